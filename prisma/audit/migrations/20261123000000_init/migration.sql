@@ -1,0 +1,105 @@
+-- Everything lives in the PostgreSQL schema "audit". No statement here creates a role or touches another schema.
+
+CREATE SEQUENCE audit.record_seq AS bigint;
+
+-- R25: the identity of a record, unpartitioned, so that it is unique over all time.
+CREATE TABLE audit.record_key (
+  tenant_id    text        NOT NULL,
+  source       text        NOT NULL,
+  event_id     text        NOT NULL,
+  record_id    uuid        NOT NULL,
+  recorded_at  timestamptz NOT NULL,
+  hmac_key_id  text        NOT NULL,
+  fingerprint  bytea       NOT NULL,
+  CONSTRAINT record_key_pkey PRIMARY KEY (tenant_id, source, event_id),
+  CONSTRAINT record_key_fingerprint CHECK (octet_length(fingerprint) = 32)
+);
+
+-- The record itself, partitioned by the server's time. (log_epoch, tx_id, seq) is the order in which records are sealed.
+CREATE TABLE audit.record (
+  record_id      uuid        NOT NULL,
+  recorded_at    timestamptz NOT NULL,
+  log_epoch      integer     NOT NULL DEFAULT 1,
+  tx_id          xid8        NOT NULL DEFAULT pg_current_xact_id(),
+  seq            bigint      NOT NULL DEFAULT nextval('audit.record_seq'),
+  tenant_id      text        NOT NULL,
+  source         text        NOT NULL,
+  event_id       text        NOT NULL,
+  action         text        NOT NULL,
+  action_version integer     NOT NULL,
+  category       text        NOT NULL,
+  operation      text        NOT NULL,
+  outcome        text        NOT NULL,
+  severity       text        NOT NULL,
+  occurred_at    timestamptz NOT NULL,
+  actor_type     text        NOT NULL,
+  actor_id       text,
+  via            text        NOT NULL,
+  key_id         uuid        NOT NULL,
+  leaf_version   smallint    NOT NULL,
+  salt           bytea       NOT NULL,
+  body           jsonb       NOT NULL,
+  CONSTRAINT record_pkey PRIMARY KEY (record_id, recorded_at),
+  CONSTRAINT record_via CHECK (via IN ('outbox', 'api', 'import'))
+) PARTITION BY RANGE (recorded_at);
+CREATE INDEX record_seal_order ON audit.record (log_epoch, tx_id, seq);
+CREATE INDEX record_by_time ON audit.record (tenant_id, recorded_at, record_id);
+
+-- Keys of callers. Only a hash is kept: SHA-256 of the whole key (a key has 256 random bits, so no slow hash is needed).
+CREATE TABLE audit.api_key (
+  id           uuid        NOT NULL,
+  name         text        NOT NULL,
+  prefix       text        NOT NULL,
+  key_hash     bytea       NOT NULL,
+  scopes       text[]      NOT NULL,
+  tenant_id    text,
+  created_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
+  expires_at   timestamptz,
+  revoked_at   timestamptz,
+  CONSTRAINT api_key_pkey PRIMARY KEY (id),
+  CONSTRAINT api_key_hash UNIQUE (key_hash)
+);
+
+CREATE FUNCTION audit.refuse_change() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  RAISE EXCEPTION '%.% is append-only: % is refused', TG_TABLE_SCHEMA, TG_TABLE_NAME, TG_OP
+    USING ERRCODE = 'restrict_violation';
+END
+$$;
+CREATE TRIGGER record_append_only BEFORE UPDATE OR DELETE ON audit.record FOR EACH ROW EXECUTE FUNCTION audit.refuse_change();
+CREATE TRIGGER record_no_truncate BEFORE TRUNCATE ON audit.record FOR EACH STATEMENT EXECUTE FUNCTION audit.refuse_change();
+CREATE TRIGGER record_key_append_only BEFORE UPDATE OR DELETE ON audit.record_key FOR EACH ROW EXECUTE FUNCTION audit.refuse_change();
+CREATE TRIGGER record_key_no_truncate BEFORE TRUNCATE ON audit.record_key FOR EACH STATEMENT EXECUTE FUNCTION audit.refuse_change();
+ALTER TABLE audit.record ENABLE ALWAYS TRIGGER record_append_only;
+ALTER TABLE audit.record ENABLE ALWAYS TRIGGER record_no_truncate;
+ALTER TABLE audit.record_key ENABLE ALWAYS TRIGGER record_key_append_only;
+ALTER TABLE audit.record_key ENABLE ALWAYS TRIGGER record_key_no_truncate;
+
+-- Makes the monthly partitions from this month to `ahead` months on, and returns how many it made. There is no default
+-- partition on purpose (a row in it would block later partitions), so this runs at migrate, at the api's start, and daily.
+-- Statement triggers are not inherited by partitions, so each gets its own against TRUNCATE.
+CREATE FUNCTION audit.ensure_partitions(ahead integer DEFAULT 3) RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  month timestamp;
+  partition_name text;
+  made integer := 0;
+BEGIN
+  PERFORM pg_advisory_xact_lock(hashtextextended('audit.ensure_partitions', 0));
+  FOR month IN SELECT generate_series(date_trunc('month', clock_timestamp() AT TIME ZONE 'UTC'),
+      date_trunc('month', clock_timestamp() AT TIME ZONE 'UTC') + make_interval(months => ahead), interval '1 month') LOOP
+    partition_name := 'record_' || to_char(month, 'YYYY_MM');
+    IF to_regclass(format('audit.%I', partition_name)) IS NULL THEN
+      EXECUTE format('CREATE TABLE audit.%I PARTITION OF audit.record FOR VALUES FROM (%L) TO (%L)',
+        partition_name, to_char(month, 'YYYY-MM-DD') || ' 00:00:00+00', to_char(month + interval '1 month', 'YYYY-MM-DD') || ' 00:00:00+00');
+      EXECUTE format('ALTER TABLE audit.%I ENABLE ALWAYS TRIGGER record_append_only', partition_name);
+      EXECUTE format('CREATE TRIGGER record_no_truncate BEFORE TRUNCATE ON audit.%I FOR EACH STATEMENT EXECUTE FUNCTION audit.refuse_change()', partition_name);
+      EXECUTE format('ALTER TABLE audit.%I ENABLE ALWAYS TRIGGER record_no_truncate', partition_name);
+      made := made + 1;
+    END IF;
+  END LOOP;
+  RETURN made;
+END
+$$;
+REVOKE ALL ON FUNCTION audit.ensure_partitions(integer) FROM PUBLIC;
+SELECT audit.ensure_partitions(3);

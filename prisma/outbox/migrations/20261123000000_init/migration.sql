@@ -1,0 +1,344 @@
+-- Everything lives in the PostgreSQL schema that this migration is applied to (search_path = outbox).
+-- No statement here creates a role or touches another schema.
+
+-- What the producer appends. Insert-only: a trigger below refuses UPDATE.
+CREATE TABLE outbox.event (
+  id                uuid        NOT NULL,
+  event_name        text        NOT NULL,
+  event_type        text        NOT NULL,
+  routing_key       text        NOT NULL,
+  source            text        NOT NULL,
+  aggregate_type    text        NOT NULL,
+  aggregate_id      text        NOT NULL,
+  aggregate_version bigint,
+  tenant_id         text        NOT NULL DEFAULT '',
+  payload           jsonb       NOT NULL,
+  headers           jsonb       NOT NULL DEFAULT '{}',
+  content_hash      text        NOT NULL,
+  occurred_at       timestamptz NOT NULL,
+  recorded_at       timestamptz NOT NULL DEFAULT clock_timestamp(),
+  CONSTRAINT event_pkey PRIMARY KEY (id)
+);
+CREATE INDEX event_recorded_at ON outbox.event (recorded_at, id);
+
+-- The one mutable row beside each event. Narrow, because every status change rewrites it.
+-- No foreign key to event: both rows are written by one statement, and the books compare them.
+CREATE TABLE outbox.delivery (
+  event_id     uuid        NOT NULL,
+  epoch        integer     NOT NULL DEFAULT 0,
+  status       text        NOT NULL DEFAULT 'PENDING',
+  destination  text        NOT NULL,
+  event_type   text        NOT NULL,
+  tenant       text        NOT NULL DEFAULT '',
+  due_at       timestamptz NOT NULL DEFAULT clock_timestamp(),
+  lease_token  uuid,
+  carrier      text,
+  started_at   timestamptz,
+  settled_at   timestamptz,
+  receipt      jsonb,
+  start_tries  integer     NOT NULL DEFAULT 0,
+  redispatches integer     NOT NULL DEFAULT 0,
+  policy_hash  text,
+  order_key    text,
+  order_no     bigint,
+  no_coalesce  boolean     NOT NULL DEFAULT false,
+  CONSTRAINT delivery_pkey PRIMARY KEY (event_id),
+  CONSTRAINT delivery_status CHECK (status IN ('PENDING', 'STARTED', 'DELIVERED', 'DEAD', 'DISCARDED')),
+  CONSTRAINT delivery_lease CHECK (lease_token IS NULL OR status = 'PENDING'),
+  CONSTRAINT delivery_receipt CHECK (status <> 'DELIVERED' OR receipt IS NOT NULL)
+) WITH (
+  fillfactor = 70,
+  autovacuum_vacuum_scale_factor = 0.0,
+  autovacuum_vacuum_threshold = 5000,
+  autovacuum_analyze_scale_factor = 0.0,
+  autovacuum_analyze_threshold = 5000,
+  autovacuum_vacuum_insert_scale_factor = 0.0,
+  autovacuum_vacuum_insert_threshold = 20000,
+  autovacuum_vacuum_cost_delay = 0
+);
+-- R5: claims and caps. Status in the predicate keeps settled rows out of it.
+CREATE INDEX delivery_open ON outbox.delivery (status, destination, event_type, tenant, due_at)
+  WHERE status IN ('PENDING', 'STARTED');
+-- R9: the order of an aggregate. Events of unordered types are not in it.
+CREATE INDEX delivery_order ON outbox.delivery (order_key, order_no)
+  WHERE order_key IS NOT NULL AND status <> 'DELIVERED';
+
+-- R11: one row for each regular attempt, and for a local one that failed.
+CREATE TABLE outbox.delivery_attempt (
+  event_id    uuid        NOT NULL,
+  epoch       integer     NOT NULL,
+  n           integer     NOT NULL,
+  local       boolean     NOT NULL DEFAULT false,
+  run_id      text,
+  worker      text,
+  started_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
+  finished_at timestamptz,
+  code        text,
+  status      integer,
+  message     text,
+  stack       text,
+  causes      jsonb,
+  response    jsonb,
+  field       text,
+  delay_ms    bigint,
+  CONSTRAINT delivery_attempt_pkey PRIMARY KEY (event_id, epoch, n)
+) WITH (fillfactor = 90);
+
+CREATE TABLE outbox.dead_letter (
+  id               uuid        NOT NULL,
+  event_id         uuid        NOT NULL,
+  epoch            integer     NOT NULL,
+  code             text        NOT NULL,
+  message          text        NOT NULL,
+  stack            text,
+  causes           jsonb,
+  response         jsonb,
+  field            text,
+  retry_count      integer     NOT NULL,
+  max_retries      integer     NOT NULL,
+  effect           text        NOT NULL DEFAULT 'unknown',
+  workflow_id      text,
+  run_id           text,
+  traceparent      text,
+  policy_hash      text,
+  first_failed_at  timestamptz,
+  last_failed_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
+  created_at       timestamptz NOT NULL DEFAULT clock_timestamp(),
+  state            text        NOT NULL DEFAULT 'open',
+  state_at         timestamptz,
+  state_actor      text,
+  state_reason     text,
+  previous_id      uuid,
+  CONSTRAINT dead_letter_pkey PRIMARY KEY (id),
+  CONSTRAINT dead_letter_event_epoch UNIQUE (event_id, epoch),
+  CONSTRAINT dead_letter_state CHECK (state IN ('open', 'redriven', 'resolved', 'discarded')),
+  CONSTRAINT dead_letter_effect CHECK (effect IN ('none', 'unknown', 'stands'))
+);
+-- DEAD <=> one open letter (R23): the "one" is a fence, not a hope.
+CREATE UNIQUE INDEX dead_letter_open ON outbox.dead_letter (event_id) WHERE state = 'open';
+CREATE INDEX dead_letter_triage ON outbox.dead_letter (state, code, last_failed_at);
+
+-- An edited payload; the event itself never changes. Applies from its epoch on (R15).
+CREATE TABLE outbox.event_revision (
+  event_id     uuid        NOT NULL,
+  epoch        integer     NOT NULL,
+  payload      jsonb       NOT NULL,
+  content_hash text        NOT NULL,
+  actor        text        NOT NULL,
+  reason       text        NOT NULL,
+  created_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
+  CONSTRAINT event_revision_pkey PRIMARY KEY (event_id, epoch)
+);
+
+-- A destination without a row has the defaults. The claim reads max_runs, breaker, probe_*; the start reads health.
+CREATE TABLE outbox.destination (
+  name           text        NOT NULL,
+  max_runs       integer,
+  breaker        text        NOT NULL DEFAULT 'closed',
+  breaker_reason text,
+  probe_holder   uuid,
+  probe_until    timestamptz,
+  health         text        NOT NULL DEFAULT 'ok',
+  updated_at     timestamptz NOT NULL DEFAULT clock_timestamp(),
+  CONSTRAINT destination_pkey PRIMARY KEY (name),
+  CONSTRAINT destination_breaker CHECK (breaker IN ('closed', 'open', 'half_open')),
+  CONSTRAINT destination_health CHECK (health IN ('ok', 'slow', 'degraded')),
+  CONSTRAINT destination_max_runs CHECK (max_runs IS NULL OR max_runs >= 0)
+);
+
+-- What a person has paused. NULL in a column means "any".
+CREATE TABLE outbox.pause (
+  id          uuid        NOT NULL,
+  destination text,
+  event_type  text,
+  tenant      text,
+  reason      text        NOT NULL,
+  actor       text        NOT NULL,
+  created_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
+  CONSTRAINT pause_pkey PRIMARY KEY (id),
+  CONSTRAINT pause_scope UNIQUE NULLS NOT DISTINCT (destination, event_type, tenant)
+);
+
+-- What a person must be told, written in the transaction that made it true (R17); sent by group (R24).
+CREATE TABLE outbox.notification (
+  id             uuid        NOT NULL,
+  kind           text        NOT NULL,
+  group_key      text        NOT NULL,
+  dead_letter_id uuid,
+  event_id       uuid,
+  epoch          integer,
+  code           text        NOT NULL,
+  event_type     text        NOT NULL,
+  tenant         text        NOT NULL DEFAULT '',
+  created_at     timestamptz NOT NULL DEFAULT clock_timestamp(),
+  claimed_by     text,
+  sent_at        timestamptz,
+  tries          integer     NOT NULL DEFAULT 0,
+  last_error     text,
+  CONSTRAINT notification_pkey PRIMARY KEY (id)
+);
+CREATE INDEX notification_unsent ON outbox.notification (group_key, created_at) WHERE sent_at IS NULL;
+
+-- Retry policies by content hash; a delivery refers to the hash that its run was started with.
+CREATE TABLE outbox.policy (
+  hash       text        NOT NULL,
+  body       jsonb       NOT NULL,
+  created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  CONSTRAINT policy_pkey PRIMARY KEY (hash)
+);
+
+-- R1: one row, the name that is in workflow ids and the task queue.
+CREATE TABLE outbox.deployment (
+  singleton  boolean     NOT NULL DEFAULT true,
+  name       text        NOT NULL,
+  created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  CONSTRAINT deployment_pkey PRIMARY KEY (singleton),
+  CONSTRAINT deployment_singleton CHECK (singleton),
+  CONSTRAINT deployment_name CHECK (name ~ '^[a-z0-9-]{1,40}$')
+);
+
+-- RFC 9562, section 5.7 (PostgreSQL has uuidv7() from 18 on; this works from 15 on).
+CREATE FUNCTION outbox.uuid_v7() RETURNS uuid LANGUAGE sql VOLATILE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT encode(
+    set_bit(set_bit(
+      overlay(uuid_send(gen_random_uuid())
+              PLACING substring(int8send((extract(epoch FROM clock_timestamp()) * 1000)::bigint) FROM 3) FROM 1 FOR 6),
+      52, 1), 53, 1), 'hex')::uuid
+$$;
+
+-- R26: what an event says, in one hash. jsonb's text form is canonical within a server (keys ordered, duplicates gone).
+CREATE FUNCTION outbox.content_hash(
+  event_name text, event_type text, routing_key text, aggregate_type text, aggregate_id text, aggregate_version bigint,
+  tenant_id text, occurred_at timestamptz, payload jsonb
+) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT 'sha-256:' || encode(sha256(convert_to(
+    jsonb_build_array(event_name, event_type, routing_key, aggregate_type, aggregate_id, aggregate_version, tenant_id,
+      to_char(occurred_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), payload)::text, 'UTF8')), 'hex')
+$$;
+
+CREATE FUNCTION outbox.refuse_change() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  RAISE EXCEPTION '%.% is insert-only: % is refused', TG_TABLE_SCHEMA, TG_TABLE_NAME, TG_OP
+    USING ERRCODE = 'restrict_violation';
+END
+$$;
+CREATE TRIGGER event_insert_only BEFORE UPDATE ON outbox.event FOR EACH ROW EXECUTE FUNCTION outbox.refuse_change();
+CREATE TRIGGER event_no_truncate BEFORE TRUNCATE ON outbox.event FOR EACH STATEMENT EXECUTE FUNCTION outbox.refuse_change();
+
+-- How deeply a JSON value nests: a scalar 0, '{}' and '[]' 1.
+CREATE FUNCTION outbox.json_depth(value jsonb) RETURNS integer LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+  WITH RECURSIVE node(v, depth) AS (
+    SELECT value, CASE WHEN jsonb_typeof(value) IN ('object', 'array') THEN 1 ELSE 0 END
+    UNION ALL
+    SELECT child.v, node.depth + 1
+    FROM node
+    CROSS JOIN LATERAL (
+      SELECT e.value AS v FROM jsonb_each(CASE jsonb_typeof(node.v) WHEN 'object' THEN node.v END) e
+      UNION ALL
+      SELECT a.value FROM jsonb_array_elements(CASE jsonb_typeof(node.v) WHEN 'array' THEN node.v END) a
+    ) child
+    WHERE jsonb_typeof(child.v) IN ('object', 'array') AND node.depth <= 64
+  )
+  SELECT coalesce(max(depth), 0) FROM node
+$$;
+
+-- The contract for producers in every language. Takes one event as JSON, camelCase as in recordEvent:
+--   eventName, eventType, aggregate {type, id, version?}, payload; optional id (UUID), routingKey ('audit.log'), source,
+--   tenantId, headers, occurredAt, availableAt (RFC 3339).
+-- Appends the event and its delivery row in one statement and returns the id. It runs in the caller's transaction; SQL
+-- cannot tell a transaction from a single statement, so it CANNOT refuse to be called outside of one: call it in the
+-- transaction that writes your business rows.
+-- Raises 22023 (invalid_parameter_value) with the field's name when the event does not fit, 23505 when the id exists.
+CREATE FUNCTION outbox.record_events(events jsonb) RETURNS SETOF uuid LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  e jsonb;
+  i integer := -1;
+  problem text;
+  allowed constant text[] := ARRAY['id', 'eventName', 'eventType', 'routingKey', 'source', 'aggregate', 'tenantId',
+    'payload', 'headers', 'occurredAt', 'availableAt'];
+BEGIN
+  IF jsonb_typeof(events) IS DISTINCT FROM 'array' THEN
+    RAISE EXCEPTION 'outbox.record_events expects a JSON array of events, got %', coalesce(jsonb_typeof(events), 'null')
+      USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  FOR e IN SELECT value FROM jsonb_array_elements(events) LOOP
+    i := i + 1;
+    IF jsonb_typeof(e) <> 'object' THEN
+      RAISE EXCEPTION 'event %: expected an object, got %', i, jsonb_typeof(e) USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    SELECT format('unknown field "%s"', left(k, 64)) INTO problem FROM jsonb_object_keys(e) k WHERE k <> ALL (allowed) LIMIT 1;
+    IF problem IS NULL THEN
+      problem := CASE
+        WHEN coalesce(jsonb_typeof(e->'aggregate'), '') <> 'object' THEN 'aggregate: expected an object {type, id, version?}'
+        WHEN coalesce(jsonb_typeof(e->'payload'), '') <> 'object' THEN 'payload: expected an object'
+        WHEN jsonb_typeof(e->'headers') NOT IN ('object', 'null') THEN 'headers: expected an object'
+        WHEN NOT coalesce(jsonb_typeof(e->'eventName') = 'string' AND e->>'eventName' ~ '^[A-Za-z][A-Za-z0-9_.-]{0,127}$', false)
+          THEN 'eventName: expected 1 to 128 letters, digits, "_", "." or "-", beginning with a letter'
+        WHEN NOT coalesce(jsonb_typeof(e->'eventType') = 'string' AND e->>'eventType' ~ '^[A-Za-z][A-Za-z0-9_.-]{0,63}$', false)
+          THEN 'eventType: expected 1 to 64 letters, digits, "_", "." or "-", beginning with a letter'
+        WHEN NOT coalesce(e->>'routingKey', 'audit.log') ~ '^[A-Za-z][A-Za-z0-9_.-]{0,63}$'
+          THEN 'routingKey: expected 1 to 64 letters, digits, "_", "." or "-", beginning with a letter'
+        WHEN NOT coalesce(jsonb_typeof(e->'aggregate'->'type') = 'string' AND length(e->'aggregate'->>'type') BETWEEN 1 AND 64, false)
+          THEN 'aggregate.type: expected 1 to 64 characters'
+        WHEN NOT coalesce(jsonb_typeof(e->'aggregate'->'id') = 'string' AND length(e->'aggregate'->>'id') BETWEEN 1 AND 128, false)
+          THEN 'aggregate.id: expected 1 to 128 characters'
+        WHEN (e->'aggregate') ? 'version' AND NOT coalesce(
+          jsonb_typeof(e->'aggregate'->'version') = 'null' OR
+          (jsonb_typeof(e->'aggregate'->'version') = 'number' AND e->'aggregate'->>'version' ~ '^[0-9]{1,16}$'
+            AND (e->'aggregate'->>'version')::bigint <= 9007199254740991), false)
+          THEN 'aggregate.version: expected a whole number from 0 to 2^53 - 1'
+        WHEN length(coalesce(e->>'tenantId', '')) > 64 THEN 'tenantId: expected at most 64 characters'
+        WHEN e ? 'source' AND jsonb_typeof(e->'source') <> 'null' AND length(e->>'source') NOT BETWEEN 1 AND 256 THEN 'source: expected 1 to 256 characters'
+        WHEN (coalesce(e->>'tenantId', '') || coalesce(e->>'source', '') || (e->'aggregate'->>'type') || (e->'aggregate'->>'id')) ~ '[\x01-\x1f\x7f]'
+          THEN 'tenantId, source, aggregate: control characters are not allowed'
+        WHEN octet_length((e->'payload')::text) > 49152
+          THEN format('payload: expected at most 49152 bytes of JSON, got %s', octet_length((e->'payload')::text))
+        WHEN octet_length(coalesce((e->'headers')::text, '')) > 8192 THEN 'headers: expected at most 8192 bytes of JSON'
+        WHEN outbox.json_depth(e->'payload') > 32 THEN 'payload: expected at most 32 levels'
+        WHEN outbox.json_depth(e->'headers') > 32 THEN 'headers: expected at most 32 levels'
+      END;
+    END IF;
+    IF problem IS NOT NULL THEN
+      RAISE EXCEPTION 'event %: %', i, problem USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+  END LOOP;
+
+  RETURN QUERY
+  WITH input AS (
+    SELECT
+      coalesce((v->>'id')::uuid, outbox.uuid_v7()) AS id,
+      v->>'eventName' AS event_name,
+      v->>'eventType' AS event_type,
+      coalesce(v->>'routingKey', 'audit.log') AS routing_key,
+      coalesce(v->>'source', 'outbox:' || coalesce((SELECT d.name FROM outbox.deployment d), 'main')) AS source,
+      v->'aggregate'->>'type' AS aggregate_type,
+      v->'aggregate'->>'id' AS aggregate_id,
+      (v->'aggregate'->>'version')::bigint AS aggregate_version,
+      coalesce(v->>'tenantId', '') AS tenant_id,
+      v->'payload' AS payload,
+      CASE jsonb_typeof(v->'headers') WHEN 'object' THEN v->'headers' ELSE '{}' END AS headers,
+      date_trunc('milliseconds', coalesce((v->>'occurredAt')::timestamptz, clock_timestamp())) AS occurred_at,
+      (v->>'availableAt')::timestamptz AS available_at,
+      position
+    FROM jsonb_array_elements(events) WITH ORDINALITY AS item(v, position)
+  ), new_event AS (
+    INSERT INTO outbox.event (id, event_name, event_type, routing_key, source, aggregate_type, aggregate_id,
+      aggregate_version, tenant_id, payload, headers, content_hash, occurred_at)
+    SELECT i.id, i.event_name, i.event_type, i.routing_key, i.source, i.aggregate_type, i.aggregate_id,
+      i.aggregate_version, i.tenant_id, i.payload, i.headers,
+      outbox.content_hash(i.event_name, i.event_type, i.routing_key, i.aggregate_type, i.aggregate_id,
+        i.aggregate_version, i.tenant_id, i.occurred_at, i.payload),
+      i.occurred_at
+    FROM input i ORDER BY i.id
+  ), new_delivery AS (
+    INSERT INTO outbox.delivery (event_id, destination, event_type, tenant, due_at)
+    SELECT i.id, i.routing_key, i.event_type, i.tenant_id, coalesce(i.available_at, clock_timestamp())
+    FROM input i ORDER BY i.id
+  )
+  SELECT i.id FROM input i ORDER BY i.position;
+END
+$$;
+
+CREATE FUNCTION outbox.record_event(event jsonb) RETURNS uuid LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT outbox.record_events(jsonb_build_array(event))
+$$;

@@ -1,0 +1,47 @@
+import { catalogEntry, type ErrorCode, isErrorCode } from './error-catalog.js';
+
+/** What is kept of a destination's answer: chosen headers, the body cut at 4 KiB. Redacted before it is stored. */
+export interface LastResponse {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
+export interface IntegrationErrorOptions {
+  /** For people who may see data: stored, redacted, never sent to Temporal. Defaults to the catalogue's sentence. */
+  readonly message?: string;
+  readonly status?: number;
+  /** As the destination asked, in milliseconds, not yet clamped. */
+  readonly retryAfterMs?: number;
+  readonly response?: LastResponse;
+  /** For `DISPATCH.INVALID_EVENT`: a JSON Pointer to the field that does not fit. */
+  readonly field?: string;
+  readonly cause?: unknown;
+}
+
+/** The one error that a dispatch ends with. Carries a code of the catalogue; `cause` is what was thrown originally. */
+export class IntegrationError extends Error {
+  override readonly name = 'IntegrationError';
+  readonly code: ErrorCode;
+  readonly status: number | null;
+  readonly retryAfterMs: number | null;
+  readonly response: LastResponse | null;
+  readonly field: string | null;
+
+  constructor(code: ErrorCode, options: IntegrationErrorOptions = {}) {
+    super(
+      options.message ?? catalogEntry(code).message,
+      options.cause === undefined ? undefined : { cause: options.cause },
+    );
+    this.code = code;
+    this.status = options.status ?? options.response?.status ?? null;
+    this.retryAfterMs = options.retryAfterMs ?? null;
+    this.response = options.response ?? null;
+    this.field = options.field ?? null;
+  }
+}
+
+/** By shape, since `instanceof` does not cross realms (a handler's package may bring its own copy). */
+export function isIntegrationError(value: unknown): value is IntegrationError {
+  return value instanceof Error && value.name === 'IntegrationError' && isErrorCode((value as { code?: unknown }).code);
+}
