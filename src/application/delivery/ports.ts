@@ -1,0 +1,254 @@
+/**
+ * What the delivery side asks of the outside: its store, its destinations, its log. Implemented in infrastructure.
+ * Every call has a deadline of its own; a store that does not answer throws an IntegrationError `STORE.UNAVAILABLE`.
+ */
+import type { ErrorCode } from '../../domain/delivery/error-catalog.js';
+import type { LastResponse } from '../../domain/delivery/integration-error.js';
+import type { IntegrationEvent } from '../../domain/delivery/integration-event.js';
+import type { OutboxEvent } from '../../domain/delivery/outbox-event.js';
+import type { RetryPolicy } from '../../domain/delivery/policy.js';
+import type { Receipt } from '../../domain/delivery/receipt.js';
+
+export interface Logger {
+  debug(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+// ---- HTTP ----------------------------------------------------------------------------------------------------------
+
+export interface HttpRequest {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  readonly url: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string;
+  /** Total deadline from the call to the last byte of the answer, connecting included. */
+  readonly timeoutMs: number;
+  /** Aborted by our own shutdown: the call then fails with `DELIVERY.CANCELLED`. */
+  readonly signal?: AbortSignal;
+  /** Default 64 KiB; a longer answer fails with `HTTP.BAD_RESPONSE`. */
+  readonly maxResponseBytes?: number;
+}
+
+export interface HttpResponse {
+  readonly status: number;
+  /** Names in lower case; repeated ones joined by ", ". */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
+/**
+ * Sends one request and returns whatever status came back; follows no redirect, retries nothing.
+ * Throws an IntegrationError: `HTTP.TIMEOUT`, `HTTP.NETWORK`, `HTTP.TLS`, `HTTP.BAD_RESPONSE` (too large),
+ * `DELIVERY.CANCELLED` (the caller's signal).
+ */
+export interface HttpClient {
+  send(request: HttpRequest): Promise<HttpResponse>;
+  close(): Promise<void>;
+}
+
+// ---- Handlers ------------------------------------------------------------------------------------------------------
+
+export interface HandlerContext {
+  /** Deadline and signal of the attempt are applied to every call; a handler may only ask for less. */
+  readonly http: {
+    send(request: Omit<HttpRequest, 'timeoutMs' | 'signal'> & { timeoutMs?: number }): Promise<HttpResponse>;
+  };
+  /** Aborted at the attempt's deadline or by a shutdown. */
+  readonly signal: AbortSignal;
+  /** Always the event's id: send it as `Idempotency-Key`. */
+  readonly idempotencyKey: string;
+  readonly log: Logger;
+}
+
+/** Turns an IntegrationEvent into one outside effect. May be called more than once for one event. */
+export interface Handler {
+  readonly routingKey: string;
+  deliver(event: IntegrationEvent, context: HandlerContext): Promise<Receipt>;
+  /** Whether the effect stands already: its receipt, or null. Handlers without it leave that unknown. */
+  find?(event: IntegrationEvent, context: HandlerContext): Promise<Receipt | null>;
+}
+
+/** Where an attempt stands in time: the whole dispatch (waiting for a place, mapping, sending) ends within `timeoutMs`. */
+export interface DispatchOptions {
+  readonly mode: 'local' | 'regular';
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+}
+
+/** The single entrance to handlers. Throws an IntegrationError and nothing else. `busy`: no place free (R14). */
+export interface Dispatcher {
+  dispatch(event: OutboxEvent, options: DispatchOptions): Promise<Receipt | 'busy'>;
+}
+
+// ---- Store: attempts and settling (R10-R17) ------------------------------------------------------------------------
+
+/** Which run acts: relay and workflow writes are fenced by these. `carrier` null: the event's own run. */
+export interface RunRef {
+  readonly eventId: string;
+  readonly epoch: number;
+  readonly carrier: string | null;
+}
+
+/** One failed attempt as it is stored; redacted by the caller. */
+export interface AttemptFailure {
+  readonly code: ErrorCode;
+  readonly status: number | null;
+  readonly message: string;
+  readonly stack: string | null;
+  readonly causes: readonly { readonly name: string; readonly message: string }[];
+  readonly response: LastResponse | null;
+  readonly field: string | null;
+}
+
+/** An attempt that left no row of its own (the local one), carried in the workflow until a row can be written. */
+export interface PreviousAttempt {
+  readonly n: 1;
+  readonly code: ErrorCode;
+  readonly status: number | null;
+}
+
+/** What earlier attempts of this epoch have used up. */
+export interface AttemptTotals {
+  /** Failed attempts whose code spends (R12). */
+  readonly spent: number;
+  readonly spentByCode: Partial<Record<ErrorCode, number>>;
+  /** ATTEMPT_LOST in a row, up to now. */
+  readonly lostInRow: number;
+  /** Milliseconds since the first attempt of this epoch began, by the database's clock. */
+  readonly sinceFirstMs: number;
+}
+
+export type LoadedEvent =
+  | { readonly kind: 'found'; readonly event: OutboxEvent; readonly policy: RetryPolicy }
+  | { readonly kind: 'superseded' }
+  | { readonly kind: 'delivered'; readonly receipt: Receipt }
+  | { readonly kind: 'not-found' };
+
+export type BegunAttempt =
+  | {
+      readonly kind: 'begun';
+      readonly event: OutboxEvent;
+      readonly policy: RetryPolicy;
+      readonly n: number;
+      readonly totals: AttemptTotals;
+    }
+  | Exclude<LoadedEvent, { kind: 'found' }>;
+
+export type SettleAnswer = 'settled' | 'already' | 'superseded';
+
+export interface AttemptStore {
+  /** R15: event and delivery with the payload of the latest revision not above the epoch. Writes nothing. */
+  loadEvent(run: RunRef, timeoutMs: number): Promise<LoadedEvent>;
+  /** R11: as `loadEvent`, and in the same statement closes earlier unfinished rows, inserts `previous` and this one. */
+  beginAttempt(
+    run: RunRef,
+    options: { readonly previous: PreviousAttempt | null; readonly runId: string; readonly worker: string },
+    timeoutMs: number,
+  ): Promise<BegunAttempt>;
+  /** Stores a failure on its row where it is unfinished (inserts it for a local attempt) and sets the row's due time. */
+  failAttempt(
+    run: RunRef,
+    attempt: { readonly n: number; readonly local: boolean; readonly runId: string; readonly worker: string },
+    failure: AttemptFailure,
+    delayMs: number | null,
+    timeoutMs: number,
+  ): Promise<void>;
+  /** R12: an attempt that spent nothing leaves no row. */
+  removeAttempt(run: RunRef, n: number, timeoutMs: number): Promise<void>;
+  /** R16: by event id and epoch, from PENDING, STARTED or DEAD; closes attempt `n`, resolves an open letter. */
+  settle(run: RunRef, receipt: Receipt, n: number | null, timeoutMs: number): Promise<SettleAnswer>;
+}
+
+export interface DeadLetterInput {
+  readonly run: RunRef;
+  readonly code: ErrorCode;
+  /** Used where no attempt row tells more. */
+  readonly message: string;
+  readonly previous: PreviousAttempt | null;
+  readonly workflowId: string;
+  readonly runId: string;
+}
+
+export interface DeadLetterStore {
+  /** R17: fenced update first; letter, status and notification row in one transaction. `id` null when superseded. */
+  recordDeadLetter(
+    input: DeadLetterInput,
+    timeoutMs: number,
+  ): Promise<{ readonly kind: 'recorded' | 'already'; readonly id: string } | { readonly kind: 'superseded' }>;
+  /** The receipt of this epoch is known although the run failed: see R18. */
+  redriveEvent(input: {
+    readonly eventId: string;
+    readonly actor: string;
+    readonly reason: string;
+  }): Promise<{ readonly kind: 'redriven'; readonly epoch: number } | { readonly kind: 'not-found' | 'not-dead' }>;
+}
+
+// ---- Store: the relay (R4-R8) --------------------------------------------------------------------------------------
+
+/** One claimed row with what its start needs; never the payload. */
+export interface ClaimedEvent {
+  readonly eventId: string;
+  readonly epoch: number;
+  readonly carrier: string | null;
+  readonly destination: string;
+  readonly eventName: string;
+  readonly eventType: string;
+  readonly tenantId: string;
+  readonly aggregateType: string;
+  readonly aggregateId: string;
+  readonly policyHash: string;
+  readonly firstAttempt: 'local' | 'regular';
+  readonly startTries: number;
+}
+
+export interface Lane {
+  readonly destination: string;
+  readonly eventType: string;
+  readonly tenant: string;
+}
+
+export interface ClaimRequest {
+  readonly leaseToken: string;
+  readonly leaseMs: number;
+  readonly batch: number;
+  /** Where the lane walk begins (exclusive); it wraps. null: at the first. */
+  readonly cursor: Lane | null;
+  /** Cap of runs for destinations that name none. */
+  readonly defaultMaxRuns: number;
+  readonly policyHash: string;
+  readonly probeHolder: string;
+}
+
+export interface Claim {
+  readonly events: readonly ClaimedEvent[];
+  /** The last lane walked: the next claim's cursor. */
+  readonly cursor: Lane | null;
+}
+
+export interface RelayStore {
+  claim(request: ClaimRequest): Promise<Claim>;
+  /** R7: PENDING and this token → STARTED, due in 30 s. */
+  markStarted(
+    leaseToken: string,
+    eventIds: readonly string[],
+  ): Promise<{ marked: number; overtaken: number; fenced: number }>;
+  /** R7, R8: back to PENDING, due again after `delayMs`. `countTry` adds one to start_tries. */
+  release(
+    leaseToken: string,
+    rows: readonly { readonly eventId: string; readonly delayMs: number; readonly countTry: boolean }[],
+  ): Promise<{ released: number; fenced: number }>;
+}
+
+/** Starts workflows; the answer tells only what the relay may conclude from it (R2, R8). */
+export interface WorkflowStarter {
+  start(event: ClaimedEvent, timeoutMs: number): Promise<StartAnswer>;
+}
+
+export type StartAnswer =
+  | { readonly kind: 'started'; readonly eager: boolean }
+  /** A run with this very id exists: success. */
+  | { readonly kind: 'exists' }
+  /** Refused or unanswered: the environment's fault, never the event's. */
+  | { readonly kind: 'refused'; readonly reason: string };
