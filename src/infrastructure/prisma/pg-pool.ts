@@ -1,0 +1,135 @@
+import pg from 'pg';
+import { IntegrationError, isIntegrationError } from '../../domain/delivery/integration-error.js';
+
+/** The one pool of a process and database: Prisma's adapter and the hot statements share it. */
+export type PgPool = pg.Pool;
+
+export interface PoolOptions {
+  /** Connections at most. Default 10. */
+  readonly max?: number;
+  /** Seen in pg_stat_activity. */
+  readonly applicationName?: string;
+  /** The server gives up a statement after this. Default 30 s; it outlives every client-side deadline. */
+  readonly statementTimeoutMs?: number;
+  /** To open a connection, or to wait for a free one. Default 5 s. */
+  readonly connectTimeoutMs?: number;
+  /** Called for a connection that breaks while no statement waits on it. The pool replaces it by itself. */
+  readonly onConnectionLost?: (error: Error) => void;
+}
+
+export interface Statement {
+  /** Prepared once for each connection under this name: one name, one text. */
+  readonly name: string;
+  readonly text: string;
+  readonly values?: readonly unknown[];
+  /** From the call to the last row, waiting for a connection included. */
+  readonly timeoutMs: number;
+}
+
+/** Opens no connection yet. A connection that the server ends never ends the process: every client has a listener. */
+export function createPool(connectionString: string, options: PoolOptions = {}): PgPool {
+  const pool = new pg.Pool({
+    connectionString,
+    max: options.max ?? 10,
+    application_name: options.applicationName ?? 'temporal-outbox',
+    statement_timeout: options.statementTimeoutMs ?? 30_000,
+    idle_in_transaction_session_timeout: 60_000,
+    connectionTimeoutMillis: options.connectTimeoutMs ?? 5_000,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 10_000,
+  });
+  const lost = options.onConnectionLost ?? (() => undefined);
+  // The pool listens to idle clients only; one that breaks between two statements of a transaction emits 'error' too.
+  pool.on('connect', (client) => client.on('error', lost));
+  pool.on('error', () => undefined); // the same error, told by the client's listener already
+  return pool;
+}
+
+/**
+ * Runs one named statement and returns its rows.
+ *
+ * Throws an IntegrationError `STORE.UNAVAILABLE` when the database cannot be reached, refuses to work at the moment or
+ * does not answer within `timeoutMs`; the statement may have taken effect all the same. Every other error of the
+ * database (a constraint, a type) is thrown as it is.
+ */
+export async function runStatement<Row extends pg.QueryResultRow = pg.QueryResultRow>(
+  pool: PgPool,
+  statement: Statement,
+): Promise<Row[]> {
+  const deadline = startDeadline(statement);
+  try {
+    const client = await connectBefore(deadline.passed, pool);
+    let broken = false;
+    try {
+      const running = client.query<Row>({
+        name: statement.name,
+        text: statement.text,
+        values: [...(statement.values ?? [])],
+      });
+      const result = await Promise.race([running, deadline.passed]);
+      return result.rows;
+    } catch (error) {
+      broken = isUnavailable(error);
+      throw error;
+    } finally {
+      // With a statement still on the wire, releasing as broken destroys the socket: no later statement waits behind it.
+      client.release(broken);
+    }
+  } catch (error) {
+    throw toStoreError(error);
+  } finally {
+    deadline.clear();
+  }
+}
+
+/** `STORE.UNAVAILABLE` for what is the environment's, anything else unchanged. For callers that use a client or Prisma. */
+export function toStoreError(error: unknown): unknown {
+  return isUnavailable(error) ? new IntegrationError('STORE.UNAVAILABLE', { cause: error }) : error;
+}
+
+class DeadlinePassedError extends Error {
+  override readonly name = 'DeadlinePassedError';
+}
+
+function startDeadline(statement: Statement): { passed: Promise<never>; clear(): void } {
+  let timer: NodeJS.Timeout | undefined;
+  const passed = new Promise<never>((_, reject) => {
+    const message = `statement ${statement.name}: expected an answer within ${statement.timeoutMs} ms, none came`;
+    timer = setTimeout(() => reject(new DeadlinePassedError(message)), statement.timeoutMs);
+  });
+  passed.catch(() => undefined); // it may pass while nobody races it any more
+  return { passed, clear: () => clearTimeout(timer) };
+}
+
+async function connectBefore(passed: Promise<never>, pool: PgPool): Promise<pg.PoolClient> {
+  const connecting = pool.connect();
+  try {
+    return await Promise.race([connecting, passed]);
+  } catch (error) {
+    // Not a leak: a connection that comes after the deadline goes back to the pool.
+    connecting.then(
+      (client) => client.release(),
+      () => undefined,
+    );
+    throw error;
+  }
+}
+
+/**
+ * SQLSTATE classes that say "not now" (PostgreSQL 18, appendix A): connection, credentials, rollback by conflict,
+ * resources, operator intervention (statement timeout and shutdown too), system. And: read-only (a failover), lock
+ * timeout, no such database (being restored).
+ */
+const UNAVAILABLE_CLASSES = new Set(['08', '28', '40', '53', '57', '58']);
+const UNAVAILABLE_STATES = new Set(['25006', '55P03', '3D000']);
+
+function isUnavailable(error: unknown): boolean {
+  if (error instanceof pg.DatabaseError) {
+    const state = error.code ?? '';
+    return UNAVAILABLE_CLASSES.has(state.slice(0, 2)) || UNAVAILABLE_STATES.has(state);
+  }
+  // What pg throws without a SQLSTATE is about the connection, but for our own mistakes in the parameters.
+  return (
+    error instanceof Error && !isIntegrationError(error) && !(error instanceof TypeError || error instanceof RangeError)
+  );
+}
