@@ -1,0 +1,23 @@
+import { createServer } from 'node:net';
+
+/** The first port from `wanted` on that can be bound on the loopback address; tries 50. `wanted` 0: any free one. */
+export async function freePort(wanted: number): Promise<number> {
+  const tries = wanted === 0 ? 1 : 50;
+  for (let port = wanted; port < wanted + tries; port += 1) {
+    const bound = await tryBind(port);
+    if (bound !== null) return bound;
+  }
+  throw new Error(`no free port from ${wanted} to ${wanted + tries - 1}: end what holds them, or name another port`);
+}
+
+function tryBind(port: number): Promise<number | null> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', () => resolve(null));
+    server.listen({ port, host: '127.0.0.1', exclusive: true }, () => {
+      const address = server.address();
+      const bound = typeof address === 'object' && address !== null ? address.port : null;
+      server.close(() => resolve(bound));
+    });
+  });
+}

@@ -1,0 +1,59 @@
+// Starts one real PostgreSQL and one real Temporal server for the whole `system` project, and two migrated template
+// databases that test files clone. Runs on the built package (npm run build), as its users do.
+import { chmod, mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { startEmbeddedPostgres } from '../../dist/src/infrastructure/embedded/embedded-postgres.js';
+import { startEmbeddedTemporal } from '../../dist/src/infrastructure/embedded/embedded-temporal.js';
+import { findTemporal } from '../../dist/src/infrastructure/embedded/find-temporal.js';
+
+const SEARCH_ATTRIBUTES = ['OutboxEventName', 'OutboxEventType', 'OutboxTenantId', 'OutboxErrorCode'];
+
+export default async function globalSetup() {
+  const note = (line) => process.stderr.write(`test set-up: ${line}\n`);
+  const folder = await mkdtemp(join(tmpdir(), 'temporal-outbox-test-'));
+  await chmod(folder, 0o755); // PostgreSQL runs as another user under root
+  const postgres = await startEmbeddedPostgres({
+    dataDir: join(folder, 'pg'),
+    port: 0,
+    fsync: false,
+    maxConnections: 400,
+    note,
+  });
+  const servers = { folder, postgres, temporal: null };
+  globalThis.__outboxTestServers = servers;
+  for (const target of ['outbox', 'audit']) {
+    const name = `template_${target}`;
+    await postgres.createDatabase(name);
+    const m = await import('../../dist/src/infrastructure/prisma/migrations.js').catch(() => null);
+    if (m !== null) await m.deployMigrations({ databaseUrl: postgres.url(name), target, log: () => {} });
+    else {
+      const { default: pg } = await import('pg');
+      const { readFile } = await import('node:fs/promises');
+      const client = new pg.Client({ connectionString: postgres.url(name) });
+      await client.connect();
+      await client.query(`CREATE SCHEMA ${target}`);
+      await client.query(
+        await readFile(
+          new URL(`../../prisma/${target}/migrations/20261123000000_init/migration.sql`, import.meta.url),
+          'utf8',
+        ),
+      );
+      await client.end();
+    }
+  }
+  const address = process.env.TEST_TEMPORAL_ADDRESS;
+  if (address === undefined) {
+    const cli = await findTemporal({ environment: process.env, note });
+    process.env.TEST_TEMPORAL_CLI = cli;
+    servers.temporal = await startEmbeddedTemporal({
+      cli,
+      pidFile: join(folder, 'temporal.pid'),
+      port: 0,
+      uiPort: null,
+      searchAttributes: SEARCH_ATTRIBUTES,
+    });
+    process.env.TEST_TEMPORAL_ADDRESS = servers.temporal.address;
+  }
+  process.env.TEST_POSTGRES_URL = postgres.url('postgres');
+}
