@@ -2,12 +2,15 @@
  * What the delivery side asks of the outside: its store, its destinations, its log. Implemented in infrastructure.
  * Every call has a deadline of its own; a store that does not answer throws an IntegrationError `STORE.UNAVAILABLE`.
  */
+import type { AttemptTotals } from '../../domain/delivery/attempt-totals.js';
 import type { ErrorCode } from '../../domain/delivery/error-catalog.js';
 import type { LastResponse } from '../../domain/delivery/integration-error.js';
 import type { IntegrationEvent } from '../../domain/delivery/integration-event.js';
 import type { OutboxEvent } from '../../domain/delivery/outbox-event.js';
 import type { RetryPolicy } from '../../domain/delivery/policy.js';
 import type { Receipt } from '../../domain/delivery/receipt.js';
+
+export type { AttemptTotals };
 
 export interface Logger {
   debug(fields: object, message: string): void;
@@ -107,17 +110,6 @@ export interface PreviousAttempt {
   readonly n: 1;
   readonly code: ErrorCode;
   readonly status: number | null;
-}
-
-/** What earlier attempts of this epoch have used up. */
-export interface AttemptTotals {
-  /** Failed attempts whose code spends (R12). */
-  readonly spent: number;
-  readonly spentByCode: Partial<Record<ErrorCode, number>>;
-  /** ATTEMPT_LOST in a row, up to now. */
-  readonly lostInRow: number;
-  /** Milliseconds since the first attempt of this epoch began, by the database's clock. */
-  readonly sinceFirstMs: number;
 }
 
 export type LoadedEvent =

@@ -5,13 +5,20 @@
 
 /**
  * What follows an attempt that failed with a code, before a policy refines it.
- * - `retry`: try again by the policy's backoff, at most `attempts` times (null: the policy's own maximum).
- * - `wait`: try again without spending anything (nothing was wrong with the event or its answer).
+ * - `retry`: try again by the policy's backoff (`fixedMs`: at this interval instead), until `attempts` of this code have
+ *   failed (null: the policy's own maximum). `honoursRetryAfter`: the destination's own word replaces the backoff.
+ * - `wait`: try again after `minMs` to `minMs + spreadMs`, without end and without spending anything (nothing was wrong
+ *   with the event or its answer).
  * - `final`: no further attempt by itself.
  */
 export type DefaultRule =
-  | { readonly kind: 'retry'; readonly attempts: number | null; readonly fixedMs: number | null }
-  | { readonly kind: 'wait' }
+  | {
+      readonly kind: 'retry';
+      readonly attempts: number | null;
+      readonly fixedMs: number | null;
+      readonly honoursRetryAfter: boolean;
+    }
+  | { readonly kind: 'wait'; readonly minMs: number; readonly spreadMs: number }
   | { readonly kind: 'final' };
 
 export interface CatalogEntry {
@@ -22,152 +29,210 @@ export interface CatalogEntry {
   readonly spends: boolean;
   /** Whether the effect may stand at the destination although the attempt failed (R18: ask `find` first). */
   readonly effect: 'none' | 'unknown';
+  /** Whether the destination answered or let the time run out: only then is the overall deadline judged (R12). */
+  readonly answered: boolean;
+  /** When it happens, for docs/errors.md and the monitor. */
+  readonly when: string;
 }
 
-const policyRetry = { kind: 'retry', attempts: null, fixedMs: null } as const;
-const slowRetry = { kind: 'retry', attempts: 5, fixedMs: 60_000 } as const;
-const wait = { kind: 'wait' } as const;
+const policyRetry = { kind: 'retry', attempts: null, fixedMs: null, honoursRetryAfter: false } as const;
+const askedRetry = { kind: 'retry', attempts: null, fixedMs: null, honoursRetryAfter: true } as const;
+const slowRetry = { kind: 'retry', attempts: 5, fixedMs: 60_000, honoursRetryAfter: false } as const;
+const fewRetries = { kind: 'retry', attempts: 5, fixedMs: null, honoursRetryAfter: false } as const;
 const final = { kind: 'final' } as const;
 
 export const ERROR_CATALOG = {
   'HTTP.TIMEOUT': {
     message: 'The destination did not answer before the deadline',
+    when: 'Our deadline passed while connecting, waiting for the headers or reading the body',
     rule: policyRetry,
     spends: true,
     effect: 'unknown',
+    answered: true,
   },
   'HTTP.NETWORK': {
     message: 'The connection to the destination failed',
+    when: 'DNS failed, the connection was refused, reset or closed early',
     rule: policyRetry,
     spends: true,
     effect: 'unknown',
+    answered: false,
   },
   'HTTP.TLS': {
     message: 'The certificate of the destination was refused',
+    when: 'The certificate or the TLS handshake was refused',
     rule: slowRetry,
     spends: true,
     effect: 'none',
+    answered: false,
   },
   'HTTP.SERVER_ERROR': {
     message: 'The destination answered with a server error',
-    rule: policyRetry,
+    when: '5xx but 501 and 505; 408; 425',
+    rule: askedRetry,
     spends: true,
     effect: 'unknown',
+    answered: true,
   },
   'HTTP.RATE_LIMITED': {
     message: 'The destination asked for fewer requests',
-    rule: policyRetry,
+    when: '429; 503 with Retry-After',
+    rule: askedRetry,
     spends: true,
     effect: 'none',
+    answered: true,
   },
-  'HTTP.CLIENT_ERROR': { message: 'The destination refused the request', rule: final, spends: true, effect: 'none' },
+  'HTTP.CLIENT_ERROR': {
+    message: 'The destination refused the request',
+    when: 'Other 4xx; 501; 505; 409 without a receipt',
+    rule: final,
+    spends: true,
+    effect: 'none',
+    answered: true,
+  },
   'HTTP.UNAUTHORIZED': {
     message: 'The destination refused the credentials',
+    when: '401, 403',
     rule: slowRetry,
     spends: true,
     effect: 'none',
+    answered: true,
   },
   'HTTP.ID_CONFLICT': {
     message: 'The destination holds the same identity with other content',
+    when: 'The same identity stands at the destination with other content',
     rule: final,
     spends: true,
     effect: 'unknown',
+    answered: true,
   },
   'HTTP.BAD_RESPONSE': {
     message: 'The destination answered outside the agreement',
+    when: '2xx without the agreed receipt; 3xx; 1xx; too large',
     rule: final,
     spends: true,
     effect: 'unknown',
+    answered: true,
   },
   'DESTINATION.OPEN': {
     message: 'The destination is paused or its breaker is open',
-    rule: wait,
+    when: 'The breaker is open or a person has paused the destination',
+    rule: { kind: 'wait', minMs: 1_000, spreadMs: 4_000 },
     spends: false,
     effect: 'none',
+    answered: false,
   },
   'DESTINATION.BUSY': {
     message: 'All places for this destination are taken in this worker',
-    rule: wait,
+    when: 'The semaphore of the destination stayed full for a second',
+    rule: { kind: 'wait', minMs: 1_000, spreadMs: 1_000 },
     spends: false,
     effect: 'none',
+    answered: false,
   },
   'DISPATCH.HANDLER_NOT_FOUND': {
     message: 'No handler is registered for the routing key',
+    when: "No handler has the event's routing key; during a rolling deploy it may still come",
     rule: slowRetry,
     spends: true,
     effect: 'none',
+    answered: false,
   },
   'DISPATCH.INVALID_EVENT': {
     message: 'The event does not fit its mapping or schema',
+    when: "The mapping or the handler's schema refuses the event; the field is named",
     rule: final,
     spends: true,
     effect: 'none',
+    answered: false,
   },
   'DISPATCH.EVENT_NOT_FOUND': {
     message: 'The event is not in this database',
+    when: 'No such row: a worker on the wrong database. Then the run fails with an alert and no letter',
     rule: slowRetry,
     spends: true,
     effect: 'none',
+    answered: false,
   },
   'HANDLER.FAILED': {
     message: 'The handler threw an exception',
-    rule: { kind: 'retry', attempts: 5, fixedMs: null },
+    when: 'Any other exception in a handler; name, stack and cause are kept',
+    rule: fewRetries,
     spends: true,
     effect: 'unknown',
+    answered: false,
   },
   'STORE.UNAVAILABLE': {
     message: 'The outbox database did not answer',
-    rule: wait,
+    when: 'Our own database did not answer in time',
+    rule: { kind: 'wait', minMs: 1_000, spreadMs: 4_000 },
     spends: false,
     effect: 'none',
+    answered: false,
   },
   'DELIVERY.ATTEMPT_LOST': {
     message: 'An attempt was started and never finished',
+    when: 'The worker died in the attempt',
     rule: policyRetry,
     spends: false,
     effect: 'unknown',
+    answered: false,
   },
   'DELIVERY.CANCELLED': {
     message: 'The attempt was given up because this worker shut down',
-    rule: wait,
+    when: 'Our own shutdown',
+    rule: { kind: 'wait', minMs: 1, spreadMs: 1_000 },
     spends: false,
     effect: 'unknown',
+    answered: false,
   },
   'DELIVERY.CRASH_LOOP': {
     message: 'Several attempts in a row were lost',
+    when: 'Three attempts lost in a row',
     rule: final,
     spends: false,
     effect: 'unknown',
+    answered: false,
   },
   'DELIVERY.DEADLINE': {
     message: 'The overall deadline of the policy has passed',
+    when: 'The overall deadline of the policy passed, judged after an attempt that the destination answered or let time out',
     rule: final,
     spends: false,
     effect: 'unknown',
+    answered: false,
   },
   'WORKFLOW.TERMINATED': {
     message: 'The workflow was terminated by a person',
+    when: 'The reconciler found the workflow terminated by a person',
     rule: final,
     spends: false,
     effect: 'unknown',
+    answered: false,
   },
   'WORKFLOW.LOST': {
     message: 'The workflow closed without settling the event',
+    when: 'The reconciler found no run, or a closed one without a result; the next epoch is started, three times at most',
     rule: policyRetry,
     spends: false,
     effect: 'unknown',
+    answered: false,
   },
   'WORKFLOW.STUCK': {
     message: 'The workflow could not make progress',
+    when: 'The reconciler found a workflow task that keeps failing; the next epoch is started, three times at most',
     rule: policyRetry,
     spends: false,
     effect: 'unknown',
+    answered: false,
   },
   'INGEST.INTERNAL': {
     message: 'The audit log could not write the record',
-    rule: policyRetry,
+    when: 'The audit use case could not write, for a reason of its own; the caller retries',
+    rule: askedRetry,
     spends: true,
     effect: 'none',
+    answered: true,
   },
 } as const satisfies Record<string, CatalogEntry>;
 

@@ -1,0 +1,15 @@
+import type { ErrorCode } from './error-catalog.js';
+
+/** What earlier attempts of this epoch have used up. Counted by us in `outbox.delivery_attempt`, never by Temporal. */
+export interface AttemptTotals {
+  /** Failed attempts whose code spends (R12). */
+  readonly spent: number;
+  readonly spentByCode: Readonly<Partial<Record<ErrorCode, number>>>;
+  /** ATTEMPT_LOST in a row, up to now. */
+  readonly lostInRow: number;
+  /** Milliseconds since the first attempt of this epoch began, by the database's clock. */
+  readonly sinceFirstMs: number;
+}
+
+/** The totals of an epoch whose first attempt is the one under way. */
+export const NO_ATTEMPTS: AttemptTotals = { spent: 0, spentByCode: {}, lostInRow: 0, sinceFirstMs: 0 };
