@@ -1,0 +1,114 @@
+import { z } from 'zod';
+import { AUDIT_LIMITS, CONTENT_HASH_PATTERN, eventIdSchema, sourceSchema, tenantIdSchema } from './audit-dto.js';
+
+/** The audit log's HTTP surface, as both sides of it see it. */
+
+export const AUDIT_LOGS_PATH = '/integration/v1/audit/logs';
+export const AUDIT_LOOKUP_PATH = '/integration/v1/audit/lookup';
+
+export const IDEMPOTENCY_KEY_HEADER = 'Idempotency-Key';
+export const IDEMPOTENCY_REPLAYED_HEADER = 'Idempotency-Replayed';
+
+export const PROBLEM_MEDIA_TYPE = 'application/problem+json';
+
+/** The closed table of problem codes: the status each is answered with, and whether the same request may succeed later. */
+export const PROBLEMS = {
+  malformed_url: { status: 400, retryable: false },
+  malformed_request: { status: 400, retryable: false },
+  incomplete_body: { status: 400, retryable: true },
+  invalid_utf8: { status: 400, retryable: false },
+  invalid_json: { status: 400, retryable: false },
+  too_deep: { status: 400, retryable: false },
+  forbidden_key: { status: 400, retryable: false },
+  not_an_event: { status: 400, retryable: false },
+  empty_batch: { status: 400, retryable: false },
+  unauthorized: { status: 401, retryable: false },
+  scope_missing: { status: 403, retryable: false },
+  tenant_forbidden: { status: 403, retryable: false },
+  not_found: { status: 404, retryable: false },
+  method_not_allowed: { status: 405, retryable: false },
+  request_timeout: { status: 408, retryable: true },
+  body_too_large: { status: 413, retryable: false },
+  batch_too_long: { status: 413, retryable: false },
+  url_too_long: { status: 414, retryable: false },
+  unsupported_media_type: { status: 415, retryable: false },
+  unsupported_encoding: { status: 415, retryable: false },
+  invalid_event: { status: 422, retryable: false },
+  invalid_lookup: { status: 422, retryable: false },
+  idempotency_key_mismatch: { status: 422, retryable: false },
+  /** The same (tenant, source, eventId) stands with other content (R25). */
+  identity_conflict: { status: 422, retryable: false },
+  headers_too_large: { status: 431, retryable: false },
+  internal: { status: 500, retryable: true },
+  overloaded: { status: 503, retryable: true },
+  store_unavailable: { status: 503, retryable: true },
+} as const satisfies Record<string, { readonly status: number; readonly retryable: boolean }>;
+
+export type ProblemCode = keyof typeof PROBLEMS;
+
+const fieldProblemSchema = z.object({ pointer: z.string(), detail: z.string() });
+
+/** An RFC 9457 problem. `code` is stable, `title` and `detail` are for people. Readers ignore what they do not know. */
+export const problemSchema = z.object({
+  type: z.string(),
+  title: z.string(),
+  status: z.int(),
+  detail: z.string(),
+  code: z.string(),
+  retryable: z.boolean(),
+  requestId: z.string().optional(),
+  errors: z.array(fieldProblemSchema).optional(),
+});
+export type Problem = z.infer<typeof problemSchema>;
+
+/** The answer to one stored (201) or replayed (200, `Idempotency-Replayed: true`) event. */
+export const auditReceiptSchema = z.object({
+  recordId: z.uuid(),
+  eventId: z.string(),
+  /** RFC 3339, UTC, milliseconds. */
+  recordedAt: z.string(),
+  /** `sha-256:` and hex: SHA-256 of 0x00 and the record's leaf (RFC 9162 §2.1.1). */
+  hash: z.string().regex(CONTENT_HASH_PATTERN),
+  replayed: z.boolean(),
+});
+export type AuditReceipt = z.infer<typeof auditReceiptSchema>;
+
+/** The answer to a batch, always 207: one result per item, in the order sent. */
+export const auditBatchResponseSchema = z.object({
+  results: z.array(
+    z.union([
+      z.object({ status: z.union([z.literal(200), z.literal(201)]), receipt: auditReceiptSchema }),
+      z.object({ status: z.int().min(400), problem: problemSchema }),
+    ]),
+  ),
+});
+export type AuditBatchResponse = z.infer<typeof auditBatchResponseSchema>;
+
+const identitySchema = z.strictObject({
+  source: sourceSchema,
+  eventId: eventIdSchema,
+  /** Absent: the tenant of the API key, or no tenant. */
+  tenantId: tenantIdSchema.optional(),
+});
+export type AuditIdentity = z.infer<typeof identitySchema>;
+
+export const auditLookupRequestSchema = z.strictObject({
+  identities: z.array(identitySchema).min(1).max(AUDIT_LIMITS.lookupPairs),
+});
+export type AuditLookupRequest = z.infer<typeof auditLookupRequestSchema>;
+
+/** One result per identity, in the order asked; `found: false` where none stands. */
+export const auditLookupResponseSchema = z.object({
+  results: z.array(
+    z.discriminatedUnion('found', [
+      z.object({
+        found: z.literal(true),
+        recordId: z.uuid(),
+        recordedAt: z.string(),
+        hash: z.string().regex(CONTENT_HASH_PATTERN),
+      }),
+      z.object({ found: z.literal(false) }),
+    ]),
+  ),
+});
+export type AuditLookupResponse = z.infer<typeof auditLookupResponseSchema>;
