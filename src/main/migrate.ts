@@ -1,0 +1,66 @@
+import {
+  deployMigrations,
+  type MigrationStatus,
+  migrationStatus,
+  storeDeploymentName,
+} from '../infrastructure/prisma/migrations.js';
+
+export interface MigrateRequest {
+  readonly command: 'deploy' | 'status';
+  /** May be the same database: the two PostgreSQL schemas do not touch each other. Left out: that side is not migrated. */
+  readonly outboxUrl?: string | undefined;
+  readonly auditUrl?: string | undefined;
+  /** R1. Left out: what is stored stays, and a new database gets `main`. */
+  readonly deployment?: string | undefined;
+  /** One JSON document instead of lines. */
+  readonly json?: boolean | undefined;
+  readonly log?: (message: string) => void;
+}
+
+export interface MigrateResult {
+  /** 0, or 1 when `status` found something to do or to mend. */
+  readonly exitCode: 0 | 1;
+  readonly text: string;
+}
+
+/** `outbox migrate deploy | status`. Throws MigrationError when a deploy is refused or the database cannot be reached. */
+export async function runMigrate(request: MigrateRequest): Promise<MigrateResult> {
+  const { outboxUrl, auditUrl, log } = request;
+  const databases = [
+    ...(outboxUrl === undefined ? [] : [{ target: 'outbox' as const, databaseUrl: outboxUrl }]),
+    ...(auditUrl === undefined ? [] : [{ target: 'audit' as const, databaseUrl: auditUrl }]),
+  ].map((database) => (log === undefined ? database : { ...database, log }));
+
+  if (request.command === 'status') {
+    const found = [];
+    for (const database of databases) found.push(await migrationStatus(database));
+    const exitCode = found.every(isCurrent) ? 0 : 1;
+    return { exitCode, text: request.json ? JSON.stringify(found) : found.map(describe).join('\n') };
+  }
+
+  const applied = [];
+  for (const database of databases) {
+    applied.push({ target: database.target, applied: await deployMigrations(database) });
+  }
+  const deployment =
+    outboxUrl === undefined ? null : await storeDeploymentName({ databaseUrl: outboxUrl, name: request.deployment });
+  if (request.json) return { exitCode: 0, text: JSON.stringify({ applied, deployment }) };
+  const lines = applied.map(({ target, applied: names }) => `${target}: ${names.length} applied${list(names)}`);
+  return { exitCode: 0, text: [...lines, ...(deployment === null ? [] : [`deployment: ${deployment}`])].join('\n') };
+}
+
+function isCurrent(status: MigrationStatus): boolean {
+  return status.pending.length + status.changed.length + status.failed.length === 0;
+}
+
+function describe(status: MigrationStatus): string {
+  const parts = [`${status.applied.length} applied`];
+  for (const key of ['pending', 'failed', 'changed', 'unknown'] as const) {
+    if (status[key].length > 0) parts.push(`${status[key].length} ${key}${list(status[key])}`);
+  }
+  return `${status.target}: ${parts.join('; ')}`;
+}
+
+function list(names: readonly string[]): string {
+  return names.length === 0 ? '' : ` (${names.join(', ')})`;
+}
