@@ -30,9 +30,11 @@ export interface HttpRequest {
   readonly timeoutMs: number;
   /** Aborted by our own shutdown: the call then fails with `DELIVERY.CANCELLED`. */
   readonly signal?: AbortSignal;
-  /** Default 64 KiB; a longer answer fails with `HTTP.BAD_RESPONSE`. */
+  /** Default 64 KiB. A longer 2xx fails with `HTTP.BAD_RESPONSE`; of any other status the body is cut there. */
   readonly maxResponseBytes?: number;
 }
+
+export const DEFAULT_MAX_RESPONSE_BYTES = 64 * 1024;
 
 export interface HttpResponse {
   readonly status: number;
@@ -44,7 +46,7 @@ export interface HttpResponse {
 /**
  * Sends one request and returns whatever status came back; follows no redirect, retries nothing.
  * Throws an IntegrationError: `HTTP.TIMEOUT`, `HTTP.NETWORK`, `HTTP.TLS`, `HTTP.BAD_RESPONSE` (too large),
- * `DELIVERY.CANCELLED` (the caller's signal).
+ * `DELIVERY.CANCELLED` (the caller's signal, or the client was closed), `HANDLER.FAILED` (a malformed request).
  */
 export interface HttpClient {
   send(request: HttpRequest): Promise<HttpResponse>;

@@ -1,0 +1,126 @@
+import { catalogEntry, type ErrorCode } from '../../domain/delivery/error-catalog.js';
+import { IntegrationError } from '../../domain/delivery/integration-error.js';
+
+/**
+ * What undici, Node's sockets, DNS and TLS throw, by their codes: a closed table. Messages are not looked at, but for the
+ * two of undici that share a code with a reset connection; nor are they kept, since they may quote what was sent.
+ */
+const CODES: Readonly<Record<string, ErrorCode>> = {
+  ...each('HTTP.TIMEOUT', [
+    'UND_ERR_CONNECT_TIMEOUT',
+    'UND_ERR_HEADERS_TIMEOUT',
+    'UND_ERR_BODY_TIMEOUT',
+    'ERR_TLS_HANDSHAKE_TIMEOUT',
+  ]),
+  ...each('HTTP.NETWORK', [
+    'EAI_AGAIN',
+    'EAI_FAIL',
+    'ENOTFOUND',
+    'ECONNREFUSED',
+    'ECONNRESET',
+    'ECONNABORTED',
+    'EPIPE',
+    'ETIMEDOUT',
+    'EHOSTDOWN',
+    'EHOSTUNREACH',
+    'ENETDOWN',
+    'ENETRESET',
+    'ENETUNREACH',
+    'EADDRNOTAVAIL',
+    'EMFILE',
+    'ENFILE',
+    'ENOBUFS',
+    'ERR_STREAM_PREMATURE_CLOSE',
+    'HPE_CLOSED_CONNECTION',
+    'HPE_INVALID_EOF_STATE',
+    'UND_ERR_INFO',
+    'UND_ERR_RES_CONTENT_LENGTH_MISMATCH',
+    'UND_ERR_SOCKET',
+  ]),
+  ...each('HTTP.TLS', [
+    'CERT_CHAIN_TOO_LONG',
+    'CERT_HAS_EXPIRED',
+    'CERT_NOT_YET_VALID',
+    'CERT_REJECTED',
+    'CERT_REVOKED',
+    'CERT_SIGNATURE_FAILURE',
+    'CERT_UNTRUSTED',
+    'CRL_HAS_EXPIRED',
+    'CRL_NOT_YET_VALID',
+    'CRL_SIGNATURE_FAILURE',
+    'DEPTH_ZERO_SELF_SIGNED_CERT',
+    'EPROTO',
+    'ERROR_IN_CERT_NOT_AFTER_FIELD',
+    'ERROR_IN_CERT_NOT_BEFORE_FIELD',
+    'ERR_TLS_CERT_ALTNAME_FORMAT',
+    'ERR_TLS_CERT_ALTNAME_INVALID',
+    'HOSTNAME_MISMATCH',
+    'INVALID_CA',
+    'INVALID_PURPOSE',
+    'PATH_LENGTH_EXCEEDED',
+    'SELF_SIGNED_CERT_IN_CHAIN',
+    'UNABLE_TO_DECODE_ISSUER_PUBLIC_KEY',
+    'UNABLE_TO_DECRYPT_CERT_SIGNATURE',
+    'UNABLE_TO_GET_CRL',
+    'UNABLE_TO_GET_ISSUER_CERT',
+    'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+    'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+  ]),
+  ...each('HTTP.BAD_RESPONSE', ['UND_ERR_HEADERS_OVERFLOW', 'UND_ERR_RES_EXCEEDED_MAX_SIZE']),
+  // The client was closed under the call: our own shutdown.
+  ...each('DELIVERY.CANCELLED', ['UND_ERR_CLOSED', 'UND_ERR_DESTROYED']),
+  // The request itself is malformed (a line break in a header, a URL that is none): the handler's fault.
+  ...each('HANDLER.FAILED', [
+    'ERR_INVALID_ARG_TYPE',
+    'ERR_INVALID_URL',
+    'UND_ERR_INVALID_ARG',
+    'UND_ERR_NOT_SUPPORTED',
+    'UND_ERR_REQ_CONTENT_LENGTH_MISMATCH',
+  ]),
+};
+
+/** OpenSSL's reasons and the HTTP parser's are families too large to list. */
+const FAMILIES: readonly (readonly [prefix: string, code: ErrorCode])[] = [
+  ['ERR_SSL_', 'HTTP.TLS'],
+  ['HPE_', 'HTTP.BAD_RESPONSE'],
+];
+
+/** How undici tells of an answer with status 100 or 101, with the code of a broken socket. */
+const BAD_SOCKET_MESSAGES = ['bad response', 'bad upgrade'];
+
+/**
+ * The IntegrationError of whatever the transport threw. Something that carries no code is taken for a failed connection,
+ * and is not kept as `cause`: it does not come from the transport, so nobody knows what it holds.
+ */
+export function classifyTransportError(thrown: unknown): IntegrationError {
+  const code = transportCode(thrown);
+  if (code === null) return new IntegrationError('HTTP.NETWORK', { message: 'The transport failed without a code' });
+  const found = lookUp(code, thrown);
+  return new IntegrationError(found ?? 'HTTP.NETWORK', { message: `${sentence(found)} (${code})`, cause: thrown });
+}
+
+function lookUp(code: string, thrown: unknown): ErrorCode | null {
+  if (code === 'UND_ERR_SOCKET' && BAD_SOCKET_MESSAGES.includes((thrown as Error).message)) return 'HTTP.BAD_RESPONSE';
+  if (Object.hasOwn(CODES, code)) return CODES[code] ?? null;
+  return FAMILIES.find(([prefix]) => code.startsWith(prefix))?.[1] ?? null;
+}
+
+function sentence(code: ErrorCode | null): string {
+  if (code === 'HANDLER.FAILED') return 'The request could not be sent as it is';
+  return catalogEntry(code ?? 'HTTP.NETWORK').message;
+}
+
+/** The first code along the causes: undici wraps, and so does Node where it tried several addresses. */
+function transportCode(thrown: unknown): string | null {
+  let at: unknown = thrown;
+  for (let depth = 0; depth < 5 && at instanceof Error; depth++) {
+    const { code } = at as { code?: unknown };
+    if (typeof code === 'string' && /^[A-Z][A-Z0-9_]{1,63}$/.test(code)) return code;
+    at = at.cause;
+  }
+  return null;
+}
+
+function each(code: ErrorCode, names: readonly string[]): Record<string, ErrorCode> {
+  return Object.fromEntries(names.map((name) => [name, code]));
+}
