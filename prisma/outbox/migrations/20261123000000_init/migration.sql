@@ -242,66 +242,125 @@ CREATE FUNCTION outbox.json_depth(value jsonb) RETURNS integer LANGUAGE sql IMMU
   SELECT coalesce(max(depth), 0) FROM node
 $$;
 
+-- RFC 3339 with "T", a zone and a day that its month has, in the years 1000 to 2999. (pg_input_is_valid is PostgreSQL 16's.)
+CREATE FUNCTION outbox.is_rfc3339(value text) RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT CASE
+    WHEN value ~ '^[12][0-9]{3}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?(Z|[+-](0[0-9]|1[0-4]):[0-5][0-9])$'
+      THEN substr(value, 9, 2)::integer <= extract(day FROM
+        make_date(substr(value, 1, 4)::integer, substr(value, 6, 2)::integer, 1) + interval '1 month' - interval '1 day')
+    ELSE false
+  END
+$$;
+
+-- What keeps one event from being appended, or NULL. Names the field, what was expected and what came; never its content.
+CREATE FUNCTION outbox.event_problem(e jsonb) RETURNS text LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  problem text;
+  fields constant text[] := ARRAY['id', 'eventName', 'eventType', 'routingKey', 'source', 'aggregate', 'tenantId',
+    'payload', 'headers', 'occurredAt', 'availableAt'];
+  strings constant text[] := ARRAY['id', 'eventName', 'eventType', 'routingKey', 'source', 'tenantId', 'occurredAt', 'availableAt'];
+  a constant jsonb := e->'aggregate';
+  h constant jsonb := e->'headers';
+  control constant text := '[\u0001-\u001f\u007f-\u009f]';
+BEGIN
+  IF jsonb_typeof(e) IS DISTINCT FROM 'object' THEN
+    RETURN format('expected an object, got %s', coalesce(jsonb_typeof(e), 'null'));
+  END IF;
+  SELECT format('%s: not a field of an event; put what is your own into payload or headers', left(k, 64)) INTO problem
+    FROM jsonb_object_keys(e) k WHERE k <> ALL (fields) LIMIT 1;
+  IF problem IS NOT NULL THEN RETURN problem; END IF;
+  SELECT format('%s: expected a string, got %s', k, jsonb_typeof(e->k)) INTO problem
+    FROM unnest(strings) k WHERE jsonb_typeof(e->k) NOT IN ('string', 'null') LIMIT 1;
+  IF problem IS NOT NULL THEN RETURN problem; END IF;
+  IF coalesce(jsonb_typeof(a), '') <> 'object' THEN
+    RETURN format('aggregate: expected an object {type, id, version?}, got %s', coalesce(jsonb_typeof(a), 'nothing'));
+  END IF;
+  SELECT format('aggregate.%s: not a field of an aggregate', left(k, 64)) INTO problem
+    FROM jsonb_object_keys(a) k WHERE k <> ALL (ARRAY['type', 'id', 'version']) LIMIT 1;
+  IF problem IS NOT NULL THEN RETURN problem; END IF;
+
+  RETURN CASE
+    WHEN coalesce(jsonb_typeof(e->'payload'), '') <> 'object'
+      THEN format('payload: expected an object, got %s', coalesce(jsonb_typeof(e->'payload'), 'nothing'))
+    WHEN coalesce(jsonb_typeof(h), 'null') NOT IN ('object', 'null')
+      THEN format('headers: expected an object, got %s', jsonb_typeof(h))
+    WHEN coalesce(e->>'id', '00000000-0000-0000-0000-000000000000') !~ '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$'
+      THEN 'id: expected a UUID of 36 characters'
+    WHEN coalesce(e->>'eventName', '') !~ '^[A-Za-z][A-Za-z0-9_.-]{0,127}$'
+      THEN 'eventName: expected 1 to 128 letters, digits, "_", "." or "-", beginning with a letter'
+    WHEN coalesce(e->>'eventType', '') !~ '^[A-Za-z][A-Za-z0-9_.-]{0,63}$'
+      THEN 'eventType: expected 1 to 64 letters, digits, "_", "." or "-", beginning with a letter'
+    WHEN coalesce(e->>'routingKey', 'audit.log') !~ '^[A-Za-z][A-Za-z0-9_.-]{0,63}$'
+      THEN 'routingKey: expected 1 to 64 letters, digits, "_", "." or "-", beginning with a letter'
+    WHEN NOT coalesce(jsonb_typeof(a->'type') = 'string' AND length(a->>'type') BETWEEN 1 AND 64 AND a->>'type' !~ control, false)
+      THEN 'aggregate.type: expected a string of 1 to 64 characters, no control characters'
+    WHEN NOT coalesce(jsonb_typeof(a->'id') = 'string' AND length(a->>'id') BETWEEN 1 AND 128 AND a->>'id' !~ control, false)
+      THEN 'aggregate.id: expected a string of 1 to 128 characters, no control characters'
+    WHEN NOT CASE coalesce(jsonb_typeof(a->'version'), 'null')
+        WHEN 'null' THEN true
+        WHEN 'number' THEN a->>'version' ~ '^[0-9]{1,16}$' AND (a->>'version')::numeric <= 9007199254740991
+        ELSE false
+      END
+      THEN 'aggregate.version: expected a whole number from 0 to 2^53 - 1'
+    WHEN length(coalesce(e->>'tenantId', '')) > 64 OR coalesce(e->>'tenantId', '') ~ control
+      THEN 'tenantId: expected at most 64 characters, no control characters'
+    WHEN length(coalesce(e->>'source', '-')) NOT BETWEEN 1 AND 256 OR coalesce(e->>'source', '-') ~ control
+      THEN 'source: expected 1 to 256 characters, no control characters'
+    WHEN NOT outbox.is_rfc3339(coalesce(e->>'occurredAt', '2000-01-01T00:00:00Z'))
+      THEN 'occurredAt: expected a time like 2026-11-23T09:30:00.000Z (RFC 3339, with a zone)'
+    -- What has happened lies in the past; the audit log refuses more than five minutes, so the event would only die later.
+    WHEN (e->>'occurredAt')::timestamptz > clock_timestamp() + interval '5 minutes'
+      THEN 'occurredAt: expected at most 5 minutes ahead of the database''s clock; to deliver later give availableAt'
+    WHEN NOT outbox.is_rfc3339(coalesce(e->>'availableAt', '2000-01-01T00:00:00Z'))
+      THEN 'availableAt: expected a time like 2026-11-23T09:30:00.000Z (RFC 3339, with a zone)'
+    WHEN NOT CASE coalesce(jsonb_typeof(h->'traceparent'), 'absent')
+        WHEN 'absent' THEN true
+        WHEN 'string' THEN h->>'traceparent' ~ '^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$'
+        ELSE false
+      END
+      THEN 'headers.traceparent: expected a W3C traceparent (00-<32 hex digits>-<16 hex digits>-<2 hex digits>)'
+    WHEN NOT CASE coalesce(jsonb_typeof(h->'correlationId'), 'absent')
+        WHEN 'absent' THEN true
+        WHEN 'string' THEN length(h->>'correlationId') BETWEEN 1 AND 128 AND h->>'correlationId' !~ control
+        ELSE false
+      END
+      THEN 'headers.correlationId: expected a string of 1 to 128 characters, no control characters'
+    WHEN coalesce(jsonb_typeof(h->'actor'), 'object') <> 'object'
+      THEN format('headers.actor: expected an object, got %s', jsonb_typeof(h->'actor'))
+    WHEN octet_length((e->'payload')::text) > 49152
+      THEN format('payload: expected at most 49152 bytes of JSON, got %s; keep large content elsewhere and refer to it',
+        octet_length((e->'payload')::text))
+    WHEN octet_length(coalesce(h::text, '')) > 8192
+      THEN format('headers: expected at most 8192 bytes of JSON, got %s', octet_length(h::text))
+    WHEN outbox.json_depth(e->'payload') > 32 THEN 'payload: expected at most 32 levels of objects and arrays'
+    WHEN outbox.json_depth(h) > 32 THEN 'headers: expected at most 32 levels of objects and arrays'
+  END;
+END
+$$;
+
 -- The contract for producers in every language. Takes one event as JSON, camelCase as in recordEvent:
 --   eventName, eventType, aggregate {type, id, version?}, payload; optional id (UUID), routingKey ('audit.log'), source,
---   tenantId, headers, occurredAt, availableAt (RFC 3339).
+--   tenantId, headers {traceparent?, correlationId?, actor?, ...}, occurredAt, availableAt (RFC 3339). null is absent.
+--   Sizes are those of jsonb's text form (a space after each ":" and ",").
 -- Appends the event and its delivery row in one statement and returns the id. It runs in the caller's transaction; SQL
 -- cannot tell a transaction from a single statement, so it CANNOT refuse to be called outside of one: call it in the
 -- transaction that writes your business rows.
 -- Raises 22023 (invalid_parameter_value) with the field's name when the event does not fit, 23505 when the id exists.
 CREATE FUNCTION outbox.record_events(events jsonb) RETURNS SETOF uuid LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-  e jsonb;
-  i integer := -1;
-  problem text;
-  allowed constant text[] := ARRAY['id', 'eventName', 'eventType', 'routingKey', 'source', 'aggregate', 'tenantId',
-    'payload', 'headers', 'occurredAt', 'availableAt'];
+  refusal text;
 BEGIN
   IF jsonb_typeof(events) IS DISTINCT FROM 'array' THEN
     RAISE EXCEPTION 'outbox.record_events expects a JSON array of events, got %', coalesce(jsonb_typeof(events), 'null')
       USING ERRCODE = 'invalid_parameter_value';
   END IF;
-  FOR e IN SELECT value FROM jsonb_array_elements(events) LOOP
-    i := i + 1;
-    IF jsonb_typeof(e) <> 'object' THEN
-      RAISE EXCEPTION 'event %: expected an object, got %', i, jsonb_typeof(e) USING ERRCODE = 'invalid_parameter_value';
-    END IF;
-    SELECT format('unknown field "%s"', left(k, 64)) INTO problem FROM jsonb_object_keys(e) k WHERE k <> ALL (allowed) LIMIT 1;
-    IF problem IS NULL THEN
-      problem := CASE
-        WHEN coalesce(jsonb_typeof(e->'aggregate'), '') <> 'object' THEN 'aggregate: expected an object {type, id, version?}'
-        WHEN coalesce(jsonb_typeof(e->'payload'), '') <> 'object' THEN 'payload: expected an object'
-        WHEN jsonb_typeof(e->'headers') NOT IN ('object', 'null') THEN 'headers: expected an object'
-        WHEN NOT coalesce(jsonb_typeof(e->'eventName') = 'string' AND e->>'eventName' ~ '^[A-Za-z][A-Za-z0-9_.-]{0,127}$', false)
-          THEN 'eventName: expected 1 to 128 letters, digits, "_", "." or "-", beginning with a letter'
-        WHEN NOT coalesce(jsonb_typeof(e->'eventType') = 'string' AND e->>'eventType' ~ '^[A-Za-z][A-Za-z0-9_.-]{0,63}$', false)
-          THEN 'eventType: expected 1 to 64 letters, digits, "_", "." or "-", beginning with a letter'
-        WHEN NOT coalesce(e->>'routingKey', 'audit.log') ~ '^[A-Za-z][A-Za-z0-9_.-]{0,63}$'
-          THEN 'routingKey: expected 1 to 64 letters, digits, "_", "." or "-", beginning with a letter'
-        WHEN NOT coalesce(jsonb_typeof(e->'aggregate'->'type') = 'string' AND length(e->'aggregate'->>'type') BETWEEN 1 AND 64, false)
-          THEN 'aggregate.type: expected 1 to 64 characters'
-        WHEN NOT coalesce(jsonb_typeof(e->'aggregate'->'id') = 'string' AND length(e->'aggregate'->>'id') BETWEEN 1 AND 128, false)
-          THEN 'aggregate.id: expected 1 to 128 characters'
-        WHEN (e->'aggregate') ? 'version' AND NOT coalesce(
-          jsonb_typeof(e->'aggregate'->'version') = 'null' OR
-          (jsonb_typeof(e->'aggregate'->'version') = 'number' AND e->'aggregate'->>'version' ~ '^[0-9]{1,16}$'
-            AND (e->'aggregate'->>'version')::bigint <= 9007199254740991), false)
-          THEN 'aggregate.version: expected a whole number from 0 to 2^53 - 1'
-        WHEN length(coalesce(e->>'tenantId', '')) > 64 THEN 'tenantId: expected at most 64 characters'
-        WHEN e ? 'source' AND jsonb_typeof(e->'source') <> 'null' AND length(e->>'source') NOT BETWEEN 1 AND 256 THEN 'source: expected 1 to 256 characters'
-        WHEN (coalesce(e->>'tenantId', '') || coalesce(e->>'source', '') || (e->'aggregate'->>'type') || (e->'aggregate'->>'id')) ~ '[\x01-\x1f\x7f]'
-          THEN 'tenantId, source, aggregate: control characters are not allowed'
-        WHEN octet_length((e->'payload')::text) > 49152
-          THEN format('payload: expected at most 49152 bytes of JSON, got %s', octet_length((e->'payload')::text))
-        WHEN octet_length(coalesce((e->'headers')::text, '')) > 8192 THEN 'headers: expected at most 8192 bytes of JSON'
-        WHEN outbox.json_depth(e->'payload') > 32 THEN 'payload: expected at most 32 levels'
-        WHEN outbox.json_depth(e->'headers') > 32 THEN 'headers: expected at most 32 levels'
-      END;
-    END IF;
-    IF problem IS NOT NULL THEN
-      RAISE EXCEPTION 'event %: %', i, problem USING ERRCODE = 'invalid_parameter_value';
-    END IF;
-  END LOOP;
+  SELECT format('event %s: %s', n - 1, problem) INTO refusal
+  FROM jsonb_array_elements(events) WITH ORDINALITY AS item(v, n)
+  CROSS JOIN LATERAL outbox.event_problem(v) AS problem
+  WHERE problem IS NOT NULL ORDER BY n LIMIT 1;
+  IF refusal IS NOT NULL THEN
+    RAISE EXCEPTION '%', refusal USING ERRCODE = 'invalid_parameter_value';
+  END IF;
 
   RETURN QUERY
   WITH input AS (
