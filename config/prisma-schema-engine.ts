@@ -11,14 +11,15 @@ import { PrismaPg } from '@prisma/adapter-pg';
 import {
   bindMigrationAwareSqlAdapterFactory,
   ColumnTypeEnum,
+  type ErrorRegistry,
   type SqlDriverAdapter,
   type SqlMigrationAwareDriverAdapterFactory,
 } from '@prisma/driver-adapter-utils';
-import type { ConstructorOptions } from '@prisma/schema-engine-wasm';
+import type { ConstructorOptions, DiffResult } from '@prisma/schema-engine-wasm';
 import pg from 'pg';
 
 type Engine = Record<string, (params: unknown) => Promise<unknown>>;
-type Request = { id: number; method: string; params: unknown };
+type Request = { id: number; method?: string; params: unknown };
 
 const { values: flags, positionals } = parseArgs({
   allowPositionals: true,
@@ -31,6 +32,8 @@ const { values: flags, positionals } = parseArgs({
 });
 const url = (JSON.parse(flags.datasource ?? '{}') as { url?: string }).url;
 
+let adapterErrors: ErrorRegistry | undefined;
+
 process.exitCode = positionals[0] === 'cli' ? await runDatabaseCommand(positionals[1]) : await serve();
 
 /** Answers one JSON-RPC request a line, in order, until the CLI closes our standard input. */
@@ -39,21 +42,35 @@ async function serve(): Promise<number> {
   for await (const line of createInterface({ input: process.stdin })) {
     if (line.trim() === '') continue;
     const { id, method, params } = JSON.parse(line) as Request;
+    if (method === undefined) continue; // the CLI's answer to our "print"
     try {
       engine ??= await startEngine();
       const call = engine[method === 'getDatabaseVersion' ? 'version' : method];
       if (typeof call !== 'function') throw new Error(`this engine has no method "${method}"`);
-      reply({ id, result: (await call.call(engine, params)) ?? null });
+      const result = (await call.call(engine, params)) ?? null;
+      if (method === 'diff') print((result as DiffResult).stdout);
+      send({ id, result });
     } catch (error) {
-      const { message, code, meta } = error as Error & { code?: string; meta?: unknown };
+      const { message, code, meta } = causeOf(error) as Error & { code?: string; meta?: unknown };
       const data = { is_panic: false, message, meta, error_code: code };
-      reply({ id, error: { code: 4466, message: 'An error happened. Check the data field for details.', data } });
+      send({ id, error: { code: 4466, message: 'An error happened. Check the data field for details.', data } });
     }
   }
   return 0;
 }
 
-function reply(body: object): void {
+/** What our adapter throws comes back from the engine as a number in `adapterErrors` (driver-adapter-utils 7.10). */
+function causeOf(error: unknown): unknown {
+  const number = /External error id#(\d+)/.exec(String(error))?.[1];
+  return (number !== undefined && adapterErrors?.consumeError(Number(number))?.error) || error;
+}
+
+/** The native engine asks the CLI to print a diff; this one only returns it. */
+function print(content: string | null): void {
+  if (content !== null) send({ id: randomUUID(), method: 'print', params: { content } });
+}
+
+function send(body: object): void {
   process.stdout.write(`${JSON.stringify({ jsonrpc: '2.0', ...body })}\n`);
 }
 
@@ -72,7 +89,9 @@ async function startEngine(): Promise<Engine> {
   };
   // The types ask for datamodels always; the engine takes their absence as "no schema file", as the native one does.
   const options = (datamodels.length > 0 ? { datamodels } : {}) as ConstructorOptions;
-  const engine = await SchemaEngine.new(options, () => undefined, bindMigrationAwareSqlAdapterFactory(factory));
+  const bound = bindMigrationAwareSqlAdapterFactory(factory);
+  adapterErrors = bound.errorRegistry;
+  const engine = await SchemaEngine.new(options, () => undefined, bound);
   return engine as unknown as Engine;
 }
 
