@@ -43,5 +43,7 @@ export class IntegrationError extends Error {
 
 /** By shape, since `instanceof` does not cross realms (a handler's package may bring its own copy). */
 export function isIntegrationError(value: unknown): value is IntegrationError {
-  return value instanceof Error && value.name === 'IntegrationError' && isErrorCode((value as { code?: unknown }).code);
+  if (typeof value !== 'object' || value === null) return false;
+  const { name, code, message } = value as { name?: unknown; code?: unknown; message?: unknown };
+  return name === 'IntegrationError' && isErrorCode(code) && typeof message === 'string';
 }

@@ -113,10 +113,12 @@ function sentence(code: ErrorCode | null): string {
 /** The first code along the causes: undici wraps, and so does Node where it tried several addresses. */
 function transportCode(thrown: unknown): string | null {
   let at: unknown = thrown;
-  for (let depth = 0; depth < 5 && at instanceof Error; depth++) {
-    const { code } = at as { code?: unknown };
+  for (let depth = 0; depth < 5 && typeof at === 'object' && at !== null; depth++) {
+    const { name, code, cause } = at as { name?: unknown; code?: unknown; cause?: unknown };
     if (typeof code === 'string' && /^[A-Z][A-Z0-9_]{1,63}$/.test(code)) return code;
-    at = at.cause;
+    // undici's parser leaves the code out where its table has none.
+    if (name === 'HTTPParserError') return 'HPE_UNKNOWN';
+    at = cause;
   }
   return null;
 }
