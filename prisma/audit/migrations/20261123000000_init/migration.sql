@@ -2,7 +2,8 @@
 
 CREATE SEQUENCE audit.record_seq AS bigint;
 
--- R25: the identity of a record, unpartitioned, so that it is unique over all time.
+-- R25: the identity of a record, unpartitioned, so that it is unique over all time. The leaf's hash stands here too: replays
+-- and lookups answer it without reading the record, also after the record's partition was retired.
 CREATE TABLE audit.record_key (
   tenant_id    text        NOT NULL,
   source       text        NOT NULL,
@@ -11,8 +12,10 @@ CREATE TABLE audit.record_key (
   recorded_at  timestamptz NOT NULL,
   hmac_key_id  text        NOT NULL,
   fingerprint  bytea       NOT NULL,
+  leaf_hash    bytea       NOT NULL,
   CONSTRAINT record_key_pkey PRIMARY KEY (tenant_id, source, event_id),
-  CONSTRAINT record_key_fingerprint CHECK (octet_length(fingerprint) = 32)
+  CONSTRAINT record_key_fingerprint CHECK (octet_length(fingerprint) = 32),
+  CONSTRAINT record_key_leaf_hash CHECK (octet_length(leaf_hash) = 32)
 );
 
 -- The record itself, partitioned by the server's time. (log_epoch, tx_id, seq) is the order in which records are sealed.
@@ -45,7 +48,8 @@ CREATE TABLE audit.record (
 CREATE INDEX record_seal_order ON audit.record (log_epoch, tx_id, seq);
 CREATE INDEX record_by_time ON audit.record (tenant_id, recorded_at, record_id);
 
--- Keys of callers. Only a hash is kept: SHA-256 of the whole key (a key has 256 random bits, so no slow hash is needed).
+-- Keys of callers, found by their public prefix. Of the key itself only a hash is kept: SHA-256 of the whole key (a key has
+-- 256 random bits, so no slow hash is needed).
 CREATE TABLE audit.api_key (
   id           uuid        NOT NULL,
   name         text        NOT NULL,
@@ -57,7 +61,8 @@ CREATE TABLE audit.api_key (
   expires_at   timestamptz,
   revoked_at   timestamptz,
   CONSTRAINT api_key_pkey PRIMARY KEY (id),
-  CONSTRAINT api_key_hash UNIQUE (key_hash)
+  CONSTRAINT api_key_prefix UNIQUE (prefix),
+  CONSTRAINT api_key_hash CHECK (octet_length(key_hash) = 32)
 );
 
 CREATE FUNCTION audit.refuse_change() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
