@@ -3,6 +3,7 @@
  * Every call has a deadline of its own; a store that does not answer throws an IntegrationError `STORE.UNAVAILABLE`.
  */
 import type { AttemptTotals } from '../../domain/delivery/attempt-totals.js';
+import type { PreviousAttempt, UnwrittenEnd } from '../../domain/delivery/carried-state.js';
 import type { ErrorCode } from '../../domain/delivery/error-catalog.js';
 import type { LastResponse } from '../../domain/delivery/integration-error.js';
 import type { IntegrationEvent } from '../../domain/delivery/integration-event.js';
@@ -107,13 +108,6 @@ export interface AttemptFailure {
   readonly field: string | null;
 }
 
-/** An attempt that left no row of its own (the local one), carried in the workflow until a row can be written. */
-export interface PreviousAttempt {
-  readonly n: 1;
-  readonly code: ErrorCode;
-  readonly status: number | null;
-}
-
 export type LoadedEvent =
   | { readonly kind: 'found'; readonly event: OutboxEvent; readonly policy: RetryPolicy }
   | { readonly kind: 'superseded' }
@@ -135,10 +129,18 @@ export type SettleAnswer = 'settled' | 'already' | 'superseded';
 export interface AttemptStore {
   /** R15: event and delivery with the payload of the latest revision not above the epoch. Writes nothing. */
   loadEvent(run: RunRef, timeoutMs: number): Promise<LoadedEvent>;
-  /** R11: as `loadEvent`, and in the same statement closes earlier unfinished rows, inserts `previous` and this one. */
+  /**
+   * R11: as `loadEvent`, and in the same statement closes earlier unfinished rows (as `unwritten` says for the row it
+   * names, as ATTEMPT_LOST for any other), inserts `previous` and this one.
+   */
   beginAttempt(
     run: RunRef,
-    options: { readonly previous: PreviousAttempt | null; readonly runId: string; readonly worker: string },
+    options: {
+      readonly previous: PreviousAttempt | null;
+      readonly unwritten: UnwrittenEnd | null;
+      readonly runId: string;
+      readonly worker: string;
+    },
     timeoutMs: number,
   ): Promise<BegunAttempt>;
   /** Stores a failure on its row where it is unfinished (inserts it for a local attempt) and sets the row's due time. */
@@ -149,8 +151,8 @@ export interface AttemptStore {
     delayMs: number | null,
     timeoutMs: number,
   ): Promise<void>;
-  /** R12: an attempt that spent nothing leaves no row. */
-  removeAttempt(run: RunRef, n: number, timeoutMs: number): Promise<void>;
+  /** R12: an attempt that spent nothing leaves no row. Sets the row's due time as `failAttempt` does. */
+  removeAttempt(run: RunRef, n: number, delayMs: number, timeoutMs: number): Promise<void>;
   /** R16: by event id and epoch, from PENDING, STARTED or DEAD; closes attempt `n`, resolves an open letter. */
   settle(run: RunRef, receipt: Receipt, n: number | null, timeoutMs: number): Promise<SettleAnswer>;
 }
@@ -160,9 +162,11 @@ export interface DeadLetterInput {
   readonly code: ErrorCode;
   /** Used where no attempt row tells more. */
   readonly message: string;
-  readonly previous: PreviousAttempt | null;
-  readonly workflowId: string;
-  readonly runId: string;
+  /** The attempt that ended it: written where its own end could not be. null where none did. */
+  readonly attempt: { readonly n: number; readonly local: boolean; readonly status: number | null } | null;
+  /** Both null where the relay's own check rejected the row before any run (R8). */
+  readonly workflowId: string | null;
+  readonly runId: string | null;
 }
 
 export interface DeadLetterStore {
@@ -197,42 +201,44 @@ export interface ClaimedEvent {
   readonly startTries: number;
 }
 
-export interface Lane {
-  readonly destination: string;
-  readonly eventType: string;
-  readonly tenant: string;
-}
-
 export interface ClaimRequest {
   readonly leaseToken: string;
   readonly leaseMs: number;
   readonly batch: number;
-  /** Where the lane walk begins (exclusive); it wraps. null: at the first. */
-  readonly cursor: Lane | null;
+  /** Where the walk over the lanes goes on: what the last claim returned, opaque. null: at the first lanes. */
+  readonly cursor: string | null;
   /** Cap of runs for destinations that name none. */
   readonly defaultMaxRuns: number;
+  /** Given to rows that have none yet. */
   readonly policyHash: string;
   readonly probeHolder: string;
 }
 
 export interface Claim {
+  /** Interleaved by destination and lane: the first of each come before the second of any. */
   readonly events: readonly ClaimedEvent[];
-  /** The last lane walked: the next claim's cursor. */
-  readonly cursor: Lane | null;
+  readonly cursor: string;
+  /** Lanes were left unwalked: an empty claim does not yet mean that nothing is due. */
+  readonly unfinished: boolean;
 }
 
 export interface RelayStore {
   claim(request: ClaimRequest): Promise<Claim>;
-  /** R7: PENDING and this token → STARTED, due in 30 s. */
+  /** R7: PENDING and this token → STARTED, due in 30 s. `overtaken`: settled in this epoch already. */
   markStarted(
     leaseToken: string,
-    eventIds: readonly string[],
-  ): Promise<{ marked: number; overtaken: number; fenced: number }>;
-  /** R7, R8: back to PENDING, due again after `delayMs`. `countTry` adds one to start_tries. */
+    rows: readonly { readonly eventId: string; readonly epoch: number }[],
+  ): Promise<{ readonly marked: number; readonly overtaken: number; readonly fenced: number }>;
+  /** R7, R8: stays PENDING, without token and carrier, due after `delayMs`. `countTry` adds one to start_tries. */
   release(
     leaseToken: string,
-    rows: readonly { readonly eventId: string; readonly delayMs: number; readonly countTry: boolean }[],
-  ): Promise<{ released: number; fenced: number }>;
+    rows: readonly {
+      readonly eventId: string;
+      readonly epoch: number;
+      readonly delayMs: number;
+      readonly countTry: boolean;
+    }[],
+  ): Promise<{ readonly released: number; readonly overtaken: number; readonly fenced: number }>;
 }
 
 /** Starts workflows; the answer tells only what the relay may conclude from it (R2, R8). */

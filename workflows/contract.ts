@@ -1,0 +1,78 @@
+/**
+ * What the workflows, their starter and their activities agree on: names, inputs, answers, failure details. It is
+ * stored in histories: change a shape only so that every open run can still be read.
+ */
+import type { CarriedState, PreviousAttempt } from '../src/domain/delivery/carried-state.js';
+import type { AttemptDeadlines, DeliveryTimeouts } from '../src/domain/delivery/delivery-timeouts.js';
+import type { ErrorCode } from '../src/domain/delivery/error-catalog.js';
+import type { RetryPolicy } from '../src/domain/delivery/policy.js';
+
+/** Workflow type. Its id is `eventRunId(…)`. */
+export const DELIVER_EVENT = 'deliverEvent';
+
+/** Never the payload: the activity loads the row. */
+export interface DeliverEventInput {
+  readonly eventId: string;
+  readonly epoch: number;
+  /** null: the event's own run; else the id of the batch that carries it. */
+  readonly carrier: string | null;
+  readonly firstAttempt: 'local' | 'regular';
+  readonly policyHash: string;
+  /** The policy of that hash: the workflow computes the delay after a local timeout, and shows it. */
+  readonly policy: RetryPolicy;
+  readonly timeouts: DeliveryTimeouts;
+  /** The search attribute for the error code of a failed run; null where search attributes are off. */
+  readonly errorCodeAttribute: string | null;
+}
+
+export interface DeliverEventResult {
+  readonly kind: 'delivered' | 'superseded';
+  /** The destination's id of the effect. */
+  readonly receiptId?: string;
+}
+
+export interface RunFields {
+  readonly eventId: string;
+  readonly epoch: number;
+  readonly carrier: string | null;
+}
+
+export interface DispatchEventTask extends RunFields {
+  readonly previous: PreviousAttempt | null;
+  readonly carried: CarriedState;
+  readonly deadlines: AttemptDeadlines;
+}
+
+export type DispatchEventAnswer =
+  | { readonly kind: 'delivered'; readonly receiptId: string }
+  | { readonly kind: 'superseded' }
+  /** R14, local only: no place free. */
+  | { readonly kind: 'busy' };
+
+export interface RecordDeadLetterTask extends RunFields {
+  readonly code: ErrorCode;
+  /** The attempt that ended the delivery; null where none did. */
+  readonly attempt: { readonly n: number; readonly local: boolean; readonly status: number | null } | null;
+}
+
+export interface RecordDeadLetterAnswer {
+  readonly kind: 'recorded' | 'already' | 'superseded';
+}
+
+/** The activities' names are the keys. `dispatchEvent` is called as a local and as a regular activity. */
+export interface DeliveryActivities {
+  dispatchEvent(task: DispatchEventTask): Promise<DispatchEventAnswer>;
+  recordDeadLetter(task: RecordDeadLetterTask): Promise<RecordDeadLetterAnswer>;
+}
+
+/** `details[0]` of every ApplicationFailure of ours; its `type` is the code, its message the catalogue's. */
+export interface FailureDetails {
+  readonly code: ErrorCode;
+  readonly status: number | null;
+  /** Our own number of the attempt; null where it got none. */
+  readonly attempt: number | null;
+  /** Local attempts only: what `nextRetryDelay` is for regular ones (Temporal drops it in a workflow). Null: final. */
+  readonly delayMs?: number | null;
+  /** Local attempts only; regular ones hand it on as heartbeat details. */
+  readonly carried?: CarriedState;
+}
