@@ -28,7 +28,11 @@ export async function startProbeServer(options: ProbeOptions): Promise<ProbeServ
     if (path === '/live') return answer(200, { status: 'live' });
     if (path !== '/ready') return answer(404, { status: 'not found' });
     options.notReady().then(
-      (problems) => answer(Object.keys(problems).length === 0 ? 200 : 503, { status: Object.keys(problems).length === 0 ? 'ready' : 'not ready', problems }),
+      (problems) =>
+        answer(Object.keys(problems).length === 0 ? 200 : 503, {
+          status: Object.keys(problems).length === 0 ? 'ready' : 'not ready',
+          problems,
+        }),
       () => answer(503, { status: 'not ready', problems: { probe: 'the check itself failed' } }),
     );
     return undefined;

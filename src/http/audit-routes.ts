@@ -1,0 +1,178 @@
+import type { Request, Response } from 'express';
+import type { AuthenticateApiKey } from '../application/audit/authenticate-api-key.js';
+import type { LookupIdentities } from '../application/audit/lookup-identities.js';
+import type { RecordAuditLog, RecordOutcome } from '../application/audit/record-audit-log.js';
+import {
+  type AuditBatchResponse,
+  type AuditLookupResponse,
+  type AuditReceipt,
+  auditLookupRequestSchema,
+  IDEMPOTENCY_KEY_HEADER,
+  IDEMPOTENCY_REPLAYED_HEADER,
+  PROBLEMS,
+} from '../contract/audit-api.js';
+import { AUDIT_LIMITS, type AuditEvent, parseAuditEvent, toFieldProblems } from '../contract/audit-dto.js';
+import { findUnstorable, type JsonValue } from '../contract/json-value.js';
+import { type ApiKey, mayLookUp, mayWrite } from '../domain/audit/api-key.js';
+import { HttpProblem, toProblem } from './problem.js';
+import { readJson } from './read-json.js';
+
+export interface AuditRouteDeps {
+  readonly authenticate: AuthenticateApiKey;
+  readonly recordAuditLog: RecordAuditLog;
+  readonly lookupIdentities: LookupIdentities;
+  readonly now: () => Date;
+}
+
+/** POST /integration/v1/audit/logs: one event (201, 200 replayed) or an array of them (207, one result for each). */
+export function postAuditLogs(deps: AuditRouteDeps) {
+  return async (req: Request, res: Response): Promise<void> => {
+    const key = await requireKey(deps.authenticate, req, res);
+    requireScope(mayWrite(key), 'audit:write');
+    const { value, bytes } = await readJson(req);
+    if (Array.isArray(value)) await answerBatch(deps, key, value, req, res);
+    else await answerOne(deps, key, value, bytes, req, res);
+  };
+}
+
+/** POST /integration/v1/audit/lookup: which of at most 1,000 identities stand. */
+export function postAuditLookup(deps: AuditRouteDeps) {
+  return async (req: Request, res: Response): Promise<void> => {
+    const key = await requireKey(deps.authenticate, req, res);
+    requireScope(mayLookUp(key), 'audit:read');
+    const { value } = await readJson(req);
+    const unstorable = findUnstorable(value, AUDIT_LIMITS.problems);
+    const parsed = auditLookupRequestSchema.safeParse(value);
+    if (unstorable.length > 0 || !parsed.success) {
+      const errors = parsed.success ? unstorable : [...unstorable, ...toFieldProblems(parsed.error)];
+      throw new HttpProblem('invalid_lookup', 'Expected a list of identities', { errors });
+    }
+    const outcome = await deps.lookupIdentities({ key, identities: parsed.data.identities });
+    if (outcome.kind === 'tenant_forbidden') {
+      const errors = outcome.positions
+        .slice(0, AUDIT_LIMITS.problems)
+        .map((position) => ({ pointer: `/identities/${position}/tenantId`, detail: 'Not a tenant of this API key' }));
+      throw new HttpProblem('tenant_forbidden', 'This API key may not read that tenant', { errors });
+    }
+    res.json({ results: [...outcome.results] } satisfies AuditLookupResponse);
+  };
+}
+
+async function requireKey(authenticate: AuthenticateApiKey, req: Request, res: Response): Promise<ApiKey> {
+  const presented = /^Bearer ([\x21-\x7e]+)$/i.exec(req.headers.authorization ?? '')?.[1];
+  const key = presented === undefined ? null : await authenticate(presented);
+  if (key === null) {
+    const challenge = presented === undefined ? 'Bearer realm="audit"' : 'Bearer realm="audit", error="invalid_token"';
+    throw new HttpProblem('unauthorized', 'Expected a valid API key: Authorization: Bearer <key>', {
+      headers: { 'WWW-Authenticate': challenge },
+    });
+  }
+  res.locals.keyId = key.id;
+  return key;
+}
+
+function requireScope(granted: boolean, scope: string): void {
+  if (!granted) throw new HttpProblem('scope_missing', `Expected an API key with the scope ${scope}`);
+}
+
+async function answerOne(
+  deps: AuditRouteDeps,
+  key: ApiKey,
+  value: JsonValue,
+  bytes: number,
+  req: Request,
+  res: Response,
+): Promise<void> {
+  const event = readEvent(value, bytes, deps.now());
+  const idempotencyKey = req.get(IDEMPOTENCY_KEY_HEADER);
+  // The draft for this header has it in quotes; most clients send it bare.
+  if (idempotencyKey !== undefined && ![event.eventId, `"${event.eventId}"`].includes(idempotencyKey)) {
+    throw new HttpProblem('idempotency_key_mismatch', `Expected ${IDEMPOTENCY_KEY_HEADER} to equal eventId`, {
+      errors: [{ pointer: '/eventId', detail: `Differs from ${IDEMPOTENCY_KEY_HEADER}` }],
+    });
+  }
+  const [outcome] = await deps.recordAuditLog({ key, events: [event] });
+  const receipt = toReceipt(outcome as RecordOutcome);
+  if (receipt.replayed) res.set(IDEMPOTENCY_REPLAYED_HEADER, 'true');
+  res.status(receipt.replayed ? 200 : 201).json(receipt);
+}
+
+async function answerBatch(
+  deps: AuditRouteDeps,
+  key: ApiKey,
+  items: readonly JsonValue[],
+  req: Request,
+  res: Response,
+): Promise<void> {
+  if (items.length === 0) throw new HttpProblem('empty_batch', 'Expected at least one event');
+  if (items.length > AUDIT_LIMITS.batchItems) {
+    throw new HttpProblem('batch_too_long', `Expected at most ${AUDIT_LIMITS.batchItems} events`);
+  }
+  if (req.get(IDEMPOTENCY_KEY_HEADER) !== undefined) {
+    const detail = `Expected no ${IDEMPOTENCY_KEY_HEADER} with a batch: each event has its eventId`;
+    throw new HttpProblem('idempotency_key_mismatch', detail);
+  }
+  const read = items.map((item) => asResult(() => readEvent(item, jsonBytes(item), deps.now())));
+  const events = read.filter((item): item is AuditEvent => !(item instanceof HttpProblem));
+  const outcomes = (events.length === 0 ? [] : await deps.recordAuditLog({ key, events })).values();
+  const results = read.map((item) => {
+    const settled =
+      item instanceof HttpProblem ? item : asResult(() => toReceipt(outcomes.next().value as RecordOutcome));
+    return settled instanceof HttpProblem
+      ? { status: PROBLEMS[settled.code].status, problem: toProblem(settled, res.locals.requestId) }
+      : { status: settled.replayed ? (200 as const) : (201 as const), receipt: settled };
+  });
+  res.status(207).json({ results } satisfies AuditBatchResponse);
+}
+
+function readEvent(value: JsonValue, bytes: number, now: Date): AuditEvent {
+  if (typeof value !== 'object' || value === null) throw new HttpProblem('not_an_event', 'Expected a JSON object');
+  if (bytes > AUDIT_LIMITS.eventBytes) {
+    throw new HttpProblem('body_too_large', `Expected at most ${AUDIT_LIMITS.eventBytes} bytes an event`);
+  }
+  const parsed = parseAuditEvent(value, now);
+  if (!parsed.ok) {
+    throw new HttpProblem('invalid_event', 'The event does not fit DTO v1', { errors: parsed.problems });
+  }
+  return parsed.event;
+}
+
+function toReceipt(outcome: RecordOutcome): AuditReceipt {
+  switch (outcome.kind) {
+    case 'created':
+      return { ...outcome.receipt, replayed: false };
+    case 'replayed':
+      return { ...outcome.receipt, replayed: true };
+    case 'conflict':
+      throw new HttpProblem('identity_conflict', 'This source and eventId stand with other content', {
+        errors: [{ pointer: '/eventId', detail: 'Taken by an event with other content' }],
+      });
+    case 'tenant_forbidden':
+      throw new HttpProblem('tenant_forbidden', 'This API key may not write that tenant', {
+        errors: [{ pointer: '/tenantId', detail: 'Not the tenant of this API key' }],
+      });
+    case 'content_hash_forbidden':
+      throw new HttpProblem('invalid_event', 'The event does not fit DTO v1', {
+        errors: [{ pointer: '/contentHash', detail: 'Accepted only with the scope audit:write:any-tenant' }],
+      });
+    default:
+      return assertNever(outcome);
+  }
+}
+
+function asResult<T>(work: () => T): T | HttpProblem {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof HttpProblem) return error;
+    throw error;
+  }
+}
+
+function jsonBytes(value: JsonValue): number {
+  return Buffer.byteLength(JSON.stringify(value));
+}
+
+function assertNever(value: never): never {
+  throw new Error(`unexpected outcome: ${JSON.stringify(value)}`);
+}

@@ -1,0 +1,149 @@
+import { randomUUID } from 'node:crypto';
+import express, { type Express, type NextFunction, type Request, type Response } from 'express';
+import helmet from 'helmet';
+import { StoreUnavailableError } from '../application/audit/ports.js';
+import { AUDIT_LOGS_PATH, AUDIT_LOOKUP_PATH, PROBLEM_MEDIA_TYPE, PROBLEMS } from '../contract/audit-api.js';
+import { type AuditRouteDeps, postAuditLogs, postAuditLookup } from './audit-routes.js';
+import type { HttpLimits } from './http-limits.js';
+import type { Logger } from './logger.js';
+import { HttpProblem, toProblem } from './problem.js';
+
+export interface AuditAppDeps {
+  readonly routes: AuditRouteDeps;
+  /** Resolves when the database answers; bounded in time. */
+  readonly ping: () => Promise<void>;
+  readonly limits: HttpLimits;
+  readonly logger: Logger;
+}
+
+const RETRY_AFTER_SECONDS = '1';
+
+/**
+ * The audit log's HTTP surface. Every request is answered: with what it asked for or with an RFC 9457 problem, which
+ * holds no stack, no value that was sent and nothing of the server. One log line for each request refused.
+ */
+export function createAuditApp(deps: AuditAppDeps): Express {
+  const app = express();
+  app.disable('etag');
+  app.set('query parser', 'simple');
+  app.enable('strict routing');
+  app.enable('case sensitive routing');
+  app.use(helmet());
+  app.use(startRequest);
+  app.use(checkUrl(deps.limits));
+  app.route('/live').get(answerLive).all(refuseMethod('GET, HEAD'));
+  app.route('/ready').get(answerReady(deps)).all(refuseMethod('GET, HEAD'));
+  app.use(boundInFlight(deps.limits));
+  app.route(AUDIT_LOGS_PATH).post(postAuditLogs(deps.routes)).all(refuseMethod('POST'));
+  app.route(AUDIT_LOOKUP_PATH).post(postAuditLookup(deps.routes)).all(refuseMethod('POST'));
+  app.use(() => {
+    throw new HttpProblem('not_found', 'Nothing is here');
+  });
+  app.use(answerProblem(deps.logger));
+  return app;
+}
+
+function startRequest(_req: Request, res: Response, next: NextFunction): void {
+  res.locals.requestId = randomUUID();
+  res.locals.startedAt = performance.now();
+  res.set({ 'X-Request-Id': res.locals.requestId, 'Cache-Control': 'no-store' });
+  next();
+}
+
+function checkUrl({ maxUrlLength }: HttpLimits) {
+  return (req: Request, _res: Response, next: NextFunction): void => {
+    if (req.url.length > maxUrlLength) {
+      throw new HttpProblem('url_too_long', `Expected a URL of at most ${maxUrlLength} characters`);
+    }
+    let decoded: string;
+    try {
+      decoded = decodeURIComponent(req.url);
+    } catch (cause) {
+      throw new HttpProblem('malformed_url', 'Expected percent-encoded UTF-8', { cause });
+    }
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it refuses
+    if (/[\u0000-\u001f\u007f\\]/.test(decoded) || /(^|\/)\.\.?(\/|$)/.test(decoded.split('?')[0] as string)) {
+      throw new HttpProblem('malformed_url', 'Expected a URL without control characters and dot segments');
+    }
+    next();
+  };
+}
+
+function answerLive(_req: Request, res: Response): void {
+  res.json({ status: 'live' });
+}
+
+function answerReady({ ping, logger }: AuditAppDeps) {
+  return async (_req: Request, res: Response): Promise<void> => {
+    try {
+      await ping();
+      res.json({ status: 'ready' });
+    } catch (err) {
+      logger.warn(
+        { event: 'probe.not_ready', requestId: res.locals.requestId, err },
+        'the audit database does not answer',
+      );
+      res
+        .status(503)
+        .set('Retry-After', RETRY_AFTER_SECONDS)
+        .json({ status: 'not ready', waitingFor: ['database'] });
+    }
+  };
+}
+
+function boundInFlight({ maxInFlight }: HttpLimits) {
+  let inFlight = 0;
+  return (_req: Request, res: Response, next: NextFunction): void => {
+    if (inFlight >= maxInFlight) throw new HttpProblem('overloaded', 'Too many requests at once; send it again');
+    inFlight++;
+    res.once('close', () => {
+      inFlight--;
+    });
+    next();
+  };
+}
+
+function refuseMethod(allow: string) {
+  return (): never => {
+    throw new HttpProblem('method_not_allowed', `Expected ${allow}`, { headers: { Allow: allow } });
+  };
+}
+
+function answerProblem(logger: Logger) {
+  // Express knows an error handler by its four parameters.
+  return (error: unknown, req: Request, res: Response, _next: NextFunction): void => {
+    const problem = asHttpProblem(error);
+    const { status } = PROBLEMS[problem.code];
+    const fields = {
+      event: 'request.rejected',
+      requestId: res.locals.requestId,
+      method: req.method,
+      route: req.route?.path ?? null,
+      status,
+      code: problem.code,
+      pointers: problem.errors.slice(0, 5).map(({ pointer }) => pointer.slice(0, 100)),
+      keyId: res.locals.keyId ?? null,
+      durationMs: Math.round(performance.now() - res.locals.startedAt),
+    };
+    if (status >= 500) logger.warn({ ...fields, err: problem.cause }, 'request not served');
+    else logger.info(fields, 'request refused');
+    if (res.headersSent) {
+      res.destroy(); // half an answer must not look like a whole one
+      return;
+    }
+    if (status === 503) res.set('Retry-After', RETRY_AFTER_SECONDS);
+    res
+      .status(status)
+      .set(problem.headers)
+      .set('Content-Type', PROBLEM_MEDIA_TYPE)
+      .send(JSON.stringify(toProblem(problem, res.locals.requestId)));
+  };
+}
+
+function asHttpProblem(error: unknown): HttpProblem {
+  if (error instanceof HttpProblem) return error;
+  if (error instanceof StoreUnavailableError) {
+    return new HttpProblem('store_unavailable', 'The record could not be stored now; send it again', { cause: error });
+  }
+  return new HttpProblem('internal', 'Something failed here; the same request may succeed later', { cause: error });
+}

@@ -1,0 +1,111 @@
+import { randomUUID } from 'node:crypto';
+import { createServer, type RequestListener, type Server, STATUS_CODES } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { PROBLEM_MEDIA_TYPE, PROBLEMS, type ProblemCode } from '../contract/audit-api.js';
+import type { HttpLimits } from './http-limits.js';
+import type { Logger } from './logger.js';
+import { HttpProblem, toProblem } from './problem.js';
+
+export interface HttpServer {
+  /** Resolves with the port once it accepts. Rejects as `listen` does (EADDRINUSE). */
+  listen(port: number, host: string): Promise<number>;
+  /** Stops accepting, lets running requests finish within the grace, then ends their connections. */
+  close(): Promise<void>;
+}
+
+/** How long a connection that was refused may take to read why. */
+const LINGER_MS = 1_000;
+
+/**
+ * An HTTP/1.1 server on which no caller can hold a connection for longer than the limits say: slow headers and bodies are
+ * answered 408, huge headers 431, huge URLs 414, what is no HTTP 400, as problem documents.
+ */
+export function createHttpServer(listener: RequestListener, limits: HttpLimits, logger: Logger): HttpServer {
+  const server = createServer(
+    {
+      maxHeaderSize: limits.maxHeaderBytes,
+      headersTimeout: limits.headersTimeoutMs,
+      requestTimeout: limits.requestTimeoutMs,
+      keepAliveTimeout: limits.keepAliveTimeoutMs,
+      // Node looks for late requests this often (30 s by default, which would be the real limit).
+      connectionsCheckingInterval: Math.min(1_000, Math.ceil(limits.headersTimeoutMs / 4)),
+    },
+    listener,
+  );
+  let closing = false;
+  server.on('request', (_req, res) => {
+    if (closing) res.setHeader('Connection', 'close');
+    res.once('close', () => {
+      if (closing) setImmediate(() => server.closeIdleConnections());
+    });
+  });
+  answerClientErrors(server, logger);
+
+  return {
+    listen: (port, host) =>
+      new Promise((resolve, reject) => {
+        server.once('error', reject);
+        server.listen(port, host, () => {
+          server.off('error', reject);
+          const address = server.address();
+          resolve(typeof address === 'object' && address !== null ? address.port : port);
+        });
+      }),
+    close: () =>
+      new Promise((resolve) => {
+        closing = true;
+        const grace = setTimeout(() => server.closeAllConnections(), limits.closeGraceMs);
+        server.close(() => {
+          clearTimeout(grace);
+          resolve();
+        });
+        server.closeIdleConnections();
+      }),
+  };
+}
+
+interface ClientError extends Error {
+  readonly code?: string;
+  readonly rawPacket?: Buffer;
+}
+
+/** Requests that never reach the listener. Node would answer them without a body and without a line in the log. */
+function answerClientErrors(server: Server, logger: Logger): void {
+  const answered = new WeakSet<Duplex>();
+  server.on('clientError', (error: ClientError, socket) => {
+    if (answered.has(socket)) return; // more of the same bytes
+    answered.add(socket);
+    if (error.code === 'ECONNRESET' || !socket.writable) {
+      socket.destroy();
+      return;
+    }
+    const problem = new HttpProblem(...describe(error));
+    const { status } = PROBLEMS[problem.code];
+    const requestId = randomUUID();
+    logger.info(
+      { event: 'request.rejected', requestId, status, code: problem.code, cause: error.code },
+      'request refused',
+    );
+    const body = JSON.stringify(toProblem(problem, requestId));
+    socket.end(
+      `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: ${PROBLEM_MEDIA_TYPE}\r\n` +
+        `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+    );
+    const linger = setTimeout(() => socket.destroy(), LINGER_MS);
+    socket.once('close', () => clearTimeout(linger));
+  });
+}
+
+function describe(error: ClientError): [ProblemCode, string] {
+  switch (error.code) {
+    case 'ERR_HTTP_REQUEST_TIMEOUT':
+      return ['request_timeout', 'Expected the whole request sooner'];
+    case 'HPE_HEADER_OVERFLOW':
+      // Over the limit without a line's end so far: it is the request line that is too long.
+      return error.rawPacket !== undefined && !error.rawPacket.includes('\r\n')
+        ? ['url_too_long', 'Expected a shorter URL']
+        : ['headers_too_large', 'Expected smaller headers'];
+    default:
+      return ['malformed_request', 'Expected an HTTP/1.1 request'];
+  }
+}

@@ -1,0 +1,25 @@
+/** What one API process grants a caller. Times in milliseconds, sizes in bytes. */
+export interface HttpLimits {
+  /** From the connection (or the end of the previous request) to the last header. */
+  readonly headersTimeoutMs: number;
+  /** From the connection (or the end of the previous request) to the last byte of the body. */
+  readonly requestTimeoutMs: number;
+  readonly keepAliveTimeoutMs: number;
+  /** Request line and headers together. */
+  readonly maxHeaderBytes: number;
+  readonly maxUrlLength: number;
+  /** Requests worked on at once; probes not counted. */
+  readonly maxInFlight: number;
+  /** How long `close` lets running requests finish. */
+  readonly closeGraceMs: number;
+}
+
+export const DEFAULT_HTTP_LIMITS: HttpLimits = {
+  headersTimeoutMs: 10_000,
+  requestTimeoutMs: 30_000,
+  keepAliveTimeoutMs: 10_000,
+  maxHeaderBytes: 16 * 1024,
+  maxUrlLength: 2_048,
+  maxInFlight: 256,
+  closeGraceMs: 10_000,
+};

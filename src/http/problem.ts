@@ -1,0 +1,37 @@
+import { STATUS_CODES } from 'node:http';
+import { PROBLEMS, type Problem, type ProblemCode } from '../contract/audit-api.js';
+import type { FieldProblem } from '../contract/json-value.js';
+
+/** A request ends with this answer. `detail` and `errors` go to the caller as they are: nothing secret, no value sent. */
+export class HttpProblem extends Error {
+  override readonly name = 'HttpProblem';
+  readonly code: ProblemCode;
+  readonly errors: readonly FieldProblem[];
+  readonly headers: Readonly<Record<string, string>>;
+
+  constructor(
+    code: ProblemCode,
+    detail: string,
+    options: { errors?: readonly FieldProblem[]; headers?: Record<string, string>; cause?: unknown } = {},
+  ) {
+    super(detail, { cause: options.cause });
+    this.code = code;
+    this.errors = options.errors ?? [];
+    this.headers = options.headers ?? {};
+  }
+}
+
+/** The RFC 9457 document of a problem. */
+export function toProblem({ code, message, errors }: HttpProblem, requestId: string): Problem {
+  const { status, retryable } = PROBLEMS[code];
+  return {
+    type: 'about:blank',
+    title: STATUS_CODES[status] ?? 'Problem',
+    status,
+    detail: message,
+    code,
+    retryable,
+    requestId,
+    ...(errors.length === 0 ? {} : { errors: [...errors] }),
+  };
+}

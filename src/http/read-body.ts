@@ -1,0 +1,71 @@
+import type { IncomingMessage } from 'node:http';
+import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
+import { HttpProblem } from './problem.js';
+
+const DECODERS = {
+  gzip: createGunzip,
+  'x-gzip': createGunzip,
+  deflate: createInflate,
+  br: createBrotliDecompress,
+} as const;
+
+/**
+ * The body of a request, inflated. Neither the bytes sent nor those they inflate to pass `limit`: the first byte over it
+ * ends the reading with 413, without waiting for the rest. Throws HttpProblem (400, 413, 415).
+ */
+export function readBody(req: IncomingMessage, limit: number): Promise<Buffer> {
+  const encoding = (req.headers['content-encoding'] ?? 'identity').trim().toLowerCase();
+  if (encoding !== 'identity' && !Object.hasOwn(DECODERS, encoding)) {
+    throw new HttpProblem('unsupported_encoding', 'Expected the content encoding gzip, deflate, br or none', {
+      headers: { 'Accept-Encoding': 'gzip, deflate, br' },
+    });
+  }
+  if (Number(req.headers['content-length'] ?? 0) > limit) throw tooLarge(limit);
+  const decoder = encoding === 'identity' ? null : DECODERS[encoding as keyof typeof DECODERS]();
+
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let sent = 0;
+    let inflated = 0;
+    const finish = (outcome: () => void) => {
+      req.off('data', onSent);
+      if (decoder !== null) {
+        req.unpipe(decoder);
+        decoder.off('data', onInflated);
+        decoder.destroy();
+      }
+      req.resume(); // what is still coming is thrown away, so that the answer can be read
+      outcome();
+    };
+    const fail = (problem: HttpProblem) => finish(() => reject(problem));
+    const onSent = (chunk: Buffer) => {
+      sent += chunk.length;
+      if (sent > limit) fail(tooLarge(limit));
+      else if (decoder === null) chunks.push(chunk);
+    };
+    const onInflated = (chunk: Buffer) => {
+      inflated += chunk.length;
+      if (inflated > limit) fail(tooLarge(limit));
+      else chunks.push(chunk);
+    };
+    const onEnd = () => finish(() => resolve(Buffer.concat(chunks)));
+    const onCut = () =>
+      fail(new HttpProblem('incomplete_body', 'Expected the whole body, the connection ended before'));
+
+    req.on('data', onSent);
+    req.once('error', onCut);
+    req.once('close', onCut); // after 'end' it changes nothing: the promise is settled
+    if (decoder === null) {
+      req.once('end', onEnd);
+    } else {
+      decoder.on('data', onInflated);
+      decoder.once('end', onEnd);
+      decoder.on('error', () => fail(new HttpProblem('malformed_request', `Expected a body in ${encoding}`)));
+      req.pipe(decoder);
+    }
+  });
+}
+
+function tooLarge(limit: number): HttpProblem {
+  return new HttpProblem('body_too_large', `Expected at most ${limit} bytes, inflated ones counted`);
+}

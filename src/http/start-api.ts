@@ -1,0 +1,66 @@
+import { authenticateApiKey } from '../application/audit/authenticate-api-key.js';
+import type { FingerprintKeys } from '../application/audit/fingerprint.js';
+import { lookupIdentities } from '../application/audit/lookup-identities.js';
+import type { ApiKeyStore, AuditStore } from '../application/audit/ports.js';
+import { recordAuditLog } from '../application/audit/record-audit-log.js';
+import { createAuditApp } from './create-audit-app.js';
+import { createHttpServer } from './create-http-server.js';
+import { DEFAULT_HTTP_LIMITS, type HttpLimits } from './http-limits.js';
+import type { Logger } from './logger.js';
+
+export interface ApiOptions {
+  readonly store: AuditStore;
+  readonly apiKeys: ApiKeyStore;
+  readonly fingerprintKeys: FingerprintKeys;
+  /** 0: any free one. */
+  readonly port: number;
+  readonly host: string;
+  readonly logger: Logger;
+  /** Overrides of DEFAULT_HTTP_LIMITS. */
+  readonly limits?: Partial<HttpLimits>;
+}
+
+export interface RunningApi {
+  readonly port: number;
+  /** Stops accepting and lets running requests finish within `closeGraceMs`. The store's pool stays open. */
+  close(): Promise<void>;
+}
+
+const PARTITIONS_EVERY_MS = 24 * 60 * 60_000;
+
+/**
+ * The `api` role: the audit log's HTTP surface on a port of its own. Makes missing partitions before it accepts and daily
+ * after. Starts without its database too: then it is live, not ready, and answers 503.
+ */
+export async function startApi(options: ApiOptions): Promise<RunningApi> {
+  const { store, apiKeys: keys, fingerprintKeys, logger } = options;
+  const limits = { ...DEFAULT_HTTP_LIMITS, ...options.limits };
+  const now = () => new Date();
+  const app = createAuditApp({
+    routes: {
+      authenticate: authenticateApiKey({ keys, now }),
+      recordAuditLog: recordAuditLog({ store, fingerprintKeys, now }),
+      lookupIdentities: lookupIdentities({ store }),
+      now,
+    },
+    ping: () => store.ping(),
+    limits,
+    logger,
+  });
+  const ensurePartitions = () =>
+    store.ensurePartitions().catch((err: unknown) => {
+      logger.error({ event: 'partitions.failed', err }, 'could not make the partitions of the months ahead');
+    });
+  await ensurePartitions();
+  const server = createHttpServer(app, limits, logger);
+  const port = await server.listen(options.port, options.host);
+  const daily = setInterval(ensurePartitions, PARTITIONS_EVERY_MS);
+  logger.info({ event: 'api.listening', host: options.host, port }, 'the audit log accepts requests');
+  return {
+    port,
+    close: async () => {
+      clearInterval(daily);
+      await server.close();
+    },
+  };
+}

@@ -1,0 +1,74 @@
+import type { ApiKeyStore } from '../../application/audit/ports.js';
+import { API_KEY_SCOPES, type ApiKeyScope } from '../../domain/audit/api-key.js';
+import { toAuditStoreError } from './audit-store.js';
+import { type PgPool, runStatement, type Statement } from './pg-pool.js';
+
+const TIMEOUT_MS = 2_000;
+
+/** The audit log's API keys in PostgreSQL, by named statements over the pool given. */
+export function createAuditApiKeys(pool: PgPool): ApiKeyStore {
+  return {
+    async findByPrefix(prefix) {
+      const [row] = await run<ApiKeyRow>(pool, {
+        name: 'audit_find_api_key',
+        text: `SELECT id, name, key_hash, scopes, tenant_id, expires_at, revoked_at
+               FROM audit.api_key WHERE prefix = $1`,
+        values: [prefix],
+        timeoutMs: TIMEOUT_MS,
+      });
+      if (row === undefined) return null;
+      return {
+        id: row.id,
+        name: row.name,
+        prefix,
+        scopes: row.scopes.filter(isScope),
+        tenantId: row.tenant_id,
+        keyHash: row.key_hash,
+        expiresAt: row.expires_at,
+        revokedAt: row.revoked_at,
+      };
+    },
+
+    async insert(key) {
+      await run(pool, {
+        name: 'audit_insert_api_key',
+        text: `INSERT INTO audit.api_key (id, name, prefix, key_hash, scopes, tenant_id, expires_at, revoked_at)
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+        values: [
+          key.id,
+          key.name,
+          key.prefix,
+          Buffer.from(key.keyHash),
+          [...key.scopes],
+          key.tenantId,
+          key.expiresAt,
+          key.revokedAt,
+        ],
+        timeoutMs: TIMEOUT_MS,
+      });
+    },
+  };
+}
+
+interface ApiKeyRow {
+  readonly id: string;
+  readonly name: string;
+  readonly key_hash: Buffer;
+  readonly scopes: readonly string[];
+  readonly tenant_id: string | null;
+  readonly expires_at: Date | null;
+  readonly revoked_at: Date | null;
+}
+
+/** A scope that a later version granted is none to this one. */
+function isScope(scope: string): scope is ApiKeyScope {
+  return (API_KEY_SCOPES as readonly string[]).includes(scope);
+}
+
+async function run<Row extends object>(pool: PgPool, statement: Statement): Promise<Row[]> {
+  try {
+    return await runStatement<Row>(pool, statement);
+  } catch (error) {
+    throw toAuditStoreError(error);
+  }
+}

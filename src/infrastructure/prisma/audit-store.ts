@@ -1,0 +1,151 @@
+import { type AuditStore, type NewRecord, StoreUnavailableError } from '../../application/audit/ports.js';
+import { parseRfc3339 } from '../../contract/rfc3339.js';
+import { type PgPool, runStatement, type Statement } from './pg-pool.js';
+
+const PING_TIMEOUT_MS = 1_000;
+const READ_TIMEOUT_MS = 2_000;
+const WRITE_TIMEOUT_MS = 5_000;
+const PARTITIONS_TIMEOUT_MS = 10_000;
+/** Batches that overlap lock their keys in one order and so wait for each other; a deadlock needs a stranger. */
+const WRITE_TRIES = 3;
+
+/** The audit records in PostgreSQL, by named statements over the pool given. */
+export function createAuditStore(pool: PgPool): AuditStore {
+  return {
+    async insertNew(records) {
+      const statement: Statement = {
+        name: 'audit_insert_new',
+        text: INSERT_NEW,
+        values: insertValues(records),
+        timeoutMs: WRITE_TIMEOUT_MS,
+      };
+      for (let attempt = 1; ; attempt++) {
+        try {
+          const rows = await runStatement<{ record_id: string }>(pool, statement);
+          return new Set(rows.map((row) => row.record_id));
+        } catch (error) {
+          if (attempt === WRITE_TRIES || !isRolledBackByConflict(error)) throw toAuditStoreError(error);
+        }
+      }
+    },
+
+    async readStanding(identities) {
+      const rows = await read<StandingRow>(pool, {
+        name: 'audit_read_standing',
+        text: READ_STANDING,
+        values: [
+          identities.map(({ tenantId }) => tenantId),
+          identities.map(({ source }) => source),
+          identities.map(({ eventId }) => eventId),
+        ],
+        timeoutMs: READ_TIMEOUT_MS,
+      });
+      const byPosition = new Map(rows.map((row) => [row.position, row]));
+      return identities.map((_, index) => {
+        const row = byPosition.get(index + 1);
+        if (row === undefined) return null;
+        return {
+          recordId: row.record_id,
+          recordedAt: row.recorded_at.toISOString(),
+          hmacKeyId: row.hmac_key_id,
+          fingerprint: row.fingerprint,
+          leafHash: row.leaf_hash,
+        };
+      });
+    },
+
+    async ensurePartitions() {
+      const [row] = await read<{ made: number }>(pool, {
+        name: 'audit_ensure_partitions',
+        text: 'SELECT audit.ensure_partitions() AS made',
+        timeoutMs: PARTITIONS_TIMEOUT_MS,
+      });
+      return row?.made ?? 0;
+    },
+
+    async ping() {
+      await read(pool, { name: 'audit_ping', text: 'SELECT 1', timeoutMs: PING_TIMEOUT_MS });
+    },
+  };
+}
+
+/** What pg-pool tells as the store being away, in the audit side's own words. Anything else unchanged. */
+export function toAuditStoreError(error: unknown): unknown {
+  return hasCode(error, 'STORE.UNAVAILABLE') ? new StoreUnavailableError((error as Error).cause) : error;
+}
+
+interface StandingRow {
+  readonly position: number;
+  readonly record_id: string;
+  readonly recorded_at: Date;
+  readonly hmac_key_id: string;
+  readonly fingerprint: Buffer;
+  readonly leaf_hash: Buffer;
+}
+
+/**
+ * R27. One order of identities for every writer (COLLATE "C", whatever the database's collation), so that overlapping
+ * batches wait for each other instead of deadlocking. Columns are taken from the event itself: they cannot differ.
+ */
+const INSERT_NEW = `
+WITH input AS (
+  SELECT * FROM unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bytea[],
+    $8::bytea[], $9::text[], $10::uuid[], $11::smallint[], $12::bytea[], $13::timestamptz[], $14::jsonb[])
+    AS i(record_id, recorded_at, tenant_id, source, event_id, hmac_key_id, fingerprint,
+      leaf_hash, via, key_id, leaf_version, salt, occurred_at, body)
+), keys AS (
+  INSERT INTO audit.record_key (tenant_id, source, event_id, record_id, recorded_at, hmac_key_id, fingerprint, leaf_hash)
+  SELECT tenant_id, source, event_id, record_id, recorded_at, hmac_key_id, fingerprint, leaf_hash FROM input
+  ORDER BY tenant_id COLLATE "C", source COLLATE "C", event_id COLLATE "C"
+  ON CONFLICT (tenant_id, source, event_id) DO NOTHING
+  RETURNING record_id
+)
+INSERT INTO audit.record (record_id, recorded_at, tenant_id, source, event_id, action, action_version, category,
+  operation, outcome, severity, occurred_at, actor_type, actor_id, via, key_id, leaf_version, salt, body)
+SELECT record_id, recorded_at, tenant_id, source, event_id, body->>'action', (body->>'actionVersion')::integer,
+  body->>'category', body->>'operation', body->>'outcome', coalesce(body->>'severity', 'info'), occurred_at,
+  body->'actor'->>'type', body->'actor'->>'id', via, key_id, leaf_version, salt, body
+FROM input JOIN keys USING (record_id)
+ORDER BY tenant_id COLLATE "C", source COLLATE "C", event_id COLLATE "C"
+RETURNING record_id`;
+
+const READ_STANDING = `
+SELECT i.position::integer AS position, k.record_id, k.recorded_at, k.hmac_key_id, k.fingerprint, k.leaf_hash
+FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS i(tenant_id, source, event_id, position)
+JOIN audit.record_key k ON k.tenant_id = i.tenant_id AND k.source = i.source AND k.event_id = i.event_id`;
+
+function insertValues(records: readonly NewRecord[]): unknown[] {
+  return [
+    records.map(({ record }) => record.recordId),
+    records.map(({ record }) => record.recordedAt),
+    records.map(({ identity }) => identity.tenantId),
+    records.map(({ identity }) => identity.source),
+    records.map(({ identity }) => identity.eventId),
+    records.map(({ hmacKeyId }) => hmacKeyId),
+    records.map(({ fingerprint }) => Buffer.from(fingerprint)),
+    records.map(({ leafHash }) => Buffer.from(leafHash)),
+    records.map(({ record }) => record.via),
+    records.map(({ record }) => record.keyId),
+    records.map(({ record }) => record.leafVersion),
+    records.map(({ record }) => Buffer.from(record.salt, 'hex')),
+    records.map(({ record }) => new Date(parseRfc3339(record.event.occurredAt as string) as number).toISOString()),
+    records.map(({ record }) => JSON.stringify(record.event)),
+  ];
+}
+
+async function read<Row extends object>(pool: PgPool, statement: Statement): Promise<Row[]> {
+  try {
+    return await runStatement<Row>(pool, statement);
+  } catch (error) {
+    throw toAuditStoreError(error);
+  }
+}
+
+function isRolledBackByConflict(error: unknown): boolean {
+  const cause = error instanceof Error ? error.cause : undefined;
+  return hasCode(cause, '40P01') || hasCode(cause, '40001');
+}
+
+function hasCode(error: unknown, code: string): boolean {
+  return error instanceof Error && (error as { code?: unknown }).code === code;
+}
