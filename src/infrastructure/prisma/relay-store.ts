@@ -1,0 +1,120 @@
+import type { Claim, ClaimedEvent, ClaimRequest, RelayStore } from '../../application/delivery/ports.js';
+import { type PgPool, runStatement } from './pg-pool.js';
+import { CLAIM, COUNT_OVERTAKEN, MARK_STARTED, RELEASE } from './relay-sql.js';
+
+/** A claim comes back in a few milliseconds; a store that takes longer than this is as good as away. */
+const STATEMENT_TIMEOUT_MS = 5_000;
+
+/**
+ * Lanes looked at for each destination in one claim. More of them (thousands of tenants) are reached by the following
+ * claims, which go on at the cursor.
+ */
+const LANES_PER_DESTINATION = 200;
+
+/** The relay's three statements on PostgreSQL. A relay may run any number of them beside other relays. */
+export function createRelayStore(pool: PgPool): RelayStore {
+  return {
+    claim: (request) => claim(pool, request),
+
+    async markStarted(leaseToken, rows) {
+      const marked = await runStatement<{ event_id: string }>(pool, {
+        name: 'relay-mark-started',
+        text: MARK_STARTED,
+        values: [leaseToken, rows.map((row) => row.eventId)],
+        timeoutMs: STATEMENT_TIMEOUT_MS,
+      });
+      return { marked: marked.length, ...(await explainMissed(pool, rows, marked)) };
+    },
+
+    async release(leaseToken, rows) {
+      const released = await runStatement<{ event_id: string }>(pool, {
+        name: 'relay-release',
+        text: RELEASE,
+        values: [
+          leaseToken,
+          rows.map((row) => row.eventId),
+          rows.map((row) => Math.round(row.delayMs)),
+          rows.map((row) => row.countTry),
+        ],
+        timeoutMs: STATEMENT_TIMEOUT_MS,
+      });
+      return { released: released.length, ...(await explainMissed(pool, rows, released)) };
+    },
+  };
+}
+
+interface ClaimRow {
+  cursor: Record<string, [string, string]>;
+  unfinished: boolean;
+  /** null in the one row of an empty claim. */
+  event_id: string | null;
+  epoch: number;
+  carrier: string | null;
+  destination: string;
+  event_type: string;
+  tenant: string;
+  policy_hash: string;
+  start_tries: number;
+  event_name: string;
+  aggregate_type: string;
+  aggregate_id: string;
+  healthy: boolean;
+}
+
+async function claim(pool: PgPool, request: ClaimRequest): Promise<Claim> {
+  const rows = await runStatement<ClaimRow>(pool, {
+    name: 'relay-claim',
+    text: CLAIM,
+    values: [
+      request.leaseToken,
+      request.leaseMs,
+      request.batch,
+      request.cursor ?? '{}',
+      request.defaultMaxRuns,
+      request.policyHash,
+      request.probeHolder,
+      LANES_PER_DESTINATION,
+    ],
+    timeoutMs: STATEMENT_TIMEOUT_MS,
+  });
+  return {
+    events: rows.flatMap((row) => (row.event_id === null ? [] : [toClaimedEvent(row, row.event_id)])),
+    cursor: JSON.stringify(rows[0]?.cursor ?? {}),
+    unfinished: rows[0]?.unfinished ?? false,
+  };
+}
+
+function toClaimedEvent(row: ClaimRow, eventId: string): ClaimedEvent {
+  return {
+    eventId,
+    epoch: row.epoch,
+    carrier: row.carrier,
+    destination: row.destination,
+    eventName: row.event_name,
+    eventType: row.event_type,
+    tenantId: row.tenant,
+    aggregateType: row.aggregate_type,
+    aggregateId: row.aggregate_id,
+    policyHash: row.policy_hash,
+    firstAttempt: row.healthy ? 'local' : 'regular',
+    startTries: row.start_tries,
+  };
+}
+
+async function explainMissed(
+  pool: PgPool,
+  asked: readonly { readonly eventId: string; readonly epoch: number }[],
+  changed: readonly { event_id: string }[],
+): Promise<{ overtaken: number; fenced: number }> {
+  const done = new Set(changed.map((row) => row.event_id));
+  const missed = asked.filter((row) => !done.has(row.eventId));
+  if (missed.length === 0) return { overtaken: 0, fenced: 0 };
+  const [answer] = await runStatement<{ overtaken: number }>(pool, {
+    name: 'relay-count-overtaken',
+    text: COUNT_OVERTAKEN,
+    values: [missed.map((row) => row.eventId), missed.map((row) => row.epoch)],
+    timeoutMs: STATEMENT_TIMEOUT_MS,
+  });
+  const overtaken = answer?.overtaken ?? 0;
+  return { overtaken, fenced: missed.length - overtaken };
+}
