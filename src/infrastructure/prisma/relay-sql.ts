@@ -93,7 +93,7 @@ walked AS MATERIALIZED (
 -- The lanes that take part, each with its share: the batch is split evenly over destinations, then over their lanes.
 due AS MATERIALIZED (
   SELECT w.destination, w.event_type, w.tenant, w.room, w.n,
-    ceil(least(w.room, ceil($3::numeric / d.destinations)) / count(*) OVER (PARTITION BY w.destination))::integer AS quota
+    ceil(least(w.room, ceil($3::numeric / nullif(d.destinations, 0))) / count(*) OVER (PARTITION BY w.destination))::integer AS quota
   FROM walked w, (SELECT count(DISTINCT destination) AS destinations FROM walked WHERE due AND n <= $8) d
   WHERE w.due AND w.n <= $8
 ),
@@ -113,7 +113,7 @@ first AS MATERIALIZED (
 spare AS MATERIALIZED (
   SELECT f.*, ceil(greatest(0, least(
       $3::integer - sum(f.taken) OVER (), f.room - sum(f.taken) OVER (PARTITION BY f.destination)))
-    / count(*) FILTER (WHERE f.full_lane) OVER (PARTITION BY f.destination))::integer AS quota
+    / nullif(count(*) FILTER (WHERE f.full_lane) OVER (PARTITION BY f.destination), 0))::integer AS quota
   FROM (
     SELECT destination, event_type, tenant, room, n, count(*) AS taken, count(*) >= quota AS full_lane,
       max(due_at) AS last_due, array_agg(event_id) AS ids

@@ -1,0 +1,278 @@
+// The claim on a real PostgreSQL: lanes, room, pauses, breaker, plans. Nothing is fake; delivery rows are written
+// directly, so that a test says exactly what waits. Time is the database's own.
+import { randomUUID } from 'node:crypto';
+import type { Claim, ClaimRequest } from '../../src/application/delivery/ports.js';
+import { createPool, type PgPool } from '../../src/infrastructure/prisma/pg-pool.js';
+import { CLAIM } from '../../src/infrastructure/prisma/relay-sql.js';
+import { createRelayStore } from '../../src/infrastructure/prisma/relay-store.js';
+import { createTestDatabases, type TestDatabases } from '../support/databases.js';
+
+let databases: TestDatabases;
+let pool: PgPool;
+
+beforeAll(async () => {
+  databases = await createTestDatabases();
+  pool = createPool(databases.outboxUrl, { max: 12 });
+});
+afterAll(async () => {
+  await pool.end();
+  await databases.drop();
+});
+beforeEach(async () => {
+  await pool.query(`TRUNCATE outbox.delivery, outbox.destination, outbox.pause`);
+});
+
+describe('lanes', () => {
+  it('R5: a lane with 5,000 waiting rows does not keep twenty others from their share', async () => {
+    await wait({ eventType: 'HOT', count: 5_000, ageSeconds: 3_600 });
+    for (let i = 0; i < 20; i += 1) await wait({ tenant: `t${i}`, count: 2 });
+    const { events } = await claim({ batch: 200 });
+    expect(events).toHaveLength(200);
+    for (let i = 0; i < 20; i += 1) expect(count(events, (e) => e.tenantId === `t${i}`)).toBe(2);
+    expect(count(events, (e) => e.eventType === 'HOT')).toBe(160);
+  });
+
+  it('R5: a lane that is alone takes the whole batch', async () => {
+    await wait({ count: 300 });
+    expect((await claim({ batch: 200 })).events).toHaveLength(200);
+  });
+
+  it('R5: what small lanes leave free goes to the large ones, every row once', async () => {
+    await wait({ tenant: 'big-1', count: 500 });
+    await wait({ tenant: 'big-2', count: 500 });
+    await wait({ tenant: 'small', count: 1 });
+    const { events } = await claim({ batch: 101 });
+    expect(new Set(events.map((e) => e.eventId)).size).toBe(101);
+    expect(count(events, (e) => e.tenantId === 'big-1')).toBe(50);
+    expect(count(events, (e) => e.tenantId === 'big-2')).toBe(50);
+  });
+
+  it('R5: destinations share the batch evenly, whatever the number of their lanes', async () => {
+    for (let i = 0; i < 10; i += 1) await wait({ destination: 'audit.log', tenant: `t${i}`, count: 50 });
+    await wait({ destination: 'erp.sync', count: 500 });
+    const { events } = await claim({ batch: 100 });
+    expect(count(events, (e) => e.destination === 'erp.sync')).toBe(50);
+  });
+
+  it('R5: with room for one, the cursor gives every lane its turn', async () => {
+    await setDestination({ max_runs: 1 });
+    for (let i = 0; i < 8; i += 1) await wait({ tenant: `t${i}`, count: 3 });
+    const seen: string[] = [];
+    let cursor: string | null = null;
+    for (let i = 0; i < 8; i += 1) {
+      const answer: Claim = await claim({ cursor });
+      cursor = answer.cursor;
+      seen.push(...answer.events.map((e) => e.tenantId));
+    }
+    expect(seen.sort()).toEqual(['t0', 't1', 't2', 't3', 't4', 't5', 't6', 't7']);
+  });
+
+  it('R5: a due lane behind a thousand that wait for later is reached, and the claim says that lanes are left', async () => {
+    await pool.query(`INSERT INTO outbox.delivery (event_id, destination, event_type, tenant, due_at)
+      SELECT gen_random_uuid(), 'audit.log', 'LATER', 't' || n, now() + interval '1 day' FROM generate_series(1, 1000) n`);
+    await wait({ eventType: 'ZULU', count: 1 });
+    let answer = await claim({});
+    let claims = 1;
+    while (answer.events.length === 0 && answer.unfinished && claims < 20) {
+      answer = await claim({ cursor: answer.cursor });
+      claims += 1;
+    }
+    expect(answer.events).toHaveLength(1);
+    expect(claims).toBeGreaterThan(1);
+  });
+
+  it('R4: the oldest due rows of a lane come first, and what is not due stays', async () => {
+    const [late] = await wait({ count: 1, ageSeconds: 10 });
+    const [early] = await wait({ count: 1, ageSeconds: 100 });
+    await wait({ count: 1, ageSeconds: -60 });
+    expect((await claim({ batch: 1 })).events.map((e) => e.eventId)).toEqual([early]);
+    expect((await claim({ batch: 9 })).events.map((e) => e.eventId)).toEqual([late]);
+    expect((await claim({ batch: 9 })).events).toEqual([]);
+  });
+
+  it('a row that belongs to an ordered aggregate is claimed like any other', async () => {
+    const [id] = await wait({ count: 1 });
+    await pool.query(`UPDATE outbox.delivery SET order_key = 'order:1', order_no = 7 WHERE event_id = $1`, [id]);
+    expect((await claim({})).events.map((e) => e.eventId)).toEqual([id]);
+  });
+});
+
+describe('room', () => {
+  it('R6: room is the cap less the runs that are due within a minute', async () => {
+    await setDestination({ max_runs: 10 });
+    await wait({ count: 6, status: 'STARTED', ageSeconds: -30, tenant: 'a' });
+    await wait({ count: 50, status: 'STARTED', ageSeconds: -600, tenant: 'b' }); // asleep in a backoff
+    await wait({ count: 20 });
+    expect((await claim({})).events).toHaveLength(4);
+  });
+
+  it('R6: runs are counted over all lanes of the destination, and none of another', async () => {
+    await setDestination({ max_runs: 5 });
+    for (const tenant of ['a', 'b', 'c']) await wait({ count: 1, status: 'STARTED', tenant });
+    await wait({ count: 9, status: 'STARTED', destination: 'erp.sync' });
+    await wait({ count: 20 });
+    expect((await claim({})).events).toHaveLength(2);
+  });
+
+  it('R6: a destination without a row has the default cap', async () => {
+    await wait({ count: 20 });
+    expect((await claim({ defaultMaxRuns: 7 })).events).toHaveLength(7);
+  });
+
+  it('R6: a full destination keeps no other from its events', async () => {
+    await setDestination({ max_runs: 0 });
+    await wait({ count: 5_000 });
+    await wait({ count: 3, destination: 'erp.sync' });
+    expect((await claim({})).events.map((e) => e.destination)).toEqual(['erp.sync', 'erp.sync', 'erp.sync']);
+  });
+
+  it('R6: an open breaker gives no room, a half-open one room for one, to the holder of the probe lease', async () => {
+    const holder = randomUUID();
+    await wait({ count: 20 });
+    await setDestination({ breaker: 'open' });
+    expect((await claim({ probeHolder: holder })).events).toEqual([]);
+    await setDestination({ breaker: 'half_open', probe_holder: holder, probe_until: new Date(Date.now() + 60_000) });
+    expect((await claim({ probeHolder: randomUUID() })).events).toEqual([]);
+    const { events } = await claim({ probeHolder: holder });
+    expect(events).toHaveLength(1);
+    expect(events[0]?.firstAttempt).toBe('regular');
+    await setDestination({ probe_until: new Date(Date.now() - 1_000) });
+    expect((await claim({ probeHolder: holder })).events).toEqual([]);
+  });
+
+  it.each([
+    ['destination', { destination: 'audit.log' }, ['erp.sync/AUTH/t1', 'erp.sync/ORDER/t2']],
+    ['event type', { event_type: 'AUTH' }, ['audit.log/ORDER/t2', 'erp.sync/ORDER/t2']],
+    ['tenant', { tenant: 't2' }, ['audit.log/AUTH/t1', 'erp.sync/AUTH/t1']],
+    [
+      'tenant at one destination',
+      { destination: 'erp.sync', tenant: 't2' },
+      ['audit.log/AUTH/t1', 'audit.log/ORDER/t2', 'erp.sync/AUTH/t1'],
+    ],
+    ['everything', {}, []],
+  ])('R6: a pause of %s holds exactly that', async (_, scope, expected) => {
+    for (const destination of ['audit.log', 'erp.sync']) {
+      await wait({ count: 1, destination, eventType: 'AUTH', tenant: 't1' });
+      await wait({ count: 1, destination, eventType: 'ORDER', tenant: 't2' });
+    }
+    const pause = { destination: null, event_type: null, tenant: null, ...scope };
+    await pool.query(
+      `INSERT INTO outbox.pause (id, destination, event_type, tenant, reason, actor) VALUES ($1, $2, $3, $4, 'test', 'test')`,
+      [randomUUID(), pause.destination, pause.event_type, pause.tenant],
+    );
+    const { events } = await claim({});
+    expect(events.map((e) => `${e.destination}/${e.eventType}/${e.tenantId}`).sort()).toEqual(expected);
+  });
+
+  it.each([
+    ['ok', 'local'],
+    ['slow', 'regular'],
+    ['degraded', 'regular'],
+  ] as const)('a destination whose health is %s gets a %s first attempt', async (health, firstAttempt) => {
+    await setDestination({ health });
+    await wait({ count: 1 });
+    expect((await claim({})).events[0]?.firstAttempt).toBe(firstAttempt);
+  });
+});
+
+describe('claims beside claims', () => {
+  it('R4: sixty claims at once take every row exactly once', async () => {
+    for (let i = 0; i < 6; i += 1) await wait({ tenant: `t${i}`, count: 100 });
+    const answers = await Promise.all(Array.from({ length: 60 }, () => claim({ batch: 20, defaultMaxRuns: 10_000 })));
+    const ids = answers.flatMap((answer) => answer.events.map((e) => e.eventId));
+    expect(new Set(ids).size).toBe(ids.length);
+    const rest = await claim({ batch: 1_000, defaultMaxRuns: 10_000 });
+    expect(ids.length + rest.events.length).toBe(600);
+  });
+
+  it('R4: a claim neither waits for nor takes rows that another claim has locked', async () => {
+    await wait({ count: 10 });
+    const other = await pool.connect();
+    try {
+      await other.query('BEGIN');
+      await other.query(`SELECT FROM outbox.delivery ORDER BY due_at LIMIT 4 FOR UPDATE`);
+      expect((await claim({})).events).toHaveLength(6);
+    } finally {
+      await other.query('ROLLBACK');
+      other.release();
+    }
+    expect((await claim({})).events).toHaveLength(4);
+  });
+
+  it('R5: every access to deliveries and events is by index, with 200,000 rows in 21 lanes', async () => {
+    await pool.query(`INSERT INTO outbox.delivery (event_id, destination, event_type, tenant, due_at)
+      SELECT gen_random_uuid(), CASE WHEN n % 10 = 0 THEN 'erp.sync' ELSE 'audit.log' END,
+        (ARRAY['AUTH', 'ORDER', 'BILLING'])[1 + n % 3], CASE WHEN n % 10 < 9 THEN 't0' ELSE 't' || (n % 25) END,
+        now() - interval '1 hour' + n * interval '1 ms' FROM generate_series(1, 200000) n`);
+    await pool.query(`INSERT INTO outbox.event (id, event_name, event_type, routing_key, source, aggregate_type,
+        aggregate_id, payload, content_hash, occurred_at)
+      SELECT event_id, 'a.b.v1', event_type, destination, 's', 'u', '1', '{}', 'x', now() FROM outbox.delivery`);
+    await pool.query('VACUUM ANALYZE outbox.delivery, outbox.event');
+    const client = await pool.connect();
+    try {
+      await client.query(`PREPARE claim(uuid, integer, integer, jsonb, integer, text, uuid, integer) AS ${CLAIM}`);
+      for (const mode of ['force_custom_plan', 'force_generic_plan']) {
+        await client.query(`SET plan_cache_mode = ${mode}`);
+        const { rows } = await client.query<{ 'QUERY PLAN': string }>(
+          `EXPLAIN EXECUTE claim('${randomUUID()}', 30000, 200, '{}', 500, 'p', '${randomUUID()}', 200)`,
+        );
+        const plan = rows.map((row) => row['QUERY PLAN']).join('\n');
+        expect(plan).toContain('delivery_open');
+        expect(plan).not.toMatch(/Seq Scan on (delivery|event)/);
+      }
+    } finally {
+      await client.query('DEALLOCATE ALL');
+      await client.query('RESET ALL');
+      client.release();
+    }
+  });
+});
+
+function claim(overrides: Partial<ClaimRequest>): Promise<Claim> {
+  return createRelayStore(pool).claim({
+    leaseToken: randomUUID(),
+    leaseMs: 30_000,
+    batch: 200,
+    cursor: null,
+    defaultMaxRuns: 500,
+    policyHash: 'policy-1',
+    probeHolder: randomUUID(),
+    ...overrides,
+  });
+}
+
+/** Writes waiting (or started) rows, due `ageSeconds` ago, and returns their ids. */
+async function wait(rows: {
+  count: number;
+  destination?: string;
+  eventType?: string;
+  tenant?: string;
+  status?: 'PENDING' | 'STARTED';
+  ageSeconds?: number;
+}): Promise<string[]> {
+  const { rows: written } = await pool.query<{ event_id: string }>(
+    `INSERT INTO outbox.delivery (event_id, destination, event_type, tenant, status, due_at)
+     SELECT gen_random_uuid(), $2, $3, $4, $5, clock_timestamp() - $6::integer * interval '1 second'
+     FROM generate_series(1, $1::integer) RETURNING event_id`,
+    [
+      rows.count,
+      rows.destination ?? 'audit.log',
+      rows.eventType ?? 'AUTH',
+      rows.tenant ?? '',
+      rows.status ?? 'PENDING',
+      rows.ageSeconds ?? 60,
+    ],
+  );
+  return written.map((row) => row.event_id);
+}
+
+async function setDestination(columns: Record<string, unknown>): Promise<void> {
+  await pool.query(`INSERT INTO outbox.destination (name) VALUES ('audit.log') ON CONFLICT DO NOTHING`);
+  for (const [column, value] of Object.entries(columns)) {
+    await pool.query(`UPDATE outbox.destination SET ${column} = $1 WHERE name = 'audit.log'`, [value]);
+  }
+}
+
+function count<T>(items: readonly T[], matches: (item: T) => boolean): number {
+  return items.filter(matches).length;
+}
