@@ -130,14 +130,14 @@ export interface AttemptStore {
   /** R15: event and delivery with the payload of the latest revision not above the epoch. Writes nothing. */
   loadEvent(run: RunRef, timeoutMs: number): Promise<LoadedEvent>;
   /**
-   * R11: as `loadEvent`, and in the same statement closes earlier unfinished rows (as `unwritten` says for the row it
-   * names, as ATTEMPT_LOST for any other), inserts `previous` and this one.
+   * R11: as `loadEvent`, and in the same statement closes earlier unfinished rows (as `unwritten` says for the rows
+   * it names, as ATTEMPT_LOST for any other), inserts `previous` and this one.
    */
   beginAttempt(
     run: RunRef,
     options: {
       readonly previous: PreviousAttempt | null;
-      readonly unwritten: UnwrittenEnd | null;
+      readonly unwritten: readonly UnwrittenEnd[];
       readonly runId: string;
       readonly worker: string;
     },

@@ -30,9 +30,18 @@ export interface UnwrittenEnd {
 
 export interface CarriedState {
   readonly receipt: CarriedReceipt | null;
-  readonly unwritten: UnwrittenEnd | null;
+  /** Oldest first, at most `MAX_UNWRITTEN`. Stale entries do no harm: a name is never used again. */
+  readonly unwritten: readonly UnwrittenEnd[];
   /** How often the event was not found. Such an attempt has no event, hence no row, to be counted by. */
   readonly notFound: number;
 }
 
-export const NOTHING_CARRIED: CarriedState = { receipt: null, unwritten: null, notFound: 0 };
+export const NOTHING_CARRIED: CarriedState = { receipt: null, unwritten: [], notFound: 0 };
+
+const MAX_UNWRITTEN = 10;
+
+/** With one more end. A full list keeps its oldest: only that one can be of an attempt that sent something. */
+export function addUnwritten(ends: readonly UnwrittenEnd[], end: UnwrittenEnd): readonly UnwrittenEnd[] {
+  const [oldest, ...later] = ends;
+  return oldest === undefined ? [end] : [oldest, ...[...later, end].slice(1 - MAX_UNWRITTEN)];
+}

@@ -1,0 +1,101 @@
+/**
+ * The activities of the delivery, thin: read the task and its context, call the use case, and put its failure into the
+ * only form that Temporal gets to see: the catalogue's message, code, status, attempt, and a receipt's id and hash.
+ */
+import { activityInfo, cancellationSignal, heartbeat } from '@temporalio/activity';
+import { ApplicationFailure, ApplicationFailureCategory } from '@temporalio/common';
+import type { DispatchEventInput, DispatchOutcome } from '../src/application/delivery/dispatch-event.js';
+import type { DeadLetterInput, Logger } from '../src/application/delivery/ports.js';
+import type { CarriedState } from '../src/domain/delivery/carried-state.js';
+import { catalogEntry, type ErrorCode } from '../src/domain/delivery/error-catalog.js';
+import { isIntegrationError } from '../src/domain/delivery/integration-error.js';
+import type { DeliveryActivities, FailureDetails, RecordDeadLetterAnswer } from '../workflows/contract.js';
+
+export interface ActivitiesDeps {
+  readonly dispatchEvent: (input: DispatchEventInput) => Promise<DispatchOutcome>;
+  readonly recordDeadLetter: (input: Omit<DeadLetterInput, 'message'>) => Promise<RecordDeadLetterAnswer>;
+  readonly log: Logger;
+  /** Names this worker in attempt rows: at most 100 characters. */
+  readonly identity: string;
+}
+
+export function createActivities(deps: ActivitiesDeps): DeliveryActivities {
+  return {
+    async dispatchEvent({ eventId, epoch, carrier, previous, carried, deadlines }) {
+      const { isLocal, attempt, heartbeatDetails } = activityInfo();
+      const { workflowId, runId } = currentRun();
+      const outcome = await deps
+        .dispatchEvent({
+          run: { eventId, epoch, carrier },
+          mode: isLocal ? 'local' : 'regular',
+          previous,
+          carried: (heartbeatDetails as CarriedState | undefined) ?? carried,
+          runId,
+          worker: `${deps.identity}#${attempt}`,
+          deadlines,
+          signal: cancellationSignal(),
+        })
+        .catch((error) => Promise.reject(unexpected(deps.log, error, workflowId)));
+      if (outcome.kind !== 'failed') return outcome;
+      if (!isLocal && isWorthCarrying(outcome.carried)) heartbeat(outcome.carried);
+      throw toFailure(outcome, isLocal);
+    },
+
+    async recordDeadLetter({ eventId, epoch, carrier, code, attempt }) {
+      const run = currentRun();
+      try {
+        return await deps.recordDeadLetter({ run: { eventId, epoch, carrier }, code, attempt, ...run });
+      } catch (error) {
+        if (!isIntegrationError(error)) throw unexpected(deps.log, error, run.workflowId);
+        deps.log.warn({ eventId, epoch, code, error }, 'delivery.dead_letter_failed');
+        throw bare(ApplicationFailure.create(failureOptions({ code: error.code, status: null, attempt: null }, false)));
+      }
+    },
+  };
+}
+
+function toFailure(outcome: Extract<DispatchOutcome, { kind: 'failed' }>, isLocal: boolean): ApplicationFailure {
+  const { code, status, attempt, delayMs, carried } = outcome;
+  const details = { code, status, attempt, ...(isLocal ? { delayMs, carried } : {}) };
+  const options = failureOptions(details, delayMs === null);
+  return bare(ApplicationFailure.create(delayMs === null ? options : { ...options, nextRetryDelay: delayMs }));
+}
+
+function failureOptions(details: FailureDetails, final: boolean) {
+  const { code, status } = details;
+  return {
+    message: catalogEntry(code).message,
+    type: code,
+    nonRetryable: final,
+    details: [details],
+    ...(!final && isExpected(code, status) ? { category: ApplicationFailureCategory.BENIGN } : {}),
+  };
+}
+
+/** What a healthy system meets every day: not worth an error in the SDK's own logs and metrics. */
+function isExpected(code: ErrorCode, status: number | null): boolean {
+  return code === 'HTTP.RATE_LIMITED' || code === 'DESTINATION.BUSY' || code === 'DESTINATION.OPEN' || status === 503;
+}
+
+/** A bug of ours. Retried by the server's own policy; what it says stays in our log, for it may quote data. */
+function unexpected(log: Logger, error: unknown, workflowId: string): ApplicationFailure {
+  log.error({ error, workflowId }, 'activity.unexpected_error');
+  const code = 'HANDLER.FAILED';
+  return bare(ApplicationFailure.create(failureOptions({ code, status: null, attempt: null }, false)));
+}
+
+/** Without its stack, which would go to the server with it. */
+function bare(failure: ApplicationFailure): ApplicationFailure {
+  failure.stack = '';
+  return failure;
+}
+
+function isWorthCarrying({ receipt, unwritten, notFound }: CarriedState): boolean {
+  return receipt !== null || unwritten.length > 0 || notFound > 0;
+}
+
+function currentRun(): { workflowId: string; runId: string } {
+  const { workflowExecution } = activityInfo();
+  if (workflowExecution === undefined) throw new TypeError('expected to be called by a workflow');
+  return workflowExecution;
+}

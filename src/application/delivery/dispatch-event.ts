@@ -1,0 +1,284 @@
+/**
+ * One attempt to deliver one event, local or regular (R10 to R16): load, dispatch, settle; or say how it failed and
+ * when to try again. Never throws, and ends within `deadlines.totalMs` as long as the dispatcher keeps `sendMs`.
+ */
+import { type AttemptTotals, NO_ATTEMPTS } from '../../domain/delivery/attempt-totals.js';
+import {
+  addUnwritten,
+  type CarriedReceipt,
+  type CarriedState,
+  type PreviousAttempt,
+  type UnwrittenEnd,
+} from '../../domain/delivery/carried-state.js';
+import { decideAfterFailure, isCrashLoop } from '../../domain/delivery/decide-after-failure.js';
+import type { AttemptDeadlines } from '../../domain/delivery/delivery-timeouts.js';
+import { catalogEntry, type ErrorCode } from '../../domain/delivery/error-catalog.js';
+import { IntegrationError, isIntegrationError } from '../../domain/delivery/integration-error.js';
+import type { OutboxEvent } from '../../domain/delivery/outbox-event.js';
+import { DEFAULT_POLICY, type RetryPolicy } from '../../domain/delivery/policy.js';
+import type { Receipt } from '../../domain/delivery/receipt.js';
+import { describeFailure } from './describe-failure.js';
+import type { AttemptStore, Dispatcher, Logger, RunRef, SettleAnswer } from './ports.js';
+
+export interface DispatchEventDeps {
+  readonly attempts: AttemptStore;
+  readonly dispatcher: Dispatcher;
+  readonly log: Logger;
+  readonly random: () => number;
+  /** R16: a receipt came for an epoch that is over. */
+  readonly onFencedSettle: () => void;
+}
+
+export interface DispatchEventInput {
+  readonly run: RunRef;
+  readonly mode: 'local' | 'regular';
+  readonly previous: PreviousAttempt | null;
+  readonly carried: CarriedState;
+  readonly runId: string;
+  /** Names this try of this worker: stored with the attempt, matched by `UnwrittenEnd`. */
+  readonly worker: string;
+  readonly deadlines: AttemptDeadlines;
+  /** Aborted by our own shutdown, and when the attempt's end interests nobody any more. */
+  readonly signal: AbortSignal;
+}
+
+export type DispatchOutcome =
+  | { readonly kind: 'delivered'; readonly receiptId: string }
+  | { readonly kind: 'superseded' }
+  | { readonly kind: 'busy' }
+  | {
+      readonly kind: 'failed';
+      readonly code: ErrorCode;
+      readonly status: number | null;
+      readonly attempt: number | null;
+      /** null: final. */
+      readonly delayMs: number | null;
+      readonly carried: CarriedState;
+    };
+
+/** An attempt under way: what it has loaded, and how much time is left. */
+interface Attempt {
+  readonly input: DispatchEventInput;
+  readonly startedAt: number;
+  /** null until the event is loaded. */
+  readonly n: number | null;
+  readonly event: OutboxEvent | null;
+  readonly policy: RetryPolicy;
+  readonly totals: AttemptTotals;
+}
+
+type Deps = DispatchEventDeps;
+
+export async function dispatchEvent(deps: Deps, input: DispatchEventInput): Promise<DispatchOutcome> {
+  const unloaded: Attempt = {
+    input,
+    startedAt: performance.now(),
+    n: null,
+    event: null,
+    policy: DEFAULT_POLICY,
+    totals: NO_ATTEMPTS,
+  };
+  const known = input.carried.receipt;
+  if (known !== null) return settle(deps, { ...unloaded, n: known.n }, receiptOf(known));
+
+  let begun: Awaited<ReturnType<typeof begin>>;
+  try {
+    begun = await begin(deps, input);
+  } catch (error) {
+    // Nothing was sent, so nothing is spent. Our row may stand all the same, if only the answer was lost.
+    return fail(deps, unloaded, storeError(error));
+  }
+  switch (begun.kind) {
+    case 'superseded':
+      return { kind: 'superseded' };
+    case 'delivered':
+      return { kind: 'delivered', receiptId: begun.receipt.id };
+    case 'not-found':
+      return fail(deps, unloaded, new IntegrationError('DISPATCH.EVENT_NOT_FOUND'));
+    case 'begun':
+      return send(deps, { ...unloaded, ...begun }, begun.event);
+  }
+}
+
+async function begin(
+  { attempts }: Deps,
+  { run, mode, previous, carried, runId, worker, deadlines }: DispatchEventInput,
+) {
+  if (mode === 'regular') {
+    return attempts.beginAttempt(run, { previous, unwritten: carried.unwritten, runId, worker }, deadlines.storeMs);
+  }
+  const loaded = await attempts.loadEvent(run, deadlines.storeMs);
+  if (loaded.kind !== 'found') return loaded;
+  return { ...loaded, kind: 'begun' as const, n: 1, totals: NO_ATTEMPTS };
+}
+
+async function send(deps: Deps, attempt: Attempt, event: OutboxEvent): Promise<DispatchOutcome> {
+  const { mode, deadlines, signal } = attempt.input;
+  if (isCrashLoop(attempt.totals)) return fail(deps, attempt, new IntegrationError('DELIVERY.CRASH_LOOP'));
+  let answer: Receipt | 'busy';
+  try {
+    answer = await deps.dispatcher.dispatch(event, { mode, timeoutMs: deadlines.sendMs, signal });
+  } catch (error) {
+    return fail(
+      deps,
+      attempt,
+      isIntegrationError(error) ? error : new IntegrationError('HANDLER.FAILED', { cause: error }),
+    );
+  }
+  if (answer !== 'busy') return settle(deps, attempt, answer);
+  if (mode === 'local') return { kind: 'busy' };
+  return fail(deps, attempt, new IntegrationError('DESTINATION.BUSY'));
+}
+
+/** R15: settling is tried for the rest of the deadline; then the receipt travels on. */
+async function settle(deps: Deps, attempt: Attempt, receipt: Receipt): Promise<DispatchOutcome> {
+  const { input, startedAt } = attempt;
+  const row = input.mode === 'local' ? null : attempt.n;
+  let answer: SettleAnswer;
+  try {
+    answer = await withinDeadline(attempt, (timeoutMs) => deps.attempts.settle(input.run, receipt, row, timeoutMs));
+  } catch (error) {
+    return fail(deps, attempt, storeError(error), { id: receipt.id, hash: receipt.hash, n: row });
+  }
+  const fields = { ...logFields(attempt), receiptId: receipt.id, replayed: receipt.replayed, settled: answer };
+  if (answer === 'superseded') {
+    deps.onFencedSettle();
+    deps.log.warn(fields, 'delivery.fenced');
+    return { kind: 'superseded' };
+  }
+  deps.log.debug(
+    { ...fields, outcome: 'delivered', durationMs: Math.round(performance.now() - startedAt) },
+    'delivery.attempted',
+  );
+  return { kind: 'delivered', receiptId: receipt.id };
+}
+
+async function fail(
+  deps: Deps,
+  attempt: Attempt,
+  error: IntegrationError,
+  receipt: CarriedReceipt | null = null,
+): Promise<DispatchOutcome> {
+  const { input, policy } = attempt;
+  const tookMs = Math.round(performance.now() - attempt.startedAt);
+  const { notFound, unwritten: earlier } = input.carried;
+  const missing = error.code === 'DISPATCH.EVENT_NOT_FOUND';
+  const totals = missing
+    ? { ...NO_ATTEMPTS, spent: notFound, spentByCode: { 'DISPATCH.EVENT_NOT_FOUND': notFound } }
+    : { ...attempt.totals, sinceFirstMs: attempt.totals.sinceFirstMs + tookMs };
+  const { retryAfterMs } = error;
+  const decision = decideAfterFailure({ code: error.code, retryAfterMs, totals, policy, random: deps.random });
+  const delayMs = decision.kind === 'retry' ? decision.delayMs : null;
+  const code = decision.kind === 'final' ? decision.code : error.code;
+
+  // With a receipt the attempt did not fail: its row waits for the settling that closes it.
+  const unwritten = receipt === null ? await writeEnd(deps, attempt, error, delayMs) : null;
+  // Once an attempt has begun, the ends carried so far are written.
+  const before = attempt.n === null ? earlier : [];
+  const outcome = {
+    kind: 'failed' as const,
+    code,
+    status: error.status,
+    attempt: attempt.n,
+    delayMs,
+    carried: {
+      receipt,
+      unwritten: unwritten === null ? before : addUnwritten(before, unwritten),
+      notFound: missing ? notFound + 1 : notFound,
+    },
+  };
+  deps.log.warn(
+    {
+      ...logFields(attempt),
+      outcome: delayMs === null ? 'final' : 'retry',
+      code,
+      attemptCode: error.code,
+      status: error.status,
+      field: error.field,
+      delayMs,
+      durationMs: tookMs,
+      receiptId: receipt?.id,
+      endWritten: unwritten === null,
+      causes: describeFailure(error).causes,
+    },
+    'delivery.attempted',
+  );
+  return outcome;
+}
+
+/** Writes how the attempt ended. Where the store does not take it, the answer is what must travel on instead. */
+async function writeEnd(
+  deps: Deps,
+  attempt: Attempt,
+  error: IntegrationError,
+  delayMs: number | null,
+): Promise<UnwrittenEnd | null> {
+  const { mode, run, runId, worker, deadlines } = attempt.input;
+  const { spends } = catalogEntry(error.code);
+  const unwritten: UnwrittenEnd = { worker, code: spends ? error.code : null, status: error.status };
+  // A local attempt's end is in the workflow's history in any case, and the next attempt inserts it (`previous`).
+  if (mode === 'local' && (!spends || attempt.event === null)) return null;
+  if (attempt.n === null) return error.code === 'STORE.UNAVAILABLE' ? unwritten : null;
+  const n = attempt.n;
+  try {
+    if (mode === 'local') {
+      const row = { n, local: true, runId, worker };
+      await deps.attempts.failAttempt(run, row, describeFailure(error), delayMs, deadlines.storeMs);
+    } else {
+      await withinDeadline(attempt, (timeoutMs) =>
+        spends
+          ? deps.attempts.failAttempt(
+              run,
+              { n, local: false, runId, worker },
+              describeFailure(error),
+              delayMs,
+              timeoutMs,
+            )
+          : deps.attempts.removeAttempt(run, n, delayMs ?? 0, timeoutMs),
+      );
+    }
+    return null;
+  } catch (storeFailure) {
+    deps.log.warn({ ...logFields(attempt), error: storeError(storeFailure) }, 'delivery.end_not_written');
+    return mode === 'local' ? null : unwritten;
+  }
+}
+
+/** Tries again, 100 ms apart, until the attempt's deadline or a shutdown; then throws the last error. */
+async function withinDeadline<T>({ input, startedAt }: Attempt, work: (timeoutMs: number) => Promise<T>): Promise<T> {
+  const leftMs = () => input.deadlines.totalMs - (performance.now() - startedAt);
+  for (;;) {
+    try {
+      // The first call is made however late it is: a deadline that a handler used up must not cost the receipt.
+      return await work(Math.max(50, Math.min(input.deadlines.storeMs, leftMs())));
+    } catch (error) {
+      if (input.signal.aborted || leftMs() < 150) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
+}
+
+function receiptOf({ id, hash }: CarriedReceipt): Receipt {
+  return { id, hash, status: null, at: new Date().toISOString(), replayed: false };
+}
+
+/** Whatever our own store throws is our own fault: waited out, never booked on the event. */
+function storeError(error: unknown): IntegrationError {
+  if (isIntegrationError(error) && error.code === 'STORE.UNAVAILABLE') return error;
+  return new IntegrationError('STORE.UNAVAILABLE', { cause: error });
+}
+
+function logFields({ input, n, event, policy }: Attempt) {
+  return {
+    eventId: input.run.eventId,
+    epoch: input.run.epoch,
+    carrier: input.run.carrier ?? undefined,
+    eventName: event?.eventName,
+    destination: event?.routingKey,
+    mode: input.mode,
+    attempt: n,
+    maxAttempts: policy.maxAttempts,
+    runId: input.runId,
+    worker: input.worker,
+  };
+}

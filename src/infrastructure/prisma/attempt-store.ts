@@ -1,0 +1,184 @@
+/** Attempts and settling (R10 to R16): every call is one statement, so that each of them happens wholly or not at all. */
+import type {
+  AttemptStore,
+  BegunAttempt,
+  LoadedEvent,
+  RunRef,
+  SettleAnswer,
+} from '../../application/delivery/ports.js';
+import type { AttemptTotals } from '../../domain/delivery/attempt-totals.js';
+import { catalogEntry, type ErrorCode, isErrorCode } from '../../domain/delivery/error-catalog.js';
+import type { JsonObject } from '../../domain/delivery/json.js';
+import { parseLossless } from '../../domain/delivery/lossless-json.js';
+import type { OutboxEvent } from '../../domain/delivery/outbox-event.js';
+import { DEFAULT_POLICY, type RetryPolicy } from '../../domain/delivery/policy.js';
+import type { Receipt } from '../../domain/delivery/receipt.js';
+import {
+  BEGIN_ATTEMPT,
+  FAIL_ATTEMPT,
+  FAIL_LOCAL_ATTEMPT,
+  LOAD_EVENT,
+  REMOVE_ATTEMPT,
+  SETTLE,
+  SETTLE_DEAD,
+} from './attempt-statements.js';
+import { type PgPool, runStatement } from './pg-pool.js';
+import { toStorableJson, toStorableText } from './to-storable.js';
+
+export function createAttemptStore(pool: PgPool): AttemptStore {
+  return {
+    async loadEvent(run, timeoutMs) {
+      const rows = await runStatement<EventRow>(pool, {
+        name: 'delivery_load_event',
+        text: LOAD_EVENT,
+        values: [run.eventId, run.epoch],
+        timeoutMs,
+      });
+      return readLoaded(run, rows[0]);
+    },
+
+    async beginAttempt(run, { previous, unwritten, runId, worker }, timeoutMs) {
+      const [row] = await runStatement<BegunRow>(pool, {
+        name: 'delivery_begin_attempt',
+        text: BEGIN_ATTEMPT,
+        values: [
+          run.eventId,
+          run.epoch,
+          run.carrier,
+          runId,
+          worker,
+          previous?.code ?? null,
+          previous?.status ?? null,
+          previous === null ? null : catalogEntry(previous.code).message,
+          unwritten.map((end) => end.worker),
+          unwritten.map((end) => end.code),
+          unwritten.map((end) => end.status),
+          catalogEntry('DELIVERY.ATTEMPT_LOST').message,
+        ],
+        timeoutMs,
+      });
+      const loaded = readLoaded(run, row);
+      if (loaded.kind !== 'found') return loaded;
+      // The statement began the attempt by the same conditions that `readLoaded` has just read.
+      if (row === undefined || row.n === null) throw new TypeError('expected begin_attempt to begin what it found');
+      const begun: BegunAttempt = { ...loaded, kind: 'begun', n: row.n, totals: readTotals(row) };
+      return begun;
+    },
+
+    async failAttempt(run, attempt, failure, delayMs, timeoutMs) {
+      await runStatement(pool, {
+        name: attempt.local ? 'delivery_fail_local_attempt' : 'delivery_fail_attempt',
+        text: attempt.local ? FAIL_LOCAL_ATTEMPT : FAIL_ATTEMPT,
+        values: [
+          run.eventId,
+          run.epoch,
+          attempt.n,
+          delayMs,
+          failure.code,
+          failure.status,
+          toStorableText(failure.message),
+          failure.stack === null ? null : toStorableText(failure.stack),
+          toStorableJson(failure.causes),
+          toStorableJson(failure.response),
+          failure.field === null ? null : toStorableText(failure.field),
+          ...(attempt.local ? [attempt.runId, attempt.worker] : []),
+        ],
+        timeoutMs,
+      });
+    },
+
+    async removeAttempt(run, n, delayMs, timeoutMs) {
+      await runStatement(pool, {
+        name: 'delivery_remove_attempt',
+        text: REMOVE_ATTEMPT,
+        values: [run.eventId, run.epoch, n, delayMs],
+        timeoutMs,
+      });
+    },
+
+    async settle(run, receipt, n, timeoutMs) {
+      const startedAt = performance.now();
+      const values = [run.eventId, run.epoch, toStorableJson(receipt), n];
+      const [row] = await runStatement(pool, { name: 'delivery_settle', text: SETTLE, values, timeoutMs });
+      if (row !== undefined) return 'settled';
+      const leftMs = Math.max(50, timeoutMs - (performance.now() - startedAt));
+      const statement = { name: 'delivery_settle_dead', text: SETTLE_DEAD, values, timeoutMs: leftMs };
+      const [answer] = await runStatement<{ answer: SettleAnswer }>(pool, statement);
+      return answer?.answer ?? 'superseded';
+    },
+  };
+}
+
+interface EventRow {
+  readonly delivery_epoch: number;
+  readonly carrier: string | null;
+  readonly status: string;
+  readonly receipt: Receipt | null;
+  readonly policy: RetryPolicy | null;
+  readonly id: string;
+  readonly event_name: string;
+  readonly event_type: string;
+  readonly routing_key: string;
+  readonly source: string;
+  readonly aggregate_type: string;
+  readonly aggregate_id: string;
+  readonly aggregate_version: string | null;
+  readonly tenant_id: string;
+  readonly payload: string;
+  readonly headers: OutboxEvent['headers'];
+  readonly content_hash: string;
+  readonly occurred_at: string;
+  readonly recorded_at: string;
+}
+
+interface BegunRow extends EventRow {
+  readonly n: number | null;
+  /** In the order of the attempts. */
+  readonly earlier_codes: readonly (string | null)[];
+  readonly since_first_ms: number;
+}
+
+/** R15: who may send, and who only learns how the event stands. The statements decide by the same conditions. */
+function readLoaded(run: RunRef, row: EventRow | undefined): LoadedEvent {
+  if (row === undefined) return { kind: 'not-found' };
+  if (row.delivery_epoch !== run.epoch) return { kind: 'superseded' };
+  if (row.status === 'DELIVERED' && row.receipt !== null) return { kind: 'delivered', receipt: row.receipt };
+  if (row.carrier !== run.carrier) return { kind: 'superseded' };
+  if (row.status !== 'PENDING' && row.status !== 'STARTED') return { kind: 'superseded' };
+  return { kind: 'found', event: readEvent(row), policy: row.policy ?? DEFAULT_POLICY };
+}
+
+function readEvent(row: EventRow): OutboxEvent {
+  const { value, numbersAsStrings } = parseLossless(row.payload);
+  return {
+    id: row.id,
+    eventName: row.event_name,
+    eventType: row.event_type,
+    routingKey: row.routing_key,
+    source: row.source,
+    aggregateType: row.aggregate_type,
+    aggregateId: row.aggregate_id,
+    aggregateVersion: row.aggregate_version === null ? null : Number(row.aggregate_version),
+    tenantId: row.tenant_id,
+    // recordEvent and the SQL function take objects only.
+    payload: value as JsonObject,
+    headers: row.headers,
+    contentHash: row.content_hash,
+    occurredAt: row.occurred_at,
+    recordedAt: row.recorded_at,
+    numbersAsStrings,
+  };
+}
+
+function readTotals({ earlier_codes, since_first_ms }: BegunRow): AttemptTotals {
+  const codes = earlier_codes.filter(isErrorCode);
+  const spentByCode: Partial<Record<ErrorCode, number>> = {};
+  for (const code of codes) if (catalogEntry(code).spends) spentByCode[code] = (spentByCode[code] ?? 0) + 1;
+  const lastOther = codes.findLastIndex((code) => code !== 'DELIVERY.ATTEMPT_LOST');
+  return {
+    spent: Object.values(spentByCode).reduce((sum, count) => sum + count, 0),
+    spentByCode,
+    lostInRow: codes.length - 1 - lastOther,
+    sinceFirstMs: Math.max(0, since_first_ms),
+  };
+}

@@ -1,0 +1,145 @@
+/** Dead letters (R17) and their redrive (R2): one statement each, fenced by the row that it changes. */
+import { v7 as uuidV7 } from 'uuid';
+import type { DeadLetterStore } from '../../application/delivery/ports.js';
+import { maxAttemptsFor } from '../../domain/delivery/decide-after-failure.js';
+import { catalogEntry, ERROR_CODES } from '../../domain/delivery/error-catalog.js';
+import { DEFAULT_POLICY } from '../../domain/delivery/policy.js';
+import { type PgPool, runStatement } from './pg-pool.js';
+
+const REDRIVE_TIMEOUT_MS = 5_000;
+const SPENDING_CODES = ERROR_CODES.filter((code) => catalogEntry(code).spends);
+
+export function createDeadLetterStore(pool: PgPool): DeadLetterStore {
+  return {
+    async recordDeadLetter({ run, code, message, attempt, workflowId, runId }, timeoutMs) {
+      const [recorded] = await runStatement<{ id: string }>(pool, {
+        name: 'delivery_record_dead_letter',
+        text: RECORD_DEAD_LETTER,
+        values: [
+          run.eventId,
+          run.epoch,
+          run.carrier,
+          uuidV7(),
+          uuidV7(),
+          code,
+          message,
+          catalogEntry(code).effect,
+          workflowId,
+          runId,
+          attempt?.n ?? null,
+          attempt?.local ?? false,
+          attempt?.status ?? null,
+          SPENDING_CODES,
+          maxAttemptsFor(code, { ...DEFAULT_POLICY, maxAttempts: MOST_ATTEMPTS }),
+          DEFAULT_POLICY.maxAttempts,
+        ],
+        timeoutMs,
+      });
+      if (recorded !== undefined) return { kind: 'recorded', id: recorded.id };
+      // A statement of its own: the first one may have waited for the transaction that wrote this very letter.
+      const [standing] = await runStatement<{ id: string }>(pool, {
+        name: 'delivery_standing_letter',
+        text: STANDING_LETTER,
+        values: [run.eventId, run.epoch],
+        timeoutMs,
+      });
+      return standing === undefined ? { kind: 'superseded' } : { kind: 'already', id: standing.id };
+    },
+
+    async redriveEvent({ eventId, actor, reason }) {
+      const [row] = await runStatement<{ known: boolean; epoch: number | null }>(pool, {
+        name: 'delivery_redrive',
+        text: REDRIVE,
+        values: [eventId, actor, reason],
+        timeoutMs: REDRIVE_TIMEOUT_MS,
+      });
+      if (row === undefined || !row.known) return { kind: 'not-found' };
+      return row.epoch === null ? { kind: 'not-dead' } : { kind: 'redriven', epoch: row.epoch };
+    },
+  };
+}
+
+/** Any policy's maximum; leaves the code's own number standing where it has one. */
+const MOST_ATTEMPTS = 2 ** 31 - 1;
+
+/**
+ * $1 event, $2 epoch, $3 carrier, $4 id of the letter, $5 id of the notification, $6 code, $7 message, $8 effect,
+ * $9 workflow, $10 run; $11 n, $12 local, $13 status of the attempt that ended it; $14 codes that spend, $15 the code's
+ * own maximum of attempts, $16 the default policy's.
+ *
+ * No fenced row, no letter: everything else joins `fenced`. `attempt` is what the rows are after this statement.
+ */
+const RECORD_DEAD_LETTER = `
+WITH fenced AS (
+  UPDATE outbox.delivery SET status = 'DEAD', settled_at = clock_timestamp(), lease_token = NULL
+  WHERE event_id = $1::uuid AND epoch = $2::int AND carrier IS NOT DISTINCT FROM $3::text AND status IN ('PENDING', 'STARTED')
+  RETURNING event_id, destination, event_type, tenant, policy_hash
+), local_row AS (
+  INSERT INTO outbox.delivery_attempt (event_id, epoch, n, local, run_id, finished_at, code, status, message)
+  SELECT $1::uuid, $2::int, $11::int, true, $10::text, clock_timestamp(), $6::text, $13::int, $7::text
+  FROM fenced WHERE $11::int IS NOT NULL AND $12::boolean
+  ON CONFLICT DO NOTHING
+), unwritten_row AS (
+  UPDATE outbox.delivery_attempt a SET finished_at = clock_timestamp(), code = $6::text, status = $13::int, message = $7::text
+  FROM fenced
+  WHERE a.event_id = $1::uuid AND a.epoch = $2::int AND a.n = $11::int AND NOT a.local AND a.finished_at IS NULL
+), attempt AS MATERIALIZED (
+  SELECT n, coalesce(finished_at, clock_timestamp()) AS failed_at, coalesce(code, $6::text) AS code,
+    message, stack, causes, response, field
+  FROM outbox.delivery_attempt
+  WHERE event_id = $1::uuid AND epoch = $2::int AND (code IS NOT NULL OR (finished_at IS NULL AND n = $11::int))
+  UNION ALL
+  SELECT $11::int, clock_timestamp(), $6::text, NULL, NULL, NULL, NULL, NULL
+  WHERE $12::boolean AND NOT EXISTS (
+    SELECT FROM outbox.delivery_attempt WHERE event_id = $1::uuid AND epoch = $2::int AND n = $11::int)
+), last AS (
+  SELECT * FROM attempt ORDER BY n DESC LIMIT 1
+), letter AS (
+  INSERT INTO outbox.dead_letter (id, event_id, epoch, code, message, stack, causes, response, field, retry_count, max_retries,
+    effect, workflow_id, run_id, traceparent, policy_hash, first_failed_at, last_failed_at, previous_id)
+  SELECT $4::uuid, f.event_id, $2::int, $6::text,
+    CASE WHEN last.code = $6::text THEN coalesce(last.message, $7::text) ELSE $7::text END,
+    last.stack, last.causes, last.response, last.field,
+    (SELECT count(*) FROM attempt WHERE code = ANY ($14::text[])),
+    least($15::int, coalesce((p.body->>'maxAttempts')::int, $16::int)),
+    $8::text, $9::text, $10::text, e.headers->>'traceparent', f.policy_hash,
+    (SELECT min(failed_at) FROM attempt), coalesce(last.failed_at, clock_timestamp()),
+    (SELECT l.id FROM outbox.dead_letter l WHERE l.event_id = $1::uuid AND l.epoch < $2::int ORDER BY l.epoch DESC LIMIT 1)
+  FROM fenced f
+  LEFT JOIN last ON true
+  LEFT JOIN outbox.event e ON e.id = f.event_id
+  LEFT JOIN outbox.policy p ON p.hash = f.policy_hash
+  RETURNING id
+), notification AS (
+  INSERT INTO outbox.notification (id, kind, group_key, dead_letter_id, event_id, epoch, code, event_type, tenant)
+  SELECT $5::uuid, 'dead_letter', f.destination || ':' || f.event_type || ':' || $6::text, letter.id, f.event_id, $2::int,
+    $6::text, f.event_type, f.tenant
+  FROM fenced f, letter
+)
+SELECT id FROM letter`;
+
+/** $1 event, $2 epoch. */
+const STANDING_LETTER = `
+SELECT l.id FROM outbox.delivery d JOIN outbox.dead_letter l USING (event_id, epoch)
+WHERE d.event_id = $1::uuid AND d.epoch = $2::int AND d.status = 'DEAD'`;
+
+/**
+ * $1 event, $2 actor, $3 reason. Fenced by the epoch of the letter that was open when the statement began: a letter
+ * written meanwhile is not redriven by a word that was said about another one.
+ */
+const REDRIVE = `
+WITH open_letter AS MATERIALIZED (
+  SELECT id, epoch FROM outbox.dead_letter WHERE event_id = $1::uuid AND state = 'open'
+), redriven AS (
+  UPDATE outbox.delivery d
+  SET status = 'PENDING', epoch = d.epoch + 1, lease_token = NULL, carrier = NULL, due_at = clock_timestamp(),
+    started_at = NULL, settled_at = NULL, start_tries = 0, redispatches = 0
+  FROM open_letter l
+  WHERE d.event_id = $1::uuid AND d.status = 'DEAD' AND d.epoch = l.epoch
+  RETURNING d.epoch
+), letter AS (
+  UPDATE outbox.dead_letter
+  SET state = 'redriven', state_at = clock_timestamp(), state_actor = $2::text, state_reason = $3::text
+  WHERE id = (SELECT id FROM open_letter) AND EXISTS (SELECT FROM redriven)
+)
+SELECT EXISTS (SELECT FROM outbox.delivery WHERE event_id = $1::uuid) AS known, (SELECT epoch FROM redriven) AS epoch`;

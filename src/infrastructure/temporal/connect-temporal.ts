@@ -1,0 +1,65 @@
+/** Where Temporal is, by Temporal's own variables and profile file, and whether it is the one that was meant. */
+import { isGrpcServiceError } from '@temporalio/client';
+import { loadClientConnectConfig } from '@temporalio/envconfig';
+import { NativeConnection, type NativeConnectionOptions } from '@temporalio/worker';
+
+export interface TemporalOverrides {
+  /** host:port, over TEMPORAL_ADDRESS and the profile. */
+  readonly address?: string | undefined;
+  readonly namespace?: string | undefined;
+}
+
+export interface TemporalTarget {
+  readonly connectionOptions: NativeConnectionOptions;
+  readonly address: string;
+  /** `default` unless configured. */
+  readonly namespace: string;
+}
+
+/**
+ * Reads TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_API_KEY, TEMPORAL_TLS… and the profile file by
+ * `@temporalio/envconfig`. Throws what that package throws for a broken file.
+ */
+export function readTemporalTarget(
+  environment: Readonly<Record<string, string | undefined>>,
+  overrides: TemporalOverrides = {},
+): TemporalTarget {
+  const set = Object.entries(environment).filter((entry): entry is [string, string] => entry[1] !== undefined);
+  const { connectionOptions, namespace } = loadClientConnectConfig({ overrideEnvVars: Object.fromEntries(set) });
+  const address = overrides.address ?? connectionOptions.address ?? 'localhost:7233';
+  return {
+    connectionOptions: { ...connectionOptions, address },
+    address,
+    namespace: overrides.namespace ?? namespace ?? 'default',
+  };
+}
+
+/** One native connection serves the worker and the client: eager starts need them to share it. */
+export async function connectTemporal(target: TemporalTarget): Promise<NativeConnection> {
+  try {
+    return await NativeConnection.connect(target.connectionOptions);
+  } catch (error) {
+    throw new Error(`Temporal: expected a server at ${target.address}, but connecting failed`, { cause: error });
+  }
+}
+
+/**
+ * The namespace's UUID.
+ * @throws Error that names the namespace and the address when there is no such namespace
+ */
+export async function readNamespaceId(connection: NativeConnection, target: TemporalTarget): Promise<string> {
+  try {
+    const answer = await connection.withDeadline(Date.now() + 10_000, () =>
+      connection.workflowService.describeNamespace({ namespace: target.namespace }),
+    );
+    return answer.namespaceInfo?.id ?? '';
+  } catch (error) {
+    const missing = isGrpcServiceError(error) && Number(error.code) === GRPC_NOT_FOUND;
+    const what = missing ? 'has no such namespace: set TEMPORAL_NAMESPACE or create it' : 'did not answer for it';
+    throw new Error(`Temporal at ${target.address}: namespace "${target.namespace}": the server ${what}`, {
+      cause: error,
+    });
+  }
+}
+
+const GRPC_NOT_FOUND = 5;

@@ -1,0 +1,35 @@
+import { type LogMetadata, makeTelemetryFilterString, Runtime, type Logger as SdkLogger } from '@temporalio/worker';
+import type { Logger } from '../../application/delivery/ports.js';
+
+/**
+ * Sends every line of Temporal's SDK (its native core, worker, activity and workflow loggers) to our log. Once in a
+ * process, before the first connection. Signals stay ours: the roles stop in an order of their own.
+ */
+export function installRuntime(log: Logger): void {
+  Runtime.install({
+    logger: toSdkLogger(log),
+    shutdownSignals: [],
+    telemetryOptions: {
+      logging: { forward: {}, filter: makeTelemetryFilterString({ core: 'WARN', other: 'ERROR' }) },
+    },
+  });
+}
+
+/** SDK lines name the task's payloads nowhere, but a workflow's or activity's own fields are passed as they are. */
+export function toSdkLogger(log: Logger): SdkLogger {
+  const at = (level: 'debug' | 'info' | 'warn' | 'error') => (message: string, meta?: LogMetadata) =>
+    log[level]({ ...readable(meta), component: 'temporal' }, message);
+  const sdk = { trace: at('debug'), debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
+  return {
+    ...sdk,
+    log: (level, message, meta) => sdk[LEVELS[level]](message, meta),
+  };
+}
+
+const LEVELS = { TRACE: 'trace', DEBUG: 'debug', INFO: 'info', WARN: 'warn', ERROR: 'error' } as const;
+
+/** Without symbols and big numbers, which JSON cannot take. */
+function readable(meta: LogMetadata | undefined): Record<string, unknown> {
+  const entries = Object.entries(meta ?? {});
+  return Object.fromEntries(entries.map(([key, value]) => [key, typeof value === 'bigint' ? value.toString() : value]));
+}

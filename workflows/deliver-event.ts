@@ -1,0 +1,200 @@
+/**
+ * One event, one run: attempts until the destination has answered with a receipt, or until a dead letter is written.
+ * The run then completes, or fails with the error code as the type of its ApplicationFailure.
+ *
+ * A person's cancellation is a final error (`WORKFLOW.TERMINATED`): an attempt under way is waited for and may still
+ * deliver; else the letter is written, so that a cancelled event is never stranded. What this code does not expect ends
+ * as a letter too (`WORKFLOW.STUCK`): a plain error would be a workflow task that is retried for ever.
+ */
+import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
+import {
+  ApplicationFailure,
+  CancellationScope,
+  isCancellation,
+  log,
+  proxyActivities,
+  proxyLocalActivities,
+  setCurrentDetails,
+  sleep,
+  upsertSearchAttributes,
+  workflowInfo,
+} from '@temporalio/workflow';
+import { NO_ATTEMPTS } from '../src/domain/delivery/attempt-totals.js';
+import { type CarriedState, NOTHING_CARRIED, type PreviousAttempt } from '../src/domain/delivery/carried-state.js';
+import { decideAfterFailure } from '../src/domain/delivery/decide-after-failure.js';
+import { catalogEntry, type ErrorCode } from '../src/domain/delivery/error-catalog.js';
+import type {
+  DeliverEventInput,
+  DeliverEventResult,
+  DeliveryActivities,
+  DispatchEventAnswer,
+  FailureDetails,
+  RecordDeadLetterTask,
+} from './contract.js';
+import { describePolicy } from './describe-policy.js';
+import { readFailure } from './read-failure.js';
+
+/** Why a delivery ends without a receipt. */
+interface End {
+  readonly kind: 'ended';
+  readonly code: ErrorCode;
+  readonly attempt: RecordDeadLetterTask['attempt'];
+}
+
+type Delivered = Exclude<DispatchEventAnswer, { kind: 'busy' }>;
+
+/** What the regular attempts need to know of the first one. */
+interface Handover {
+  readonly kind: 'handover';
+  readonly previous: PreviousAttempt | null;
+  readonly carried: CarriedState;
+  readonly delayMs: number;
+  readonly code: ErrorCode | null;
+}
+
+const NO_HANDOVER: Handover = { kind: 'handover', previous: null, carried: NOTHING_CARRIED, delayMs: 0, code: null };
+
+/** No attempt ended it: the last one's own end is written already, for it was to be retried. */
+const TERMINATED: End = { kind: 'ended', code: 'WORKFLOW.TERMINATED', attempt: null };
+
+export async function deliverEvent(input: DeliverEventInput): Promise<DeliverEventResult> {
+  setCurrentDetails(describePolicy(input.policyHash, input.policy));
+  const outcome = await attemptUntilSettled(input).catch(endOfUnexpected);
+  if (outcome.kind === 'ended') return CancellationScope.nonCancellable(() => endInDeadLetter(input, outcome));
+  return outcome;
+}
+
+async function attemptUntilSettled(input: DeliverEventInput): Promise<Delivered | End> {
+  // At most three seconds, and its effect may stand already: a cancellation waits for it.
+  const first = await CancellationScope.nonCancellable(() => firstAttempt(input));
+  if (first.kind !== 'handover') return first;
+  if (first.delayMs > 0) await sleep(first.delayMs, { summary: `next attempt, after ${first.code}` });
+  return regularAttempts(input, first);
+}
+
+/**
+ * R10: local only in the first workflow task of a history, which then has three events. More mean that a worker died or
+ * timed out in an earlier task, so a local attempt may have been under way: it counts as lost, and a crash can repeat
+ * locally at most once.
+ */
+async function firstAttempt(input: DeliverEventInput): Promise<Delivered | End | Handover> {
+  if (input.firstAttempt === 'regular') return NO_HANDOVER;
+  if (workflowInfo().historyLength !== 3) {
+    return { ...NO_HANDOVER, previous: { n: 1, code: 'DELIVERY.ATTEMPT_LOST', status: null } };
+  }
+  const { local: timeouts } = input.timeouts;
+  const { dispatchEvent } = proxyLocalActivities<DeliveryActivities>({
+    scheduleToStartTimeout: timeouts.scheduleToStartMs,
+    startToCloseTimeout: timeouts.startToCloseMs,
+    retry: { maximumAttempts: 1 },
+    summary: 'first attempt',
+  });
+  try {
+    const { storeMs, sendMs, totalMs } = timeouts;
+    const answer = await dispatchEvent({
+      ...runOf(input),
+      previous: null,
+      carried: NOTHING_CARRIED,
+      deadlines: { storeMs, sendMs, totalMs },
+    });
+    return answer.kind === 'busy' ? NO_HANDOVER : answer;
+  } catch (error) {
+    return afterFirstFailure(input, error);
+  }
+}
+
+function afterFirstFailure(input: DeliverEventInput, error: unknown): End | Handover {
+  const failure = readFailure(error);
+  switch (failure.kind) {
+    case 'failed': {
+      const { code, status, carried, delayMs } = failure;
+      if (failure.final) return { kind: 'ended', code, attempt: { n: 1, local: true, status } };
+      const previous = catalogEntry(code).spends ? ({ n: 1, code, status } as const) : null;
+      return { kind: 'handover', previous, carried, delayMs: delayMs ?? 0, code };
+    }
+    case 'timeout': {
+      const code = 'HTTP.TIMEOUT';
+      const decision = decideAfterFailure({
+        code,
+        retryAfterMs: null,
+        totals: NO_ATTEMPTS,
+        policy: input.policy,
+        random: Math.random,
+      });
+      if (decision.kind === 'final') {
+        return { kind: 'ended', code: decision.code, attempt: { n: 1, local: true, status: null } };
+      }
+      return { ...NO_HANDOVER, previous: { n: 1, code, status: null }, delayMs: decision.delayMs, code };
+    }
+    case 'not-started':
+    case 'cancelled':
+      return NO_HANDOVER;
+    case 'unknown':
+      log.warn('The first attempt failed outside of the agreement: going on with a regular one', { error });
+      return NO_HANDOVER;
+  }
+}
+
+/** R13: the server retries, for as long as the activity asks for it. */
+async function regularAttempts(input: DeliverEventInput, first: Handover): Promise<Delivered | End> {
+  const { startToCloseMs, storeMs, sendMs, totalMs } = input.timeouts.regular;
+  const { dispatchEvent } = proxyActivities<DeliveryActivities>({
+    startToCloseTimeout: startToCloseMs,
+    // Only for what has no `nextRetryDelay` of ours: timeouts. It also clamps ours, so not below Retry-After's bound.
+    retry: { initialInterval: '1 s', backoffCoefficient: 2, maximumInterval: '1 h' },
+    summary: 'regular attempts',
+  });
+  try {
+    const answer = await dispatchEvent({
+      ...runOf(input),
+      previous: first.previous,
+      carried: first.carried,
+      deadlines: { storeMs, sendMs, totalMs },
+    });
+    if (answer.kind === 'busy') throw ApplicationFailure.nonRetryable('a regular attempt answered "busy"');
+    return answer;
+  } catch (error) {
+    const failure = readFailure(error);
+    if (failure.kind === 'cancelled') return TERMINATED;
+    if (failure.kind !== 'failed') throw error;
+    const { code, status, attempt: n } = failure;
+    return { kind: 'ended', code, attempt: n === null ? null : { n, local: false, status } };
+  }
+}
+
+function endOfUnexpected(error: unknown): End {
+  if (isCancellation(error)) return TERMINATED;
+  log.error('The workflow met an error that it does not know: it ends the delivery', { error });
+  return { kind: 'ended', code: 'WORKFLOW.STUCK', attempt: null };
+}
+
+async function endInDeadLetter(input: DeliverEventInput, end: End): Promise<DeliverEventResult> {
+  const { code, attempt } = end;
+  // Without the event there is nothing to write a letter about: a worker on the wrong database (R19).
+  if (code !== 'DISPATCH.EVENT_NOT_FOUND') {
+    const { recordDeadLetter } = proxyActivities<DeliveryActivities>({
+      startToCloseTimeout: '10 s',
+      retry: { initialInterval: '1 s', backoffCoefficient: 2, maximumInterval: '1 min' },
+      summary: 'dead letter',
+    });
+    const answer = await recordDeadLetter({ ...runOf(input), code, attempt });
+    if (answer.kind === 'superseded') return { kind: 'superseded' };
+  }
+  if (input.errorCodeAttribute !== null) {
+    const key = defineSearchAttributeKey(input.errorCodeAttribute, SearchAttributeType.KEYWORD);
+    upsertSearchAttributes([{ key, value: code }]);
+  }
+  const details: FailureDetails = { code, status: attempt?.status ?? null, attempt: attempt?.n ?? null };
+  const failure = ApplicationFailure.create({
+    message: catalogEntry(code).message,
+    type: code,
+    nonRetryable: true,
+    details: [details],
+  });
+  failure.stack = '';
+  throw failure;
+}
+
+function runOf({ eventId, epoch, carrier }: DeliverEventInput) {
+  return { eventId, epoch, carrier };
+}

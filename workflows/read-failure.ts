@@ -1,0 +1,53 @@
+/** What an activity's failure means for the delivery. Looks at `retryState` first, then at the cause. */
+import { RetryState, TimeoutType } from '@temporalio/common';
+import { ActivityFailure, ApplicationFailure, TimeoutFailure } from '@temporalio/workflow';
+import { type CarriedState, NOTHING_CARRIED } from '../src/domain/delivery/carried-state.js';
+import { type ErrorCode, isErrorCode } from '../src/domain/delivery/error-catalog.js';
+import type { FailureDetails } from './contract.js';
+
+export type ReadFailure =
+  | {
+      readonly kind: 'failed';
+      readonly code: ErrorCode;
+      readonly status: number | null;
+      readonly attempt: number | null;
+      readonly final: boolean;
+      /** Local attempts only. */
+      readonly delayMs: number | null;
+      readonly carried: CarriedState;
+    }
+  /** The run was cancelled; the last attempt failed, and would have been retried. */
+  | { readonly kind: 'cancelled' }
+  /** Local: started, and its time ran out. */
+  | { readonly kind: 'timeout' }
+  /** Local: no place in this worker in time. No attempt was made. */
+  | { readonly kind: 'not-started' }
+  /** Not an answer of our activities: a bug, a worker of another version. */
+  | { readonly kind: 'unknown'; readonly error: unknown };
+
+export function readFailure(error: unknown): ReadFailure {
+  if (!(error instanceof ActivityFailure)) return { kind: 'unknown', error };
+  const { cause, retryState } = error;
+  const details = cause instanceof ApplicationFailure ? detailsOf(cause) : null;
+  if (retryState === RetryState.CANCEL_REQUESTED) return { kind: 'cancelled' };
+  if (cause instanceof TimeoutFailure) {
+    if (cause.timeoutType === TimeoutType.START_TO_CLOSE) return { kind: 'timeout' };
+    if (cause.timeoutType === TimeoutType.SCHEDULE_TO_START) return { kind: 'not-started' };
+  }
+  if (details === null) return { kind: 'unknown', error };
+  return {
+    kind: 'failed',
+    code: details.code,
+    status: details.status,
+    attempt: details.attempt,
+    final: cause instanceof ApplicationFailure && cause.nonRetryable === true,
+    delayMs: details.delayMs ?? null,
+    carried: details.carried ?? NOTHING_CARRIED,
+  };
+}
+
+function detailsOf(failure: ApplicationFailure): FailureDetails | null {
+  const details = failure.details?.[0] as Partial<FailureDetails> | undefined;
+  if (!isErrorCode(failure.type) || details?.code !== failure.type) return null;
+  return { status: null, attempt: null, ...details, code: failure.type };
+}
