@@ -157,7 +157,9 @@ async function runDatabaseCommand(command: string | undefined): Promise<number> 
   } catch (error) {
     const { code, message } = error as Error & { code?: string };
     const error_code = code === '3D000' ? 'P1003' : 'P1001';
-    console.error(JSON.stringify({ level: 'ERROR', target: 'schema_engine::logger', fields: { error_code, message } }));
+    // The CLI skips the first line of standard error and parses every other.
+    const line = { level: 'ERROR', target: 'schema_engine::logger', fields: { error_code, message } };
+    console.error(`schema engine: ${command}\n${JSON.stringify(line)}`);
     return 1;
   }
 }
