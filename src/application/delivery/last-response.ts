@@ -1,4 +1,3 @@
-import { Buffer } from 'node:buffer';
 import type { LastResponse } from '../../domain/delivery/integration-error.js';
 import type { HttpResponse } from './ports.js';
 
@@ -19,10 +18,10 @@ export function toLastResponse(response: HttpResponse): LastResponse {
 }
 
 function cutUtf8(text: string, maxBytes: number): string {
-  const bytes = Buffer.from(text, 'utf8');
+  const bytes = new TextEncoder().encode(text);
   if (bytes.length <= maxBytes) return text;
   let end = maxBytes;
   // A byte 10xxxxxx continues a character that began before the cut.
   while (end > 0 && ((bytes[end] ?? 0) & 0xc0) === 0x80) end--;
-  return bytes.toString('utf8', 0, end);
+  return new TextDecoder().decode(bytes.subarray(0, end));
 }

@@ -1,0 +1,52 @@
+import type { AuditMapper } from './mappers/to-audit-event.js';
+import type { Handler } from './ports.js';
+
+/** What a team adds to temporal-outbox: the default export of `temporal-outbox.config.ts`. */
+export interface OutboxConfig {
+  /** Destinations beside the audit log, which is always there under `audit.log`. */
+  readonly handlers?: readonly Handler[];
+  /** By event name, with or without its version: what the default audit mapping does not get right by itself. */
+  readonly mappers?: Readonly<Record<string, AuditMapper>>;
+}
+
+const KEYS = ['handlers', 'mappers'] as const satisfies readonly (keyof OutboxConfig)[];
+
+/**
+ * Checks a configuration where it is written, so that a mistake shows at start and not at the first event.
+ * @throws TypeError naming every problem, one a line
+ */
+export function defineConfig(config: OutboxConfig): OutboxConfig {
+  const problems = findProblems(config);
+  if (problems.length > 0) throw new TypeError(`The configuration does not fit:\n${problems.join('\n')}`);
+  return config;
+}
+
+function findProblems(config: unknown): string[] {
+  if (typeof config !== 'object' || config === null) return ['expected an object { handlers?, mappers? }'];
+  const problems = Object.keys(config)
+    .filter((key) => !(KEYS as readonly string[]).includes(key))
+    .map((key) => `${key}: unknown; known are ${KEYS.join(', ')}`);
+  const { handlers = [], mappers = {} } = config as { handlers?: unknown; mappers?: unknown };
+  return [...problems, ...handlerProblems(handlers), ...mapperProblems(mappers)];
+}
+
+function handlerProblems(handlers: unknown): string[] {
+  if (!Array.isArray(handlers)) return ['handlers: expected an array'];
+  const seen = new Set<string>();
+  return handlers.flatMap((handler: Partial<Handler> | null, index) => {
+    const key = handler?.routingKey;
+    if (typeof key !== 'string' || typeof handler?.deliver !== 'function') {
+      return [`handlers[${index}]: expected what defineHandler or httpHandler returns`];
+    }
+    if (seen.has(key)) return [`handlers[${index}]: a second handler for the routing key "${key}"`];
+    seen.add(key);
+    return [];
+  });
+}
+
+function mapperProblems(mappers: unknown): string[] {
+  if (typeof mappers !== 'object' || mappers === null || Array.isArray(mappers)) return ['mappers: expected an object'];
+  return Object.entries(mappers)
+    .filter(([, mapper]) => typeof mapper !== 'function')
+    .map(([name]) => `mappers["${name}"]: expected a function`);
+}

@@ -1,0 +1,80 @@
+import { IntegrationError } from '../../domain/delivery/integration-error.js';
+import type { IntegrationEvent } from '../../domain/delivery/integration-event.js';
+import type { JsonObject } from '../../domain/delivery/json.js';
+import type { Receipt } from '../../domain/delivery/receipt.js';
+import { describeThrown } from './classify-thrown.js';
+import type { Handler, HandlerContext } from './ports.js';
+
+/** A zod schema, or anything else with a `parse` that returns the checked payload or throws. */
+export interface PayloadSchema<Payload> {
+  parse(payload: unknown): Payload;
+}
+
+/** An IntegrationEvent whose payload has been through the handler's schema. */
+export type EventWith<Payload> = Omit<IntegrationEvent, 'payload'> & { readonly payload: Payload };
+
+/** A receipt as a handler returns it; what is left out is completed: no hash, no status, now, not replayed. */
+export type HandlerReceipt = Pick<Receipt, 'id'> & Partial<Receipt>;
+
+export interface HandlerDefinition<Payload> {
+  /** Which events come here: 1 to 64 letters, digits, "_", "." or "-", beginning with a letter. */
+  readonly routingKey: string;
+  /** Checked before `deliver` and `find`. What it refuses ends as `DISPATCH.INVALID_EVENT` with the field, unsent. */
+  readonly schema?: PayloadSchema<Payload>;
+  /**
+   * Makes the effect and returns the destination's receipt. May be called more than once for one event: send
+   * `context.idempotencyKey` along. Throw an IntegrationError to say what went wrong; anything else is `HANDLER.FAILED`.
+   */
+  deliver(event: EventWith<Payload>, context: HandlerContext): Promise<HandlerReceipt>;
+  /** Whether the effect stands already: its receipt, or null. Without it, a lost answer leaves that unknown. */
+  find?(event: EventWith<Payload>, context: HandlerContext): Promise<HandlerReceipt | null>;
+}
+
+const ROUTING_KEY = /^[A-Za-z][A-Za-z0-9_.-]{0,63}$/;
+
+/** A handler for the events of one routing key. Throws a TypeError for a definition that cannot work. */
+export function defineHandler<Payload = JsonObject>(definition: HandlerDefinition<Payload>): Handler {
+  const { routingKey, schema } = definition;
+  if (typeof routingKey !== 'string' || !ROUTING_KEY.test(routingKey)) {
+    throw new TypeError('defineHandler: expected routingKey to be 1 to 64 letters, digits, "_", "." or "-"');
+  }
+  if (typeof definition.deliver !== 'function') {
+    throw new TypeError(`defineHandler: expected a function in deliver (routing key "${routingKey}")`);
+  }
+  const deliver: Handler['deliver'] = async (event, context) =>
+    complete(await definition.deliver(checkPayload(event, schema), context));
+  if (definition.find === undefined) return { routingKey, deliver };
+  return {
+    routingKey,
+    deliver,
+    find: async (event, context) => {
+      const found = (await definition.find?.(checkPayload(event, schema), context)) ?? null;
+      return found === null ? null : complete(found);
+    },
+  };
+}
+
+function complete(receipt: HandlerReceipt): Receipt {
+  return { hash: null, status: null, at: new Date().toISOString(), replayed: false, ...receipt };
+}
+
+function checkPayload<Payload>(
+  event: IntegrationEvent,
+  schema: PayloadSchema<Payload> | undefined,
+): EventWith<Payload> {
+  if (schema === undefined) return event as EventWith<Payload>;
+  try {
+    return { ...event, payload: schema.parse(event.payload) };
+  } catch (error) {
+    const { path, message } = firstIssue(error);
+    const field = ['/payload', ...path.map((part) => part.replaceAll('~', '~0').replaceAll('/', '~1'))].join('/');
+    throw new IntegrationError('DISPATCH.INVALID_EVENT', { field, message: `${field}: ${message}`, cause: error });
+  }
+}
+
+/** By shape, since the handler brings its own copy of zod, or another library. */
+function firstIssue(error: unknown): { path: readonly string[]; message: string } {
+  const issue = (error as { issues?: readonly { path?: readonly unknown[]; message?: unknown }[] } | null)?.issues?.[0];
+  const message = typeof issue?.message === 'string' ? issue.message : describeThrown(error).message;
+  return { path: (issue?.path ?? []).map(String), message: message.slice(0, 200) };
+}

@@ -1,0 +1,90 @@
+import {
+  AUDIT_LOGS_PATH,
+  AUDIT_LOOKUP_PATH,
+  type AuditLookupRequest,
+  auditLookupResponseSchema,
+  auditReceiptSchema,
+  IDEMPOTENCY_KEY_HEADER,
+  problemSchema,
+} from '../../../contract/audit-api.js';
+import { auditEventSchema, toFieldProblems } from '../../../contract/audit-dto.js';
+import { findUnstorable } from '../../../contract/json-value.js';
+import { IntegrationError } from '../../../domain/delivery/integration-error.js';
+import type { IntegrationEvent } from '../../../domain/delivery/integration-event.js';
+import { defineHandler, type HandlerReceipt } from '../define-handler.js';
+import { type AuditMapper, toAuditEvent } from '../mappers/to-audit-event.js';
+import type { Handler, HttpResponse } from '../ports.js';
+import { parseJsonBody, toHttpError } from './to-http-error.js';
+
+/** The routing key of the audit log, and what an event without one gets. */
+export const AUDIT_ROUTING_KEY = 'audit.log';
+
+export interface AuditHandlerOptions {
+  /** Where the audit api listens, without the path: `http://127.0.0.1:8080`. */
+  readonly baseUrl: string;
+  /** A key with the any-tenant scope: our outbox writes for every tenant and passes its own content hash (R26, R28). */
+  readonly apiKey: string;
+  /** For one request; never more than is left of the attempt. Default: all that is left. */
+  readonly timeoutMs?: number;
+  /** By event name, in front of the built-in ones. */
+  readonly mappers?: Readonly<Record<string, AuditMapper>>;
+}
+
+/** The first integration: maps the event to the audit DTO, posts it, and can ask whether its identity stands. */
+export function auditHandler({ baseUrl, apiKey, timeoutMs, mappers = {} }: AuditHandlerOptions): Handler {
+  const base = baseUrl.replace(/\/+$/, '');
+  const post = (path: string, body: object, headers: Record<string, string> = {}) => ({
+    method: 'POST' as const,
+    url: base + path,
+    headers: { authorization: `Bearer ${apiKey}`, 'content-type': 'application/json', ...headers },
+    body: JSON.stringify(body),
+    ...(timeoutMs === undefined ? {} : { timeoutMs }),
+  });
+  return defineHandler({
+    routingKey: AUDIT_ROUTING_KEY,
+    deliver: async (event, { http, idempotencyKey }) => {
+      const audit = checked(toAuditEvent(event, mappers));
+      const headers = { [IDEMPOTENCY_KEY_HEADER]: idempotencyKey };
+      return readReceipt(await http.send(post(AUDIT_LOGS_PATH, audit, headers)), event);
+    },
+    find: async (event, { http }) => {
+      const { eventId, source, tenantId } = toAuditEvent(event, mappers);
+      const identity = tenantId === undefined ? { source, eventId } : { source, eventId, tenantId };
+      const asked: AuditLookupRequest = { identities: [identity] };
+      return readLookup(await http.send(post(AUDIT_LOOKUP_PATH, asked)));
+    },
+  });
+}
+
+/** A mapper of the user's may have made something else; it must die by name here, not as a 422 that names nobody. */
+function checked<Event extends object>(audit: Event): Event {
+  const parsed = auditEventSchema.safeParse(audit);
+  const [problem] = parsed.success ? findUnstorable(audit, 1) : toFieldProblems(parsed.error);
+  if (problem === undefined) return audit;
+  throw new IntegrationError('DISPATCH.INVALID_EVENT', {
+    field: problem.pointer,
+    message: `The audit event made by the mapper does not fit at ${problem.pointer}: ${problem.detail}`,
+  });
+}
+
+function readReceipt(response: HttpResponse, event: IntegrationEvent): HandlerReceipt {
+  const { status } = response;
+  if (status === 201 || status === 200) {
+    const receipt = auditReceiptSchema.safeParse(parseJsonBody(response));
+    if (!receipt.success || receipt.data.eventId !== event.id) throw toHttpError(response, 'HTTP.BAD_RESPONSE');
+    const { recordId, hash, recordedAt, replayed } = receipt.data;
+    return { id: recordId, hash, at: recordedAt, replayed, status };
+  }
+  const problem = problemSchema.safeParse(parseJsonBody(response));
+  const conflict = status === 422 && problem.success && problem.data.code === 'identity_conflict';
+  throw conflict ? toHttpError(response, 'HTTP.ID_CONFLICT') : toHttpError(response);
+}
+
+function readLookup(response: HttpResponse): HandlerReceipt | null {
+  if (response.status !== 200) throw toHttpError(response);
+  const answer = auditLookupResponseSchema.safeParse(parseJsonBody(response));
+  const [result] = answer.success ? answer.data.results : [];
+  if (result === undefined) throw toHttpError(response, 'HTTP.BAD_RESPONSE');
+  if (!result.found) return null;
+  return { id: result.recordId, hash: result.hash, at: result.recordedAt, replayed: true, status: response.status };
+}
