@@ -1,0 +1,171 @@
+/**
+ * Every setting: its variable, what it must look like, its default, and who cannot start without it. The only table of
+ * its kind: `.env.example` is made from it, and an OUTBOX_ or AUDIT_ variable that is not in it is refused.
+ * Temporal's own variables (TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_API_KEY, …) are read by @temporalio/envconfig.
+ */
+import { z } from 'zod';
+
+/** What is about to be run: the roles, and the commands that need settings. */
+export type SettingsUser = 'api' | 'relay' | 'worker' | 'migrate' | 'keys' | 'import';
+
+interface Definition<Schema extends z.ZodType = z.ZodType> {
+  readonly schema: Schema;
+  /** As it would stand in the environment; undefined: no default. */
+  readonly fallback?: string;
+  readonly requiredBy?: readonly SettingsUser[];
+  readonly describe: string;
+  /** Holds a secret: never shown, not even in an error. */
+  readonly secret?: true;
+  /** For tests only: left out of `.env.example`. */
+  readonly hidden?: true;
+}
+
+const define = <Schema extends z.ZodType>(definition: Definition<Schema>) => definition;
+
+const databaseUrl = z
+  .string()
+  .refine((text) => /^postgres(ql)?:\/\//.test(text) && URL.canParse(text), 'expected postgresql://user:password@host:port/database');
+
+const httpUrl = z
+  .string()
+  .refine((text) => /^https?:\/\//.test(text) && URL.canParse(text), 'expected an http:// or https:// URL');
+
+const whole = (minimum: number, maximum: number) =>
+  z
+    .string()
+    .refine(
+      (text) => /^\d{1,9}$/.test(text) && Number(text) >= minimum && Number(text) <= maximum,
+      `expected a whole number from ${minimum} to ${maximum}`,
+    )
+    .transform(Number);
+
+const fingerprintKeys = z
+  .string()
+  .refine(
+    (text) => text.split(',').every((part) => /^[A-Za-z0-9_-]{1,40}:[0-9a-f]{64,}$/i.test(part.trim())),
+    'expected id:hex[,id:hex…], each secret at least 64 hex digits (openssl rand -hex 32)',
+  )
+  .refine((text) => {
+    const ids = text.split(',').map((part) => part.trim().split(':')[0]);
+    return new Set(ids).size === ids.length;
+  }, 'expected different ids')
+  .transform((text) =>
+    text.split(',').map((part) => {
+      const [id = '', secret = ''] = part.trim().split(':');
+      return { id, secret: Buffer.from(secret, 'hex') };
+    }),
+  );
+
+export const SETTINGS = {
+  databaseUrl: define({
+    schema: databaseUrl,
+    requiredBy: ['relay', 'worker', 'migrate', 'import'],
+    describe: 'The outbox database: the one that your application writes to.',
+    secret: true,
+  }),
+  auditDatabaseUrl: define({
+    schema: databaseUrl,
+    requiredBy: ['api', 'migrate', 'keys'],
+    describe: "The audit log's database. May be the same one.",
+    secret: true,
+  }),
+  deployment: define({
+    schema: z.string().regex(/^[a-z0-9-]{1,40}$/, 'expected 1 to 40 of a-z, 0-9 and "-"'),
+    fallback: 'main',
+    describe: 'The name of this outbox, in workflow ids and the task queue. Must be the one that `outbox migrate deploy` stored.',
+  }),
+  logLevel: define({
+    schema: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']),
+    fallback: 'info',
+    describe: 'trace, debug, info, warn, error, fatal or silent. Successful deliveries are logged at debug.',
+  }),
+  shutdownGraceMs: define({
+    schema: whole(1_000, 600_000),
+    fallback: '30000',
+    describe: 'How long a role may take to stop after SIGTERM. Keep it above 20000, the longest attempt.',
+  }),
+  host: define({ schema: z.string().min(1), fallback: '127.0.0.1', describe: 'The address that HTTP servers listen on.' }),
+  apiPort: define({ schema: whole(0, 65_535), fallback: '8080', describe: 'The port of the api role. 0: any free one.' }),
+  probePort: define({
+    schema: whole(0, 65_535),
+    fallback: '8081',
+    describe: 'The port of /live and /ready in the relay and the worker. 0: any free one.',
+  }),
+  poolSize: define({ schema: whole(2, 500), fallback: '20', describe: 'Connections to the outbox database, for each process.' }),
+  auditPoolSize: define({ schema: whole(2, 500), fallback: '10', describe: "Connections to the audit log's database, for each process." }),
+  auditFingerprintKeys: define({
+    schema: fingerprintKeys,
+    requiredBy: ['api'],
+    describe: 'Keys of the fingerprints, shared by all apis: id:hex[,id:hex…]. The first is used for new records; keep old ones as long as their records.',
+    secret: true,
+  }),
+  auditUrl: define({
+    schema: httpUrl,
+    fallback: 'http://127.0.0.1:8080',
+    describe: 'Where the worker finds the audit log.',
+  }),
+  auditApiKey: define({
+    schema: z.string().min(1, 'expected a key made by `outbox keys create --scope audit:write:any-tenant`'),
+    requiredBy: ['worker'],
+    describe: "The worker's key for the audit log, with the scope audit:write:any-tenant.",
+    secret: true,
+  }),
+  taskQueue: define({
+    schema: z.string().min(1).max(200),
+    describe: "Temporal's task queue. Default: outbox-<deployment>.",
+  }),
+  searchAttributes: define({
+    schema: z.enum(['ensure', 'require', 'off']),
+    fallback: 'ensure',
+    describe: 'Search attributes in Temporal: ensure (made where missing), require (refuse to start without), off.',
+  }),
+  searchAttributePrefix: define({
+    schema: z.string().regex(/^[A-Za-z][A-Za-z0-9]{0,30}$/, 'expected 1 to 31 letters and digits'),
+    fallback: 'Outbox',
+    describe: 'What their names begin with.',
+  }),
+  monitorUrl: define({ schema: httpUrl, describe: 'Of the monitor, for links from the Temporal Web UI.' }),
+  leaseMs: define({
+    schema: whole(5_000, 600_000),
+    fallback: '30000',
+    describe: 'How long a relay may hold a claim before another takes it over.',
+  }),
+  batch: define({ schema: whole(1, 1_000), fallback: '200', describe: 'Events a relay claims at once.' }),
+  startsAtOnce: define({ schema: whole(1, 500), fallback: '50', describe: 'Workflow starts under way at once, for each relay.' }),
+  startTimeoutMs: define({ schema: whole(500, 30_000), fallback: '5000', describe: 'Deadline of one workflow start.' }),
+  maxRuns: define({
+    schema: whole(1, 100_000),
+    fallback: '500',
+    describe: 'Runs at once for a destination that names no cap of its own.',
+  }),
+  pollFloorMs: define({ schema: whole(5, 10_000), fallback: '25', describe: 'Between two polls while events come in.' }),
+  pollCeilingMs: define({ schema: whole(50, 60_000), fallback: '1000', describe: 'Between two polls when idle.' }),
+  localPlaces: define({ schema: whole(1, 90), fallback: '32', describe: 'First attempts at once, for a destination and worker.' }),
+  regularPlaces: define({ schema: whole(1, 180), fallback: '64', describe: 'Later attempts at once, for a destination and worker.' }),
+  testFailpoint: define({
+    schema: z.string().min(1),
+    describe: 'Tests: the process kills itself at this point.',
+    hidden: true,
+  }),
+} as const satisfies Record<string, Definition>;
+
+type Key = keyof typeof SETTINGS;
+type Value<K extends Key> = z.output<(typeof SETTINGS)[K]['schema']>;
+type Optional<K extends Key> = (typeof SETTINGS)[K] extends { fallback: string } ? Value<K> : Value<K> | undefined;
+
+/** The checked settings. Those without a default are undefined unless the user needs them (see `requireSetting`). */
+export type Settings = { readonly [K in Key]: Optional<K> };
+
+/** `databaseUrl` → OUTBOX_DATABASE_URL, `auditDatabaseUrl` → AUDIT_DATABASE_URL. */
+export function variableOf(key: Key): string {
+  const snake = key.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase();
+  return AUDIT_SIDE.has(key) ? snake : `OUTBOX_${snake}`;
+}
+
+const AUDIT_SIDE: ReadonlySet<Key> = new Set<Key>(['auditDatabaseUrl', 'auditPoolSize', 'auditFingerprintKeys']);
+
+export function definitionOf(key: Key): Definition {
+  return SETTINGS[key];
+}
+
+export const SETTING_KEYS = Object.keys(SETTINGS) as readonly Key[];

@@ -1,0 +1,27 @@
+import { randomBytes } from 'node:crypto';
+import { readFile, rename, writeFile } from 'node:fs/promises';
+
+/** Made once for a data folder and kept in it (readable by its owner only), so that a second start finds the same keys. */
+export interface DevSecrets {
+  /** `id:hex`, the value of AUDIT_FINGERPRINT_KEYS. */
+  readonly fingerprintKeys: string;
+  /** The worker's key for the audit log; null until one was created. */
+  readonly auditApiKey: string | null;
+}
+
+export async function loadDevSecrets(file: string): Promise<DevSecrets> {
+  const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return null;
+    throw error;
+  });
+  if (text !== null) return JSON.parse(text) as DevSecrets;
+  const made: DevSecrets = { fingerprintKeys: `dev:${randomBytes(32).toString('hex')}`, auditApiKey: null };
+  await saveDevSecrets(file, made);
+  return made;
+}
+
+/** Written aside and renamed: a kill leaves the old file or the new one. */
+export async function saveDevSecrets(file: string, secrets: DevSecrets): Promise<void> {
+  await writeFile(`${file}.new`, JSON.stringify(secrets, null, 2), { mode: 0o600 });
+  await rename(`${file}.new`, file);
+}
