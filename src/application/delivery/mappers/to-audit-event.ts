@@ -45,7 +45,7 @@ export type AuditStatement = Partial<
 /** Pure: the same event gives the same statement. Its fields replace those of the default mapping. */
 export type AuditMapper = (event: IntegrationEvent) => AuditStatement;
 
-/** What a producer may say itself, in `headers.audit`: everything that a mapper may, but the data. */
+/** What a producer may say itself, in `headers.audit` (see AuditHints): everything that a mapper may, but the data. */
 const STATED = [
   'action',
   'actionVersion',
@@ -64,30 +64,32 @@ const STATED = [
 ] as const satisfies readonly (keyof AuditStatement)[];
 
 /**
- * Strongest first: the user's mapper for the name, a built-in one, what the producer stated in `headers.audit` (fields that
- * do not fit the DTO are passed over and listed in `metadata.statedIgnored`), the default mapping.
+ * Strongest first: the user's mapper for the name, what the producer stated in `headers.audit` (fields that do not fit the
+ * DTO are passed over and listed in `metadata.statedIgnored`), the built-in mapper for the name, the default mapping.
+ * Context and metadata are merged, all else is replaced whole.
  * @param mappers by event name, with its version or without
  * @throws IntegrationError `DISPATCH.INVALID_EVENT` when a mapper throws
  */
 export function toAuditEvent(event: IntegrationEvent, mappers: Readonly<Record<string, AuditMapper>>): AuditEvent {
   const fitting = createFitting();
-  const stated = readStatement(event);
   const changes = toChanges(event.payload);
   const base = mapByDefault(event, changes, fitting);
+  const known = runMapper(event, KNOWN_EVENTS);
+  const stated = readStatement(event);
   const mapped = runMapper(event, mappers);
-  // A producer's own are the first to make room: the notes say where the record differs from the event.
+  // A producer's own metadata are the first to make room: the notes say where the record differs from the event.
   const said = Object.entries(stated.fields.metadata ?? {}).slice(0, AUDIT_LIMITS.metadataKeys - MAX_NOTES);
-  const metadata: AuditMetadata = {
-    ...Object.fromEntries(said),
-    ...notes(event, changes, fitting, stated.ignored),
-    ...mapped.metadata,
-  };
-  const { outcomeReason } = mapped;
+  const noted = notes(event, changes, fitting, stated.ignored);
+  const metadata: AuditMetadata = { ...Object.fromEntries(said), ...noted, ...mapped.metadata };
+  const context: AuditContext = { ...base.context, ...known.context, ...stated.fields.context, ...mapped.context };
+  const outcomeReason = mapped.outcomeReason ?? stated.fields.outcomeReason ?? known.outcomeReason;
   const whole: AuditEvent = {
     ...base,
+    ...known,
     ...stated.fields,
     ...mapped,
     ...(outcomeReason === undefined ? {} : { outcomeReason: cutText(outcomeReason, AUDIT_LIMITS.outcomeReason) }),
+    ...(Object.keys(context).length === 0 ? {} : { context }),
     ...(Object.keys(metadata).length === 0 ? {} : { metadata }),
   };
   return fitSize(whole, metadata);
@@ -193,11 +195,10 @@ function readStatement({ headers }: IntegrationEvent): { fields: AuditStatement;
 
 function runMapper(event: IntegrationEvent, mappers: Readonly<Record<string, AuditMapper>>): AuditStatement {
   const unversioned = event.name.replace(/\.v[0-9]+$/, '');
-  const find = (from: Readonly<Record<string, AuditMapper>>) =>
-    [event.name, unversioned].filter((name) => Object.hasOwn(from, name)).map((name) => from[name])[0];
-  const mapper = find(mappers) ?? find(KNOWN_EVENTS);
+  const name = [event.name, unversioned].find((candidate) => Object.hasOwn(mappers, candidate));
+  if (name === undefined) return {};
   try {
-    return mapper?.(event) ?? {};
+    return mappers[name]?.(event) ?? {};
   } catch (cause) {
     const message = `The mapper for "${event.name}" threw`;
     throw new IntegrationError('DISPATCH.INVALID_EVENT', { field: '/payload', message, cause });
