@@ -1,0 +1,440 @@
+// The relay's loop over scripted neighbours: the store, Temporal and time are fake here and real in
+// test/integration/relay-*.test.ts. Time stands still until everything waits for it, then jumps to the next waker.
+import { jest } from '@jest/globals';
+import type { ClaimedEvent, ClaimRequest, DeadLetterInput, StartAnswer } from '../../src/application/delivery/ports.js';
+import { type Relay, type RelayOptions, relayOutbox } from '../../src/application/delivery/relay-outbox.js';
+import type { RelayTime } from '../../src/application/delivery/relay-time.js';
+import { IntegrationError } from '../../src/domain/delivery/integration-error.js';
+
+type Released = { eventId: string; delayMs: number; countTry: boolean };
+const started: StartAnswer = { kind: 'started', eager: false };
+const refused: StartAnswer = { kind: 'refused', reason: 'UNAVAILABLE' };
+
+describe('a batch', () => {
+  it('is started run by run and marked by one write, under the token of its claim', async () => {
+    const world = createWorld({ batches: [events(3)] });
+    await world.runUntil(() => world.marked.length === 3);
+    expect(world.marks).toHaveLength(1);
+    expect(world.marks[0]?.leaseToken).toBe(world.claims[0]?.leaseToken);
+    expect(world.counted).toMatchObject({ claimed: 3, started: 3 });
+  });
+
+  it('R2: a start that hears "exists" counts as started', async () => {
+    const world = createWorld({ batches: [events(2)], start: async () => ({ kind: 'exists' }) });
+    await world.runUntil(() => world.marked.length === 2);
+    expect(world.counted).toMatchObject({ started: 2, existed: 2 });
+    expect(world.released).toEqual([]);
+  });
+
+  it('never has more than fifty starts in flight', async () => {
+    let inFlight = 0;
+    let most = 0;
+    const world = createWorld({
+      batches: [events(200)],
+      start: async () => {
+        most = Math.max(most, ++inFlight);
+        await new Promise((resolve) => setImmediate(resolve));
+        inFlight -= 1;
+        return started;
+      },
+    });
+    await world.runUntil(() => world.marked.length === 200);
+    expect(most).toBe(50);
+  });
+
+  it('counts fenced writes and overtaken marks apart', async () => {
+    const world = createWorld({ batches: [events(5)] });
+    world.store.markStarted.mockResolvedValue({ marked: 1, overtaken: 3, fenced: 1 });
+    await world.runUntil(() => world.counted.fenced_relay_writes !== undefined);
+    expect(world.counted).toMatchObject({ overtaken_marks: 3, fenced_relay_writes: 1 });
+  });
+});
+
+describe('starts that are refused', () => {
+  it('R8: all refused: released without a count, paused up to 5 s, fewer in flight, said once', async () => {
+    const world = createWorld({ batches: forever(50), start: async () => refused });
+    await world.runUntil(() => world.claims.length === 12);
+    expect(world.released.length).toBeGreaterThan(12);
+    expect(world.released.every((row) => !row.countTry && row.delayMs === 0)).toBe(true);
+    expect(world.deadLetters).toEqual([]);
+    expect(world.logged('relay.starts_refused')).toBe(1);
+    const gaps = world.claimTimes.slice(1).map((at, i) => at - (world.claimTimes[i] as number));
+    expect(Math.max(...gaps)).toBeLessThanOrEqual(5_000);
+    expect(gaps.at(-1)).toBeGreaterThan(2_000);
+    expect(world.claims.at(-1)?.batch).toBe(1);
+  });
+
+  it('R8: when starts are accepted again it says so once and grows back to the whole batch', async () => {
+    let accept = false;
+    const world = createWorld({ batches: forever(10), start: async () => (accept ? started : refused) });
+    await world.runUntil(() => world.claims.length === 8);
+    accept = true;
+    await world.runUntil(() => world.claims.at(-1)?.batch === 200);
+    expect(world.logged('relay.starts_accepted')).toBe(1);
+    expect(world.logged('relay.starts_refused')).toBe(1);
+  });
+
+  it('R8: into a wall, most of a batch is not sent at all but released', async () => {
+    const world = createWorld({ batches: [events(200)], start: async () => refused });
+    await world.runUntil(() => world.released.length === 200);
+    expect(world.counted.refused).toBeLessThan(60);
+    expect(world.counted.unsent).toBeGreaterThan(140);
+  });
+
+  it('R8: a start without an answer is released like a refused one, after its deadline', async () => {
+    const world = createWorld({ batches: [events(1)], start: () => new Promise(() => undefined) });
+    await world.runUntil(() => world.released.length === 1);
+    expect(world.now()).toBeGreaterThanOrEqual(5_000);
+    expect(world.released[0]).toMatchObject({ countTry: false, delayMs: 0 });
+  });
+
+  it('R8: a start that throws is refused, not fatal', async () => {
+    const world = createWorld({
+      batches: [events(1)],
+      start: async () => {
+        throw new Error('14 UNAVAILABLE');
+      },
+    });
+    await world.runUntil(() => world.released.length === 1);
+    expect(world.logged('relay.starts_refused')).toBe(1);
+  });
+
+  it.each([
+    [0, 1_000, 0],
+    [3, 8_000, 0],
+    [4, 300_000, 1],
+    [11, 300_000, 1],
+  ])(
+    'R8: one row refused beside others, after %i failures: counted, put off %i ms, never ended',
+    async (startTries, delayMs, alerts) => {
+      const poison = { ...event('poison'), startTries };
+      const world = createWorld({
+        batches: [[...events(5), poison]],
+        start: async (e) => (e.eventId === 'poison' ? refused : started),
+      });
+      await world.runUntil(() => world.released.length === 1);
+      expect(world.released).toEqual([{ eventId: 'poison', epoch: 0, delayMs, countTry: true }]);
+      expect(world.marked).toHaveLength(5);
+      expect(world.logged('relay.start_put_off')).toBe(alerts);
+      expect(world.logged('relay.starts_refused')).toBe(0);
+      expect(world.deadLetters).toEqual([]);
+    },
+  );
+});
+
+describe('our own check of the row', () => {
+  it('R8: ends a row that no run could carry, and starts the others', async () => {
+    const world = createWorld({ batches: [[{ ...event('bad'), eventName: 'not a name' }, ...events(2)]] });
+    await world.runUntil(() => world.marked.length === 2);
+    expect(world.deadLetters).toEqual([
+      expect.objectContaining({
+        run: { eventId: 'bad', epoch: 0, carrier: null },
+        code: 'DISPATCH.INVALID_EVENT',
+        message: expect.stringContaining('/eventName') as string,
+        workflowId: null,
+      }),
+    ]);
+    expect(world.sent).not.toContain('bad');
+  });
+
+  it.each<[string, Partial<ClaimedEvent>]>([
+    ['no event row', { eventName: '', aggregateType: '', aggregateId: '' }],
+    ['a routing key that is too long', { destination: 'a'.repeat(65) }],
+    ['a control character in the tenant', { tenantId: 'a\nb' }],
+    ['a tenant that is too long', { tenantId: '😀'.repeat(65) }],
+  ])('R8: refuses %s', async (_, fields) => {
+    const world = createWorld({ batches: [[{ ...event('bad'), ...fields }]] });
+    await world.runUntil(() => world.deadLetters.length === 1);
+    expect(world.sent).toEqual([]);
+  });
+
+  it('accepts what is exactly at the limits, counted in characters', async () => {
+    const world = createWorld({
+      batches: [[{ ...event('e'), tenantId: '😀'.repeat(64), destination: 'a'.repeat(64) }]],
+    });
+    await world.runUntil(() => world.marked.length === 1);
+  });
+
+  it('goes on when the letter cannot be written: the row comes again after its lease', async () => {
+    const world = createWorld({ batches: [[{ ...event('bad'), eventType: '' }, ...events(1)]] });
+    world.failDeadLetters = true;
+    await world.runUntil(() => world.marked.length === 1);
+    expect(world.logged('relay.reject_failed')).toBe(1);
+  });
+});
+
+describe('the database away', () => {
+  it('backs off to 5 s, says so once, says once that it is back, and goes on', async () => {
+    const world = createWorld({ batches: [[], events(1)] });
+    world.storeAway = true;
+    await world.runUntil(() => world.claimTimes.length === 12);
+    const gaps = world.claimTimes.slice(1).map((at, i) => at - (world.claimTimes[i] as number));
+    expect(gaps.at(-1)).toBeGreaterThan(2_000);
+    expect(Math.max(...gaps)).toBeLessThanOrEqual(5_000);
+    world.storeAway = false;
+    await world.runUntil(() => world.marked.length === 1);
+    expect(world.logged('relay.store_away')).toBe(1);
+    expect(world.logged('relay.store_back')).toBe(1);
+  });
+
+  it('tries a mark again', async () => {
+    const world = createWorld({ batches: [events(2)] });
+    world.store.markStarted.mockRejectedValueOnce(new IntegrationError('STORE.UNAVAILABLE'));
+    await world.runUntil(() => world.marked.length === 2);
+  });
+
+  it('gives a mark up when the lease ends, and goes on claiming', async () => {
+    const world = createWorld({ batches: [events(2), events(1)] });
+    world.store.markStarted.mockImplementation(async () => {
+      if (world.claims.length === 1) throw new IntegrationError('STORE.UNAVAILABLE');
+      return { marked: 1, overtaken: 0, fenced: 0 };
+    });
+    await world.runUntil(() => world.claims.length === 2);
+    expect(world.counted.abandoned_writes).toBe(1);
+    expect(world.now()).toBeGreaterThan(28_000);
+    expect(world.now()).toBeLessThan(31_000);
+  });
+});
+
+describe('lease and shutdown', () => {
+  it('sends no start so late that its answer could outlive the lease', async () => {
+    const world = createWorld({
+      batches: [events(200)],
+      start: async () => {
+        await world.time.sleep(4_900);
+        return started;
+      },
+      options: { inFlight: 10 },
+    });
+    await world.runUntil(() => world.marked.length + world.released.length === 200);
+    expect(world.lastSentAt).toBeLessThanOrEqual(20_000);
+    expect(world.released.every((row) => !row.countTry)).toBe(true);
+    expect(world.released.length).toBeGreaterThan(0);
+  });
+
+  it('stop: finishes the starts that are sent, marks them, releases the rest, claims nothing more', async () => {
+    const answers: (() => void)[] = [];
+    const world = createWorld({
+      batches: forever(200),
+      start: () => new Promise((resolve) => answers.push(() => resolve(started))),
+    });
+    await world.runUntil(() => answers.length === 50);
+    const stopping = world.relay.stop();
+    for (const answer of answers) answer();
+    await stopping;
+    expect(world.marked).toHaveLength(50);
+    expect(world.released).toHaveLength(150);
+    expect(world.claims).toHaveLength(1);
+  });
+
+  it('stop: does not wait out a pause or a rest', async () => {
+    const world = createWorld({ batches: forever(1), start: async () => refused });
+    await world.runUntil(() => world.claims.length === 12);
+    const before = world.now();
+    await world.relay.stop();
+    expect(world.now() - before).toBeLessThan(100);
+  });
+
+  it('stop: waits for nothing longer than the grace', async () => {
+    const world = createWorld({
+      batches: [events(1)],
+      start: () => new Promise(() => undefined),
+      options: { graceMs: 700 },
+    });
+    await world.runUntil(() => world.sent.length === 1);
+    await world.relay.stop();
+    expect(world.now()).toBeLessThan(5_000);
+  });
+});
+
+it('a hint is answered by a claim at once, also one that comes while a claim runs', async () => {
+  const world = createWorld({ batches: [] });
+  await world.runUntil(() => world.now() > 60_000); // idle: polls once a second
+  const [before, claims] = [world.now(), world.claims.length];
+  world.relay.hint();
+  await world.runUntil(() => world.claims.length > claims);
+  expect(world.claimTimes.at(-1)).toBe(before);
+});
+
+it('goes on at the cursor that the last claim returned', async () => {
+  const world = createWorld({ batches: [events(1), events(1)] });
+  await world.runUntil(() => world.claims.length === 3);
+  expect(world.claims.map((request) => request.cursor)).toEqual([null, 'after-1', 'after-2']);
+});
+
+// ---- the scripted world ---------------------------------------------------------------------------------------------
+
+interface World {
+  relay: Relay;
+  time: RelayTime;
+  claims: ClaimRequest[];
+  claimTimes: number[];
+  sent: string[];
+  lastSentAt: number;
+  marks: { leaseToken: string; ids: string[] }[];
+  marked: string[];
+  released: Released[];
+  deadLetters: Omit<DeadLetterInput, never>[];
+  counted: Record<string, number>;
+  storeAway: boolean;
+  failDeadLetters: boolean;
+  store: {
+    markStarted: jest.Mock<
+      (
+        token: string,
+        rows: readonly { eventId: string }[],
+      ) => Promise<{ marked: number; overtaken: number; fenced: number }>
+    >;
+  };
+  now(): number;
+  logged(message: string): number;
+  runUntil(reached: () => boolean): Promise<void>;
+}
+
+const worlds: World[] = [];
+afterEach(async () => {
+  await Promise.all(worlds.splice(0).map((world) => world.relay.stop()));
+});
+
+function createWorld(script: {
+  batches: Iterable<ClaimedEvent[]>;
+  start?: (event: ClaimedEvent) => Promise<StartAnswer>;
+  options?: Partial<RelayOptions>;
+}): World {
+  const batches = script.batches[Symbol.iterator]();
+  const messages: string[] = [];
+  const log = (_: object, message: string) => void messages.push(message);
+  const { time, now } = createTime();
+  const world = {
+    time,
+    now,
+    claims: [],
+    claimTimes: [],
+    sent: [],
+    lastSentAt: 0,
+    marks: [],
+    marked: [],
+    released: [],
+    deadLetters: [],
+    counted: {},
+    storeAway: false,
+    failDeadLetters: false,
+    logged: (message: string) => messages.filter((m) => m === message).length,
+    async runUntil(reached: () => boolean) {
+      for (let turns = 0; !reached(); turns += 1) {
+        if (turns > 100_000) throw new Error(`not reached; logged: ${messages.join(', ')}`);
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    },
+  } as unknown as World;
+  const markStarted = jest.fn(async (leaseToken: string, rows: readonly { eventId: string }[]) => {
+    world.marks.push({ leaseToken, ids: rows.map((row) => row.eventId) });
+    world.marked.push(...rows.map((row) => row.eventId));
+    return { marked: rows.length, overtaken: 0, fenced: 0 };
+  });
+  world.store = { markStarted };
+  world.relay = relayOutbox(
+    {
+      time,
+      telemetry: {
+        log: { debug: log, info: log, warn: log, error: log },
+        count: (name, by) => {
+          world.counted[name] = (world.counted[name] ?? 0) + by;
+        },
+      },
+      starter: {
+        start: (e) => {
+          world.sent.push(e.eventId);
+          world.lastSentAt = now();
+          return script.start?.(e) ?? Promise.resolve(started);
+        },
+      },
+      deadLetters: {
+        async recordDeadLetter(input) {
+          if (world.failDeadLetters) throw new IntegrationError('STORE.UNAVAILABLE');
+          world.deadLetters.push(input);
+          return { kind: 'recorded', id: 'letter' };
+        },
+      },
+      store: {
+        async claim(request) {
+          world.claimTimes.push(now());
+          if (world.storeAway) throw new IntegrationError('STORE.UNAVAILABLE');
+          world.claims.push(request);
+          const batch = (batches.next().value as ClaimedEvent[] | undefined) ?? [];
+          return { events: batch, cursor: `after-${world.claims.length}`, unfinished: false };
+        },
+        markStarted,
+        async release(_, rows) {
+          world.released.push(...rows);
+          return { released: rows.length, overtaken: 0, fenced: 0 };
+        },
+      },
+    },
+    { policyHash: 'p', ...script.options },
+  );
+  worlds.push(world);
+  return world;
+}
+
+/** Jumps to the next sleeper once a few turns of the event loop brought nothing else. */
+function createTime(): { time: RelayTime; now: () => number } {
+  let now = 0;
+  let sleepers: { at: number; wake: () => void }[] = [];
+  let ticking = false;
+  const tick = async () => {
+    ticking = true;
+    while (sleepers.length > 0) {
+      for (let i = 0; i < 5; i += 1) await new Promise((resolve) => setImmediate(resolve));
+      const next = sleepers.reduce<(typeof sleepers)[number] | null>(
+        (a, b) => (a !== null && a.at <= b.at ? a : b),
+        null,
+      );
+      if (next === null) break;
+      now = Math.max(now, next.at);
+      next.wake();
+    }
+    ticking = false;
+  };
+  const sleep: RelayTime['sleep'] = (ms, signal) =>
+    new Promise((resolve) => {
+      if (signal?.aborted) return resolve();
+      const sleeper = {
+        at: now + ms,
+        wake: () => {
+          sleepers = sleepers.filter((s) => s !== sleeper);
+          resolve();
+        },
+      };
+      sleepers.push(sleeper);
+      signal?.addEventListener('abort', sleeper.wake);
+      if (!ticking) void tick();
+    });
+  return { time: { now: () => now, sleep, random: () => 0.5 }, now: () => now };
+}
+
+let serial = 0;
+function event(eventId = `e${serial++}`): ClaimedEvent {
+  return {
+    eventId,
+    epoch: 0,
+    carrier: null,
+    destination: 'audit.log',
+    eventName: 'auth.user.signed_in.v1',
+    eventType: 'AUTH',
+    tenantId: '',
+    aggregateType: 'user',
+    aggregateId: '1',
+    policyHash: 'p',
+    firstAttempt: 'local',
+    startTries: 0,
+  };
+}
+
+function events(count: number): ClaimedEvent[] {
+  return Array.from({ length: count }, () => event());
+}
+
+function* forever(count: number): Iterable<ClaimedEvent[]> {
+  while (true) yield events(count);
+}
