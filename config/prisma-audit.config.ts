@@ -1,3 +1,3 @@
-import { prismaConfig } from './prisma-config.js';
+import { prismaConfig } from './prisma-config.ts';
 
 export default prismaConfig('audit', process.env.AUDIT_DATABASE_URL);

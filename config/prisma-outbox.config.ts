@@ -1,3 +1,3 @@
-import { prismaConfig } from './prisma-config.js';
+import { prismaConfig } from './prisma-config.ts';
 
 export default prismaConfig('outbox', process.env.OUTBOX_DATABASE_URL);
