@@ -1,5 +1,6 @@
-/** `node config/write-env-example.ts` after a build: writes .env.example from the table of settings. */
+// Writes .env.example from the table of settings; run after a build: `node config/write-env-example.ts`.
 import { writeFileSync } from 'node:fs';
 
-const { renderEnvExample } = await import('../dist/src/infrastructure/config/env-example.js');
+const built = new URL('../dist/src/infrastructure/config/env-example.js', import.meta.url);
+const { renderEnvExample } = (await import(built.href)) as { renderEnvExample(): string };
 writeFileSync(new URL('../.env.example', import.meta.url), renderEnvExample());

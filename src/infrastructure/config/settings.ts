@@ -24,7 +24,10 @@ const define = <Schema extends z.ZodType>(definition: Definition<Schema>) => def
 
 const databaseUrl = z
   .string()
-  .refine((text) => /^postgres(ql)?:\/\//.test(text) && URL.canParse(text), 'expected postgresql://user:password@host:port/database');
+  .refine(
+    (text) => /^postgres(ql)?:\/\//.test(text) && URL.canParse(text),
+    'expected postgresql://user:password@host:port/database',
+  );
 
 const httpUrl = z
   .string()
@@ -72,7 +75,8 @@ export const SETTINGS = {
   deployment: define({
     schema: z.string().regex(/^[a-z0-9-]{1,40}$/, 'expected 1 to 40 of a-z, 0-9 and "-"'),
     fallback: 'main',
-    describe: 'The name of this outbox, in workflow ids and the task queue. Must be the one that `outbox migrate deploy` stored.',
+    describe:
+      'The name of this outbox, in workflow ids and the task queue. Must be the one that `outbox migrate deploy` stored.',
   }),
   logLevel: define({
     schema: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']),
@@ -84,19 +88,36 @@ export const SETTINGS = {
     fallback: '30000',
     describe: 'How long a role may take to stop after SIGTERM. Keep it above 20000, the longest attempt.',
   }),
-  host: define({ schema: z.string().min(1), fallback: '127.0.0.1', describe: 'The address that HTTP servers listen on.' }),
-  apiPort: define({ schema: whole(0, 65_535), fallback: '8080', describe: 'The port of the api role. 0: any free one.' }),
+  host: define({
+    schema: z.string().min(1),
+    fallback: '127.0.0.1',
+    describe: 'The address that HTTP servers listen on.',
+  }),
+  apiPort: define({
+    schema: whole(0, 65_535),
+    fallback: '8080',
+    describe: 'The port of the api role. 0: any free one.',
+  }),
   probePort: define({
     schema: whole(0, 65_535),
     fallback: '8081',
     describe: 'The port of /live and /ready in the relay and the worker. 0: any free one.',
   }),
-  poolSize: define({ schema: whole(2, 500), fallback: '20', describe: 'Connections to the outbox database, for each process.' }),
-  auditPoolSize: define({ schema: whole(2, 500), fallback: '10', describe: "Connections to the audit log's database, for each process." }),
+  poolSize: define({
+    schema: whole(2, 500),
+    fallback: '20',
+    describe: 'Connections to the outbox database, for each process.',
+  }),
+  auditPoolSize: define({
+    schema: whole(2, 500),
+    fallback: '10',
+    describe: "Connections to the audit log's database, for each process.",
+  }),
   auditFingerprintKeys: define({
     schema: fingerprintKeys,
     requiredBy: ['api'],
-    describe: 'Keys of the fingerprints, shared by all apis: id:hex[,id:hex…]. The first is used for new records; keep old ones as long as their records.',
+    describe:
+      'Keys of the fingerprints, shared by all apis: id:hex[,id:hex…]. The first is used for new records; keep old ones as long as their records.',
     secret: true,
   }),
   auditUrl: define({
@@ -131,17 +152,33 @@ export const SETTINGS = {
     describe: 'How long a relay may hold a claim before another takes it over.',
   }),
   batch: define({ schema: whole(1, 1_000), fallback: '200', describe: 'Events a relay claims at once.' }),
-  startsAtOnce: define({ schema: whole(1, 500), fallback: '50', describe: 'Workflow starts under way at once, for each relay.' }),
+  startsAtOnce: define({
+    schema: whole(1, 500),
+    fallback: '50',
+    describe: 'Workflow starts under way at once, for each relay.',
+  }),
   startTimeoutMs: define({ schema: whole(500, 30_000), fallback: '5000', describe: 'Deadline of one workflow start.' }),
   maxRuns: define({
     schema: whole(1, 100_000),
     fallback: '500',
     describe: 'Runs at once for a destination that names no cap of its own.',
   }),
-  pollFloorMs: define({ schema: whole(5, 10_000), fallback: '25', describe: 'Between two polls while events come in.' }),
+  pollFloorMs: define({
+    schema: whole(5, 10_000),
+    fallback: '25',
+    describe: 'Between two polls while events come in.',
+  }),
   pollCeilingMs: define({ schema: whole(50, 60_000), fallback: '1000', describe: 'Between two polls when idle.' }),
-  localPlaces: define({ schema: whole(1, 90), fallback: '32', describe: 'First attempts at once, for a destination and worker.' }),
-  regularPlaces: define({ schema: whole(1, 180), fallback: '64', describe: 'Later attempts at once, for a destination and worker.' }),
+  localPlaces: define({
+    schema: whole(1, 90),
+    fallback: '32',
+    describe: 'First attempts at once, for a destination and worker.',
+  }),
+  regularPlaces: define({
+    schema: whole(1, 180),
+    fallback: '64',
+    describe: 'Later attempts at once, for a destination and worker.',
+  }),
   testFailpoint: define({
     schema: z.string().min(1),
     describe: 'Tests: the process kills itself at this point.',

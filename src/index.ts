@@ -1,0 +1,25 @@
+/**
+ * temporal-outbox, for the application beside it: append events, define handlers and mappers.
+ */
+
+export { defineConfig, type OutboxConfig } from './application/delivery/define-config.js';
+export {
+  defineHandler,
+  type EventWith,
+  type HandlerDefinition,
+  type HandlerReceipt,
+  type PayloadSchema,
+} from './application/delivery/define-handler.js';
+export { type AuditHandlerOptions, auditHandler } from './application/delivery/handlers/audit-handler.js';
+export { type HttpHandlerOptions, httpHandler } from './application/delivery/handlers/http-handler.js';
+export type { AuditMapper, AuditStatement } from './application/delivery/mappers/to-audit-event.js';
+export type { Handler, HandlerContext, HttpRequest, HttpResponse, Logger } from './application/delivery/ports.js';
+export { ERROR_CATALOG, ERROR_CODES, type ErrorCode } from './domain/delivery/error-catalog.js';
+export {
+  IntegrationError,
+  type IntegrationErrorOptions,
+  isIntegrationError,
+} from './domain/delivery/integration-error.js';
+export type { IntegrationEvent } from './domain/delivery/integration-event.js';
+export type { JsonObject, JsonValue } from './domain/delivery/json.js';
+export type { Receipt } from './domain/delivery/receipt.js';
