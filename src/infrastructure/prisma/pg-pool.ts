@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import pg from 'pg';
 import { IntegrationError, isIntegrationError } from '../../domain/delivery/integration-error.js';
 
@@ -131,7 +132,6 @@ function isUnavailable(error: unknown): boolean {
     return UNAVAILABLE_CLASSES.has(state.slice(0, 2)) || UNAVAILABLE_STATES.has(state);
   }
   // What pg throws without a SQLSTATE is about the connection, but for our own mistakes in the parameters.
-  return (
-    error instanceof Error && !isIntegrationError(error) && !(error instanceof TypeError || error instanceof RangeError)
-  );
+  // Not by instanceof: Node's own errors are of another realm where the code runs in a VM context.
+  return types.isNativeError(error) && !isIntegrationError(error) && !/^(Type|Range)Error$/.test(error.name);
 }
