@@ -1,12 +1,23 @@
-// Real: Biome with the project's configuration, and the source files as they stand. Violations are planted on standard input.
+// Real: Biome with the project's configuration, and the source files as they stand. Violations are planted in
+// a folder of the test's own.
 import { spawnSync } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'source-rules-'));
+  cpSync('biome.json', join(folder, 'biome.json'));
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 function lint(path: string, text: string): { code: number | null; output: string } {
-  const biome = 'node_modules/@biomejs/biome/bin/biome';
-  const { status, stdout, stderr } = spawnSync(process.execPath, [biome, 'lint', `--stdin-file-path=${path}`], {
-    input: text,
+  mkdirSync(dirname(join(folder, path)), { recursive: true });
+  writeFileSync(join(folder, path), text);
+  const biome = resolve('node_modules/@biomejs/biome/bin/biome');
+  const { status, stdout, stderr } = spawnSync(process.execPath, [biome, 'lint', path], {
+    cwd: folder,
     encoding: 'utf8',
   });
   return { code: status, output: stdout + stderr };
@@ -15,7 +26,7 @@ function lint(path: string, text: string): { code: number | null; output: string
 describe('the environment', () => {
   it.each([
     'export const url = process.env.DATABASE_URL;\n',
-    "import { env } from 'node:process';\nexport const url = env.DATABASE_URL;\n",
+    "import { env } from 'node:process';\n\nexport const url = env.DATABASE_URL;\n",
   ])('is read by src/infrastructure/config only: %j is refused elsewhere', (text) => {
     for (const path of ['src/main/planted.ts', 'workflows/planted.ts', 'activities/planted.ts']) {
       expect(lint(path, text)).toMatchObject({ code: 1, output: expect.stringContaining('noProcessEnv') });
