@@ -1,13 +1,14 @@
 // Real: our front for Prisma's schema engine, started as the `prisma` CLI starts it. No database: the port is closed.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { resolve } from 'node:path';
 import { text } from 'node:stream/consumers';
 
 const PASSWORD = 'hunter2';
 const CLOSED = JSON.stringify({ url: `postgresql://someone:${PASSWORD}@127.0.0.1:1/nowhere?schema=outbox` });
 
 async function run(args: string[], input = ''): Promise<{ code: number; stdout: string; stderr: string }> {
-  const child = spawn('config/prisma-schema-engine.ts', args);
+  const child = spawn(resolve('config', 'prisma-schema-engine.ts'), args);
   child.stdin.end(input);
   const [stdout, stderr, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'exit')]);
   return { code, stdout, stderr };
