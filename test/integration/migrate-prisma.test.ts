@@ -1,12 +1,12 @@
 // Real: PostgreSQL, the `prisma` CLI in a process of its own, our front for its WebAssembly engine. The CLI works on a copy
 // of config/ and prisma/, so that it can write. Only fake: for `migrate dev`, standard input says that it is a terminal.
-import { execFile } from 'node:child_process';
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import pg from 'pg';
 import { deployMigrations, migrationStatus } from '../../src/infrastructure/prisma/migrations.js';
 import { createEmptyDatabase } from '../support/databases.js';
+import { type PrismaOutput, runPrisma } from '../support/run-prisma.js';
 
 type Target = 'outbox' | 'audit';
 const TARGETS: Target[] = ['outbox', 'audit'];
@@ -26,22 +26,9 @@ afterEach(async () => {
 });
 
 /** Runs the CLI as the npm scripts prisma:outbox and prisma:audit do. */
-function prisma(target: Target, ...args: string[]): Promise<{ code: number; output: string }> {
-  const terminal = 'data:text/javascript,process.stdin.isTTY=true';
-  const command = ['--import', terminal, 'node_modules/prisma/build/index.js', ...args];
-  const options = {
-    cwd: copy,
-    env: { ...process.env, OUTBOX_DATABASE_URL: database.url, AUDIT_DATABASE_URL: database.url, CI: '' },
-  };
-  return new Promise((done) => {
-    const child = execFile(
-      process.execPath,
-      [...command, '--config', `config/prisma-${target}.config.ts`],
-      options,
-      (error, stdout, stderr) => done({ code: error === null ? 0 : Number(error.code), output: stdout + stderr }),
-    );
-    child.stdin?.end();
-  });
+function prisma(target: Target, ...args: string[]): Promise<PrismaOutput> {
+  const env = { OUTBOX_DATABASE_URL: database.url, AUDIT_DATABASE_URL: database.url };
+  return runPrisma([...args, '--config', `config/prisma-${target}.config.ts`], { cwd: copy, env });
 }
 
 const folderOf = (target: Target) => join(copy, 'prisma', target, 'migrations');
