@@ -27,7 +27,7 @@ export function computeDelay({ policy, code, attempt, retryAfterMs, random }: De
     return clampMs(retryAfterMs, RETRY_AFTER_BOUNDS.minMs, RETRY_AFTER_BOUNDS.maxMs);
   }
   const grown = policy.initialMs * policy.coefficient ** Math.max(0, attempt - 1);
-  const ceiling = Math.max(1, Math.min(policy.maximumMs, grown));
+  const ceiling = Math.max(1, Math.min(policy.maximumMs, grown, Number.MAX_SAFE_INTEGER));
   return clampMs(random() * ceiling, 1, ceiling);
 }
 

@@ -181,7 +181,7 @@ export const ERROR_CATALOG = {
   'DELIVERY.CANCELLED': {
     message: 'The attempt was given up because this worker shut down',
     when: 'Our own shutdown',
-    rule: { kind: 'wait', minMs: 1, spreadMs: 1_000 },
+    rule: { kind: 'wait', minMs: 1, spreadMs: 999 },
     spends: false,
     effect: 'unknown',
     answered: false,

@@ -1,0 +1,65 @@
+/** Pure: the catalogue beside docs/errors.md, both ways. */
+import { readFileSync } from 'node:fs';
+import {
+  type CatalogEntry,
+  catalogEntry,
+  type DefaultRule,
+  ERROR_CODES,
+  isErrorCode,
+} from '../../src/domain/delivery/error-catalog.js';
+
+const doc = readFileSync(new URL('../../docs/errors.md', import.meta.url), 'utf8');
+
+describe('docs/errors.md', () => {
+  it('has exactly the row of every code of the catalogue, in its order', () => {
+    const rows = doc.split('\n').filter((line) => line.startsWith('| `'));
+    expect(rows).toEqual(ERROR_CODES.map((code) => row(code, catalogEntry(code))));
+  });
+});
+
+describe('the catalogue', () => {
+  it('knows its own codes and nothing else', () => {
+    expect(ERROR_CODES.every(isErrorCode)).toBe(true);
+    for (const other of ['', 'HTTP.TEAPOT', 'toString', '__proto__', 7, null, undefined]) {
+      expect(isErrorCode(other)).toBe(false);
+    }
+  });
+
+  it('lets nothing of the event or the answer into the sentence that reaches Temporal', () => {
+    for (const code of ERROR_CODES) expect(catalogEntry(code).message).toMatch(/^[A-Z][A-Za-z ,']{10,80}$/);
+  });
+
+  it('R12: spends nothing on a wait, an own shutdown, a lost attempt or a verdict about attempts', () => {
+    expect(ERROR_CODES.filter((code) => !catalogEntry(code).spends)).toEqual([
+      'DESTINATION.OPEN',
+      'DESTINATION.BUSY',
+      'STORE.UNAVAILABLE',
+      'DELIVERY.ATTEMPT_LOST',
+      'DELIVERY.CANCELLED',
+      'DELIVERY.CRASH_LOOP',
+      'DELIVERY.DEADLINE',
+      'WORKFLOW.TERMINATED',
+      'WORKFLOW.LOST',
+      'WORKFLOW.STUCK',
+    ]);
+  });
+});
+
+function row(code: string, entry: CatalogEntry): string {
+  const { when, rule, spends, effect, message } = entry;
+  return `| \`${code}\` | ${when} | ${describeRule(rule)} | ${spends ? 'yes' : 'no'} | ${effect} | ${message} |`;
+}
+
+function describeRule(rule: DefaultRule): string {
+  switch (rule.kind) {
+    case 'final':
+      return 'final';
+    case 'wait':
+      return `again in ${rule.minMs / 1000} to ${(rule.minMs + rule.spreadMs) / 1000} s, without end`;
+    case 'retry': {
+      const pace = rule.fixedMs === null ? 'policy' : `every ${rule.fixedMs / 1000} s`;
+      const tries = rule.attempts === null ? '' : `, ${rule.attempts} tries`;
+      return `retry: ${pace}${tries}${rule.honoursRetryAfter ? ', or as Retry-After says' : ''}`;
+    }
+  }
+}
