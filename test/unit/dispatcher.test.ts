@@ -1,0 +1,335 @@
+/**
+ * Real: the dispatcher, its semaphores, its deadlines, definitions of handlers. Fake: the handlers' destinations
+ * (FakeHttpClient) and, where a handler misbehaves, the handler.
+ */
+
+import { z } from 'zod';
+import { defineHandler } from '../../src/application/delivery/define-handler.js';
+import { describeFailure } from '../../src/application/delivery/describe-failure.js';
+import { createDispatcher } from '../../src/application/delivery/dispatcher.js';
+import type { DispatchOptions, Handler, Logger } from '../../src/application/delivery/ports.js';
+import { IntegrationError } from '../../src/domain/delivery/integration-error.js';
+import { FakeHttpClient, type Script } from '../../src/infrastructure/http/fake-http-client.js';
+import { failure } from '../contract/http-client.contract.js';
+import { outboxEventOf } from '../support/events.js';
+
+const receipt = { id: 'r1', hash: null, status: 201, at: '2026-04-01T00:00:02.000Z', replayed: false };
+const event = outboxEventOf();
+
+function setUp(
+  handlers: Handler | readonly Handler[],
+  options: { script?: Script; local?: number; regular?: number } = {},
+) {
+  const { script, local = 32, regular = 64 } = options;
+  const http = script === undefined ? new FakeHttpClient() : new FakeHttpClient(script);
+  const lines: string[] = [];
+  let onLine = () => {};
+  const write = (_: object, message: string) => {
+    lines.push(message);
+    onLine();
+  };
+  const log: Logger = { debug: write, info: write, warn: write, error: write };
+  const dispatcher = createDispatcher({ handlers: [handlers].flat(), http, log, places: { local, regular } });
+  const shutdown = new AbortController();
+  return {
+    http,
+    lines,
+    nextLine: () =>
+      new Promise<void>((resolve) => {
+        onLine = resolve;
+      }),
+    shutdown,
+    dispatch: (parts: Partial<DispatchOptions> & { event?: typeof event } = {}) => {
+      const { event: sent = event, ...rest } = parts;
+      return dispatcher.dispatch(sent, { mode: 'regular', timeoutMs: 10_000, signal: shutdown.signal, ...rest });
+    },
+  };
+}
+
+const handling = (deliver: Handler['deliver']): Handler => ({ routingKey: 'audit.log', deliver });
+const throwing = (thrown: unknown) =>
+  handling(() => {
+    throw thrown;
+  });
+
+/** A handler that waits until it is let go, whatever its signal says. */
+function stubborn() {
+  const releases: (() => void)[] = [];
+  const entered: (() => void)[] = [];
+  const handler = handling(async () => {
+    entered.shift()?.();
+    await new Promise<void>((resolve) => releases.push(resolve));
+    return receipt;
+  });
+  return {
+    handler,
+    entry: () => new Promise<void>((resolve) => entered.push(resolve)),
+    release: () => releases.shift()?.(),
+  };
+}
+
+describe('the dispatcher', () => {
+  it('hands the mapped event to the handler of its routing key and returns the receipt', async () => {
+    const seen: unknown[] = [];
+    const other: Handler = { routingKey: 'other', deliver: () => Promise.reject(new Error('not mine')) };
+    const mine = handling(async (mapped, { idempotencyKey, signal }) => {
+      seen.push(mapped.name, idempotencyKey, signal.aborted);
+      return receipt;
+    });
+    await expect(setUp([other, mine]).dispatch()).resolves.toEqual(receipt);
+    expect(seen).toEqual([event.eventName, event.id, false]);
+  });
+
+  it('answers DISPATCH.HANDLER_NOT_FOUND for a routing key that nobody has', async () => {
+    const { dispatch } = setUp([]);
+    expect((await failure(dispatch())).code).toBe('DISPATCH.HANDLER_NOT_FOUND');
+  });
+
+  it('refuses two handlers for one routing key', () => {
+    expect(() => setUp([handling(async () => receipt), handling(async () => receipt)])).toThrow('audit.log');
+  });
+
+  it('refuses an event that does not fit, before the handler', async () => {
+    const { dispatch } = setUp(throwing(new Error('must not be called')));
+    const error = await failure(dispatch({ event: outboxEventOf({ aggregateId: '' }) }));
+    expect(error).toMatchObject({ code: 'DISPATCH.INVALID_EVENT', field: '/aggregateId' });
+  });
+
+  it("refuses a payload that the handler's schema refuses, naming the field", async () => {
+    const schema = z.object({ items: z.array(z.object({ 'a/b': z.string() })) });
+    const handler = defineHandler({ routingKey: 'audit.log', schema, deliver: async () => ({ id: 'x' }) });
+    const { dispatch } = setUp(handler);
+    const error = await failure(dispatch({ event: outboxEventOf({ payload: { items: [{ 'a/b': 7 }] } }) }));
+    expect(error).toMatchObject({ code: 'DISPATCH.INVALID_EVENT', field: '/payload/items/0/a~1b' });
+    await expect(dispatch({ event: outboxEventOf({ payload: { items: [] } }) })).resolves.toMatchObject({ id: 'x' });
+  });
+});
+
+describe('the deadline and the shutdown', () => {
+  it('ends a handler that ignores its signal with HTTP.TIMEOUT, and tells of its late success', async () => {
+    const slow = stubborn();
+    const { dispatch, nextLine, lines } = setUp(slow.handler);
+    expect((await failure(dispatch({ timeoutMs: 30 }))).code).toBe('HTTP.TIMEOUT');
+    const line = nextLine();
+    slow.release();
+    await line;
+    expect(lines).toEqual(['handler.finished_late']);
+  });
+
+  it("ends a waiting request at the attempt's deadline with HTTP.TIMEOUT", async () => {
+    const handler = handling(async (_, { http }) => {
+      await http.send({ method: 'POST', url: 'http://x.test/', timeoutMs: 600_000 });
+      return receipt;
+    });
+    const { dispatch, http } = setUp(handler, { script: 'hang' });
+    expect((await failure(dispatch({ timeoutMs: 30 }))).code).toBe('HTTP.TIMEOUT');
+    expect(http.requests[0]?.timeoutMs).toBeLessThanOrEqual(30);
+  });
+
+  it('lets a handler ask for less time than is left, and never for none', async () => {
+    const handler = handling(async (_, { http }) => {
+      for (const timeoutMs of [5, 0, -3]) await http.send({ method: 'GET', url: 'http://x.test/', timeoutMs });
+      await http.send({ method: 'GET', url: 'http://x.test/' });
+      return receipt;
+    });
+    const { dispatch, http } = setUp(handler, { script: { status: 200 } });
+    await dispatch();
+    const asked = http.requests.map(({ timeoutMs }) => timeoutMs);
+    expect(asked.slice(0, 3)).toEqual([5, 1, 1]);
+    expect(asked[3]).toBeGreaterThan(5);
+    expect(asked[3]).toBeLessThanOrEqual(10_000);
+  });
+
+  it('sends nothing for a handler that goes on past its attempt', async () => {
+    const slow = stubborn();
+    const late: Promise<unknown>[] = [];
+    const handler = handling(async (mapped, context) => {
+      await slow.handler.deliver(mapped, context);
+      const sent = context.http.send({ method: 'GET', url: 'http://x.test/' });
+      late.push(sent);
+      await sent;
+      return receipt;
+    });
+    const { dispatch, http, nextLine } = setUp(handler, { script: { status: 200 } });
+    await failure(dispatch({ timeoutMs: 30 }));
+    const line = nextLine();
+    slow.release();
+    await line;
+    expect(http.requests).toHaveLength(0);
+    expect((await failure(late[0] as Promise<unknown>)).code).toBe('HTTP.TIMEOUT');
+  });
+
+  it("gives an attempt up with DELIVERY.CANCELLED at our own shutdown, also in a handler's own abort error", async () => {
+    const started = Promise.withResolvers<void>();
+    const handler = handling(
+      (_, { signal }) =>
+        new Promise((_resolve, reject) => {
+          signal.addEventListener('abort', () => reject(new DOMException('aborted', 'AbortError')));
+          started.resolve();
+        }),
+    );
+    const { dispatch, shutdown } = setUp(handler);
+    const sent = failure(dispatch());
+    await started.promise;
+    shutdown.abort();
+    expect((await sent).code).toBe('DELIVERY.CANCELLED');
+    expect((await failure(dispatch())).code).toBe('DELIVERY.CANCELLED');
+  });
+});
+
+describe('R14: places', () => {
+  it('R14: a local attempt that finds no place answers busy at once; a regular one has places of its own', async () => {
+    const slow = stubborn();
+    const { dispatch } = setUp(slow.handler, { local: 1, regular: 1 });
+    const entered = slow.entry();
+    const first = dispatch({ mode: 'local' });
+    await entered;
+    await expect(dispatch({ mode: 'local' })).resolves.toBe('busy');
+    const regularEntered = slow.entry();
+    const regular = dispatch({ mode: 'regular' });
+    await regularEntered;
+    slow.release();
+    slow.release();
+    await expect(Promise.all([first, regular])).resolves.toEqual([receipt, receipt]);
+    const again = slow.entry();
+    const next = dispatch({ mode: 'local' });
+    await again;
+    slow.release();
+    await expect(next).resolves.toEqual(receipt);
+  });
+
+  it('R14: a regular attempt waits its turn for a place', async () => {
+    const slow = stubborn();
+    const { dispatch } = setUp(slow.handler, { regular: 1 });
+    const entered = slow.entry();
+    const first = dispatch();
+    await entered;
+    const nextEntered = slow.entry();
+    const second = dispatch();
+    slow.release();
+    await nextEntered;
+    slow.release();
+    await expect(Promise.all([first, second])).resolves.toEqual([receipt, receipt]);
+  });
+
+  it('R14: a regular attempt that gets none ends with DESTINATION.BUSY, and the place is not lost', async () => {
+    const slow = stubborn();
+    const { dispatch } = setUp(slow.handler, { regular: 1 });
+    const entered = slow.entry();
+    const first = dispatch();
+    await entered;
+    expect((await failure(dispatch({ timeoutMs: 20 }))).code).toBe('DESTINATION.BUSY');
+    slow.release();
+    await first;
+    const again = slow.entry();
+    const next = dispatch();
+    await again;
+    slow.release();
+    await expect(next).resolves.toEqual(receipt);
+  });
+
+  it('R14: a slow destination takes no place of another', async () => {
+    const slow = stubborn();
+    const fast: Handler = { routingKey: 'fast', deliver: async () => receipt };
+    const { dispatch } = setUp([slow.handler, fast], { local: 1, regular: 1 });
+    const entered = slow.entry();
+    const held = dispatch({ mode: 'local' });
+    await entered;
+    await expect(dispatch({ mode: 'local', event: outboxEventOf({ routingKey: 'fast' }) })).resolves.toEqual(receipt);
+    slow.release();
+    await held;
+  });
+});
+
+describe('the receipt', () => {
+  it.each<[string, unknown]>([
+    ['nothing', undefined],
+    ['null', null],
+    ['text', 'ok'],
+    ['no id', { ...receipt, id: '' }],
+    ['an id of 201 characters', { ...receipt, id: 'x'.repeat(201) }],
+    ['an id that is a number', { ...receipt, id: 7 }],
+    ['an id that cannot be stored', { ...receipt, id: 'a\u0000' }],
+    ['a hash that is no text', { ...receipt, hash: 7 }],
+    ['a status that is none', { ...receipt, status: 42 }],
+    ['a time that is none', { ...receipt, at: '2026-13-01T00:00:00Z' }],
+    ['no word on replay', { ...receipt, replayed: undefined }],
+  ])('that is %s ends as HTTP.BAD_RESPONSE', async (_, returned) => {
+    const { dispatch } = setUp(handling(async () => returned as typeof receipt));
+    expect((await failure(dispatch())).code).toBe('HTTP.BAD_RESPONSE');
+  });
+
+  it('keeps nothing but its own fields', async () => {
+    const { dispatch } = setUp(handling(async () => ({ ...receipt, secret: 'x' })));
+    await expect(dispatch()).resolves.toEqual(receipt);
+  });
+
+  it('is completed by defineHandler', async () => {
+    const { dispatch } = setUp(defineHandler({ routingKey: 'audit.log', deliver: async () => ({ id: 'only' }) }));
+    await expect(dispatch()).resolves.toMatchObject({ id: 'only', hash: null, status: null, replayed: false });
+  });
+});
+
+describe('what a handler throws', () => {
+  it('keeps an IntegrationError that is a handler’s to throw, also one of a foreign copy of the class', async () => {
+    const own = new IntegrationError('HTTP.RATE_LIMITED', { status: 429, retryAfterMs: 5 });
+    expect(await failure(setUp(throwing(own)).dispatch())).toBe(own);
+    const fields = { name: 'IntegrationError', code: 'HTTP.TLS', status: 'x', retryAfterMs: 3 };
+    const foreign = Object.assign(new Error('refused'), fields);
+    expect(await failure(setUp(throwing(foreign)).dispatch())).toMatchObject({
+      code: 'HTTP.TLS',
+      message: 'refused',
+      status: null,
+      retryAfterMs: 3,
+    });
+  });
+
+  it.each(['STORE.UNAVAILABLE', 'DELIVERY.CANCELLED', 'DESTINATION.OPEN', 'WORKFLOW.LOST'] as const)(
+    'takes a thrown %s, which would be retried without end, for a failed handler',
+    async (code) => {
+      expect((await failure(setUp(throwing(new IntegrationError(code))).dispatch())).code).toBe('HANDLER.FAILED');
+    },
+  );
+
+  it('takes an abort error that is none of ours for a failed handler', async () => {
+    const { dispatch } = setUp(throwing(new DOMException('aborted', 'AbortError')));
+    expect(await failure(dispatch())).toMatchObject({ code: 'HANDLER.FAILED', message: 'AbortError: aborted' });
+  });
+
+  const cyclic = new Error('outer');
+  cyclic.cause = new Error('inner', { cause: cyclic });
+  const hostile = new Proxy(
+    {},
+    {
+      get() {
+        throw new Error('no');
+      },
+    },
+  );
+  it.each<[string, unknown, string, readonly string[]]>([
+    ['an error', new TypeError('x is not a function'), 'TypeError: x is not a function', ['x is not a function']],
+    ['causes', new Error('a', { cause: new Error('b', { cause: 'c' }) }), 'Error: a', ['a', 'b', 'c']],
+    ['causes in a circle', cyclic, 'Error: outer', ['outer', 'inner']],
+    ['text', 'boom', 'Thrown string: boom', ['boom']],
+    ['nothing', undefined, 'Thrown undefined: undefined', []],
+    ['null', null, 'Thrown null: null', []],
+    ['a symbol', Symbol('s'), 'Thrown symbol: Symbol(s)', ['Symbol(s)']],
+    ['getters that throw', hostile, 'Thrown object: ', ['']],
+    ['a message without end', new Error('x'.repeat(1e6)), `Error: ${'x'.repeat(999)}…`, [`${'x'.repeat(999)}…`]],
+  ])('describes %s as HANDLER.FAILED, within bounds', async (_, thrown, message, causes) => {
+    const error = await failure(setUp(throwing(thrown)).dispatch());
+    expect(error).toMatchObject({ code: 'HANDLER.FAILED', message });
+    const described = describeFailure(error);
+    expect(described.causes.map((cause) => cause.message)).toEqual(causes);
+    expect(described.message.length).toBeLessThanOrEqual(1_000);
+    expect(described.stack === null || described.stack.length <= 8_000).toBe(true);
+  });
+
+  it('keeps at most eight causes, and the stack of what was thrown first', async () => {
+    let deep = new Error('0');
+    for (let n = 1; n < 20; n++) deep = new Error(String(n), { cause: deep });
+    const described = describeFailure(await failure(setUp(throwing(deep)).dispatch()));
+    expect(described.causes.map(({ message }) => message)).toEqual(['19', '18', '17', '16', '15', '14', '13', '12']);
+    expect(described.stack).toContain('Error: 19');
+  });
+});
