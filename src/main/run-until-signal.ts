@@ -42,3 +42,21 @@ export async function runUntilSignal(roles: RunningRoles, options: { graceMs: nu
   log.info({ signal, ended, code }, 'process.stopped');
   return code;
 }
+
+/** Aborts at the first SIGINT or SIGTERM; a second one ends the process. For what waits before the roles run. */
+export function abortOnSignal(): { readonly signal: AbortSignal; release(): void } {
+  const controller = new AbortController();
+  const onSignal = (name: NodeJS.Signals) => {
+    if (controller.signal.aborted) process.exit(name === 'SIGINT' ? 130 : 143);
+    controller.abort(new Error(`${name} while starting`));
+  };
+  process.on('SIGINT', onSignal);
+  process.on('SIGTERM', onSignal);
+  return {
+    signal: controller.signal,
+    release: () => {
+      process.off('SIGINT', onSignal);
+      process.off('SIGTERM', onSignal);
+    },
+  };
+}

@@ -111,6 +111,7 @@ async function runWithBar(
     {
       ctx: context,
       registerSignalListeners: false,
+      forceTTY: true, // decided above, by the stream written to
       rendererOptions: { logger: new ListrLogger({ useIcons: false, toStderr: [], processOutput }) },
     },
   );

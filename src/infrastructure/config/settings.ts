@@ -20,7 +20,7 @@ interface Definition<Schema extends z.ZodType = z.ZodType> {
   readonly hidden?: true;
 }
 
-const define = <Schema extends z.ZodType>(definition: Definition<Schema>) => definition;
+const define = <const D extends Definition>(definition: D): D => definition;
 
 const databaseUrl = z
   .string()
@@ -52,12 +52,18 @@ const fingerprintKeys = z
     const ids = text.split(',').map((part) => part.trim().split(':')[0]);
     return new Set(ids).size === ids.length;
   }, 'expected different ids')
-  .transform((text) =>
-    text.split(',').map((part) => {
+  .transform((text) => {
+    const keys = text.split(',').map((part) => {
       const [id = '', secret = ''] = part.trim().split(':');
-      return { id, secret: Buffer.from(secret, 'hex') };
-    }),
-  );
+      return { id, secret };
+    });
+    return keys as [FingerprintKey, ...FingerprintKey[]]; // the refinement above saw at least one
+  });
+
+interface FingerprintKey {
+  readonly id: string;
+  readonly secret: string;
+}
 
 export const SETTINGS = {
   databaseUrl: define({
@@ -168,7 +174,7 @@ export const SETTINGS = {
     fallback: '25',
     describe: 'Between two polls while events come in.',
   }),
-  pollCeilingMs: define({ schema: whole(50, 60_000), fallback: '1000', describe: 'Between two polls when idle.' }),
+  pollIdleMs: define({ schema: whole(50, 60_000), fallback: '1000', describe: 'Between two polls when idle.' }),
   localPlaces: define({
     schema: whole(1, 90),
     fallback: '32',

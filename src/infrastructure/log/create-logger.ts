@@ -9,8 +9,8 @@ export interface LoggerOptions {
   readonly level: string;
   /** Added to every line: role, deployment. */
   readonly base: Readonly<Record<string, string>>;
-  /** Default: standard output. */
-  readonly destination?: { write(line: string): void };
+  /** Appends to this file instead of writing to standard output. */
+  readonly file?: string;
 }
 
 const SECRET_NAMES = ['authorization', 'apiKey', 'api_key', 'password', 'secret', 'token', 'cookie', 'connectionString'];
@@ -26,7 +26,7 @@ export function createLogger(options: LoggerOptions): Logger {
     redact: { paths: names.flatMap((name) => [name, `*.${name}`, `*.*.${name}`]), censor: '[redacted]' },
     serializers: { err: serializeError, error: serializeError },
   };
-  return options.destination === undefined ? pino(settings) : pino(settings, options.destination);
+  return options.file === undefined ? pino(settings) : pino(settings, pino.destination({ dest: options.file, sync: true }));
 }
 
 /**

@@ -39,8 +39,13 @@ export async function connectTemporal(target: TemporalTarget): Promise<NativeCon
   try {
     return await NativeConnection.connect(target.connectionOptions);
   } catch (error) {
-    throw new Error(`Temporal: expected a server at ${target.address}, but connecting failed`, { cause: error });
+    throw new TemporalAwayError(`expected a Temporal server at ${target.address}, but connecting failed`, { cause: error });
   }
+}
+
+/** Nothing answers at the address: it may be up later. */
+export class TemporalAwayError extends Error {
+  override readonly name = 'TemporalAwayError';
 }
 
 /**

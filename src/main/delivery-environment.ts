@@ -1,0 +1,94 @@
+/**
+ * What relay and worker stand on: the outbox database with its deployment, the Temporal namespace with its search
+ * attributes. Waits for both instead of failing, so that the order in which machines come up does not matter; what is
+ * wrong rather than away (another deployment, no such namespace, a missing attribute) ends the start with a sentence.
+ */
+import { DEFAULT_POLICY } from '../domain/delivery/policy.js';
+import { policyHash } from '../application/delivery/policy-hash.js';
+import { type Environment, requireSetting } from '../infrastructure/config/load-settings.js';
+import { readDeploymentName, storePolicy } from '../infrastructure/prisma/deployment-store.js';
+import { createPool, type PgPool } from '../infrastructure/prisma/pg-pool.js';
+import { connectTemporal, readNamespaceId, readTemporalTarget, type TemporalTarget } from '../infrastructure/temporal/connect-temporal.js';
+import { prepareSearchAttributes, type SearchAttributeNames, searchAttributeNames } from '../infrastructure/temporal/search-attributes.js';
+import type { RoleContext } from './role.js';
+import { untilItAnswers } from './until-it-answers.js';
+
+export interface DeliveryEnvironment {
+  readonly pool: PgPool;
+  readonly connection: Awaited<ReturnType<typeof connectTemporal>>;
+  readonly target: TemporalTarget;
+  readonly deployment: string;
+  readonly taskQueue: string;
+  readonly policyHash: string;
+  /** null: search attributes are off. */
+  readonly searchAttributes: SearchAttributeNames | null;
+  close(): Promise<void>;
+}
+
+export async function openDeliveryEnvironment(
+  { settings, log }: RoleContext,
+  environment: Environment,
+  signal: AbortSignal,
+): Promise<DeliveryEnvironment> {
+  const pool = createPool(requireSetting(settings.databaseUrl, 'OUTBOX_DATABASE_URL'), {
+    max: settings.poolSize,
+    applicationName: 'temporal-outbox delivery',
+    onConnectionLost: (error) => log.warn({ err: error }, 'database.connection_lost'),
+  });
+  const undo: (() => Promise<unknown>)[] = [() => pool.end()];
+  try {
+    const stored = await untilItAnswers('the outbox database', () => readDeploymentName(pool), { log, signal }).catch(
+      (error: unknown) => {
+        throw isUndefinedTable(error) ? new StartRefusedError(NOT_MIGRATED, { cause: error }) : error;
+      },
+    );
+    checkDeployment(stored, settings.deployment);
+    const hash = policyHash(DEFAULT_POLICY);
+    await untilItAnswers('the outbox database', () => storePolicy(pool, hash, DEFAULT_POLICY), { log, signal });
+
+    const target = readTemporalTarget(environment);
+    const connection = await untilItAnswers('Temporal', () => connectTemporal(target), { log, signal });
+    undo.unshift(() => connection.close());
+    await readNamespaceId(connection, target);
+    const { searchAttributes: mode, searchAttributePrefix: prefix } = settings;
+    await prepareSearchAttributes(connection, { namespace: target.namespace, prefix, mode });
+    return {
+      pool,
+      connection,
+      target,
+      deployment: settings.deployment,
+      taskQueue: settings.taskQueue ?? `outbox-${settings.deployment}`,
+      policyHash: hash,
+      searchAttributes: mode === 'off' ? null : searchAttributeNames(prefix),
+      close: async () => {
+        for (const step of undo) await step();
+      },
+    };
+  } catch (error) {
+    for (const step of undo) await step();
+    throw error;
+  }
+}
+
+const NOT_MIGRATED = 'the outbox database is not migrated: run `outbox migrate deploy` first';
+
+/** 42P01 undefined_table, 3F000 invalid_schema_name. */
+function isUndefinedTable(error: unknown): boolean {
+  const { code } = error as { code?: unknown };
+  return code === '42P01' || code === '3F000';
+}
+
+/** R1: workflow ids and the task queue carry the name, so a wrong one would start every event a second time. */
+function checkDeployment(stored: string | null, configured: string): void {
+  if (stored === configured) return;
+  throw new StartRefusedError(
+    stored === null
+      ? NOT_MIGRATED
+      : `the outbox database belongs to deployment "${stored}", OUTBOX_DEPLOYMENT says "${configured}": set OUTBOX_DEPLOYMENT=${stored}, or name another database`,
+  );
+}
+
+/** The role must not start; the message says why and how to mend it. */
+export class StartRefusedError extends Error {
+  override readonly name = 'StartRefusedError';
+}

@@ -1,0 +1,23 @@
+import type { Writable } from 'node:stream';
+import type { DevWorld } from './dev-world.js';
+
+/** What a person needs next: where to look and what to try. */
+export function sayWhereToLook(world: DevWorld, out: Writable): void {
+  const { roles, temporal, apiKey, dataDir, settings } = world;
+  const api = `http://127.0.0.1:${roles.apiPort}`;
+  const lines = [
+    '',
+    `Temporal Web UI   ${temporal.uiUrl === null ? `(of the server at ${temporal.address})` : `${temporal.uiUrl}/namespaces/default/workflows`}`,
+    `Audit log API     ${api}/integration/v1/audit/logs`,
+    `API key           ${apiKey}`,
+    `Deployment        ${settings.deployment}`,
+    `Data and log      ${dataDir} (outbox.log)`,
+    '',
+    'Try: curl -i -X POST -H "Authorization: Bearer $KEY" -H "Content-Type: application/json" \\',
+    `       -d '{"identities":[]}' ${api}/integration/v1/audit/lookup`,
+    '',
+    world.samples ? 'Sample traffic runs, about two events a second. Ctrl-C stops everything in order.' : 'Ctrl-C stops everything in order.',
+    '',
+  ];
+  out.write(lines.join('\n'));
+}

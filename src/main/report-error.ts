@@ -1,0 +1,24 @@
+import { CONFIGURATION_EXIT_CODE, ConfigurationError } from '../infrastructure/config/load-settings.js';
+
+/** Sentences for people: the message says all there is. Anything else is a bug of ours and keeps its stack. */
+const PLAIN = new Set([
+  'ConfigurationError',
+  'StartRefusedError',
+  'MigrationError',
+  'TemporalNotFoundError',
+  'TemporalAwayError',
+  'StoreUnavailableError',
+]);
+
+/** Says on standard error why a command ended, and returns its exit code: 78 for a configuration, else 1. */
+export function reportError(error: unknown): number {
+  if (error instanceof ConfigurationError) {
+    process.stderr.write(`${error.message}\nSettings and their defaults: .env.example\n`);
+    return CONFIGURATION_EXIT_CODE;
+  }
+  const { name, message, stack, cause } = error as Partial<Error>;
+  const configuration = name === 'StartRefusedError';
+  const because = cause instanceof Error && !configuration ? ` (${cause.message})` : '';
+  process.stderr.write(`${name !== undefined && PLAIN.has(name) ? `outbox: ${message}${because}` : (stack ?? String(error))}\n`);
+  return configuration ? CONFIGURATION_EXIT_CODE : 1;
+}

@@ -1,0 +1,34 @@
+import type { Logger } from 'pino';
+import type { OutboxConfig } from '../application/delivery/define-config.js';
+import type { Settings } from '../infrastructure/config/settings.js';
+import type { Counters } from './counters.js';
+import type { DeliveryEnvironment } from './delivery-environment.js';
+
+export type RoleName = 'api' | 'relay' | 'worker';
+
+/** What every role is built from. */
+export interface RoleContext {
+  readonly settings: Settings;
+  readonly config: OutboxConfig;
+  readonly log: Logger;
+  readonly counters: Counters;
+}
+
+/** Relay and worker also share a database and a Temporal connection. */
+export interface DeliveryContext extends RoleContext {
+  readonly delivery: DeliveryEnvironment;
+}
+
+export interface StartedRole {
+  readonly name: RoleName;
+  /** Of its HTTP server, where it has one. */
+  readonly port: number | null;
+  /** Why it cannot work at the moment; null when it can. */
+  notReady(): Promise<string | null>;
+  /** An event was appended in this process. */
+  hint(): void;
+  /** Stops taking work, finishes what is under way, closes what it opened. */
+  stop(): Promise<void>;
+  /** Rejects when the role ended by itself. */
+  readonly failed?: Promise<never>;
+}

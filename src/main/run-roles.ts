@@ -1,0 +1,27 @@
+import { loadConfigFile } from '../infrastructure/config/load-config-file.js';
+import { loadSettings } from '../infrastructure/config/load-settings.js';
+import { processEnvironment } from '../infrastructure/config/process-environment.js';
+import { createLogger } from '../infrastructure/log/create-logger.js';
+import type { RoleName } from './role.js';
+import { abortOnSignal, runUntilSignal } from './run-until-signal.js';
+import { startRoles } from './start-roles.js';
+
+/** `outbox api | relay | worker | run`: checks everything first, runs until a signal, returns the exit code. */
+export async function runRolesCommand(roles: readonly RoleName[], options: { config?: string }): Promise<number> {
+  const environment = processEnvironment();
+  const settings = loadSettings(environment, roles);
+  const config = await loadConfigFile(options.config ?? null, process.cwd());
+  const log = createLogger({ level: settings.logLevel, base: { role: roles.join('+'), deployment: settings.deployment } });
+  const starting = abortOnSignal();
+  try {
+    const running = await startRoles({ roles, settings, config, log, environment, signal: starting.signal });
+    starting.release();
+    return await runUntilSignal(running, { graceMs: settings.shutdownGraceMs, log });
+  } catch (error) {
+    // A signal while waiting for something that is away: stopping was asked for, and nothing was under way.
+    if (starting.signal.aborted) return 0;
+    throw error;
+  } finally {
+    starting.release();
+  }
+}

@@ -1,0 +1,34 @@
+import { createAuditApiKeys } from '../infrastructure/prisma/audit-api-keys.js';
+import { createAuditStore } from '../infrastructure/prisma/audit-store.js';
+import { createPool } from '../infrastructure/prisma/pg-pool.js';
+import { requireSetting } from '../infrastructure/config/load-settings.js';
+import { startApi } from '../http/start-api.js';
+import type { RoleContext, StartedRole } from './role.js';
+
+/** The `api` role: the audit log's entrance. Starts without its database, too: live, not ready, answering 503. */
+export async function startApiRole({ settings, log }: RoleContext): Promise<StartedRole> {
+  const pool = createPool(requireSetting(settings.auditDatabaseUrl, 'AUDIT_DATABASE_URL'), {
+    max: settings.auditPoolSize,
+    applicationName: 'temporal-outbox api',
+    onConnectionLost: (error) => log.warn({ err: error }, 'database.connection_lost'),
+  });
+  const api = await startApi({
+    store: createAuditStore(pool),
+    apiKeys: createAuditApiKeys(pool),
+    fingerprintKeys: requireSetting(settings.auditFingerprintKeys, 'AUDIT_FINGERPRINT_KEYS'),
+    host: settings.host,
+    port: settings.apiPort,
+    logger: log,
+  });
+  return {
+    name: 'api',
+    port: api.port,
+    // Its own /ready says this, on the api's port.
+    notReady: async () => null,
+    hint: () => {},
+    async stop() {
+      await api.close();
+      await pool.end();
+    },
+  };
+}

@@ -1,0 +1,52 @@
+import { DEFAULT_POLL } from '../application/delivery/poll-schedule.js';
+import { relayOutbox } from '../application/delivery/relay-outbox.js';
+import { systemTime } from '../application/delivery/relay-time.js';
+import { DEFAULT_TIMEOUTS } from '../domain/delivery/delivery-timeouts.js';
+import { DEFAULT_POLICY } from '../domain/delivery/policy.js';
+import { createDeadLetterStore } from '../infrastructure/prisma/dead-letter-store.js';
+import { createRelayStore } from '../infrastructure/prisma/relay-store.js';
+import { createWorkflowStarter } from '../infrastructure/temporal/workflow-starter.js';
+import { failAt } from './fail-at.js';
+import type { DeliveryContext, StartedRole } from './role.js';
+
+/** The `relay` role. `eager`: a worker shares this process and its connection. */
+export function startRelayRole(context: DeliveryContext, options: { eager: boolean }): StartedRole {
+  const { settings, log, counters, delivery } = context;
+  const relay = relayOutbox(
+    {
+      store: createRelayStore(delivery.pool),
+      starter: createWorkflowStarter({
+        connection: delivery.connection,
+        namespace: delivery.target.namespace,
+        deployment: delivery.deployment,
+        taskQueue: delivery.taskQueue,
+        policy: DEFAULT_POLICY,
+        timeouts: DEFAULT_TIMEOUTS,
+        searchAttributes: delivery.searchAttributes,
+        eager: options.eager,
+        monitorUrl: settings.monitorUrl,
+      }),
+      deadLetters: createDeadLetterStore(delivery.pool),
+      time: systemTime,
+      telemetry: { log, count: (name, by) => counters.count(name, by) },
+    },
+    {
+      policyHash: delivery.policyHash,
+      leaseMs: settings.leaseMs,
+      batch: settings.batch,
+      inFlight: settings.startsAtOnce,
+      startTimeoutMs: settings.startTimeoutMs,
+      maxRuns: settings.maxRuns,
+      poll: { ...DEFAULT_POLL, floorMs: settings.pollFloorMs, idleMs: settings.pollIdleMs },
+      graceMs: settings.shutdownGraceMs,
+      failpoint: failAt(settings.testFailpoint),
+    },
+  );
+  return {
+    name: 'relay',
+    port: null,
+    notReady: async () => null,
+    hint: () => relay.hint(),
+    stop: () => relay.stop(),
+  };
+}

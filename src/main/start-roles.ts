@@ -1,0 +1,106 @@
+/** Starts roles beside each other in one process and stops them in the order in which work flows. */
+import type { OutboxConfig } from '../application/delivery/define-config.js';
+import { startProbeServer } from '../http/probe-server.js';
+import type { Environment } from '../infrastructure/config/load-settings.js';
+import type { Settings } from '../infrastructure/config/settings.js';
+import { readDeploymentName } from '../infrastructure/prisma/deployment-store.js';
+import { installRuntime } from '../infrastructure/temporal/install-runtime.js';
+import type { Logger } from 'pino';
+import { type Counters, createCounters } from './counters.js';
+import { type DeliveryEnvironment, openDeliveryEnvironment } from './delivery-environment.js';
+import type { RoleContext, RoleName, StartedRole } from './role.js';
+import type { RunningRoles } from './run-until-signal.js';
+import { startApiRole } from './start-api.js';
+import { startRelayRole } from './start-relay.js';
+import { startWorkerRole } from './start-worker.js';
+
+export interface StartRolesOptions {
+  readonly roles: readonly RoleName[];
+  readonly settings: Settings;
+  readonly config: OutboxConfig;
+  readonly log: Logger;
+  /** For Temporal's own variables. */
+  readonly environment: Environment;
+  /** Gives up a start that waits for something. */
+  readonly signal: AbortSignal;
+}
+
+export interface Started extends RunningRoles {
+  readonly apiPort: number | null;
+  readonly probePort: number | null;
+  readonly counters: Counters;
+  hint(): void;
+}
+
+export async function startRoles(options: StartRolesOptions): Promise<Started> {
+  const { roles, settings, config, log } = options;
+  const counters = createCounters();
+  const context: RoleContext = { settings, config, log, counters };
+  const started: StartedRole[] = [];
+  let delivery: DeliveryEnvironment | null = null;
+  let probes: Awaited<ReturnType<typeof startProbeServer>> | null = null;
+
+  /** Claiming first, then what runs, then what it is delivered to, then what all stand on. */
+  const stop = async () => {
+    for (const name of ['relay', 'worker', 'api'] as const) {
+      await started.find((role) => role.name === name)?.stop();
+    }
+    await delivery?.close();
+    await probes?.close();
+    log.info({ counters: counters.read() }, 'process.counters');
+  };
+  try {
+    const delivers = roles.some((role) => role !== 'api');
+    if (delivers) {
+      installRuntime(log);
+      // Before the wait for what is away, so that the process can be seen to live meanwhile.
+      probes = await startProbeServer({
+        host: settings.host,
+        port: settings.probePort,
+        notReady: () => findProblems(started, delivery, roles),
+      });
+    }
+    if (roles.includes('api')) started.push(await startApiRole(context));
+    if (delivers) {
+      delivery = await openDeliveryEnvironment(context, options.environment, options.signal);
+      const deliveryContext = { ...context, delivery };
+      if (roles.includes('worker')) started.push(await startWorkerRole(deliveryContext));
+      if (roles.includes('relay')) started.push(startRelayRole(deliveryContext, { eager: roles.includes('worker') }));
+    }
+    const failed = Promise.race(started.map((role) => role.failed ?? new Promise<never>(() => {})));
+    failed.catch(() => {}); // `runUntilSignal` listens; a caller that does not must not be ended by it
+    const apiPort = started.find((role) => role.name === 'api')?.port ?? null;
+    log.info({ roles, apiPort, probePort: probes?.port, deployment: settings.deployment }, 'process.started');
+    return {
+      apiPort,
+      probePort: probes?.port ?? null,
+      counters,
+      stop,
+      failed,
+      hint: () => {
+        for (const role of started) role.hint();
+      },
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function findProblems(
+  started: readonly StartedRole[],
+  delivery: DeliveryEnvironment | null,
+  roles: readonly RoleName[],
+): Promise<Record<string, string>> {
+  const problems: Record<string, string> = {};
+  if (delivery === null) return { start: 'waiting for the outbox database or Temporal' };
+  for (const role of roles) {
+    const running = started.find(({ name }) => name === role);
+    const problem = running === undefined ? 'not started yet' : await running.notReady();
+    if (problem !== null) problems[role] = problem;
+  }
+  await readDeploymentName(delivery.pool).catch(() => {
+    problems['database'] = 'the outbox database does not answer';
+  });
+  return problems;
+}

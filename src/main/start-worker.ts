@@ -1,0 +1,68 @@
+import { hostname } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { createActivities } from '../../activities/create-activities.js';
+import { dispatchEvent } from '../application/delivery/dispatch-event.js';
+import { createDispatcher } from '../application/delivery/dispatcher.js';
+import { auditHandler } from '../application/delivery/handlers/audit-handler.js';
+import { recordDeadLetter } from '../application/delivery/record-dead-letter.js';
+import { requireSetting } from '../infrastructure/config/load-settings.js';
+import { createHttpClient } from '../infrastructure/http/create-http-client.js';
+import { createAttemptStore } from '../infrastructure/prisma/attempt-store.js';
+import { createDeadLetterStore } from '../infrastructure/prisma/dead-letter-store.js';
+import { createDeliveryWorker, readWorkflowBundle } from '../infrastructure/temporal/delivery-worker.js';
+import type { DeliveryContext, StartedRole } from './role.js';
+
+/** The `worker` role: workflows, activities, dispatcher, handlers. */
+export async function startWorkerRole({ settings, config, log, counters, delivery }: DeliveryContext): Promise<StartedRole> {
+  const http = createHttpClient();
+  const dispatcher = createDispatcher({
+    handlers: [
+      auditHandler({
+        baseUrl: settings.auditUrl,
+        apiKey: requireSetting(settings.auditApiKey, 'OUTBOX_AUDIT_API_KEY'),
+        ...(config.mappers === undefined ? {} : { mappers: config.mappers }),
+      }),
+      ...(config.handlers ?? []),
+    ],
+    http,
+    log,
+    places: { local: settings.localPlaces, regular: settings.regularPlaces },
+  });
+  const attempts = createAttemptStore(delivery.pool);
+  const deadLetters = createDeadLetterStore(delivery.pool);
+  const identity = `${hostname()}:${process.pid}`.slice(-80);
+  const worker = await createDeliveryWorker({
+    connection: delivery.connection,
+    namespace: delivery.target.namespace,
+    taskQueue: delivery.taskQueue,
+    identity,
+    workflowBundle: await readWorkflowBundle(fileURLToPath(new URL('../../workflow-bundle.js', import.meta.url))),
+    activities: createActivities({
+      dispatchEvent: (input) =>
+        dispatchEvent(
+          { attempts, dispatcher, log, random: Math.random, onFencedSettle: () => counters.count('fenced_settles') },
+          input,
+        ),
+      recordDeadLetter: (input) => recordDeadLetter({ deadLetters, log }, input),
+      log,
+      identity,
+    }),
+    shutdownGraceMs: Math.max(1_000, settings.shutdownGraceMs - 5_000),
+  });
+  const running = worker.run();
+  // Ended by itself is a failure; ended by `stop` is not, and nobody listens any more.
+  const failed = running.then(() => Promise.reject<never>(new Error('the Temporal worker ended by itself')));
+  failed.catch(() => {});
+  return {
+    name: 'worker',
+    port: null,
+    notReady: async () => (worker.getState() === 'RUNNING' ? null : `the Temporal worker is ${worker.getState()}`),
+    hint: () => {},
+    failed,
+    async stop() {
+      if (worker.getState() === 'RUNNING') worker.shutdown();
+      await running;
+      await http.close();
+    },
+  };
+}

@@ -1,0 +1,43 @@
+import { isIntegrationError } from '../domain/delivery/integration-error.js';
+import type { Logger } from '../application/delivery/ports.js';
+
+const SAY_AGAIN_MS = 30_000;
+
+/**
+ * Tries until it succeeds, for what may be away for a while at start: 250 ms to 5 s apart, said at once and every half
+ * minute. What is wrong rather than away is thrown; an aborted signal throws its reason.
+ */
+export async function untilItAnswers<T>(
+  what: string,
+  attempt: () => Promise<T>,
+  options: { log: Logger; signal: AbortSignal },
+): Promise<T> {
+  const { log, signal } = options;
+  let saidAt = Number.NEGATIVE_INFINITY;
+  for (let pauseMs = 250; ; pauseMs = Math.min(5_000, pauseMs * 2)) {
+    signal.throwIfAborted();
+    try {
+      return await attempt();
+    } catch (error) {
+      if (!isAway(error)) throw error;
+      if (performance.now() - saidAt >= SAY_AGAIN_MS) {
+        log.warn({ waitingFor: what, err: error }, 'start.waiting');
+        saidAt = performance.now();
+      }
+    }
+    await new Promise<void>((resolve) => {
+      const end = () => {
+        clearTimeout(timer);
+        signal.removeEventListener('abort', end);
+        resolve();
+      };
+      const timer = setTimeout(end, pauseMs);
+      signal.addEventListener('abort', end);
+    });
+  }
+}
+
+function isAway(error: unknown): boolean {
+  if (isIntegrationError(error)) return error.code === 'STORE.UNAVAILABLE';
+  return error instanceof Error && error.name === 'TemporalAwayError';
+}
