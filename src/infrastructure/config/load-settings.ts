@@ -60,7 +60,7 @@ function unknownVariables(environment: Environment): string[] {
     .sort()
     .map((name) => {
       const nearest = known.map((other) => ({ other, away: distance(name, other) })).sort((a, b) => a.away - b.away)[0];
-      const hint = nearest !== undefined && nearest.away <= 6 ? `; did you mean ${nearest.other}?` : '';
+      const hint = nearest !== undefined && nearest.away <= 3 ? `; did you mean ${nearest.other}?` : '';
       return `${name}: unknown${hint}`;
     });
 }

@@ -45,7 +45,7 @@ const whole = (minimum: number, maximum: number) =>
 const fingerprintKeys = z
   .string()
   .refine(
-    (text) => text.split(',').every((part) => /^[A-Za-z0-9_-]{1,40}:[0-9a-f]{64,}$/i.test(part.trim())),
+    (text) => text.split(',').every((part) => /^[A-Za-z0-9_-]{1,40}:(?:[0-9a-f]{2}){32,}$/i.test(part.trim())),
     'expected id:hex[,id:hex…], each secret at least 64 hex digits (openssl rand -hex 32)',
   )
   .refine((text) => {

@@ -1,0 +1,171 @@
+/** Real: the table of settings, the environment's reader, .env.example and config files on disk. Nothing is fake. */
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { defineConfig } from '../../src/application/delivery/define-config.js';
+import { renderEnvExample } from '../../src/infrastructure/config/env-example.js';
+import { loadConfigFile } from '../../src/infrastructure/config/load-config-file.js';
+import {
+  CONFIGURATION_EXIT_CODE,
+  ConfigurationError,
+  loadSettings,
+} from '../../src/infrastructure/config/load-settings.js';
+import { definitionOf, SETTING_KEYS, variableOf } from '../../src/infrastructure/config/settings.js';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const HEX = 'ab'.repeat(32);
+
+function problemsOf(read: () => unknown): readonly string[] {
+  try {
+    read();
+  } catch (error) {
+    if (error instanceof ConfigurationError) return error.problems;
+    throw error;
+  }
+  return [];
+}
+
+describe('the settings', () => {
+  it('are their defaults in an empty environment, for somebody who needs nothing else', () => {
+    expect(loadSettings({}, [])).toMatchObject({
+      deployment: 'main',
+      leaseMs: 30_000,
+      batch: 200,
+      startsAtOnce: 50,
+      startTimeoutMs: 5_000,
+      maxRuns: 500,
+      localPlaces: 32,
+      regularPlaces: 64,
+      shutdownGraceMs: 30_000,
+      pollFloorMs: 25,
+      pollIdleMs: 1_000,
+      searchAttributes: 'ensure',
+      searchAttributePrefix: 'Outbox',
+    });
+  });
+
+  it('B29: names every missing, malformed and unknown variable at once', () => {
+    const environment = {
+      OUTBOX_LEASE_MS: 'soon',
+      OUTBOX_DEPLOYMENT: 'Main_1',
+      OUTBOX_LESE_MS: '1',
+      AUDIT_NONSENSE_WITHOUT_ANY_LIKENESS: '1',
+      HOME: '/root',
+    };
+    expect(problemsOf(() => loadSettings(environment, ['worker', 'api']))).toEqual([
+      expect.stringMatching(/^OUTBOX_DATABASE_URL: missing \(worker\)/),
+      expect.stringMatching(/^AUDIT_DATABASE_URL: missing \(api\)/),
+      expect.stringMatching(/^OUTBOX_DEPLOYMENT: expected .*, got "Main_1"$/),
+      expect.stringMatching(/^AUDIT_FINGERPRINT_KEYS: missing \(api\)/),
+      expect.stringMatching(/^OUTBOX_AUDIT_API_KEY: missing \(worker\)/),
+      expect.stringMatching(/^OUTBOX_LEASE_MS: expected a whole number .*, got "soon"$/),
+      'AUDIT_NONSENSE_WITHOUT_ANY_LIKENESS: unknown',
+      'OUTBOX_LESE_MS: unknown; did you mean OUTBOX_LEASE_MS?',
+    ]);
+    expect(CONFIGURATION_EXIT_CODE).toBe(78);
+  });
+
+  it('never shows the value of a secret', () => {
+    const secrets = SETTING_KEYS.filter((key) => definitionOf(key).secret);
+    const environment = Object.fromEntries(secrets.map((key) => [variableOf(key), 'hunter2:hunter2']));
+    const problems = problemsOf(() => loadSettings(environment, []));
+    expect(problems.length).toBeGreaterThanOrEqual(3);
+    expect(problems.join('\n')).not.toContain('hunter2');
+  });
+
+  it('takes an empty variable for an unset one', () => {
+    expect(loadSettings({ OUTBOX_LEASE_MS: '', OUTBOX_TASK_QUEUE: '' }, [])).toMatchObject({ leaseMs: 30_000 });
+  });
+
+  it.each(['0', '-1', '1e3', '1.5', ' 200', '0x10', '99999999999999999999'])(
+    'refuses %j for a whole number',
+    (value) => {
+      expect(problemsOf(() => loadSettings({ OUTBOX_BATCH: value }, []))).toHaveLength(1);
+    },
+  );
+
+  it('reads fingerprint keys in their order, and refuses short, repeated and odd ones', () => {
+    const read = (value: string) => loadSettings({ AUDIT_FINGERPRINT_KEYS: value }, []).auditFingerprintKeys;
+    expect(read(`k2:${HEX}, k1:${HEX}`)?.map(({ id, secret }) => [id, secret])).toEqual([
+      ['k2', HEX],
+      ['k1', HEX],
+    ]);
+    for (const bad of [HEX, 'k1:abcd', `k1:${HEX},k1:${HEX}`, `:${HEX}`, `k1:${HEX},`, `k1:${HEX}0`]) {
+      expect(problemsOf(() => read(bad))).toHaveLength(1);
+    }
+  });
+
+  it('have different variables, each with a prefix that is checked', () => {
+    const variables = SETTING_KEYS.map(variableOf);
+    expect(new Set(variables).size).toBe(variables.length);
+    for (const variable of variables) expect(variable).toMatch(/^(OUTBOX|AUDIT)_[A-Z_]+$/);
+  });
+
+  it('are each read somewhere outside the table', () => {
+    const sources = ['src/main', 'src/cli']
+      .flatMap((folder) =>
+        readdirSync(join(root, folder), { recursive: true }).map((name) => join(root, folder, String(name))),
+      )
+      .filter((path) => path.endsWith('.ts'))
+      .map((path) => readFileSync(path, 'utf8'))
+      .join('\n');
+    const unread = SETTING_KEYS.filter(
+      (key) => !new RegExp(`settings\\.${key}\\b|\\b${key}[,:} ][^\\n]*= (\\w+\\.)?settings`).test(sources),
+    );
+    expect(unread).toEqual([]);
+  });
+
+  it('are all in .env.example, which is generated', () => {
+    expect(readFileSync(join(root, '.env.example'), 'utf8')).toBe(renderEnvExample());
+  });
+});
+
+describe('the configuration file', () => {
+  let folder: string;
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'outbox-config-'));
+  });
+  afterEach(() => rmSync(folder, { recursive: true }));
+  const load = (text: string, name = 'temporal-outbox.config.mjs') => {
+    writeFileSync(join(folder, name), text);
+    return loadConfigFile(name, folder);
+  };
+
+  it('is empty where none is named and none is there', async () => {
+    await expect(loadConfigFile(null, folder)).resolves.toEqual({});
+  });
+
+  it('must be there where it is named', async () => {
+    await expect(loadConfigFile('mine.ts', folder)).rejects.toThrow(/mine\.ts: no such file/);
+  });
+
+  it('is the default export', async () => {
+    const handler = "{ routingKey: 'partner', deliver: async () => ({ id: '1' }) }";
+    await expect(load(`export default { handlers: [${handler}] };`)).resolves.toMatchObject({
+      handlers: [{ routingKey: 'partner' }],
+    });
+    await expect(load('export const config = {};', 'named.mjs')).rejects.toThrow('no default export');
+  });
+
+  it('names the file when it cannot be loaded, and keeps the cause', async () => {
+    const error = await load("throw new Error('no database');").catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({
+      name: 'ConfigurationError',
+      message: expect.stringMatching(/config\.mjs: could not be loaded: no database/),
+      cause: expect.objectContaining({ message: 'no database' }),
+    });
+  });
+
+  it('is refused with every problem named', async () => {
+    const text = `const h = { routingKey: 'a', deliver() {} };
+      export default { handlers: [h, h, {}], mappers: { x: 1 }, polices: {} };`;
+    await expect(load(text)).rejects.toThrow(
+      /polices: unknown; known are handlers, mappers\nhandlers\[1\]: a second handler for the routing key "a"\nhandlers\[2\]: expected .*\nmappers\["x"\]: expected a function/,
+    );
+  });
+
+  it.each([null, 7, 'x'])('is refused when it is %j', (config) => {
+    expect(() => defineConfig(config as never)).toThrow('expected an object');
+  });
+});
