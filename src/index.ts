@@ -13,6 +13,7 @@ export {
 export { type AuditHandlerOptions, auditHandler } from './application/delivery/handlers/audit-handler.js';
 export { type HttpHandlerOptions, httpHandler } from './application/delivery/handlers/http-handler.js';
 export type { AuditMapper, AuditStatement } from './application/delivery/mappers/to-audit-event.js';
+export type { NewOutboxEvent } from './application/delivery/new-outbox-event.js';
 export type { Handler, HandlerContext, HttpRequest, HttpResponse, Logger } from './application/delivery/ports.js';
 export { ERROR_CATALOG, ERROR_CODES, type ErrorCode } from './domain/delivery/error-catalog.js';
 export {
@@ -23,3 +24,11 @@ export {
 export type { IntegrationEvent } from './domain/delivery/integration-event.js';
 export type { JsonObject, JsonValue } from './domain/delivery/json.js';
 export type { Receipt } from './domain/delivery/receipt.js';
+export {
+  NotInTransactionError,
+  type OutboxTransaction,
+  type QueryTransaction,
+  recordEvent,
+  recordEvents,
+  type TagTransaction,
+} from './infrastructure/prisma/record-event.js';
