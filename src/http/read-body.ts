@@ -21,6 +21,7 @@ export function readBody(req: IncomingMessage, limit: number): Promise<Buffer> {
     });
   }
   if (Number(req.headers['content-length'] ?? 0) > limit) throw tooLarge(limit);
+  if (req.destroyed) throw cut();
   const decoder = encoding === 'identity' ? null : DECODERS[encoding as keyof typeof DECODERS]();
 
   return new Promise((resolve, reject) => {
@@ -53,7 +54,7 @@ export function readBody(req: IncomingMessage, limit: number): Promise<Buffer> {
       fail(new HttpProblem('incomplete_body', 'Expected the whole body, the connection ended before'));
 
     req.on('data', onSent);
-    req.once('error', onCut);
+    req.on('error', onCut);
     req.once('close', onCut); // after 'end' it changes nothing: the promise is settled
     if (decoder === null) {
       req.once('end', onEnd);
@@ -68,4 +69,8 @@ export function readBody(req: IncomingMessage, limit: number): Promise<Buffer> {
 
 function tooLarge(limit: number): HttpProblem {
   return new HttpProblem('body_too_large', `Expected at most ${limit} bytes, inflated ones counted`);
+}
+
+function cut(): HttpProblem {
+  return new HttpProblem('incomplete_body', 'Expected the whole body, the connection ended before');
 }

@@ -1,10 +1,9 @@
 /** Nothing here is fake: the reader and the limits are pure. */
 import fc from 'fast-check';
-import { countStoredBytes, fitPayload, shorten } from '../../src/application/delivery/import/fit-payload.js';
+import { countStoredBytes, fitPayload } from '../../src/application/delivery/import/fit-payload.js';
 import { readForeignTime } from '../../src/application/delivery/import/foreign-time.js';
 import { readNdjson } from '../../src/application/delivery/import/read-ndjson.js';
 import { readStorableJson } from '../../src/application/delivery/import/storable-json.js';
-import { toAction } from '../../src/application/delivery/import/to-action.js';
 import { findPrototypeKey, findUnstorable } from '../../src/contract/json-value.js';
 
 const read = (text: string, maxDepth = 31) => {
@@ -128,16 +127,6 @@ describe('fitting an original', () => {
       omittedCount: 1,
     });
   });
-
-  it('never cuts a character in half', () => {
-    fc.assert(
-      fc.property(fc.string({ unit: 'grapheme', minLength: 5 }), fc.integer({ min: 2, max: 8 }), (text, max) => {
-        const short = shorten(text, max);
-        expect(short.length).toBeLessThanOrEqual(max);
-        expect(short.isWellFormed()).toBe(true);
-      }),
-    );
-  });
 });
 
 describe('a foreign time', () => {
@@ -170,28 +159,6 @@ describe('a foreign time', () => {
   it('without a zone is read in the zone that the mapping knows', () => {
     const time = readForeignTime('2024-10-18T14:54:36.3616847', 'Z', now);
     expect(time).toEqual({ ok: true, occurredAt: '2024-10-18T14:54:36.361Z' });
-  });
-});
-
-describe('an action name', () => {
-  it.each([
-    ['aws.iam.CreateUser', 'aws.iam.create_user'],
-    ['aws.directconnect.DescribeDirectConnectGateways', 'aws.directconnect.describe_direct_connect_gateways'],
-    ['SMB::FILE_OPEN', 'smb.file_open'],
-    ['BLOCK', 'event.block'],
-    ['', 'event.imported'],
-    ['Linux Kernel Module Injection Detected', 'event.linux_kernel_module_injection_detected'],
-    ['a.b.c.d.e.f.g', 'a.b.c.d.e.f_g'],
-    ['9lives.cat', 'event.9lives.cat'],
-  ])('%p becomes %p', (text, action) => expect(toAction(text)).toBe(action));
-
-  it('always has the form that the audit log asks for', () => {
-    fc.assert(
-      fc.property(fc.string({ unit: 'binary', maxLength: 300 }), (text) => {
-        expect(toAction(text)).toMatch(/^[a-z][a-z0-9]*(\.[a-z0-9_]+){1,5}$/);
-        expect(toAction(text).length).toBeLessThanOrEqual(124);
-      }),
-    );
   });
 });
 

@@ -1,4 +1,5 @@
 import type { JsonObject, JsonValue } from '../../../domain/delivery/json.js';
+import { cutText } from '../mappers/fit-json.js';
 
 /** What of an oversized original is kept at most: leaves room for the names beside it. */
 const HEAD_BYTES = 32 * 1024;
@@ -32,7 +33,7 @@ export function fitPayload(
     sha256: line.sha256,
     bytes: line.bytes,
     head: Object.fromEntries(kept),
-    omitted: omitted.slice(0, OMITTED_NAMES).map((name) => shorten(name, 100)),
+    omitted: omitted.slice(0, OMITTED_NAMES).map((name) => cutText(name, 100)),
     omittedCount: omitted.length,
   };
   return { payload, truncated: true };
@@ -59,11 +60,4 @@ function countNumber(value: number): number {
   const match = /^(-?)(\d)(?:\.(\d+))?e-(\d+)$/.exec(text);
   if (match === null) return text.length;
   return (match[1] ?? '').length + 2 + (Number(match[4]) - 1) + 1 + (match[3] ?? '').length;
-}
-
-/** At most `max` UTF-16 units, never half a character; what is cut is said by an ellipsis. */
-export function shorten(text: string, max: number): string {
-  if (text.length <= max) return text;
-  const cut = text.slice(0, max - 1);
-  return `${cut.isWellFormed() ? cut : cut.slice(0, -1)}…`;
 }

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import {
   ACTOR_TYPES,
@@ -10,7 +9,9 @@ import {
 } from '../../../contract/audit-dto.js';
 import type { AuditHintActor, AuditHints, AuditHintTarget } from '../../../domain/delivery/audit-hints.js';
 import type { JsonObject, JsonValue } from '../../../domain/delivery/json.js';
-import { shorten } from './fit-payload.js';
+import { cutIdentifier } from '../mappers/cut-identifier.js';
+import { cutText } from '../mappers/fit-json.js';
+import type { Action } from '../mappers/to-action.js';
 import { applyRule, type ImportMapping, type Rule, readPointer, type TargetRule } from './mapping.js';
 import type { ChangedPaths, ImportHeader } from './ports.js';
 
@@ -18,16 +19,16 @@ import type { ChangedPaths, ImportHeader } from './ports.js';
 export function toHints(
   original: JsonObject,
   mapping: ImportMapping,
-  action: string,
+  action: Action,
   provenance: ImportHeader,
 ): AuditHints {
   const read = (rule: Rule | undefined) => applyRule(rule, original);
   const outcomeReason = clean(read(mapping.outcomeReason), AUDIT_LIMITS.outcomeReason);
   const severity = oneOf(SEVERITIES, read(mapping.severity), undefined);
   const actor = toActor(original, mapping);
+  const context = toContext(original, mapping);
   return {
-    action,
-    actionVersion: 1,
+    ...action,
     category: oneOf(CATEGORIES, read(mapping.category), 'other'),
     operation: oneOf(OPERATIONS, read(mapping.operation), 'other'),
     outcome: oneOf(OUTCOMES, read(mapping.outcome), 'unknown'),
@@ -35,7 +36,7 @@ export function toHints(
     ...(severity !== undefined && { severity }),
     ...(actor !== undefined && { actor }),
     targets: mapping.targets.flatMap((rule) => toTargets(original, rule)).slice(0, AUDIT_LIMITS.targets),
-    context: toContext(original, mapping),
+    ...(Object.keys(context).length > 0 && { context }),
     metadata: { ...toMetadata(mapping.metadata, original), ...describeImport(provenance) },
   };
 }
@@ -95,7 +96,7 @@ function toContext(original: JsonObject, mapping: ImportMapping): NonNullable<Au
 function describeImport(provenance: ImportHeader): Record<string, string | number | boolean> {
   const { sourceEventId, timeMissing, truncated } = provenance;
   const describe = (changed: ChangedPaths | undefined) =>
-    changed && shorten([`${changed.count}:`, ...changed.paths].join(' '), AUDIT_LIMITS.metadataValue);
+    changed && cutText(listPaths(changed), AUDIT_LIMITS.metadataValue);
   const described = {
     importMapping: provenance.mapping,
     sourceEventId: clean(sourceEventId, AUDIT_LIMITS.metadataValue),
@@ -109,6 +110,10 @@ function describeImport(provenance: ImportHeader): Record<string, string | numbe
   return Object.fromEntries(
     Object.entries(described).flatMap(([key, value]) => (value === undefined ? [] : [[key, value]])),
   );
+}
+
+function listPaths({ count, paths }: ChangedPaths): string {
+  return count > paths.length ? `(+${count - paths.length}) ${paths.join(' ')}` : paths.join(' ');
 }
 
 const METADATA_VALUE = 200;
@@ -133,15 +138,14 @@ function oneOf<T extends string, F>(values: readonly T[], value: string | undefi
 const CONTROLS = /[\u0000-\u001f\u007f-\u009f]/g;
 
 function clean(text: string | undefined, max: number): string | undefined {
-  if (text === undefined) return undefined;
-  const visible = text.replace(CONTROLS, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
-  return shorten(visible, max);
+  return text === undefined ? undefined : cutText(showControls(text), max);
 }
 
-/** What tells one thing from another must still do so when it is cut: it ends in its hash. */
+/** What tells one thing from another must still do so when it is cut. */
 function cleanId(text: string | undefined, max: number): string | undefined {
-  const cleaned = clean(text, Number.MAX_SAFE_INTEGER);
-  if (cleaned === undefined || cleaned.length <= max) return cleaned;
-  const digest = createHash('sha256').update(cleaned).digest('hex').slice(0, 16);
-  return `${cleaned.slice(0, max - 17).toWellFormed()}~${digest}`;
+  return text === undefined ? undefined : cutIdentifier(showControls(text), max);
+}
+
+function showControls(text: string): string {
+  return text.replace(CONTROLS, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }

@@ -1,16 +1,19 @@
 import { createHash } from 'node:crypto';
 import canonicalize from 'canonicalize';
 import { v5 as uuidV5 } from 'uuid';
-import { AUDIT_LIMITS, auditEventSchema, sourceSchema, toFieldProblems } from '../../../contract/audit-dto.js';
+import { AUDIT_LIMITS, auditEventSchema, toFieldProblems } from '../../../contract/audit-dto.js';
 import type { AuditHints } from '../../../domain/delivery/audit-hints.js';
 import type { JsonObject } from '../../../domain/delivery/json.js';
 import { EVENT_LIMITS } from '../../../domain/delivery/outbox-event.js';
-import { countStoredBytes, fitPayload, shorten } from './fit-payload.js';
+import { cutIdentifier } from '../mappers/cut-identifier.js';
+import { cutText } from '../mappers/fit-json.js';
+import { type Action, toAction } from '../mappers/to-action.js';
+import { toAuditSource } from '../mappers/to-audit-event.js';
+import { countStoredBytes, fitPayload } from './fit-payload.js';
 import { readForeignTime } from './foreign-time.js';
 import { applyRule, type ImportMapping } from './mapping.js';
 import type { ChangedPaths, ImportedEvent, ImportHeader } from './ports.js';
 import { readStorableJson, type StorableChanges } from './storable-json.js';
-import { toAction } from './to-action.js';
 import { toHints } from './to-hints.js';
 
 /** Made once for this project, never to change: the ids of everything imported hang on it. */
@@ -52,7 +55,7 @@ export function toImportedEvent(bytes: Uint8Array, context: ImportContext): Mapp
 
   const lineSha256 = sha256(bytes);
   const sourceEventId = applyRule(mapping.id, original);
-  const source = toSource(applyRule(mapping.source, original) ?? `import:${mapping.name}`);
+  const source = toAuditSource(applyRule(mapping.source, original) ?? `import:${mapping.name}`);
   const { payload, truncated } = fitPayload(original, EVENT_LIMITS.payloadBytes, {
     sha256: lineSha256,
     bytes: bytes.length,
@@ -61,7 +64,7 @@ export function toImportedEvent(bytes: Uint8Array, context: ImportContext): Mapp
     mapping: mapping.name,
     lineSha256,
     contentSha256: hashContent(original, changes),
-    ...(sourceEventId !== undefined && { sourceEventId: shorten(sourceEventId, 200) }),
+    ...(sourceEventId !== undefined && { sourceEventId: cutIdentifier(sourceEventId, 200) }),
     ...(time === null && { timeMissing: true as const }),
     ...(truncated && { truncated: true as const }),
     ...listChanges(changes),
@@ -78,7 +81,7 @@ export function toImportedEvent(bytes: Uint8Array, context: ImportContext): Mapp
     ok: true,
     event: {
       id,
-      eventName: `${action}.v1`,
+      eventName: toEventName(action),
       eventType: EVENT_TYPE,
       source,
       aggregate: { type: target?.type ?? 'import', id: target?.id ?? id },
@@ -111,13 +114,10 @@ function hashContent(original: JsonObject, changes: StorableChanges): string {
   return sha256(canonicalize([original, { ...changes }]) as string);
 }
 
-/** RFC 3986: what a URI reference cannot hold is percent-encoded; a source that is too long ends in its hash. */
-function toSource(raw: string): string {
-  const encoded = encodeURI(raw)
-    .replaceAll('%25', '%')
-    .replace(/%(?![0-9A-Fa-f]{2})/g, '%25');
-  const short = encoded.length <= EVENT_LIMITS.source ? encoded : `${encoded.slice(0, 180)}~${sha256(raw)}`;
-  return sourceSchema.safeParse(short).success ? short : `import:${sha256(raw)}`;
+/** The action may be as long as an event name, which has its version besides. */
+function toEventName({ action, actionVersion }: Action): string {
+  const version = `.v${actionVersion}`;
+  return `${cutIdentifier(action, EVENT_LIMITS.eventName - version.length).replace('~', '_')}${version}`;
 }
 
 const LISTED_PATHS = 10;
@@ -129,7 +129,7 @@ function listChanges(changes: StorableChanges): Partial<Record<keyof StorableCha
       .filter(([, paths]) => paths.length > 0)
       .map(([name, paths]) => [
         name,
-        { count: paths.length, paths: paths.slice(0, LISTED_PATHS).map((path) => shorten(visibleText(path), 100)) },
+        { count: paths.length, paths: paths.slice(0, LISTED_PATHS).map((path) => cutText(visibleText(path), 100)) },
       ]),
   );
 }

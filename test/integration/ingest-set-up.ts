@@ -1,0 +1,165 @@
+import { randomUUID } from 'node:crypto';
+import { connect } from 'node:net';
+import type { Pool } from 'pg';
+import { createApiKey } from '../../src/application/audit/create-api-key.js';
+import type { FingerprintKeys } from '../../src/application/audit/fingerprint.js';
+import type { AuditStore } from '../../src/application/audit/ports.js';
+import { AUDIT_LOGS_PATH } from '../../src/contract/audit-api.js';
+import type { AuditEvent } from '../../src/contract/audit-dto.js';
+import type { ApiKeyScope } from '../../src/domain/audit/api-key.js';
+import type { HttpLimits } from '../../src/http/http-limits.js';
+import { startApi } from '../../src/http/start-api.js';
+import { createAuditApiKeys } from '../../src/infrastructure/prisma/audit-api-keys.js';
+import { createAuditStore } from '../../src/infrastructure/prisma/audit-store.js';
+import { createPool } from '../../src/infrastructure/prisma/pg-pool.js';
+import { createTestDatabases } from '../support/databases.js';
+
+export const FINGERPRINT_KEYS: FingerprintKeys = [{ id: 'k1', secret: 'first-secret-of-the-test' }];
+
+export interface LogLine {
+  readonly level: string;
+  readonly fields: Record<string, unknown>;
+}
+
+export interface TestIngest {
+  readonly url: string;
+  readonly port: number;
+  readonly pool: Pool;
+  readonly auditUrl: string;
+  readonly store: AuditStore;
+  readonly logs: LogLine[];
+  key(scopes: readonly [ApiKeyScope, ...ApiKeyScope[]], tenantId?: string | null, expiresAt?: Date): Promise<string>;
+  post(body: unknown, options?: PostOptions): Promise<Answer>;
+  counts(): Promise<{ records: number; keys: number }>;
+  stop(): Promise<void>;
+}
+
+export interface PostOptions {
+  /** Default: a key with audit:write and no tenant. null: no credentials. */
+  readonly key?: string | null;
+  readonly headers?: Record<string, string>;
+  readonly path?: string;
+  readonly method?: string;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  // biome-ignore lint/suspicious/noExplicitAny: whatever came back, looked at by the test
+  readonly body: any;
+}
+
+export interface IngestOptions {
+  readonly limits?: Partial<HttpLimits>;
+  readonly fingerprintKeys?: FingerprintKeys;
+}
+
+/** The api role on a database of its own: real HTTP, real PostgreSQL. */
+export async function startIngest(options: IngestOptions = {}): Promise<TestIngest> {
+  const databases = await createTestDatabases();
+  const ingest = await startIngestOn(databases.auditUrl, options);
+  return {
+    ...ingest,
+    stop: async () => {
+      await ingest.stop();
+      await databases.drop();
+    },
+  };
+}
+
+export async function startIngestOn(auditUrl: string, options: IngestOptions = {}): Promise<TestIngest> {
+  const pool = createPool(auditUrl, { max: 60 });
+  const store = createAuditStore(pool);
+  const apiKeys = createAuditApiKeys(pool);
+  const logs: LogLine[] = [];
+  const log = (level: string) => (fields: object) => logs.push({ level, fields: fields as Record<string, unknown> });
+  const api = await startApi({
+    store,
+    apiKeys,
+    fingerprintKeys: options.fingerprintKeys ?? FINGERPRINT_KEYS,
+    port: 0,
+    host: '127.0.0.1',
+    logger: { debug: log('debug'), info: log('info'), warn: log('warn'), error: log('error') },
+    limits: options.limits ?? {},
+  });
+  const url = `http://127.0.0.1:${api.port}`;
+  const key: TestIngest['key'] = async (scopes, tenantId = null, expiresAt) =>
+    (await createApiKey({ keys: apiKeys })({ name: 'test', scopes, tenantId, expiresAt: expiresAt ?? null })).secret;
+  const defaultKey = await key(['audit:write', 'audit:read']);
+  return {
+    url,
+    port: api.port,
+    pool,
+    auditUrl,
+    store,
+    logs,
+    key,
+    post: async (body, { key = defaultKey, headers = {}, path = AUDIT_LOGS_PATH, method = 'POST' } = {}) => {
+      const raw = typeof body === 'string' || body instanceof Uint8Array || body instanceof ReadableStream;
+      const response = await fetch(`${url}${path}`, {
+        method,
+        headers: {
+          ...(key === null ? {} : { Authorization: `Bearer ${key}` }),
+          'Content-Type': 'application/json',
+          ...headers,
+        },
+        ...(method === 'GET' || method === 'HEAD' ? {} : { body: raw ? (body as string) : JSON.stringify(body) }),
+        ...(body instanceof ReadableStream ? { duplex: 'half' } : {}),
+      } as RequestInit);
+      const text = await response.text();
+      return { status: response.status, headers: response.headers, body: text === '' ? null : JSON.parse(text) };
+    },
+    counts: async () => {
+      const { rows } = await pool.query(
+        'SELECT (SELECT count(*)::int FROM audit.record) AS records, (SELECT count(*)::int FROM audit.record_key) AS keys',
+      );
+      return rows[0];
+    },
+    stop: async () => {
+      await api.close();
+      await pool.end();
+    },
+  };
+}
+
+/** A valid event; a fresh eventId unless one is given. */
+export function event(overrides: Partial<AuditEvent> = {}): AuditEvent {
+  return {
+    specVersion: '1.0',
+    eventId: randomUUID(),
+    source: '/services/auth',
+    action: 'auth.user.signed_in',
+    actionVersion: 1,
+    category: 'authentication',
+    operation: 'login',
+    outcome: 'success',
+    occurredAt: '2026-01-02T03:04:05.678Z',
+    actor: { type: 'user', id: 'u-1' },
+    targets: [{ type: 'session', id: 's-1' }],
+    ...overrides,
+  };
+}
+
+/** Sends bytes as they are and returns the first answer's status line, headers and what came of its body with them. */
+export function sendRaw(port: number, ...parts: (string | Buffer)[]): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(port, '127.0.0.1');
+    let answer = '';
+    socket.on('data', (chunk) => {
+      answer += chunk.toString('latin1');
+      if (answer.endsWith('}')) socket.destroy(); // every answer here is a JSON object
+    });
+    socket.on('error', (error) => (answer === '' ? reject(error) : resolve(answer)));
+    socket.on('close', () => resolve(answer));
+    for (const part of parts) socket.write(part);
+  });
+}
+
+/** What every refusal looks like, whatever was sent. */
+export function expectProblem(answer: Answer, status: number, code: string): void {
+  expect({ status: answer.status, code: answer.body?.code }).toEqual({ status, code });
+  expect(answer.headers.get('content-type')).toBe('application/problem+json; charset=utf-8');
+  expect(answer.body).toMatchObject({ type: 'about:blank', status, requestId: answer.headers.get('x-request-id') });
+  expect(typeof answer.body.retryable).toBe('boolean');
+  expect(JSON.stringify(answer.body)).not.toMatch(/node_modules|\.(ts|js):\d|\bat [A-Za-z]+ \(/);
+}

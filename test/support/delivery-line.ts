@@ -1,0 +1,200 @@
+/**
+ * What a test of the delivery needs around it: rows as the producer and the relay would leave them, the real stores,
+ * workflow, activities and starter on a real PostgreSQL and Temporal. Only the dispatcher is scripted.
+ */
+import { randomUUID } from 'node:crypto';
+import { fileURLToPath } from 'node:url';
+import { Client, type WorkflowHandle } from '@temporalio/client';
+import { bundleWorkflowCode, DefaultLogger, NativeConnection, Runtime, type WorkflowBundleOption } from '@temporalio/worker';
+import type pg from 'pg';
+import { createActivities } from '../../activities/create-activities.js';
+import { dispatchEvent } from '../../src/application/delivery/dispatch-event.js';
+import type {
+  AttemptStore,
+  ClaimedEvent,
+  DeadLetterStore,
+  Dispatcher,
+  Logger,
+} from '../../src/application/delivery/ports.js';
+import { recordDeadLetter } from '../../src/application/delivery/record-dead-letter.js';
+import { DEFAULT_TIMEOUTS, type DeliveryTimeouts } from '../../src/domain/delivery/delivery-timeouts.js';
+import { DEFAULT_POLICY, type RetryPolicy } from '../../src/domain/delivery/policy.js';
+import { eventRunId } from '../../src/domain/delivery/workflow-ids.js';
+import { createAttemptStore } from '../../src/infrastructure/prisma/attempt-store.js';
+import { createDeadLetterStore } from '../../src/infrastructure/prisma/dead-letter-store.js';
+import { createPool } from '../../src/infrastructure/prisma/pg-pool.js';
+import { createDeliveryWorker } from '../../src/infrastructure/temporal/delivery-worker.js';
+import { searchAttributeNames } from '../../src/infrastructure/temporal/search-attributes.js';
+import { createWorkflowStarter } from '../../src/infrastructure/temporal/workflow-starter.js';
+import { createTestDatabases } from './databases.js';
+import { temporalAddress } from './temporal.js';
+
+/** Retries at once, so that no test waits for a backoff that it is not about. */
+export const FAST_POLICY: RetryPolicy = { ...DEFAULT_POLICY, maxAttempts: 4, initialMs: 1, maximumMs: 1 };
+export const FAST_POLICY_HASH = 'fast';
+
+export const silentLog: Logger = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
+
+export interface DeliveryRow {
+  readonly status: string;
+  readonly epoch: number;
+  readonly receipt: { id: string } | null;
+}
+
+export interface AttemptRow {
+  readonly n: number;
+  readonly local: boolean;
+  readonly code: string | null;
+  readonly finished: boolean;
+}
+
+/** Databases with a policy that retries at once, and the rows of a test. */
+export async function createDeliveryStore() {
+  const databases = await createTestDatabases();
+  const pool = createPool(databases.outboxUrl);
+  await pool.query('INSERT INTO outbox.policy (hash, body) VALUES ($1, $2)', [FAST_POLICY_HASH, FAST_POLICY]);
+  const one = async <T>(text: string, ...values: unknown[]) => (await pool.query(text, values)).rows[0] as T;
+  return {
+    pool,
+    url: databases.outboxUrl,
+    attempts: createAttemptStore(pool),
+    deadLetters: createDeadLetterStore(pool),
+    one,
+
+    /** As the producer appends it and the relay marks it; `status` PENDING: as a run meets it that is faster. */
+    async append(options: { status?: 'PENDING' | 'STARTED'; policyHash?: string; payload?: string } = {}) {
+      const { status = 'STARTED', policyHash = FAST_POLICY_HASH, payload = '{"total":1}' } = options;
+      const { id } = await one<{ id: string }>(
+        `SELECT outbox.record_event(jsonb_build_object('eventName', 'order.order.placed.v1', 'eventType', 'ORDER',
+           'routingKey', 'test.destination', 'tenantId', 'acme', 'aggregate', jsonb_build_object('type', 'order', 'id', '1'),
+           'headers', jsonb_build_object('traceparent', '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'),
+           'payload', $1::jsonb)) AS id`,
+        payload,
+      );
+      await pool.query('UPDATE outbox.delivery SET status = $2, policy_hash = $3, started_at = now() WHERE event_id = $1', [
+        id,
+        status,
+        policyHash,
+      ]);
+      return id;
+    },
+
+    delivery: (id: string) =>
+      one<DeliveryRow>('SELECT status, epoch, receipt FROM outbox.delivery WHERE event_id = $1', id),
+    async attemptRows(id: string): Promise<AttemptRow[]> {
+      const text = `SELECT n, local, code, finished_at IS NOT NULL AS finished FROM outbox.delivery_attempt
+        WHERE event_id = $1 ORDER BY epoch, n`;
+      return (await pool.query(text, [id])).rows;
+    },
+    async letters(id: string): Promise<pg.QueryResultRow[]> {
+      return (await pool.query('SELECT * FROM outbox.dead_letter WHERE event_id = $1 ORDER BY epoch', [id])).rows;
+    },
+    async notifications(id: string): Promise<pg.QueryResultRow[]> {
+      return (await pool.query('SELECT * FROM outbox.notification WHERE event_id = $1', [id])).rows;
+    },
+    async close() {
+      await pool.end();
+      await databases.drop();
+    },
+  };
+}
+
+export type DeliveryStore = Awaited<ReturnType<typeof createDeliveryStore>>;
+
+let bundle: Promise<WorkflowBundleOption> | undefined;
+
+/** The workflows as they stand in this working tree. */
+export function workflowBundle(): Promise<WorkflowBundleOption> {
+  bundle ??= bundleWorkflowCode({
+    workflowsPath: fileURLToPath(new URL('../../workflows/index.ts', import.meta.url)),
+    logger: new DefaultLogger('WARN'),
+  });
+  return bundle;
+}
+
+export interface LineOptions {
+  readonly store: DeliveryStore;
+  readonly dispatcher: Dispatcher;
+  readonly attempts?: AttemptStore;
+  readonly deadLetters?: DeadLetterStore;
+  readonly timeouts?: DeliveryTimeouts;
+  readonly policy?: RetryPolicy;
+  readonly eager?: boolean;
+}
+
+/** A worker that runs, and a starter, on a task queue of their own. */
+export async function createDeliveryLine(options: LineOptions) {
+  if (Runtime._instance === undefined) Runtime.install({ logger: new DefaultLogger('ERROR'), shutdownSignals: [] });
+  const { store, dispatcher, attempts = store.attempts, deadLetters = store.deadLetters } = options;
+  const connection = await NativeConnection.connect({ address: temporalAddress() });
+  const client = new Client({ connection });
+  const deployment = `t${randomUUID().slice(0, 8)}`;
+  const taskQueue = `outbox-${deployment}`;
+  const fenced: string[] = [];
+  const log = silentLog;
+  const worker = await createDeliveryWorker({
+    connection,
+    namespace: 'default',
+    taskQueue,
+    identity: 'test-worker',
+    workflowBundle: await workflowBundle(),
+    shutdownGraceMs: 500,
+    activities: createActivities({
+      dispatchEvent: (input) =>
+        dispatchEvent(
+          { attempts, dispatcher, log, random: () => 0.5, onFencedSettle: () => fenced.push(input.run.eventId) },
+          input,
+        ),
+      recordDeadLetter: (input) => recordDeadLetter({ deadLetters, log }, input),
+      log,
+      identity: 'test-worker',
+    }),
+  });
+  const running = worker.run();
+  const starter = createWorkflowStarter({
+    connection,
+    namespace: 'default',
+    deployment,
+    taskQueue,
+    policy: options.policy ?? FAST_POLICY,
+    timeouts: options.timeouts ?? DEFAULT_TIMEOUTS,
+    searchAttributes: searchAttributeNames('Outbox'),
+    eager: options.eager ?? true,
+  });
+  return {
+    client,
+    connection,
+    deployment,
+    taskQueue,
+    starter,
+    fenced,
+    start: (eventId: string, overrides: Partial<ClaimedEvent> = {}) =>
+      starter.start({ ...claimed(eventId), ...overrides }, 5_000),
+    run: (eventId: string, epoch = 0): WorkflowHandle =>
+      client.workflow.getHandle(eventRunId({ deployment, eventId, epoch })),
+    async stop() {
+      worker.shutdown();
+      await running;
+      await connection.close();
+    },
+  };
+}
+
+export type DeliveryLine = Awaited<ReturnType<typeof createDeliveryLine>>;
+
+export function claimed(eventId: string): ClaimedEvent {
+  return {
+    eventId,
+    epoch: 0,
+    carrier: null,
+    destination: 'test.destination',
+    eventName: 'order.order.placed.v1',
+    eventType: 'ORDER',
+    tenantId: 'acme',
+    aggregateType: 'order',
+    aggregateId: '1',
+    policyHash: FAST_POLICY_HASH,
+    firstAttempt: 'local',
+    startTries: 0,
+  };
+}
