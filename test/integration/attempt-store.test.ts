@@ -27,8 +27,11 @@ beforeAll(async () => {
 afterAll(() => store.close());
 
 const runOf = (eventId: string, epoch = 0, carrier: string | null = null): RunRef => ({ eventId, epoch, carrier });
-const begin = (eventId: string, worker: string, more: Partial<Parameters<typeof store.attempts.beginAttempt>[1]> = {}) =>
-  store.attempts.beginAttempt(runOf(eventId), { previous: null, unwritten: [], runId: 'r', worker, ...more }, T);
+const begin = (
+  eventId: string,
+  worker: string,
+  more: Partial<Parameters<typeof store.attempts.beginAttempt>[1]> = {},
+) => store.attempts.beginAttempt(runOf(eventId), { previous: null, unwritten: [], runId: 'r', worker, ...more }, T);
 const row = (n: number) => ({ n, local: false, runId: 'r', worker: 'w' });
 
 describe('R11: regular attempts', () => {
@@ -105,7 +108,10 @@ describe('R11: regular attempts', () => {
 
   it('R4: a failed attempt moves the due time of a STARTED row, never the lease of a PENDING one', async () => {
     const due = (id: string) =>
-      store.one<{ ahead: boolean }>("SELECT due_at > now() + '59 s' AS ahead FROM outbox.delivery WHERE event_id = $1", id);
+      store.one<{ ahead: boolean }>(
+        "SELECT due_at > now() + '59 s' AS ahead FROM outbox.delivery WHERE event_id = $1",
+        id,
+      );
     const started = await store.append();
     const pending = await store.append({ status: 'PENDING' });
     for (const id of [started, pending]) {
@@ -129,7 +135,10 @@ describe('R11: regular attempts', () => {
       response: { status: 500, headers: { [nasty]: nasty }, body: nasty },
     };
     await store.attempts.failAttempt(runOf(id), row(1), failure, 1, T);
-    const stored = await store.one<{ message: string }>('SELECT message FROM outbox.delivery_attempt WHERE event_id = $1', id);
+    const stored = await store.one<{ message: string }>(
+      'SELECT message FROM outbox.delivery_attempt WHERE event_id = $1',
+      id,
+    );
     expect(stored.message).toBe('a\uFFFDb\uFFFDc');
   });
 });
@@ -137,16 +146,21 @@ describe('R11: regular attempts', () => {
 describe('R15: what a run may load', () => {
   it('R15: another epoch, another carrier, a dead or discarded row: superseded, and nothing is written', async () => {
     const cases: [string, Partial<RunRef>][] = [
-      ["SET epoch = 1 WHERE event_id = $1", {}],
+      ['SET epoch = 1 WHERE event_id = $1', {}],
       ["SET carrier = 'b' WHERE event_id = $1", {}],
-      ["SET carrier = NULL WHERE event_id = $1", { carrier: 'b' }],
+      ['SET carrier = NULL WHERE event_id = $1', { carrier: 'b' }],
       ["SET status = 'DEAD' WHERE event_id = $1", {}],
       ["SET status = 'DISCARDED' WHERE event_id = $1", {}],
     ];
     for (const [change, run] of cases) {
       const id = await store.append();
       await store.pool.query(`UPDATE outbox.delivery ${change}`, [id]);
-      const options = { previous: { n: 1, code: 'HTTP.TIMEOUT', status: null } as const, unwritten: [], runId: 'r', worker: 'w' };
+      const options = {
+        previous: { n: 1, code: 'HTTP.TIMEOUT', status: null } as const,
+        unwritten: [],
+        runId: 'r',
+        worker: 'w',
+      };
       expect(await store.attempts.beginAttempt({ ...runOf(id), ...run }, options, T)).toEqual({ kind: 'superseded' });
       expect(await store.attempts.loadEvent({ ...runOf(id), ...run }, T)).toEqual({ kind: 'superseded' });
       expect(await store.attemptRows(id)).toEqual([]);
@@ -175,7 +189,7 @@ describe('R15: what a run may load', () => {
       const loaded = await store.attempts.loadEvent(runOf(id, epoch), T);
       return loaded.kind === 'found' ? [loaded.event.payload, loaded.event.contentHash] : loaded;
     };
-    expect((await loadAt(0) as unknown[])[0]).toEqual({ total: 1 });
+    expect(((await loadAt(0)) as unknown[])[0]).toEqual({ total: 1 });
     expect(await loadAt(1)).toEqual([{ revised: 1 }, 'hash-1']);
     expect(await loadAt(2)).toEqual([{ revised: 1 }, 'hash-1']);
     expect(await loadAt(3)).toEqual([{ revised: 3 }, 'hash-3']);
@@ -244,8 +258,9 @@ describe('R16: settling', () => {
     );
     const settling = store.attempts.settle(runOf(id), RECEIPT, null, T);
     await eventually('the settling to wait for the row', async () => {
-      const text = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%DELIVERED%' AND datname = current_database()";
-      return (await other.query(text)).rowCount === 1;
+      const text =
+        "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%DELIVERED%' AND datname = current_database()";
+      return (await store.pool.query(text)).rowCount === 1;
     });
     await other.query('COMMIT');
     other.release();
@@ -255,7 +270,14 @@ describe('R16: settling', () => {
   });
 
   async function kill(id: string) {
-    const input = { run: runOf(id), code: 'HTTP.TIMEOUT', message: 'm', attempt: null, workflowId: 'w', runId: 'r' } as const;
+    const input = {
+      run: runOf(id),
+      code: 'HTTP.TIMEOUT',
+      message: 'm',
+      attempt: null,
+      workflowId: 'w',
+      runId: 'r',
+    } as const;
     expect((await store.deadLetters.recordDeadLetter(input, T)).kind).toBe('recorded');
   }
 });

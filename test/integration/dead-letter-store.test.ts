@@ -67,7 +67,12 @@ describe('R17: the dead letter', () => {
         },
       ]);
       expect(await store.notifications(id)).toMatchObject([
-        { kind: 'dead_letter', code: 'HTTP.CLIENT_ERROR', tenant: 'acme', group_key: 'test.destination:ORDER:HTTP.CLIENT_ERROR' },
+        {
+          kind: 'dead_letter',
+          code: 'HTTP.CLIENT_ERROR',
+          tenant: 'acme',
+          group_key: 'test.destination:ORDER:HTTP.CLIENT_ERROR',
+        },
       ]);
     }
   });
@@ -80,7 +85,9 @@ describe('R17: the dead letter', () => {
     const regular = await store.append();
     await attempt(regular, null, 'w#1');
     await record(inputOf(regular, { attempt: { n: 1, local: false, status: 404 } }));
-    expect(await store.attemptRows(regular)).toEqual([{ n: 1, local: false, code: 'HTTP.CLIENT_ERROR', finished: true }]);
+    expect(await store.attemptRows(regular)).toEqual([
+      { n: 1, local: false, code: 'HTTP.CLIENT_ERROR', finished: true },
+    ]);
     expect(await store.letters(regular)).toMatchObject([{ retry_count: 1 }]);
   });
 
@@ -105,7 +112,9 @@ describe('R17: the dead letter', () => {
       const id = await store.append();
       await store.pool.query(`UPDATE outbox.delivery ${change} WHERE event_id = $1`, [id]);
       const before = await store.delivery(id);
-      expect(await record(inputOf(id, { attempt: { n: 1, local: true, status: null } }))).toEqual({ kind: 'superseded' });
+      expect(await record(inputOf(id, { attempt: { n: 1, local: true, status: null } }))).toEqual({
+        kind: 'superseded',
+      });
       expect(await store.delivery(id)).toEqual(before);
       expect(await store.letters(id)).toEqual([]);
       expect(await store.notifications(id)).toEqual([]);
@@ -137,11 +146,15 @@ describe('R17: the dead letter', () => {
 describe('R2: redrive', () => {
   it('R2: a dead event becomes PENDING and due at epoch + 1, without token or carrier; its letter is redriven', async () => {
     const id = await store.append();
-    await store.pool.query("UPDATE outbox.delivery SET carrier = 'b', start_tries = 3, redispatches = 2 WHERE event_id = $1", [id]);
+    await store.pool.query(
+      "UPDATE outbox.delivery SET carrier = 'b', start_tries = 3, redispatches = 2 WHERE event_id = $1",
+      [id],
+    );
     await record(inputOf(id, { run: { eventId: id, epoch: 0, carrier: 'b' } }));
     const input = { eventId: id, actor: 'ada', reason: 'fixed the receiver' };
     expect(await redriveEvent(deps(), input)).toEqual({ kind: 'redriven', epoch: 1 });
-    const columns = 'status, epoch, carrier, lease_token, start_tries, redispatches, due_at <= clock_timestamp() AS due';
+    const columns =
+      'status, epoch, carrier, lease_token, start_tries, redispatches, due_at <= clock_timestamp() AS due';
     expect(await store.one(`SELECT ${columns} FROM outbox.delivery WHERE event_id = $1`, id)).toEqual({
       status: 'PENDING',
       epoch: 1,
@@ -151,7 +164,9 @@ describe('R2: redrive', () => {
       redispatches: 0,
       due: true,
     });
-    expect(await store.letters(id)).toMatchObject([{ state: 'redriven', state_actor: 'ada', state_reason: 'fixed the receiver' }]);
+    expect(await store.letters(id)).toMatchObject([
+      { state: 'redriven', state_actor: 'ada', state_reason: 'fixed the receiver' },
+    ]);
     expect(await redriveEvent(deps(), input)).toEqual({ kind: 'not-dead' });
   });
 

@@ -5,7 +5,13 @@
 import { randomUUID } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { Client, type WorkflowHandle } from '@temporalio/client';
-import { bundleWorkflowCode, DefaultLogger, NativeConnection, Runtime, type WorkflowBundleOption } from '@temporalio/worker';
+import {
+  bundleWorkflowCode,
+  DefaultLogger,
+  NativeConnection,
+  Runtime,
+  type WorkflowBundleOption,
+} from '@temporalio/worker';
 import type pg from 'pg';
 import { createActivities } from '../../activities/create-activities.js';
 import { dispatchEvent } from '../../src/application/delivery/dispatch-event.js';
@@ -71,11 +77,10 @@ export async function createDeliveryStore() {
            'payload', $1::jsonb)) AS id`,
         payload,
       );
-      await pool.query('UPDATE outbox.delivery SET status = $2, policy_hash = $3, started_at = now() WHERE event_id = $1', [
-        id,
-        status,
-        policyHash,
-      ]);
+      await pool.query(
+        'UPDATE outbox.delivery SET status = $2, policy_hash = $3, started_at = now() WHERE event_id = $1',
+        [id, status, policyHash],
+      );
       return id;
     },
 
