@@ -47,7 +47,7 @@ describe('the audit handler', () => {
     body: json({ type: 'about:blank', title: 't', status, detail: 'd', code, retryable: false }),
   });
 
-  it('posts one valid DTO with the event id as Idempotency-Key and the content hash of the event', async () => {
+  it('R25, R26: posts one valid DTO under the event id, with the content hash of the event', async () => {
     const { requests } = await run(handler, { status: 201, body: json(receipt) });
     const [request] = requests;
     expect(request).toMatchObject({
@@ -120,7 +120,7 @@ describe('the audit handler', () => {
     expect(outcome).toMatchObject({ error: { code: 'DISPATCH.INVALID_EVENT', field: '/action' }, requests: [] });
   });
 
-  it('finds a record that stands by its identity', async () => {
+  it('R25: finds a record that stands by its identity', async () => {
     const { recordId, recordedAt, hash } = receipt;
     const body = json({ results: [{ found: true, recordId, recordedAt, hash }] });
     const { found, http } = find(handler, { status: 200, body });
