@@ -316,9 +316,7 @@ describe('what outbox import says', () => {
   it('foreign ids are shown as printable ASCII', async () => {
     const id = '\u001b[31mred\u202e\u0007';
     const { err } = await runOn(fileOf('ansi.ndjson', [event(1, { id }), event(1, { id, action: 'thing.delete' })]));
-    expect(err).toBe(
-      'line 2: refused: the id "\\u001b[31mred\\u202e\\u0007" stands already with other content\n',
-    );
+    expect(err).toBe('line 2: refused: the id "\\u001b[31mred\\u202e\\u0007" stands already with other content\n');
   });
 
   it('an unknown mapping: the known ones, 78', async () => {
