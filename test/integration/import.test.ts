@@ -1,7 +1,8 @@
 /**
- * Real: PostgreSQL, the migrated outbox, files on disk, a child process that gets a real SIGINT. Nothing is fake but the
+ * Real: PostgreSQL, the migrated outbox, files on disk, processes of the built command that are interrupted and killed. Nothing is fake but the
  * streams that collect what is printed. All data but the real events (read where they stand) is invented.
  */
+import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -247,22 +248,30 @@ describe('outbox import', () => {
     expect(await countRows()).toEqual({ events: 200, deliveries: 200 });
   });
 
-  it('SIGINT ends it in order, without leaving a listener behind', async () => {
-    const before = process.listenerCount('SIGINT');
-    const file = fileOf(
-      'sigint.ndjson',
-      Array.from({ length: 2_000 }, (_, n) => event(n)),
-    );
-    const running = runOn(file);
-    // The import's own listener is there from its first await on; the test process sends itself nothing.
-    await waitFor(() => process.listenerCount('SIGINT') === before + 1);
-    process.listeners('SIGINT').at(-1)?.('SIGINT');
-    const { code, out } = await running;
-    expect(code).toBe(130);
-    expect(out).toMatch(/Stopped after line \d+/);
-    expect(process.listenerCount('SIGINT')).toBe(before);
-    expect((await runJson(file)).summary).toMatchObject({ lines: 2_000, refused: 0 });
-    expect(await countRows()).toEqual({ events: 2_000, deliveries: 2_000 });
+  it('SIGINT ends the process in order: it says how far it came, and the next run goes on', async () => {
+    const file = fileOf('sigint.ndjson', manyEvents());
+    const child = startCli(file);
+    await untilRows();
+    child.process.kill('SIGINT');
+    expect(await child.exited).toBe(130);
+    expect(child.out()).toMatch(/Stopped after line \d+: run the same command again/);
+    const stands = (await countRows())?.events ?? 0;
+    expect(child.out()).toContain(`${stands} imported`);
+    expect(stands).toBeLessThan(MANY);
+    expect((await runJson(file)).summary).toMatchObject({ lines: MANY, replayed: stands, imported: MANY - stands });
+  });
+
+  it('R25: killed at any moment, the next run brings in exactly what is missing', async () => {
+    const file = fileOf('sigkill.ndjson', manyEvents());
+    const child = startCli(file);
+    await untilRows();
+    child.process.kill('SIGKILL');
+    await child.exited;
+    const { code, summary } = await runJson(file);
+    expect(code).toBe(0);
+    expect(summary).toMatchObject({ lines: MANY, refused: 0 });
+    expect(summary.replayed).toBeGreaterThan(0);
+    expect(await countRows()).toEqual({ events: MANY, deliveries: MANY });
   });
 
   it('reads no further ahead than a batch', async () => {
@@ -396,6 +405,27 @@ function terminal() {
   return { stream: Object.assign(stream, { isTTY: true, columns: 120, rows: 40 }), text };
 }
 
-async function waitFor(reached: () => boolean): Promise<void> {
-  while (!reached()) await new Promise((resolve) => setImmediate(resolve));
+const MANY = 10_000;
+
+function manyEvents(): object[] {
+  return Array.from({ length: MANY }, (_, n) => event(n));
+}
+
+/** The built command, as its users run it. */
+function startCli(file: string) {
+  const cli = fileURLToPath(new URL('../../dist/src/cli/outbox.js', import.meta.url));
+  const child = spawn(process.execPath, [cli, 'import', file, '--mapping', 'default'], {
+    env: { PATH: process.env.PATH, OUTBOX_DATABASE_URL: databases.outboxUrl },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let out = '';
+  child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
+    out += chunk;
+  });
+  const exited = new Promise<number | null>((resolve) => child.on('close', resolve));
+  return { process: child, exited, out: () => out };
+}
+
+async function untilRows(): Promise<void> {
+  while (((await countRows())?.events ?? 0) === 0) await new Promise((resolve) => setImmediate(resolve));
 }
