@@ -8,6 +8,7 @@
  */
 import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
 import {
+  ActivityCancellationType,
   ApplicationFailure,
   CancellationScope,
   isCancellation,
@@ -142,6 +143,8 @@ async function regularAttempts(input: DeliverEventInput, first: Handover): Promi
     startToCloseTimeout: startToCloseMs,
     // Only for what has no `nextRetryDelay` of ours: timeouts. It also clamps ours, so not below Retry-After's bound.
     retry: { initialInterval: '1 s', backoffCoefficient: 2, maximumInterval: '1 h' },
+    // The SDK's default tells of the cancellation at once, while the attempt may still deliver.
+    cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
     summary: 'regular attempts',
   });
   try {

@@ -26,8 +26,9 @@ export type ReadFailure =
   | { readonly kind: 'unknown'; readonly error: unknown };
 
 export function readFailure(error: unknown): ReadFailure {
-  if (!(error instanceof ActivityFailure)) return { kind: 'unknown', error };
-  const { cause, retryState } = error;
+  // A local activity's failure may come bare, without the ActivityFailure around it (SDK 1.23, tried).
+  const cause = error instanceof ActivityFailure ? error.cause : error;
+  const retryState = error instanceof ActivityFailure ? error.retryState : undefined;
   const details = cause instanceof ApplicationFailure ? detailsOf(cause) : null;
   if (retryState === RetryState.CANCEL_REQUESTED) return { kind: 'cancelled' };
   if (cause instanceof TimeoutFailure) {

@@ -20,18 +20,21 @@ import type {
   ClaimedEvent,
   DeadLetterStore,
   Dispatcher,
+  DispatchOptions,
   Logger,
 } from '../../src/application/delivery/ports.js';
 import { recordDeadLetter } from '../../src/application/delivery/record-dead-letter.js';
 import { DEFAULT_TIMEOUTS, type DeliveryTimeouts } from '../../src/domain/delivery/delivery-timeouts.js';
 import { DEFAULT_POLICY, type RetryPolicy } from '../../src/domain/delivery/policy.js';
+import type { Receipt } from '../../src/domain/delivery/receipt.js';
 import { eventRunId } from '../../src/domain/delivery/workflow-ids.js';
 import { createAttemptStore } from '../../src/infrastructure/prisma/attempt-store.js';
 import { createDeadLetterStore } from '../../src/infrastructure/prisma/dead-letter-store.js';
 import { createPool } from '../../src/infrastructure/prisma/pg-pool.js';
-import { createDeliveryWorker } from '../../src/infrastructure/temporal/delivery-worker.js';
+import { createDeliveryWorker, type DeliveryWorkerOptions } from '../../src/infrastructure/temporal/delivery-worker.js';
 import { searchAttributeNames } from '../../src/infrastructure/temporal/search-attributes.js';
 import { createWorkflowStarter } from '../../src/infrastructure/temporal/workflow-starter.js';
+import type { DeliveryActivities } from '../../workflows/contract.js';
 import { createTestDatabases } from './databases.js';
 import { temporalAddress } from './temporal.js';
 
@@ -125,15 +128,20 @@ export interface LineOptions {
   readonly timeouts?: DeliveryTimeouts;
   readonly policy?: RetryPolicy;
   readonly eager?: boolean;
+  /** Instead of ours, for answers that ours never give. */
+  readonly activities?: DeliveryActivities;
+  readonly slots?: DeliveryWorkerOptions['slots'];
+  /** Of a line that stopped: this one goes on with its task queue. */
+  readonly deployment?: string;
 }
 
 /** A worker that runs, and a starter, on a task queue of their own. */
 export async function createDeliveryLine(options: LineOptions) {
-  if (Runtime._instance === undefined) Runtime.install({ logger: new DefaultLogger('ERROR'), shutdownSignals: [] });
+  if (Runtime._instance === undefined) Runtime.install({ logger: new DefaultLogger('WARN'), shutdownSignals: [] });
   const { store, dispatcher, attempts = store.attempts, deadLetters = store.deadLetters } = options;
   const connection = await NativeConnection.connect({ address: temporalAddress() });
   const client = new Client({ connection });
-  const deployment = `t${randomUUID().slice(0, 8)}`;
+  const deployment = options.deployment ?? `t${randomUUID().slice(0, 8)}`;
   const taskQueue = `outbox-${deployment}`;
   const fenced: string[] = [];
   const log = silentLog;
@@ -144,16 +152,19 @@ export async function createDeliveryLine(options: LineOptions) {
     identity: 'test-worker',
     workflowBundle: await workflowBundle(),
     shutdownGraceMs: 500,
-    activities: createActivities({
-      dispatchEvent: (input) =>
-        dispatchEvent(
-          { attempts, dispatcher, log, random: () => 0.5, onFencedSettle: () => fenced.push(input.run.eventId) },
-          input,
-        ),
-      recordDeadLetter: (input) => recordDeadLetter({ deadLetters, log }, input),
-      log,
-      identity: 'test-worker',
-    }),
+    slots: { workflowTasks: 20, cachedWorkflows: 20, ...options.slots },
+    activities:
+      options.activities ??
+      createActivities({
+        dispatchEvent: (input) =>
+          dispatchEvent(
+            { attempts, dispatcher, log, random: () => 0.5, onFencedSettle: () => fenced.push(input.run.eventId) },
+            input,
+          ),
+        recordDeadLetter: (input) => recordDeadLetter({ deadLetters, log }, input),
+        log,
+        identity: 'test-worker',
+      }),
   });
   const running = worker.run();
   const starter = createWorkflowStarter({
@@ -202,4 +213,50 @@ export function claimed(eventId: string): ClaimedEvent {
     firstAttempt: 'local',
     startTries: 0,
   };
+}
+
+export const RECEIPT: Receipt = {
+  id: 'rec-1',
+  hash: 'h1',
+  status: 201,
+  at: '2026-01-01T00:00:00.000Z',
+  replayed: false,
+};
+
+/** One try's answer: a receipt, no place, an error to throw, or code that ends in one of these. */
+export type Step = Receipt | 'busy' | Error | ((options: DispatchOptions) => Promise<Receipt | 'busy'>);
+
+/** Answers each event by its own script, one step a try; the last step stands for all that follow. */
+export function createScriptedDispatcher() {
+  const scripts = new Map<string, Step[]>();
+  const calls = new Map<string, DispatchOptions[]>();
+  const dispatcher: Dispatcher = {
+    async dispatch(event, options) {
+      const made = calls.get(event.id) ?? [];
+      calls.set(event.id, [...made, options]);
+      const steps = scripts.get(event.id) ?? [RECEIPT];
+      const step = steps[Math.min(made.length, steps.length - 1)] ?? RECEIPT;
+      if (step instanceof Error) throw step;
+      return typeof step === 'function' ? step(options) : step;
+    },
+  };
+  return {
+    dispatcher,
+    script: (eventId: string, ...steps: Step[]) => void scripts.set(eventId, steps),
+    /** The modes of the tries so far. */
+    modes: (eventId: string) => (calls.get(eventId) ?? []).map(({ mode }) => mode),
+  };
+}
+
+/** A run's history in words: `timer 2000`, `scheduled dispatchEvent`, `marker`, in order. */
+export async function readHistory(handle: WorkflowHandle): Promise<string[]> {
+  const { events } = await handle.fetchHistory();
+  return (events ?? []).flatMap((event) => {
+    const timer = event.timerStartedEventAttributes?.startToFireTimeout;
+    if (timer) return [`timer ${Number(timer.seconds ?? 0) * 1_000 + (timer.nanos ?? 0) / 1_000_000}`];
+    const scheduled = event.activityTaskScheduledEventAttributes?.activityType?.name;
+    if (scheduled) return [`scheduled ${scheduled}`];
+    if (event.markerRecordedEventAttributes?.markerName === 'core_local_activity') return ['marker'];
+    return [];
+  });
 }

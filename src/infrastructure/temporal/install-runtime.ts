@@ -19,7 +19,10 @@ export function installRuntime(log: Logger): void {
 export function toSdkLogger(log: Logger): SdkLogger {
   const at = (level: 'debug' | 'info' | 'warn' | 'error') => (message: string, meta?: LogMetadata) =>
     log[level]({ ...readable(meta), component: 'temporal' }, message);
-  const sdk = { trace: at('debug'), debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
+  // The attempt's own line says it already, with our numbers.
+  const warn = (message: string, meta?: LogMetadata) =>
+    at(message === 'Activity failed' ? 'debug' : 'warn')(message, meta);
+  const sdk = { trace: at('debug'), debug: at('debug'), info: at('info'), warn, error: at('error') };
   return {
     ...sdk,
     log: (level, message, meta) => sdk[LEVELS[level]](message, meta),
