@@ -17,13 +17,18 @@ const program = new Command('outbox')
 
 program
   .command('dev')
-  .description('everything on this machine: PostgreSQL, Temporal with its Web UI, migrations, api, relay, worker, sample traffic')
+  .description(
+    'everything on this machine: PostgreSQL, Temporal with its Web UI, migrations, api, relay, worker, sample traffic',
+  )
   .option('--once', 'run a fixed amount of sample traffic, compare the books, exit', false)
   .option('--data-dir <folder>', 'where the data stands between starts', '.data')
   .option('--config <file>', 'temporal-outbox.config.ts with your handlers')
   .option('--migrate', 'allow migrations on a database that was named by OUTBOX_DATABASE_URL', false)
   .option('--sample', 'allow sample traffic into a database that was named by OUTBOX_DATABASE_URL', false)
-  .addHelpText('after', examples('npm start', 'npm start -- --once', 'OUTBOX_DATABASE_URL=postgres://… outbox dev --migrate'))
+  .addHelpText(
+    'after',
+    examples('npm start', 'npm start -- --once', 'OUTBOX_DATABASE_URL=postgres://… outbox dev --migrate'),
+  )
   .action(async (options: DevOptions) => exitWith(await (await import('../main/dev/run-dev.js')).runDev(options)));
 
 for (const role of ['api', 'relay', 'worker'] as const) {
@@ -53,15 +58,22 @@ const migrate = program.command('migrate').description('the migrations of both d
 migrate
   .command('deploy')
   .description('apply what is pending; several at once are safe')
-  .option('--deployment <name>', 'the name in workflow ids and the task queue: a-z, 0-9, "-", at most 40 (default: main)')
+  .option(
+    '--deployment <name>',
+    'the name in workflow ids and the task queue: a-z, 0-9, "-", at most 40 (default: main)',
+  )
   .option('--json', 'print one JSON document', false)
   .addHelpText('after', examples('outbox migrate deploy --deployment shop'))
-  .action(async (options) => exitWith(await (await import('../main/run-migrate-command.js')).runMigrateCommand('deploy', options)));
+  .action(async (options) =>
+    exitWith(await (await import('../main/run-migrate-command.js')).runMigrateCommand('deploy', options)),
+  );
 migrate
   .command('status')
   .description('what is applied, pending, changed or failed; exit code 1 when there is something to do')
   .option('--json', 'print one JSON document', false)
-  .action(async (options) => exitWith(await (await import('../main/run-migrate-command.js')).runMigrateCommand('status', options)));
+  .action(async (options) =>
+    exitWith(await (await import('../main/run-migrate-command.js')).runMigrateCommand('status', options)),
+  );
 
 const keys = program.command('keys').description('API keys of the audit log');
 keys
@@ -75,7 +87,13 @@ keys
   )
   .option('--tenant <id>', 'bind it to one tenant')
   .option('--json', 'print one JSON document', false)
-  .addHelpText('after', examples('outbox keys create --name billing --tenant acme', 'outbox keys create --name worker --scope audit:write:any-tenant'))
+  .addHelpText(
+    'after',
+    examples(
+      'outbox keys create --name billing --tenant acme',
+      'outbox keys create --name worker --scope audit:write:any-tenant',
+    ),
+  )
   .action(async (options) => exitWith(await (await import('../main/create-key.js')).runCreateKey(options)));
 
 program
@@ -85,9 +103,17 @@ program
   .requiredOption('--mapping <name>', 'how to read the lines; an unknown name lists the known ones')
   .option('--tenant <id>', 'the tenant of every event of the file')
   .option('--json', 'print one JSON document at the end', false)
-  .addHelpText('after', examples('outbox import events.ndjson --mapping cloudtrail', 'outbox import other.ndjson --mapping default --json'))
-  .addHelpText('after', '\nExit codes: 0 all in, 65 some lines refused (each is named), 66 no such file, 69 database away, 78 configuration')
-  .action(async (file: string, options) => exitWith(await (await import('../main/run-import-command.js')).runImportCommand(file, options)));
+  .addHelpText(
+    'after',
+    examples('outbox import events.ndjson --mapping cloudtrail', 'outbox import other.ndjson --mapping default --json'),
+  )
+  .addHelpText(
+    'after',
+    '\nExit codes: 0 all in, 65 some lines refused (each is named), 66 no such file, 69 database away, 78 configuration',
+  )
+  .action(async (file: string, options) =>
+    exitWith(await (await import('../main/run-import-command.js')).runImportCommand(file, options)),
+  );
 
 try {
   await program.parseAsync();

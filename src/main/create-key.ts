@@ -15,7 +15,9 @@ export async function runCreateKey(options: {
   const [first, ...more] = options.scope;
   if (first === undefined) throw new ConfigurationError(['--scope: expected at least one']);
   if (options.tenant !== undefined && options.scope.includes('audit:write:any-tenant')) {
-    throw new ConfigurationError(['--tenant: a key with the scope audit:write:any-tenant cannot be bound to one tenant']);
+    throw new ConfigurationError([
+      '--tenant: a key with the scope audit:write:any-tenant cannot be bound to one tenant',
+    ]);
   }
   const settings = loadSettings(processEnvironment(), ['keys']);
   const pool = createPool(requireSetting(settings.auditDatabaseUrl, 'AUDIT_DATABASE_URL'), { max: 1 });
@@ -30,7 +32,8 @@ export async function runCreateKey(options: {
         ? `${JSON.stringify({ id: key.id, prefix: key.prefix, scopes: key.scopes, tenantId: key.tenantId, secret })}\n`
         : `${secret}\n`,
     );
-    if (!options.json) process.stderr.write(`Keep it now: it is stored as a hash and never shown again (id ${key.id}).\n`);
+    if (!options.json)
+      process.stderr.write(`Keep it now: it is stored as a hash and never shown again (id ${key.id}).\n`);
     return 0;
   } finally {
     await pool.end();

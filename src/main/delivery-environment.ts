@@ -3,13 +3,23 @@
  * attributes. Waits for both instead of failing, so that the order in which machines come up does not matter; what is
  * wrong rather than away (another deployment, no such namespace, a missing attribute) ends the start with a sentence.
  */
-import { DEFAULT_POLICY } from '../domain/delivery/policy.js';
+
 import { policyHash } from '../application/delivery/policy-hash.js';
+import { DEFAULT_POLICY } from '../domain/delivery/policy.js';
 import { type Environment, requireSetting } from '../infrastructure/config/load-settings.js';
 import { readDeploymentName, storePolicy } from '../infrastructure/prisma/deployment-store.js';
 import { createPool, type PgPool } from '../infrastructure/prisma/pg-pool.js';
-import { connectTemporal, readNamespaceId, readTemporalTarget, type TemporalTarget } from '../infrastructure/temporal/connect-temporal.js';
-import { prepareSearchAttributes, type SearchAttributeNames, searchAttributeNames } from '../infrastructure/temporal/search-attributes.js';
+import {
+  connectTemporal,
+  readNamespaceId,
+  readTemporalTarget,
+  type TemporalTarget,
+} from '../infrastructure/temporal/connect-temporal.js';
+import {
+  prepareSearchAttributes,
+  type SearchAttributeNames,
+  searchAttributeNames,
+} from '../infrastructure/temporal/search-attributes.js';
 import type { RoleContext } from './role.js';
 import { untilItAnswers } from './until-it-answers.js';
 

@@ -19,6 +19,8 @@ export function reportError(error: unknown): number {
   const { name, message, stack, cause } = error as Partial<Error>;
   const configuration = name === 'StartRefusedError';
   const because = cause instanceof Error && !configuration ? ` (${cause.message})` : '';
-  process.stderr.write(`${name !== undefined && PLAIN.has(name) ? `outbox: ${message}${because}` : (stack ?? String(error))}\n`);
+  process.stderr.write(
+    `${name !== undefined && PLAIN.has(name) ? `outbox: ${message}${because}` : (stack ?? String(error))}\n`,
+  );
   return configuration ? CONFIGURATION_EXIT_CODE : 1;
 }

@@ -15,7 +15,7 @@ export async function runImportCommand(
     tenant: options.tenant,
     json: options.json,
     outboxUrl: requireSetting(settings.databaseUrl, 'OUTBOX_DATABASE_URL'),
-    deployment: environment['OUTBOX_DEPLOYMENT'],
+    deployment: environment.OUTBOX_DEPLOYMENT,
     isTTY: process.stdout.isTTY === true,
     out: process.stdout,
     err: process.stderr,

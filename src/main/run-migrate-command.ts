@@ -14,7 +14,7 @@ export async function runMigrateCommand(
     outboxUrl: settings.databaseUrl,
     auditUrl: settings.auditDatabaseUrl,
     // Without a name in either place the stored one stays.
-    deployment: options.deployment ?? environment['OUTBOX_DEPLOYMENT'],
+    deployment: options.deployment ?? environment.OUTBOX_DEPLOYMENT,
     json: options.json,
     ...(options.json ? {} : { log: (line: string) => process.stdout.write(`${line}\n`) }),
   });

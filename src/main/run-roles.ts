@@ -11,7 +11,10 @@ export async function runRolesCommand(roles: readonly RoleName[], options: { con
   const environment = processEnvironment();
   const settings = loadSettings(environment, roles);
   const config = await loadConfigFile(options.config ?? null, process.cwd());
-  const log = createLogger({ level: settings.logLevel, base: { role: roles.join('+'), deployment: settings.deployment } });
+  const log = createLogger({
+    level: settings.logLevel,
+    base: { role: roles.join('+'), deployment: settings.deployment },
+  });
   const starting = abortOnSignal();
   try {
     const running = await startRoles({ roles, settings, config, log, environment, signal: starting.signal });

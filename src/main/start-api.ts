@@ -1,8 +1,8 @@
+import { startApi } from '../http/start-api.js';
+import { requireSetting } from '../infrastructure/config/load-settings.js';
 import { createAuditApiKeys } from '../infrastructure/prisma/audit-api-keys.js';
 import { createAuditStore } from '../infrastructure/prisma/audit-store.js';
 import { createPool } from '../infrastructure/prisma/pg-pool.js';
-import { requireSetting } from '../infrastructure/config/load-settings.js';
-import { startApi } from '../http/start-api.js';
 import type { RoleContext, StartedRole } from './role.js';
 
 /** The `api` role: the audit log's entrance. Starts without its database, too: live, not ready, answering 503. */

@@ -1,11 +1,12 @@
 /** Starts roles beside each other in one process and stops them in the order in which work flows. */
+
+import type { Logger } from 'pino';
 import type { OutboxConfig } from '../application/delivery/define-config.js';
 import { startProbeServer } from '../http/probe-server.js';
 import type { Environment } from '../infrastructure/config/load-settings.js';
 import type { Settings } from '../infrastructure/config/settings.js';
 import { readDeploymentName } from '../infrastructure/prisma/deployment-store.js';
 import { installRuntime } from '../infrastructure/temporal/install-runtime.js';
-import type { Logger } from 'pino';
 import { type Counters, createCounters } from './counters.js';
 import { type DeliveryEnvironment, openDeliveryEnvironment } from './delivery-environment.js';
 import type { RoleContext, RoleName, StartedRole } from './role.js';
@@ -100,7 +101,7 @@ async function findProblems(
     if (problem !== null) problems[role] = problem;
   }
   await readDeploymentName(delivery.pool).catch(() => {
-    problems['database'] = 'the outbox database does not answer';
+    problems.database = 'the outbox database does not answer';
   });
   return problems;
 }

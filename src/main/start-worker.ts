@@ -13,7 +13,13 @@ import { createDeliveryWorker, readWorkflowBundle } from '../infrastructure/temp
 import type { DeliveryContext, StartedRole } from './role.js';
 
 /** The `worker` role: workflows, activities, dispatcher, handlers. */
-export async function startWorkerRole({ settings, config, log, counters, delivery }: DeliveryContext): Promise<StartedRole> {
+export async function startWorkerRole({
+  settings,
+  config,
+  log,
+  counters,
+  delivery,
+}: DeliveryContext): Promise<StartedRole> {
   const http = createHttpClient();
   const dispatcher = createDispatcher({
     handlers: [

@@ -1,5 +1,5 @@
-import { isIntegrationError } from '../domain/delivery/integration-error.js';
 import type { Logger } from '../application/delivery/ports.js';
+import { isIntegrationError } from '../domain/delivery/integration-error.js';
 
 const SAY_AGAIN_MS = 30_000;
 

@@ -58,7 +58,7 @@ function urlOf(database: string): string {
 }
 
 function adminUrl(): string {
-  const url = process.env['TEST_POSTGRES_URL'];
+  const url = process.env.TEST_POSTGRES_URL;
   if (url === undefined) throw new Error('no PostgreSQL: run this file in the jest project "system"');
   return url;
 }

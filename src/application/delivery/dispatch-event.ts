@@ -199,7 +199,8 @@ async function fail(
       durationMs: tookMs,
       receiptId: receipt?.id,
       endWritten: unwritten === null,
-      causes: describeFailure(error).causes,
+      // Names only: what a handler wrote into a message may be anything.
+      causes: describeFailure(error).causes.map(({ name }) => name),
     },
     'delivery.attempted',
   );

@@ -32,7 +32,7 @@ export class TemporalNotFoundError extends Error {
 /** Returns the path of an executable `temporal`. Throws one TemporalNotFoundError that names every way that was tried. */
 export async function findTemporal(options: FindTemporalOptions): Promise<string> {
   const tried: string[] = [];
-  const named = options.environment['TEMPORAL_CLI_PATH'];
+  const named = options.environment.TEMPORAL_CLI_PATH;
   if (named !== undefined) {
     // Named on purpose: falling back to another one would hide the mistake.
     if (await executable(named)) return named;
@@ -40,7 +40,7 @@ export async function findTemporal(options: FindTemporalOptions): Promise<string
   }
   tried.push('TEMPORAL_CLI_PATH: not set');
 
-  for (const folder of (options.environment['PATH'] ?? '').split(delimiter).filter((f) => f !== '')) {
+  for (const folder of (options.environment.PATH ?? '').split(delimiter).filter((f) => f !== '')) {
     const candidate = join(folder, 'temporal');
     if (await executable(candidate)) return candidate;
   }

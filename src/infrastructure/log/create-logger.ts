@@ -13,7 +13,16 @@ export interface LoggerOptions {
   readonly file?: string;
 }
 
-const SECRET_NAMES = ['authorization', 'apiKey', 'api_key', 'password', 'secret', 'token', 'cookie', 'connectionString'];
+const SECRET_NAMES = [
+  'authorization',
+  'apiKey',
+  'api_key',
+  'password',
+  'secret',
+  'token',
+  'cookie',
+  'connectionString',
+];
 const DATA_NAMES = ['payload', 'body', 'data', 'actor'];
 
 export function createLogger(options: LoggerOptions): Logger {
@@ -26,7 +35,9 @@ export function createLogger(options: LoggerOptions): Logger {
     redact: { paths: names.flatMap((name) => [name, `*.${name}`, `*.*.${name}`]), censor: '[redacted]' },
     serializers: { err: serializeError, error: serializeError },
   };
-  return options.file === undefined ? pino(settings) : pino(settings, pino.destination({ dest: options.file, sync: true }));
+  return options.file === undefined
+    ? pino(settings)
+    : pino(settings, pino.destination({ dest: options.file, sync: true }));
 }
 
 /**

@@ -39,7 +39,9 @@ export async function connectTemporal(target: TemporalTarget): Promise<NativeCon
   try {
     return await NativeConnection.connect(target.connectionOptions);
   } catch (error) {
-    throw new TemporalAwayError(`expected a Temporal server at ${target.address}, but connecting failed`, { cause: error });
+    throw new TemporalAwayError(`expected a Temporal server at ${target.address}, but connecting failed`, {
+      cause: error,
+    });
   }
 }
 

@@ -15,7 +15,10 @@ export async function downloadTemporalCli(folder: string): Promise<string> {
   });
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`not finished after ${DOWNLOAD_DEADLINE_MS / 1000} s`)), DOWNLOAD_DEADLINE_MS);
+    timer = setTimeout(
+      () => reject(new Error(`not finished after ${DOWNLOAD_DEADLINE_MS / 1000} s`)),
+      DOWNLOAD_DEADLINE_MS,
+    );
   });
   try {
     const environment = await Promise.race([started, late]);

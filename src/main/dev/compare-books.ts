@@ -120,6 +120,7 @@ async function readLatency(pool: Pool, journal: JournalBooks, options: { ownSour
   }
   if (measured.length === 0) return null;
   measured.sort((a, b) => a - b);
-  const quantile = (q: number) => Math.round(measured[Math.min(measured.length - 1, Math.ceil(q * measured.length) - 1)] ?? 0);
+  const quantile = (q: number) =>
+    Math.round(measured[Math.min(measured.length - 1, Math.ceil(q * measured.length) - 1)] ?? 0);
   return { p50: quantile(0.5), p95: quantile(0.95), p99: quantile(0.99) };
 }

@@ -7,18 +7,18 @@ import { apiKeyPrefix } from '../../application/audit/api-key-text.js';
 import { createApiKey } from '../../application/audit/create-api-key.js';
 import type { OutboxConfig } from '../../application/delivery/define-config.js';
 import { httpHandler } from '../../application/delivery/handlers/http-handler.js';
+import { type Environment, loadSettings } from '../../infrastructure/config/load-settings.js';
+import type { Settings } from '../../infrastructure/config/settings.js';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../infrastructure/embedded/embedded-postgres.js';
 import { startEmbeddedTemporal } from '../../infrastructure/embedded/embedded-temporal.js';
 import { findTemporal } from '../../infrastructure/embedded/find-temporal.js';
 import { freePort } from '../../infrastructure/embedded/free-port.js';
-import { type Environment, loadSettings } from '../../infrastructure/config/load-settings.js';
-import type { Settings } from '../../infrastructure/config/settings.js';
 import { createAuditApiKeys } from '../../infrastructure/prisma/audit-api-keys.js';
 import { createPool } from '../../infrastructure/prisma/pg-pool.js';
 import { downloadTemporalCli } from '../../infrastructure/temporal/download-cli.js';
 import { searchAttributeNames } from '../../infrastructure/temporal/search-attributes.js';
-import { runMigrate } from '../migrate.js';
 import { StartRefusedError } from '../delivery-environment.js';
+import { runMigrate } from '../migrate.js';
 import { type Started, startRoles } from '../start-roles.js';
 import { loadDevSecrets, saveDevSecrets } from './dev-secrets.js';
 import type { DevOptions, Undo } from './run-dev.js';
@@ -66,17 +66,19 @@ const PORTS = { postgres: 5433, temporal: 7233, temporalUi: 8233, api: 8080, pro
 export async function openDevWorld(given: OpenDevWorldOptions): Promise<DevWorld> {
   const { options, dataDir, environment, log, signal } = given;
   const draft: Draft = { environment: { ...environment } };
-  const outside = environment['OUTBOX_DATABASE_URL'] !== undefined || environment['AUDIT_DATABASE_URL'] !== undefined;
+  const outside = environment.OUTBOX_DATABASE_URL !== undefined || environment.AUDIT_DATABASE_URL !== undefined;
   checkOutside(environment, options);
   const samples = !outside || options.sample;
 
   const steps = new Listr<Draft>(
     [
       {
-        title: outside ? 'PostgreSQL: the one that the environment names' : 'PostgreSQL (a few seconds; longer after a crash)',
+        title: outside
+          ? 'PostgreSQL: the one that the environment names'
+          : 'PostgreSQL (a few seconds; longer after a crash)',
         task: async (_, task) => {
           signal.throwIfAborted();
-          if (!outside) await startPostgres(given, draft, (line) => void (task.output = line));
+          if (!outside) await startPostgres(given, draft, outputOf(task));
           draft.outbox = openPool(draft, 'OUTBOX_DATABASE_URL', given);
           draft.audit = openPool(draft, 'AUDIT_DATABASE_URL', given);
         },
@@ -85,7 +87,7 @@ export async function openDevWorld(given: OpenDevWorldOptions): Promise<DevWorld
         title: 'Temporal with its Web UI (a few seconds; about 3 minutes when it has to be built first)',
         task: async (_, task) => {
           signal.throwIfAborted();
-          await startTemporal(given, draft, (line) => void (task.output = line));
+          await startTemporal(given, draft, outputOf(task));
         },
       },
       {
@@ -95,9 +97,9 @@ export async function openDevWorld(given: OpenDevWorldOptions): Promise<DevWorld
           signal.throwIfAborted();
           const { text } = await runMigrate({
             command: 'deploy',
-            outboxUrl: draft.environment['OUTBOX_DATABASE_URL'],
-            auditUrl: draft.environment['AUDIT_DATABASE_URL'],
-            deployment: environment['OUTBOX_DEPLOYMENT'],
+            outboxUrl: draft.environment.OUTBOX_DATABASE_URL,
+            auditUrl: draft.environment.AUDIT_DATABASE_URL,
+            deployment: environment.OUTBOX_DEPLOYMENT,
           });
           task.output = text.replaceAll('\n', '; ');
         },
@@ -120,18 +122,29 @@ export async function openDevWorld(given: OpenDevWorldOptions): Promise<DevWorld
   );
   await steps.run();
   const { settings, outbox, audit, roles, apiKey, temporal } = draft as Required<Draft>;
-  const outboxUrl = draft.environment['OUTBOX_DATABASE_URL'] as string;
+  const outboxUrl = draft.environment.OUTBOX_DATABASE_URL as string;
   return { dataDir, settings, outbox, audit, outboxUrl, roles, apiKey, temporal, samples, log };
+}
+
+/** Lines below the step's title. */
+function outputOf(task: { output: string }): (line: string) => void {
+  return (line) => {
+    task.output = line;
+  };
 }
 
 /** An outside database is touched only as far as the options say. */
 function checkOutside(environment: Environment, options: DevOptions): void {
   const named = ['OUTBOX_DATABASE_URL', 'AUDIT_DATABASE_URL'].filter((name) => environment[name] !== undefined);
   if (named.length === 1) {
-    throw new StartRefusedError(`${named[0]} is set alone: set both database URLs, or none to use the embedded PostgreSQL`);
+    throw new StartRefusedError(
+      `${named[0]} is set alone: set both database URLs, or none to use the embedded PostgreSQL`,
+    );
   }
   if (named.length === 2 && options.once && !options.sample) {
-    throw new StartRefusedError('--once writes sample traffic: allow it on the database that the environment names with --sample');
+    throw new StartRefusedError(
+      '--once writes sample traffic: allow it on the database that the environment names with --sample',
+    );
   }
 }
 
@@ -143,8 +156,8 @@ async function startPostgres({ dataDir, undo }: OpenDevWorldOptions, draft: Draf
   });
   undo.push(() => postgres.stop());
   for (const name of ['outbox', 'audit']) await postgres.createDatabase(name);
-  draft.environment['OUTBOX_DATABASE_URL'] = postgres.url('outbox');
-  draft.environment['AUDIT_DATABASE_URL'] = postgres.url('audit');
+  draft.environment.OUTBOX_DATABASE_URL = postgres.url('outbox');
+  draft.environment.AUDIT_DATABASE_URL = postgres.url('audit');
 }
 
 function openPool(draft: Draft, variable: string, { undo, log }: OpenDevWorldOptions): Pool {
@@ -159,7 +172,7 @@ function openPool(draft: Draft, variable: string, { undo, log }: OpenDevWorldOpt
 
 async function startTemporal(given: OpenDevWorldOptions, draft: Draft, note: (line: string) => void): Promise<void> {
   const { environment, dataDir, undo } = given;
-  const configured = environment['TEMPORAL_ADDRESS'];
+  const configured = environment.TEMPORAL_ADDRESS;
   if (configured !== undefined) {
     draft.temporal = { address: configured, uiUrl: null };
     return;
@@ -176,8 +189,8 @@ async function startTemporal(given: OpenDevWorldOptions, draft: Draft, note: (li
     note,
   });
   undo.push(() => temporal.stop());
-  draft.environment['TEMPORAL_ADDRESS'] = temporal.address;
-  draft.environment['TEMPORAL_NAMESPACE'] = 'default';
+  draft.environment.TEMPORAL_ADDRESS = temporal.address;
+  draft.environment.TEMPORAL_NAMESPACE = 'default';
   draft.temporal = { address: temporal.address, uiUrl: temporal.uiUrl };
 }
 
@@ -185,7 +198,7 @@ async function startRolesOfDev(given: OpenDevWorldOptions, draft: Draft, samples
   const { dataDir, environment, config, log, signal, undo } = given;
   const secretsFile = join(dataDir, 'secrets.json');
   let secrets = await loadDevSecrets(secretsFile);
-  if (environment['OUTBOX_AUDIT_API_KEY'] === undefined && !(await keyStands(draft, secrets.auditApiKey))) {
+  if (environment.OUTBOX_AUDIT_API_KEY === undefined && !(await keyStands(draft, secrets.auditApiKey))) {
     const { secret } = await createApiKey({ keys: createAuditApiKeys(draft.audit as Pool) })({
       name: 'outbox dev',
       scopes: ['audit:write', 'audit:read', 'audit:write:any-tenant'],
@@ -193,18 +206,18 @@ async function startRolesOfDev(given: OpenDevWorldOptions, draft: Draft, samples
     secrets = { ...secrets, auditApiKey: secret };
     await saveDevSecrets(secretsFile, secrets);
   }
-  const apiPort = await freePort(Number(environment['OUTBOX_API_PORT'] ?? PORTS.api));
-  const probePort = await freePort(Number(environment['OUTBOX_PROBE_PORT'] ?? PORTS.probe));
+  const apiPort = await freePort(Number(environment.OUTBOX_API_PORT ?? PORTS.api));
+  const probePort = await freePort(Number(environment.OUTBOX_PROBE_PORT ?? PORTS.probe));
   draft.environment = {
     AUDIT_FINGERPRINT_KEYS: secrets.fingerprintKeys,
     OUTBOX_AUDIT_API_KEY: secrets.auditApiKey ?? undefined,
     ...draft.environment,
     OUTBOX_API_PORT: String(apiPort),
     OUTBOX_PROBE_PORT: String(probePort),
-    OUTBOX_AUDIT_URL: environment['OUTBOX_AUDIT_URL'] ?? `http://127.0.0.1:${apiPort}`,
+    OUTBOX_AUDIT_URL: environment.OUTBOX_AUDIT_URL ?? `http://127.0.0.1:${apiPort}`,
   };
   draft.settings = loadSettings(draft.environment, ['api', 'relay', 'worker']);
-  draft.apiKey = draft.environment['OUTBOX_AUDIT_API_KEY'] as string;
+  draft.apiKey = draft.environment.OUTBOX_AUDIT_API_KEY as string;
 
   const handlers = [...(config.handlers ?? [])];
   if (samples) {

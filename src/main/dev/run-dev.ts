@@ -5,8 +5,8 @@
 import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Logger } from 'pino';
-import { type Environment, loadSettings } from '../../infrastructure/config/load-settings.js';
 import { loadConfigFile } from '../../infrastructure/config/load-config-file.js';
+import { type Environment, loadSettings } from '../../infrastructure/config/load-settings.js';
 import { processEnvironment } from '../../infrastructure/config/process-environment.js';
 import { createLogger } from '../../infrastructure/log/create-logger.js';
 import { abortOnSignal, runUntilSignal } from '../run-until-signal.js';

@@ -4,7 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
-import { compareBooks, type Comparison } from './compare-books.js';
+import { type Comparison, compareBooks } from './compare-books.js';
 import type { DevWorld } from './dev-world.js';
 import { importSampleEvents } from './import-sample.js';
 import { openJournal, readJournal } from './journal.js';
@@ -40,12 +40,18 @@ export async function runOnce(world: DevWorld, signal: AbortSignal): Promise<num
   const journal = await readJournal(file);
   const own = [...journal.committed.values()].filter((entry) => entry.run === run);
   const problems = [...comparison.problems];
-  if (own.length !== expected.committed) problems.push(`expected ${expected.committed} committed events, the journal has ${own.length}`);
+  if (own.length !== expected.committed)
+    problems.push(`expected ${expected.committed} committed events, the journal has ${own.length}`);
   if (imported.refused > 0) problems.push(`the import refused ${imported.refused} lines`);
-  if (comparison.open > 0) problems.push(`${comparison.open} events have not landed within ${LANDING_DEADLINE_MS / 60_000} minutes`);
+  if (comparison.open > 0)
+    problems.push(`${comparison.open} events have not landed within ${LANDING_DEADLINE_MS / 60_000} minutes`);
   for (const problem of problems.slice(0, 20)) say(`PROBLEM   ${problem}`);
   if (problems.length > 20) say(`PROBLEM   and ${problems.length - 20} more`);
-  say(problems.length === 0 ? 'The books agree: every committed event landed once, nothing else did.' : 'The books do NOT agree.');
+  say(
+    problems.length === 0
+      ? 'The books agree: every committed event landed once, nothing else did.'
+      : 'The books do NOT agree.',
+  );
   return problems.length === 0 ? 0 : 1;
 }
 

@@ -17,14 +17,15 @@ export const SAMPLE_KINDS = ['signIn', 'placeOrder', 'bill', 'refusedPayment', '
 export type SampleKind = (typeof SAMPLE_KINDS)[number];
 
 /** What each transaction leaves behind: events appended, whether it commits, what becomes of its events. */
-export const SAMPLE_OUTCOMES: Readonly<Record<SampleKind, { events: number; commits: boolean; expect: Expectation }>> = {
-  signIn: { events: 1, commits: true, expect: 'delivered' },
-  placeOrder: { events: 1, commits: true, expect: 'delivered' },
-  bill: { events: 2, commits: true, expect: 'delivered' },
-  refusedPayment: { events: 1, commits: false, expect: 'delivered' },
-  export: { events: 1, commits: true, expect: 'delivered' },
-  refusedExport: { events: 1, commits: true, expect: 'dead' },
-};
+export const SAMPLE_OUTCOMES: Readonly<Record<SampleKind, { events: number; commits: boolean; expect: Expectation }>> =
+  {
+    signIn: { events: 1, commits: true, expect: 'delivered' },
+    placeOrder: { events: 1, commits: true, expect: 'delivered' },
+    bill: { events: 2, commits: true, expect: 'delivered' },
+    refusedPayment: { events: 1, commits: false, expect: 'delivered' },
+    export: { events: 1, commits: true, expect: 'delivered' },
+    refusedExport: { events: 1, commits: true, expect: 'dead' },
+  };
 
 const TENANTS = ['acme', 'globex', 'initech'] as const;
 const PEOPLE = ['ada', 'grace', 'linus', 'margaret', 'edsger'] as const;

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import type { DevWorld } from './dev-world.js';
-import { openJournal } from './journal.js';
 import { importSampleEvents } from './import-sample.js';
+import { openJournal } from './journal.js';
 import { runSampleTransaction, SAMPLE_KINDS } from './sample-application.js';
 
 const EVERY_MS = 600;
@@ -12,7 +12,9 @@ export function runSampleTraffic(world: DevWorld): { stop(): Promise<void> } {
   const journal = openJournal(join(world.dataDir, 'journal.ndjson'), randomUUID());
   const stopping = new AbortController();
   const running = (async () => {
-    await importSampleEvents(world, stopping.signal).catch((err: unknown) => world.log.warn({ err }, 'sample.import_failed'));
+    await importSampleEvents(world, stopping.signal).catch((err: unknown) =>
+      world.log.warn({ err }, 'sample.import_failed'),
+    );
     for (let i = 0; !stopping.signal.aborted; i += 1) {
       try {
         // One refused export among many: enough dead letters to look at, not a page full of them.

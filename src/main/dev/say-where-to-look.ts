@@ -16,7 +16,9 @@ export function sayWhereToLook(world: DevWorld, out: Writable): void {
     'Try: curl -i -X POST -H "Authorization: Bearer $KEY" -H "Content-Type: application/json" \\',
     `       -d '{"identities":[]}' ${api}/integration/v1/audit/lookup`,
     '',
-    world.samples ? 'Sample traffic runs, about two events a second. Ctrl-C stops everything in order.' : 'Ctrl-C stops everything in order.',
+    world.samples
+      ? 'Sample traffic runs, about two events a second. Ctrl-C stops everything in order.'
+      : 'Ctrl-C stops everything in order.',
     '',
   ];
   out.write(lines.join('\n'));
