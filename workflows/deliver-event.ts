@@ -158,7 +158,7 @@ async function regularAttempts(input: DeliverEventInput, first: Handover): Promi
     return answer;
   } catch (error) {
     const failure = readFailure(error);
-    if (failure.kind === 'cancelled') return TERMINATED;
+    if (failure.kind === 'cancelled' || failure.kind === 'timeout') return TERMINATED;
     if (failure.kind !== 'failed') throw error;
     const { code, status, attempt: n } = failure;
     return { kind: 'ended', code, attempt: n === null ? null : { n, local: false, status } };

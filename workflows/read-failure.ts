@@ -1,4 +1,4 @@
-/** What an activity's failure means for the delivery. Looks at `retryState` first, then at the cause. */
+/** What an activity's failure means for the delivery. The text of a message decides nothing. */
 import { RetryState, TimeoutType } from '@temporalio/common';
 import { ActivityFailure, ApplicationFailure, TimeoutFailure } from '@temporalio/workflow';
 import { type CarriedState, NOTHING_CARRIED } from '../src/domain/delivery/carried-state.js';
@@ -18,7 +18,7 @@ export type ReadFailure =
     }
   /** The run was cancelled; the last attempt failed, and would have been retried. */
   | { readonly kind: 'cancelled' }
-  /** Local: started, and its time ran out. */
+  /** Started, and its time ran out. Of regular ones only the last before a cancellation: all others are retried. */
   | { readonly kind: 'timeout' }
   /** Local: no place in this worker in time. No attempt was made. */
   | { readonly kind: 'not-started' }
@@ -29,12 +29,13 @@ export function readFailure(error: unknown): ReadFailure {
   // A local activity's failure may come bare, without the ActivityFailure around it (SDK 1.23, tried).
   const cause = error instanceof ActivityFailure ? error.cause : error;
   const retryState = error instanceof ActivityFailure ? error.retryState : undefined;
-  const details = cause instanceof ApplicationFailure ? detailsOf(cause) : null;
-  if (retryState === RetryState.CANCEL_REQUESTED) return { kind: 'cancelled' };
   if (cause instanceof TimeoutFailure) {
     if (cause.timeoutType === TimeoutType.START_TO_CLOSE) return { kind: 'timeout' };
     if (cause.timeoutType === TimeoutType.SCHEDULE_TO_START) return { kind: 'not-started' };
   }
+  // After the timeouts: a local one comes with this state too (SDK 1.23, tried).
+  if (retryState === RetryState.CANCEL_REQUESTED) return { kind: 'cancelled' };
+  const details = cause instanceof ApplicationFailure ? detailsOf(cause) : null;
   if (details === null) return { kind: 'unknown', error };
   return {
     kind: 'failed',

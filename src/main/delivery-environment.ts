@@ -5,6 +5,7 @@
  */
 
 import { policyHash } from '../application/delivery/policy-hash.js';
+import { defaultTaskQueue } from '../domain/delivery/deployment.js';
 import { DEFAULT_POLICY } from '../domain/delivery/policy.js';
 import { type Environment, requireSetting } from '../infrastructure/config/load-settings.js';
 import { readDeploymentName, storePolicy } from '../infrastructure/prisma/deployment-store.js';
@@ -67,7 +68,7 @@ export async function openDeliveryEnvironment(
       connection,
       target,
       deployment: settings.deployment,
-      taskQueue: settings.taskQueue ?? `outbox-${settings.deployment}`,
+      taskQueue: settings.taskQueue ?? defaultTaskQueue(settings.deployment),
       policyHash: hash,
       searchAttributes: mode === 'off' ? null : searchAttributeNames(prefix),
       close: async () => {

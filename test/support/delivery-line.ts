@@ -152,7 +152,7 @@ export async function createDeliveryLine(options: LineOptions) {
     identity: 'test-worker',
     workflowBundle: await workflowBundle(),
     shutdownGraceMs: 500,
-    slots: { workflowTasks: 20, cachedWorkflows: 20, ...options.slots },
+    ...(options.slots === undefined ? {} : { slots: options.slots }),
     activities:
       options.activities ??
       createActivities({

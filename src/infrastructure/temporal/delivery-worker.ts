@@ -46,8 +46,9 @@ export async function createDeliveryWorker(options: DeliveryWorkerOptions): Prom
     maxConcurrentLocalActivityExecutions: slots.localActivities,
     maxConcurrentActivityTaskExecutions: slots.regularActivities,
     maxCachedWorkflows: slots.cachedWorkflows,
-    // Most runs live for one task, which comes by the non-sticky queue.
-    workflowTaskPollerBehavior: { type: 'autoscaling', initial: 10, maximum: 50 },
+    // Most runs live for one task, which comes by the non-sticky queue. There are as many pollers again for the sticky
+    // one, and each holds a slot: an eager start needs a slot that none of them holds.
+    workflowTaskPollerBehavior: { type: 'autoscaling', initial: 5, maximum: 25 },
     activityTaskPollerBehavior: { type: 'autoscaling', initial: 5, maximum: 50 },
   });
 }
