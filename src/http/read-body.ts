@@ -50,12 +50,14 @@ export function readBody(req: IncomingMessage, limit: number): Promise<Buffer> {
       else chunks.push(chunk);
     };
     const onEnd = () => finish(() => resolve(Buffer.concat(chunks)));
-    const onCut = () =>
-      fail(new HttpProblem('incomplete_body', 'Expected the whole body, the connection ended before'));
+    const onCut = () => fail(cut());
 
     req.on('data', onSent);
     req.on('error', onCut);
-    req.once('close', onCut); // after 'end' it changes nothing: the promise is settled
+    // A whole body closes the request too, while the decoder still has some of it.
+    req.once('close', () => {
+      if (!req.complete) onCut();
+    });
     if (decoder === null) {
       req.once('end', onEnd);
     } else {
