@@ -131,13 +131,15 @@ export interface LineOptions {
   /** Instead of ours, for answers that ours never give. */
   readonly activities?: DeliveryActivities;
   readonly slots?: DeliveryWorkerOptions['slots'];
+  /** False: no worker, only the starter. */
+  readonly run?: boolean;
   /** Of a line that stopped: this one goes on with its task queue. */
   readonly deployment?: string;
 }
 
 /** A worker that runs, and a starter, on a task queue of their own. */
 export async function createDeliveryLine(options: LineOptions) {
-  if (Runtime._instance === undefined) Runtime.install({ logger: new DefaultLogger('WARN'), shutdownSignals: [] });
+  if (Runtime._instance === undefined) Runtime.install({ logger: new DefaultLogger('ERROR'), shutdownSignals: [] });
   const { store, dispatcher, attempts = store.attempts, deadLetters = store.deadLetters } = options;
   const connection = await NativeConnection.connect({ address: temporalAddress() });
   const client = new Client({ connection });
@@ -145,28 +147,37 @@ export async function createDeliveryLine(options: LineOptions) {
   const taskQueue = `outbox-${deployment}`;
   const fenced: string[] = [];
   const log = silentLog;
-  const worker = await createDeliveryWorker({
-    connection,
-    namespace: 'default',
-    taskQueue,
-    identity: 'test-worker',
-    workflowBundle: await workflowBundle(),
-    shutdownGraceMs: 500,
-    ...(options.slots === undefined ? {} : { slots: options.slots }),
-    activities:
-      options.activities ??
-      createActivities({
-        dispatchEvent: (input) =>
-          dispatchEvent(
-            { attempts, dispatcher, log, random: () => 0.5, onFencedSettle: () => fenced.push(input.run.eventId) },
-            input,
-          ),
-        recordDeadLetter: (input) => recordDeadLetter({ deadLetters, log }, input),
-        log,
-        identity: 'test-worker',
-      }),
-  });
-  const running = worker.run();
+  const worker =
+    options.run === false
+      ? null
+      : await createDeliveryWorker({
+          connection,
+          namespace: 'default',
+          taskQueue,
+          identity: 'test-worker',
+          workflowBundle: await workflowBundle(),
+          shutdownGraceMs: 500,
+          ...(options.slots === undefined ? {} : { slots: options.slots }),
+          activities:
+            options.activities ??
+            createActivities({
+              dispatchEvent: (input) =>
+                dispatchEvent(
+                  {
+                    attempts,
+                    dispatcher,
+                    log,
+                    random: () => 0.5,
+                    onFencedSettle: () => fenced.push(input.run.eventId),
+                  },
+                  input,
+                ),
+              recordDeadLetter: (input) => recordDeadLetter({ deadLetters, log }, input),
+              log,
+              identity: 'test-worker',
+            }),
+        });
+  const running = worker?.run();
   const starter = createWorkflowStarter({
     connection,
     namespace: 'default',
@@ -189,7 +200,7 @@ export async function createDeliveryLine(options: LineOptions) {
     run: (eventId: string, epoch = 0): WorkflowHandle =>
       client.workflow.getHandle(eventRunId({ deployment, eventId, epoch })),
     async stop() {
-      worker.shutdown();
+      worker?.shutdown();
       await running;
       await connection.close();
     },

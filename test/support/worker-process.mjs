@@ -1,0 +1,40 @@
+// A worker in a process of its own, to be killed: the built package, and a dispatcher that says where it is and then
+// never answers. Arguments: database URL, Temporal address, task queue.
+
+import { fileURLToPath } from 'node:url';
+import { NativeConnection } from '@temporalio/worker';
+import { createActivities } from '../../dist/activities/create-activities.js';
+import { dispatchEvent } from '../../dist/src/application/delivery/dispatch-event.js';
+import { recordDeadLetter } from '../../dist/src/application/delivery/record-dead-letter.js';
+import { createAttemptStore } from '../../dist/src/infrastructure/prisma/attempt-store.js';
+import { createDeadLetterStore } from '../../dist/src/infrastructure/prisma/dead-letter-store.js';
+import { createPool } from '../../dist/src/infrastructure/prisma/pg-pool.js';
+import { createDeliveryWorker, readWorkflowBundle } from '../../dist/src/infrastructure/temporal/delivery-worker.js';
+
+const [databaseUrl, address, taskQueue] = process.argv.slice(2);
+const pool = createPool(databaseUrl);
+const log = { debug() {}, info() {}, warn() {}, error() {} };
+const dispatcher = {
+  dispatch(event, { mode }) {
+    process.stdout.write(`dispatching ${mode} ${event.id}\n`);
+    return new Promise(() => {});
+  },
+};
+const worker = await createDeliveryWorker({
+  connection: await NativeConnection.connect({ address }),
+  namespace: 'default',
+  taskQueue,
+  identity: `killed-${process.pid}`,
+  workflowBundle: await readWorkflowBundle(fileURLToPath(new URL('../../dist/workflow-bundle.js', import.meta.url))),
+  activities: createActivities({
+    dispatchEvent: (input) =>
+      dispatchEvent(
+        { attempts: createAttemptStore(pool), dispatcher, log, random: Math.random, onFencedSettle() {} },
+        input,
+      ),
+    recordDeadLetter: (input) => recordDeadLetter({ deadLetters: createDeadLetterStore(pool), log }, input),
+    log,
+    identity: `killed-${process.pid}`,
+  }),
+});
+await worker.run();

@@ -1,0 +1,75 @@
+/**
+ * Workers killed by SIGKILL in the middle of an attempt. Real Temporal, PostgreSQL and processes; the dispatcher of the
+ * killed one never answers, the one of the next is scripted. The killed worker runs the built package.
+ */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { DEFAULT_TIMEOUTS } from '../../src/domain/delivery/delivery-timeouts.js';
+import {
+  createDeliveryLine,
+  createDeliveryStore,
+  createScriptedDispatcher,
+  type DeliveryStore,
+  readHistory,
+} from '../support/delivery-line.js';
+import { temporalAddress } from '../support/temporal.js';
+
+const { dispatcher, modes } = createScriptedDispatcher();
+let store: DeliveryStore;
+beforeAll(async () => {
+  store = await createDeliveryStore();
+});
+afterAll(() => store.close());
+
+type Dying = Pick<Awaited<ReturnType<typeof withDyingWorker>>, 'child' | 'output'>;
+
+/** A task queue whose only worker is one that will be killed. */
+async function withDyingWorker() {
+  const timeouts = { ...DEFAULT_TIMEOUTS, regular: { ...DEFAULT_TIMEOUTS.regular, startToCloseMs: 1_000 } };
+  const line = await createDeliveryLine({ store, dispatcher, timeouts, eager: false, run: false });
+  const script = fileURLToPath(new URL('../support/worker-process.mjs', import.meta.url));
+  const child = spawn(process.execPath, [script, store.url, temporalAddress(), line.taskQueue], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const next = () => createDeliveryLine({ store, dispatcher, deployment: line.deployment });
+  return { line, next, child, output: child.stdout };
+}
+
+async function killWhileDispatching({ child, output }: Dying, mode: string): Promise<void> {
+  for await (const chunk of output) if (String(chunk).includes(`dispatching ${mode}`)) break;
+  child.kill('SIGKILL');
+  await once(child, 'exit');
+}
+
+it('R10: killed in the local attempt: the next one goes regular and counts it as lost; no second local one', async () => {
+  const { line, next, ...dying } = await withDyingWorker();
+  const id = await store.append();
+  await line.start(id);
+  await killWhileDispatching(dying, 'local');
+  const second = await next();
+  expect(await second.run(id).result()).toMatchObject({ kind: 'delivered' });
+  expect(modes(id)).toEqual(['regular']);
+  expect(await readHistory(second.run(id))).toEqual(['scheduled dispatchEvent']);
+  expect(await store.attemptRows(id)).toEqual([
+    { n: 1, local: true, code: 'DELIVERY.ATTEMPT_LOST', finished: true },
+    { n: 2, local: false, code: null, finished: true },
+  ]);
+  await second.stop();
+  await line.stop();
+});
+
+it('R11: killed in a regular attempt: its row is closed as lost by the next one, which delivers', async () => {
+  const { line, next, ...dying } = await withDyingWorker();
+  const id = await store.append();
+  await line.start(id, { firstAttempt: 'regular' });
+  await killWhileDispatching(dying, 'regular');
+  const second = await next();
+  expect(await second.run(id).result()).toMatchObject({ kind: 'delivered' });
+  expect(await store.attemptRows(id)).toEqual([
+    { n: 1, local: false, code: 'DELIVERY.ATTEMPT_LOST', finished: true },
+    { n: 2, local: false, code: null, finished: true },
+  ]);
+  await second.stop();
+  await line.stop();
+});

@@ -1,0 +1,114 @@
+/**
+ * Determinism: histories of real runs replay against the workflow as it is now. The committed ones (test/fixtures/histories)
+ * are of runs that may still be open somewhere; the fresh ones are written by real runs of this test. Real Temporal and
+ * PostgreSQL, scripted dispatcher. `OUTBOX_RECORD_HISTORIES=1` commits the fresh ones.
+ */
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { Worker } from '@temporalio/worker';
+import { DEFAULT_TIMEOUTS } from '../../src/domain/delivery/delivery-timeouts.js';
+import { IntegrationError } from '../../src/domain/delivery/integration-error.js';
+import {
+  createDeliveryLine,
+  createDeliveryStore,
+  createScriptedDispatcher,
+  type DeliveryLine,
+  type DeliveryStore,
+  RECEIPT,
+  type Step,
+  workflowBundle,
+} from '../support/delivery-line.js';
+import { eventually } from '../support/eventually.js';
+
+const FOLDER = fileURLToPath(new URL('../fixtures/histories/', import.meta.url));
+const broken = new IntegrationError('HTTP.SERVER_ERROR', { status: 500 });
+const refused = new IntegrationError('HTTP.CLIENT_ERROR', { status: 404 });
+const later = new IntegrationError('HTTP.RATE_LIMITED', { status: 429, retryAfterMs: 3_600_000 });
+
+const untilAborted: Step = ({ signal }) =>
+  new Promise((_, reject) => {
+    signal.addEventListener('abort', () => reject(new IntegrationError('DELIVERY.CANCELLED')));
+  });
+
+const SCENARIOS: Record<string, { steps: Step[]; firstAttempt?: 'regular'; cancel?: true }> = {
+  'delivered-locally': { steps: [RECEIPT] },
+  'delivered-after-failures': { steps: [broken, broken, RECEIPT] },
+  'local-timeout': { steps: [untilAborted, RECEIPT] },
+  'busy-then-delivered': { steps: ['busy', RECEIPT] },
+  'regular-from-the-start': { steps: [RECEIPT], firstAttempt: 'regular' },
+  'dead-after-the-first': { steps: [refused] },
+  'dead-after-the-last': { steps: [broken] },
+  'cancelled-in-a-backoff': { steps: [later], cancel: true },
+};
+
+let store: DeliveryStore;
+let line: DeliveryLine;
+const { dispatcher, script } = createScriptedDispatcher();
+beforeAll(async () => {
+  store = await createDeliveryStore();
+  const local = { ...DEFAULT_TIMEOUTS.local, startToCloseMs: 500 };
+  line = await createDeliveryLine({ store, dispatcher, timeouts: { ...DEFAULT_TIMEOUTS, local } });
+  const id = await store.append();
+  await line.start(id);
+  await line.run(id).result();
+  History = (await line.run(id).fetchHistory()).constructor as unknown as HistoryClass;
+});
+afterAll(async () => {
+  await line.stop();
+  await store.close();
+});
+
+/**
+ * Histories as JSON, by the message class that the client answers with. The SDK's own historyToJSON and historyFromJSON
+ * fail where npm installs more than one copy of protobufjs, as it does here.
+ */
+interface HistoryClass {
+  fromObject(json: object): object;
+  toObject(history: object, options: { longs: typeof String; enums: typeof String; bytes: typeof String }): object;
+}
+let History: HistoryClass;
+
+const read = async (name: string) => History.fromObject(JSON.parse(await readFile(`${FOLDER}${name}`, 'utf8')));
+
+async function replay(history: unknown): Promise<Error | undefined> {
+  const options = { workflowBundle: await workflowBundle() };
+  for await (const { error } of Worker.runReplayHistories(options, [{ workflowId: 'main:replayed:0', history }])) {
+    return error;
+  }
+  throw new Error('expected the replay to answer');
+}
+
+it.each(Object.keys(SCENARIOS))('a fresh history replays: %s', async (name) => {
+  const { steps, firstAttempt = 'local', cancel } = SCENARIOS[name] ?? { steps: [] };
+  const id = await store.append();
+  script(id, ...steps);
+  await line.start(id, { firstAttempt });
+  const run = line.run(id);
+  if (cancel) {
+    await eventually('the first failure', async () => (await store.attemptRows(id))[0]?.finished);
+    await run.cancel();
+  }
+  await run.result().catch(() => undefined);
+  const history = await run.fetchHistory();
+  if (process.env['OUTBOX_RECORD_HISTORIES'] === '1') {
+    const json = History.toObject(history, { longs: String, enums: String, bytes: String });
+    await writeFile(`${FOLDER}${name}.json`, `${JSON.stringify(json, null, 2)}\n`);
+  }
+  expect(await replay(history)).toBeUndefined();
+});
+
+describe('committed histories', () => {
+  it('replay, each of them', async () => {
+    const names = (await readdir(FOLDER)).filter((name) => name.endsWith('.json') && !name.startsWith('must-fail'));
+    expect(names.length).toBeGreaterThanOrEqual(Object.keys(SCENARIOS).length);
+    for (const name of names) {
+      const error = await replay(await read(name));
+      expect({ name, error }).toEqual({ name, error: undefined });
+    }
+  });
+
+  it('the one of another order of steps fails: the gate can fail', async () => {
+    const error = await replay(await read('must-fail.json'));
+    expect(error?.name).toBe('DeterminismViolationError');
+  });
+});
