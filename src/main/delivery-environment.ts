@@ -8,7 +8,7 @@ import { policyHash } from '../application/delivery/policy-hash.js';
 import { defaultTaskQueue } from '../domain/delivery/deployment.js';
 import { DEFAULT_POLICY } from '../domain/delivery/policy.js';
 import { type Environment, requireSetting } from '../infrastructure/config/load-settings.js';
-import { readDeploymentName, storePolicy } from '../infrastructure/prisma/deployment-store.js';
+import { createDeploymentStore } from '../infrastructure/prisma/deployment-store.js';
 import { createPool, type PgPool } from '../infrastructure/prisma/pg-pool.js';
 import {
   connectTemporal,
@@ -26,6 +26,8 @@ import { untilItAnswers } from './until-it-answers.js';
 
 export interface DeliveryEnvironment {
   readonly pool: PgPool;
+  /** Whether the outbox database answers. */
+  ping(): Promise<void>;
   readonly connection: Awaited<ReturnType<typeof connectTemporal>>;
   readonly target: TemporalTarget;
   readonly deployment: string;
@@ -48,14 +50,11 @@ export async function openDeliveryEnvironment(
   });
   const undo: (() => Promise<unknown>)[] = [() => pool.end()];
   try {
-    const stored = await untilItAnswers('the outbox database', () => readDeploymentName(pool), { log, signal }).catch(
-      (error: unknown) => {
-        throw isUndefinedTable(error) ? new StartRefusedError(NOT_MIGRATED, { cause: error }) : error;
-      },
-    );
+    const store = createDeploymentStore(pool);
+    const stored = await untilItAnswers('the outbox database', () => store.readName(), { log, signal });
     checkDeployment(stored, settings.deployment);
     const hash = policyHash(DEFAULT_POLICY);
-    await untilItAnswers('the outbox database', () => storePolicy(pool, hash, DEFAULT_POLICY), { log, signal });
+    await untilItAnswers('the outbox database', () => store.storePolicy(hash, DEFAULT_POLICY), { log, signal });
 
     const target = readTemporalTarget(environment);
     const connection = await untilItAnswers('Temporal', () => connectTemporal(target), { log, signal });
@@ -65,6 +64,7 @@ export async function openDeliveryEnvironment(
     await prepareSearchAttributes(connection, { namespace: target.namespace, prefix, mode });
     return {
       pool,
+      ping: async () => void (await store.readName()),
       connection,
       target,
       deployment: settings.deployment,
@@ -82,12 +82,6 @@ export async function openDeliveryEnvironment(
 }
 
 const NOT_MIGRATED = 'the outbox database is not migrated: run `outbox migrate deploy` first';
-
-/** 42P01 undefined_table, 3F000 invalid_schema_name. */
-function isUndefinedTable(error: unknown): boolean {
-  const { code } = error as { code?: unknown };
-  return code === '42P01' || code === '3F000';
-}
 
 /** R1: workflow ids and the task queue carry the name, so a wrong one would start every event a second time. */
 function checkDeployment(stored: string | null, configured: string): void {

@@ -5,7 +5,6 @@ import type { OutboxConfig } from '../application/delivery/define-config.js';
 import { startProbeServer } from '../http/probe-server.js';
 import type { Environment } from '../infrastructure/config/load-settings.js';
 import type { Settings } from '../infrastructure/config/settings.js';
-import { readDeploymentName } from '../infrastructure/prisma/deployment-store.js';
 import { installRuntime } from '../infrastructure/temporal/install-runtime.js';
 import { type Counters, createCounters } from './counters.js';
 import { type DeliveryEnvironment, openDeliveryEnvironment } from './delivery-environment.js';
@@ -100,7 +99,7 @@ async function findProblems(
     const problem = running === undefined ? 'not started yet' : await running.notReady();
     if (problem !== null) problems[role] = problem;
   }
-  await readDeploymentName(delivery.pool).catch(() => {
+  await delivery.ping().catch(() => {
     problems.database = 'the outbox database does not answer';
   });
   return problems;
