@@ -106,7 +106,8 @@ function readRefusal(error: unknown): StartAnswer {
 /** The client wraps what the server said. */
 function findGrpcError(error: unknown): { code: number; details: string } | null {
   for (let e = error; e instanceof Error; e = e.cause) {
-    if (isGrpcServiceError(e)) return { code: Number(e.code), details: e.details };
+    // A native connection leaves `details` empty and puts the server's words into the message.
+    if (isGrpcServiceError(e)) return { code: Number(e.code), details: e.details || e.message };
   }
   return null;
 }

@@ -1,0 +1,125 @@
+/**
+ * The use case of one attempt: what it answers and hands on where the store does not do its part. Store and dispatcher are
+ * scripted; the same store's real statements are in test/integration, whole runs in test/workflows.
+ */
+import { jest } from '@jest/globals';
+import { type DispatchEventInput, dispatchEvent } from '../../src/application/delivery/dispatch-event.js';
+import type { AttemptStore, Dispatcher } from '../../src/application/delivery/ports.js';
+import { NO_ATTEMPTS } from '../../src/domain/delivery/attempt-totals.js';
+import { addUnwritten, NOTHING_CARRIED, type UnwrittenEnd } from '../../src/domain/delivery/carried-state.js';
+import { IntegrationError } from '../../src/domain/delivery/integration-error.js';
+import type { OutboxEvent } from '../../src/domain/delivery/outbox-event.js';
+import { DEFAULT_POLICY } from '../../src/domain/delivery/policy.js';
+
+const EVENT = { id: 'e', eventName: 'a.b.v1', routingKey: 'audit.log' } as OutboxEvent;
+const RECEIPT = { id: 'rec', hash: 'h', status: 201, at: '2026-01-01T00:00:00.000Z', replayed: false };
+const away = () => Promise.reject(new IntegrationError('STORE.UNAVAILABLE'));
+const log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
+
+function set(store: Partial<AttemptStore>, dispatch: Dispatcher['dispatch'] = async () => RECEIPT) {
+  const attempts: AttemptStore = {
+    loadEvent: async () => ({ kind: 'found', event: EVENT, policy: DEFAULT_POLICY }),
+    beginAttempt: async () => ({ kind: 'begun', event: EVENT, policy: DEFAULT_POLICY, n: 3, totals: NO_ATTEMPTS }),
+    failAttempt: async () => {},
+    removeAttempt: async () => {},
+    settle: async () => 'settled',
+    ...store,
+  };
+  const sent = jest.fn(dispatch);
+  const deps = { attempts, dispatcher: { dispatch: sent }, log, random: () => 0.5, onFencedSettle: () => {} };
+  return { sent, run: (more: Partial<DispatchEventInput> = {}) => dispatchEvent(deps, { ...INPUT, ...more }) };
+}
+
+const INPUT: DispatchEventInput = {
+  run: { eventId: 'e', epoch: 0, carrier: null },
+  mode: 'regular',
+  previous: null,
+  carried: NOTHING_CARRIED,
+  runId: 'r',
+  worker: 'w#7',
+  deadlines: { storeMs: 20, sendMs: 20, totalMs: 40 },
+  signal: new AbortController().signal,
+};
+const end = (worker: string, code: UnwrittenEnd['code'] = null): UnwrittenEnd => ({ worker, code, status: null });
+
+it('R11: cannot insert: STORE.UNAVAILABLE, nothing sent, nothing spent, and the row that may stand is named', async () => {
+  const { run, sent } = set({ beginAttempt: away });
+  const carried = { ...NOTHING_CARRIED, unwritten: [end('w#6', 'HTTP.TIMEOUT')] };
+  expect(await run({ carried })).toMatchObject({
+    kind: 'failed',
+    code: 'STORE.UNAVAILABLE',
+    attempt: null,
+    delayMs: expect.any(Number),
+    carried: { unwritten: [end('w#6', 'HTTP.TIMEOUT'), end('w#7')] },
+  });
+  expect(sent).not.toHaveBeenCalled();
+});
+
+it('R12: a failure that cannot be written is handed on with its code, one that spends nothing without', async () => {
+  const failing = { failAttempt: away, removeAttempt: away };
+  for (const [code, kept] of [
+    ['HTTP.NETWORK', 'HTTP.NETWORK'],
+    ['DESTINATION.OPEN', null],
+  ] as const) {
+    const { run } = set(failing, () => Promise.reject(new IntegrationError(code)));
+    const carried = { ...NOTHING_CARRIED, unwritten: [end('w#1')] };
+    expect(await run({ carried })).toMatchObject({ code, attempt: 3, carried: { unwritten: [end('w#7', kept)] } });
+  }
+});
+
+it('R15: a receipt that cannot be settled is handed on by id and hash; with it nothing is loaded or sent', async () => {
+  const first = await set({ settle: away }).run();
+  const receipt = { id: 'rec', hash: 'h', n: 3 };
+  expect(first).toMatchObject({ code: 'STORE.UNAVAILABLE', carried: { receipt, unwritten: [] } });
+  const settle = jest.fn<AttemptStore['settle']>(async () => 'settled');
+  const second = set({ settle, beginAttempt: away });
+  expect(await second.run({ carried: { ...NOTHING_CARRIED, receipt } })).toEqual({
+    kind: 'delivered',
+    receiptId: 'rec',
+  });
+  expect(settle.mock.calls[0]?.slice(1, 3)).toMatchObject([{ id: 'rec', hash: 'h' }, 3]);
+  expect(second.sent).not.toHaveBeenCalled();
+});
+
+it('R15: a receipt that came too late for the deadline is settled all the same', async () => {
+  const { run } = set({}, () => new Promise((resolve) => setTimeout(() => resolve(RECEIPT), 60)));
+  expect(await run()).toEqual({ kind: 'delivered', receiptId: 'rec' });
+});
+
+it('R19: an event that is not there is tried five times in all, one minute apart', async () => {
+  const missing = set({
+    beginAttempt: async () => ({ kind: 'not-found' }),
+    loadEvent: async () => ({ kind: 'not-found' }),
+  });
+  let carried = NOTHING_CARRIED;
+  const delays: (number | null)[] = [];
+  for (const mode of ['local', 'regular', 'regular', 'regular', 'regular'] as const) {
+    const outcome = await missing.run({ mode, carried });
+    if (outcome.kind !== 'failed') throw new Error(outcome.kind);
+    delays.push(outcome.delayMs);
+    carried = outcome.carried;
+  }
+  expect(delays).toEqual([60_000, 60_000, 60_000, 60_000, null]);
+  expect(missing.sent).not.toHaveBeenCalled();
+});
+
+it('R12: three lost in a row end it before anything is sent', async () => {
+  const totals = { ...NO_ATTEMPTS, lostInRow: 3 };
+  const removeAttempt = jest.fn<AttemptStore['removeAttempt']>(async () => {});
+  const begun = { kind: 'begun', event: EVENT, policy: DEFAULT_POLICY, n: 4, totals } as const;
+  const { run, sent } = set({ beginAttempt: async () => begun, removeAttempt });
+  expect(await run()).toMatchObject({ code: 'DELIVERY.CRASH_LOOP', delayMs: null, attempt: 4 });
+  expect(sent).not.toHaveBeenCalled();
+  expect(removeAttempt).toHaveBeenCalled();
+});
+
+it('what a store throws without a code is the store’s fault, what a dispatcher throws the handler’s', async () => {
+  const bug = () => Promise.reject(new Error('bug'));
+  expect(await set({ beginAttempt: bug }).run()).toMatchObject({ code: 'STORE.UNAVAILABLE' });
+  expect(await set({}, bug).run()).toMatchObject({ code: 'HANDLER.FAILED' });
+});
+
+it('a list of unwritten ends keeps its oldest and stays short', () => {
+  const ends = Array.from({ length: 30 }, (_, i) => end(`w#${i}`)).reduce<readonly UnwrittenEnd[]>(addUnwritten, []);
+  expect(ends.map(({ worker }) => worker)).toEqual(['w#0', ...Array.from({ length: 9 }, (_, i) => `w#${21 + i}`)]);
+});
