@@ -1,0 +1,148 @@
+/**
+ * The command line: parses, calls main, exits with its code. Settings come from the environment; options only say what to
+ * do with them. Exit codes: 0 done, 1 failed, 64 wrong usage, 78 wrong configuration; `import` has its own.
+ */
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import type { DevOptions } from '../main/dev/run-dev.js';
+
+const USAGE = 64;
+
+const program = new Command('outbox')
+  .description('Delivers every committed event of a PostgreSQL outbox to its handler through Temporal.')
+  .version(packageVersion())
+  .exitOverride()
+  .showHelpAfterError('(run with --help for what is expected)');
+
+program
+  .command('dev')
+  .description(
+    'everything on this machine: PostgreSQL, Temporal with its Web UI, migrations, api, relay, worker, sample traffic',
+  )
+  .option('--once', 'run a fixed amount of sample traffic, compare the books, exit', false)
+  .option('--data-dir <folder>', 'where the data stands between starts', '.data')
+  .option('--config <file>', 'temporal-outbox.config.ts with your handlers')
+  .option('--migrate', 'allow migrations on a database that was named by OUTBOX_DATABASE_URL', false)
+  .option('--sample', 'allow sample traffic into a database that was named by OUTBOX_DATABASE_URL', false)
+  .addHelpText(
+    'after',
+    examples('npm start', 'npm start -- --once', 'OUTBOX_DATABASE_URL=postgres://… outbox dev --migrate'),
+  )
+  .action(async (options: DevOptions) => exitWith(await (await import('../main/dev/run-dev.js')).runDev(options)));
+
+for (const role of ['api', 'relay', 'worker'] as const) {
+  program
+    .command(role)
+    .description(
+      {
+        api: "the audit log's HTTP entrance",
+        relay: 'claims due events and starts their workflows',
+        worker: 'runs the workflows and the handlers',
+      }[role],
+    )
+    .option('--config <file>', 'temporal-outbox.config.ts with your handlers')
+    .addHelpText('after', examples(`outbox ${role}`))
+    .action(async (options: { config?: string }) => exitWith(await runRoles([role], options)));
+}
+
+program
+  .command('run')
+  .description('several roles in one process; relay and worker together start workflows eagerly')
+  .requiredOption('--roles <list>', 'api, relay, worker, separated by commas', parseRoles)
+  .option('--config <file>', 'temporal-outbox.config.ts with your handlers')
+  .addHelpText('after', examples('outbox run --roles relay,worker', 'outbox run --roles api,relay,worker'))
+  .action(async (options: { roles: Role[]; config?: string }) => exitWith(await runRoles(options.roles, options)));
+
+const migrate = program.command('migrate').description('the migrations of both databases');
+migrate
+  .command('deploy')
+  .description('apply what is pending; several at once are safe')
+  .option(
+    '--deployment <name>',
+    'the name in workflow ids and the task queue: a-z, 0-9, "-", at most 40 (default: main)',
+  )
+  .option('--json', 'print one JSON document', false)
+  .addHelpText('after', examples('outbox migrate deploy --deployment shop'))
+  .action(async (options) =>
+    exitWith(await (await import('../main/run-migrate-command.js')).runMigrateCommand('deploy', options)),
+  );
+migrate
+  .command('status')
+  .description('what is applied, pending, changed or failed; exit code 1 when there is something to do')
+  .option('--json', 'print one JSON document', false)
+  .action(async (options) =>
+    exitWith(await (await import('../main/run-migrate-command.js')).runMigrateCommand('status', options)),
+  );
+
+const keys = program.command('keys').description('API keys of the audit log');
+keys
+  .command('create')
+  .description('make a key and print it; it is never shown again')
+  .requiredOption('--name <text>', 'whose key it is')
+  .addOption(
+    new Option('--scope <scope...>', 'what it may do')
+      .choices(['audit:write', 'audit:read', 'audit:write:any-tenant'])
+      .default(['audit:write']),
+  )
+  .option('--tenant <id>', 'bind it to one tenant')
+  .option('--json', 'print one JSON document', false)
+  .addHelpText(
+    'after',
+    examples(
+      'outbox keys create --name billing --tenant acme',
+      'outbox keys create --name worker --scope audit:write:any-tenant',
+    ),
+  )
+  .action(async (options) => exitWith(await (await import('../main/create-key.js')).runCreateKey(options)));
+
+program
+  .command('import')
+  .description('foreign audit events, one JSON object a line, into the outbox; running it again adds nothing twice')
+  .argument('<file>', 'an .ndjson file')
+  .requiredOption('--mapping <name>', 'how to read the lines; an unknown name lists the known ones')
+  .option('--tenant <id>', 'the tenant of every event of the file')
+  .option('--json', 'print one JSON document at the end', false)
+  .addHelpText(
+    'after',
+    examples('outbox import events.ndjson --mapping cloudtrail', 'outbox import other.ndjson --mapping default --json'),
+  )
+  .addHelpText(
+    'after',
+    '\nExit codes: 0 all in, 65 some lines refused (each is named), 66 no such file, 69 database away, 78 configuration',
+  )
+  .action(async (file: string, options) =>
+    exitWith(await (await import('../main/run-import-command.js')).runImportCommand(file, options)),
+  );
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : USAGE;
+  else process.exitCode = await (await import('../main/report-error.js')).reportError(error);
+}
+
+type Role = 'api' | 'relay' | 'worker';
+
+async function runRoles(roles: readonly Role[], options: { config?: string }): Promise<number> {
+  return (await import('../main/run-roles.js')).runRolesCommand(roles, options);
+}
+
+function parseRoles(text: string): Role[] {
+  const roles = text.split(',').map((role) => role.trim());
+  const wrong = roles.find((role) => role !== 'api' && role !== 'relay' && role !== 'worker');
+  if (wrong !== undefined) throw new InvalidArgumentError(`expected api, relay or worker, got "${wrong}"`);
+  return [...new Set(roles)] as Role[];
+}
+
+function exitWith(code: number): void {
+  process.exitCode = code;
+}
+
+function examples(...lines: string[]): string {
+  return `\nExamples:\n${lines.map((line) => `  ${line}`).join('\n')}`;
+}
+
+function packageVersion(): string {
+  const file = new URL('../../../package.json', import.meta.url);
+  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
+}
