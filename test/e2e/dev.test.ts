@@ -1,0 +1,158 @@
+// Real: `outbox dev` as its user runs it, with the PostgreSQL, Temporal and roles that it starts itself. Nothing is fake.
+import { mkdtemp, readFile, rm, chmod, mkdir, symlink } from 'node:fs/promises';
+import { createServer, type Server } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { eventually } from '../support/eventually.js';
+import { endLeftoverCli, isAlive, outboxCli, runOutboxCli } from '../support/outbox-cli.js';
+import { temporalCli } from '../support/temporal.js';
+
+const folders: string[] = [];
+const environment = () => ({ TEMPORAL_CLI_PATH: temporalCli(), OUTBOX_API_PORT: '18080', OUTBOX_PROBE_PORT: '18081' });
+
+async function dataFolder(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'outbox-dev-'));
+  await chmod(folder, 0o755);
+  folders.push(folder);
+  return folder;
+}
+
+/** The servers that a start recorded in its data folder. */
+async function serversOf(folder: string): Promise<number[]> {
+  const pids = await Promise.all(
+    ['postgres.pid', 'temporal.pid'].map((name) => readFile(join(folder, name), 'utf8').catch(() => '')),
+  );
+  return pids.filter((text) => text !== '').map((text) => Number(text.split('\n')[0]));
+}
+
+afterEach(() => endLeftoverCli());
+afterAll(async () => {
+  for (const folder of folders) {
+    for (const pid of await serversOf(folder)) if (isAlive(pid)) process.kill(pid, 'SIGKILL');
+    await rm(folder, { recursive: true, force: true });
+  }
+});
+
+describe('outbox dev', () => {
+  it('runs once: prints plain lines in a pipe, agrees with itself, and again on the same data', async () => {
+    const folder = await dataFolder();
+    const first = await runOutboxCli(['dev', '--once', '--data-dir', folder], environment());
+    expect(first.printed).toContain('The books agree');
+    expect(first.code).toBe(0);
+    expect(first.printed).toMatch(/PostgreSQL \(.*\)[\s\S]*Temporal[\s\S]*Migrations[\s\S]*api, relay and worker/);
+    expect(first.printed).toContain('expects   178 events committed, 20 rolled back');
+    expect(first.printed).toContain('journal   178 committed, 20 rolled back');
+    expect(first.printed).toContain('outbox    195 delivered, 3 dead, 0 open (20 imported)');
+    expect(first.printed).toContain('audit log 180 records');
+    expect(first.printed).toMatch(/p50 \d+ ms, p95 \d+ ms, p99 \d+ ms/);
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: an escape is what must not be there
+    expect(first.stdout).not.toMatch(/\u001b\[/);
+    expect(await serversOf(folder)).toEqual([]);
+
+    const second = await runOutboxCli(['dev', '--once', '--data-dir', folder], environment());
+    expect(second.printed).toContain('0 new, 20 there already');
+    expect(second.printed).toContain('journal   356 committed, 40 rolled back');
+    expect(second.code).toBe(0);
+  }, 180_000);
+
+  it('recovers after a kill -9 in the middle of its traffic: the next start ends what was left and loses nothing', async () => {
+    const folder = await dataFolder();
+    const dev = outboxCli(['dev', '--data-dir', folder], environment());
+    await eventually(
+      'sample traffic',
+      async () => (await readFile(join(folder, 'journal.ndjson'), 'utf8')).split('\n').length > 6,
+      60_000,
+    );
+    const left = await serversOf(folder);
+    expect(left).toHaveLength(2);
+    dev.kill('SIGKILL');
+    await dev.ended;
+    expect(left.map(isAlive)).toEqual([true, true]);
+
+    const again = await runOutboxCli(['dev', '--once', '--data-dir', folder], environment());
+    expect(again.printed).toContain('The books agree');
+    expect(again.code).toBe(0);
+    expect(left.map(isAlive)).toEqual([false, false]);
+  }, 180_000);
+
+  it('stops everything in order at Ctrl-C and exits 0; while starting it stops what it had started', async () => {
+    const folder = await dataFolder();
+    const dev = outboxCli(['dev', '--data-dir', folder], environment());
+    await eventually('the page of addresses', async () => dev.printed().includes('Ctrl-C stops'), 60_000);
+    expect(dev.printed()).toMatch(/Temporal Web UI {3}http:\/\/127\.0\.0\.1:\d+\/namespaces\/default\/workflows/);
+    expect(dev.printed()).toMatch(/API key +tob_[a-z0-9]{8}_/);
+    const servers = await serversOf(folder);
+    dev.kill('SIGINT');
+    expect(await dev.ended).toBe(0);
+    expect(servers.map(isAlive)).toEqual([false, false]);
+
+    const starting = outboxCli(['dev', '--data-dir', folder], environment());
+    await eventually('PostgreSQL', async () => (await serversOf(folder)).length > 0, 60_000);
+    const started = await serversOf(folder);
+    starting.kill('SIGINT');
+    expect(await starting.ended).toBe(130);
+    expect(started.map(isAlive)).not.toContain(true);
+    expect(await serversOf(folder)).toEqual([]);
+  }, 180_000);
+
+  it('takes the next free port where one is taken, and says it', async () => {
+    const held: Server[] = [];
+    const hold = (port: number) =>
+      new Promise<void>((resolve) => {
+        // Taken already by something else serves the test as well.
+        const server = createServer().once('error', () => resolve());
+        server.listen(port, '127.0.0.1', () => {
+          held.push(server);
+          resolve();
+        });
+      });
+    for (const port of [5433, 7233, 8233, 18080, 18081]) await hold(port);
+    try {
+      const folder = await dataFolder();
+      const dev = outboxCli(['dev', '--data-dir', folder], environment());
+      await eventually('the page of addresses', async () => dev.printed().includes('Ctrl-C stops'), 60_000);
+      const port = Number(/Audit log API +http:\/\/127\.0\.0\.1:(\d+)\//.exec(dev.printed())?.[1]);
+      expect(port).toBeGreaterThan(18081);
+      expect((await fetch(`http://127.0.0.1:${port}/ready`)).status).toBe(200);
+      dev.kill('SIGTERM');
+      expect(await dev.ended).toBe(0);
+    } finally {
+      for (const server of held) server.close();
+    }
+  }, 180_000);
+
+  it('names every way to a Temporal server when there is none, and leaves nothing running', async () => {
+    const folder = await dataFolder();
+    const home = await dataFolder();
+    // A PATH with neither `temporal` nor `go`; the SDK's download has no way out of this machine.
+    const bin = join(home, 'bin');
+    await mkdir(bin);
+    for (const tool of ['useradd', 'id']) await symlink(`/usr/bin/${tool}`, join(bin, tool)).catch(() => {});
+    const { code, printed } = await runOutboxCli(['dev', '--once', '--data-dir', folder], {
+      PATH: bin,
+      HOME: home,
+      OUTBOX_API_PORT: '18080',
+      HTTPS_PROXY: 'http://127.0.0.1:1',
+    });
+    expect(code).toBe(1);
+    for (const way of ['TEMPORAL_CLI_PATH', 'PATH:', 'the cache:', "the SDK's download:", 'go install:', 'TEMPORAL_ADDRESS']) {
+      expect(printed).toContain(way);
+    }
+    expect(printed).not.toMatch(/\n\s+at .*\.js:\d+/);
+    expect(await serversOf(folder)).toEqual([]);
+  }, 180_000);
+
+  it('touches an outside database only when told to', async () => {
+    const outside = {
+      ...environment(),
+      OUTBOX_DATABASE_URL: 'postgresql://postgres@127.0.0.1:1/a',
+      AUDIT_DATABASE_URL: 'postgresql://postgres@127.0.0.1:1/b',
+    };
+    const folder = await dataFolder();
+    const once = await runOutboxCli(['dev', '--once', '--data-dir', folder], outside);
+    expect([once.code, once.printed]).toEqual([78, expect.stringContaining('--sample')]);
+    const { AUDIT_DATABASE_URL: _, ...half } = outside;
+    const alone = await runOutboxCli(['dev', '--data-dir', folder], half);
+    expect([alone.code, alone.printed]).toEqual([78, expect.stringContaining('set both database URLs')]);
+  });
+});

@@ -1,0 +1,86 @@
+/** The built command line as a child process: what it printed, how it ended. Ends only what it started. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { eventually } from './eventually.js';
+
+const CLI = fileURLToPath(new URL('../../dist/src/cli/outbox.js', import.meta.url));
+
+export interface CliProcess {
+  readonly pid: number;
+  /** Everything printed so far, both streams. */
+  printed(): string;
+  stdout(): string;
+  /** The JSON log lines so far. */
+  lines(): Record<string, unknown>[];
+  kill(signal: NodeJS.Signals): void;
+  /** The exit code, or the signal's name. */
+  readonly ended: Promise<number | NodeJS.Signals>;
+}
+
+/** Nothing of the machine's own settings reaches it, but PATH and HOME. */
+export function outboxCli(args: readonly string[], environment: Record<string, string> = {}): CliProcess {
+  const child: ChildProcess = spawn(process.execPath, [CLI, ...args], {
+    env: { PATH: process.env.PATH, HOME: process.env.HOME, ...environment },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let stdout = '';
+  let stderr = '';
+  const lines: Record<string, unknown>[] = [];
+  child.stdout?.on('data', (chunk: Buffer) => {
+    stdout += chunk.toString('utf8');
+  });
+  child.stderr?.on('data', (chunk: Buffer) => {
+    stderr += chunk.toString('utf8');
+  });
+  if (child.stdout !== null) {
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      if (line.startsWith('{')) lines.push(JSON.parse(line));
+    });
+  }
+  const ended = new Promise<number | NodeJS.Signals>((resolve) => {
+    child.once('close', (code, signal) => resolve(code ?? signal ?? 'SIGKILL'));
+  });
+  running.add(child);
+  void ended.then(() => running.delete(child));
+  return {
+    pid: child.pid as number,
+    printed: () => stdout + stderr,
+    stdout: () => stdout,
+    lines: () => lines,
+    kill: (signal) => void child.kill(signal),
+    ended,
+  };
+}
+
+const running = new Set<ChildProcess>();
+
+/** For afterEach: a test that failed in the middle leaves nothing running. */
+export function endLeftoverCli(): void {
+  for (const child of running) child.kill('SIGKILL');
+  running.clear();
+}
+
+/** Runs to the end and returns what came of it. */
+export async function runOutboxCli(args: readonly string[], environment: Record<string, string> = {}) {
+  const cli = outboxCli(args, environment);
+  const code = await cli.ended;
+  return { code, printed: cli.printed(), stdout: cli.stdout() };
+}
+
+/** The role's `process.started` line. */
+export async function untilStarted(cli: CliProcess): Promise<{ apiPort: number | null; probePort: number | null }> {
+  return eventually(`"process.started" of process ${cli.pid}; it printed ${cli.printed().slice(-600)}`, async () => {
+    const line = cli.lines().find(({ msg }) => msg === 'process.started');
+    return line === undefined ? null : { apiPort: Number(line.apiPort), probePort: Number(line.probePort) };
+  });
+}
+
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
