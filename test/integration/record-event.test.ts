@@ -1,0 +1,285 @@
+// recordEvent through every client it is promised for, on a real PostgreSQL: pg, Prisma 7 (this package's own generated
+// client), Drizzle and Kysely with the adapters of examples/producers. Nothing is fake.
+import { randomUUID } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { context, type Span, trace } from '@opentelemetry/api';
+import { drizzle } from 'drizzle-orm/node-postgres';
+import { Kysely, PostgresDialect } from 'kysely';
+import pg from 'pg';
+import { drizzleTransaction } from '../../examples/producers/drizzle-transaction.js';
+import { kyselyTransaction } from '../../examples/producers/kysely-transaction.js';
+import { pgTransaction } from '../../examples/producers/pg-transaction.js';
+import type { NewOutboxEvent } from '../../src/application/delivery/new-outbox-event.js';
+import { createPool, type PgPool } from '../../src/infrastructure/prisma/pg-pool.js';
+import { createOutboxPrisma, type OutboxPrisma } from '../../src/infrastructure/prisma/prisma-clients.js';
+import {
+  NotInTransactionError,
+  type OutboxTransaction,
+  recordEvent,
+  recordEvents,
+} from '../../src/infrastructure/prisma/record-event.js';
+import { createRelayStore } from '../../src/infrastructure/prisma/relay-store.js';
+import { createTestDatabases, type TestDatabases } from '../support/databases.js';
+
+let databases: TestDatabases;
+let pool: PgPool;
+let prisma: OutboxPrisma;
+
+beforeAll(async () => {
+  databases = await createTestDatabases();
+  pool = createPool(databases.outboxUrl);
+  prisma = createOutboxPrisma(pool);
+});
+afterAll(async () => {
+  await prisma.$disconnect();
+  await pool.end();
+  await databases.drop();
+});
+
+const event: NewOutboxEvent = {
+  eventName: 'auth.user.signed_in.v1',
+  eventType: 'AUTH',
+  aggregate: { type: 'user', id: '42', version: 3 },
+  tenantId: 'acme',
+  payload: { text: 'ü 😀 \\ " \' $1 {x} --', nested: { list: [1, 2.5, null, true], '': {} } },
+};
+
+type Run = (work: (tx: OutboxTransaction) => Promise<void>) => Promise<void>;
+const clients: [string, { transaction: Run; outside: () => OutboxTransaction }][] = [
+  [
+    'pg',
+    {
+      transaction: async (work) => pgTransaction(await pool.connect(), (client) => work(client)),
+      // The cast is what a caller without types may do: a pool does not compile, see below.
+      outside: () => pool as unknown as OutboxTransaction,
+    },
+  ],
+  [
+    'Prisma 7',
+    {
+      transaction: (work) => prisma.$transaction((tx) => work(tx)),
+      outside: () => prisma as unknown as OutboxTransaction,
+    },
+  ],
+  [
+    'Drizzle',
+    {
+      transaction: (work) => drizzle(pool).transaction((tx) => work(drizzleTransaction(tx))),
+      outside: () => drizzleTransaction(drizzle(pool)),
+    },
+  ],
+  [
+    'Kysely',
+    {
+      transaction: (work) =>
+        kysely()
+          .transaction()
+          .execute((trx) => work(kyselyTransaction(trx))),
+      outside: () => kyselyTransaction(kysely() as never),
+    },
+  ],
+];
+
+describe.each(clients)('through %s', (_, { transaction, outside }) => {
+  it('R30: appends event and delivery, both visible once the transaction commits', async () => {
+    let id = '';
+    await transaction(async (tx) => {
+      id = await recordEvent(tx, event);
+      expect(await stored(id)).toBeNull();
+    });
+    expect(await stored(id)).toMatchObject({
+      event_name: 'auth.user.signed_in.v1',
+      aggregate_version: '3',
+      tenant_id: 'acme',
+      payload: event.payload,
+      source: 'outbox:main',
+      routing_key: 'audit.log',
+      content_hash: expect.stringMatching(/^sha-256:[0-9a-f]{64}$/) as string,
+      status: 'PENDING',
+      epoch: 0,
+      destination: 'audit.log',
+      event_type: 'AUTH',
+      tenant: 'acme',
+      policy_hash: null,
+    });
+  });
+
+  it('a rolled-back transaction leaves nothing', async () => {
+    let ids: string[] = [];
+    const rolledBack = transaction(async (tx) => {
+      ids = await recordEvents(tx, [event, event]);
+      throw new Error('business says no');
+    });
+    await expect(rolledBack).rejects.toThrow('business says no');
+    expect(ids).toHaveLength(2);
+    for (const id of ids) expect(await stored(id)).toBeNull();
+  });
+
+  it('R30: outside a transaction it is refused, and nothing is appended', async () => {
+    const before = await countEvents();
+    await expect(recordEvent(outside(), event)).rejects.toThrow(NotInTransactionError);
+    expect(await countEvents()).toBe(before);
+  });
+
+  it('an event that does not fit is refused before anything is sent: the transaction goes on', async () => {
+    let id = '';
+    await transaction(async (tx) => {
+      await expect(recordEvent(tx, { ...event, payload: { when: new Date() } })).rejects.toMatchObject({
+        code: 'DISPATCH.INVALID_EVENT',
+        field: '/payload/when',
+      });
+      id = await recordEvent(tx, event);
+    });
+    expect(await stored(id)).not.toBeNull();
+  });
+
+  it('many go in one statement, all or none, ids in the order given', async () => {
+    let ids: string[] = [];
+    const names = ['a.first.v1', 'a.second.v1', 'a.third.v1'];
+    await transaction(async (tx) => {
+      ids = await recordEvents(
+        tx,
+        names.map((eventName) => ({ ...event, eventName })),
+      );
+    });
+    const found = await Promise.all(ids.map(async (id) => (await stored(id))?.event_name));
+    expect(found).toEqual(names);
+    const { rows } = await pool.query('SELECT DISTINCT xmin::text FROM outbox.event WHERE id = ANY ($1)', [ids]);
+    expect(rows).toHaveLength(1);
+  });
+
+  it('an id that stands already fails the transaction with 23505', async () => {
+    let id = '';
+    await transaction(async (tx) => {
+      id = await recordEvent(tx, event);
+    });
+    const again = transaction(async (tx) => void (await recordEvent(tx, { ...event, id })));
+    expect(flatten(await again.catch((error: unknown) => error))).toContain('23505');
+  });
+});
+
+it('R30: a client that is not in a transaction does not compile', () => {
+  const never = () => {
+    // @ts-expect-error a whole PrismaClient is no transaction
+    void recordEvent(prisma, event);
+    // @ts-expect-error nor is a pool
+    void recordEvent(pool, event);
+  };
+  expect(never).toBeInstanceOf(Function);
+});
+
+it('R30: in a transaction that has failed, the error is the database’s own', async () => {
+  const client = await pool.connect();
+  try {
+    await client.query('BEGIN');
+    await client.query('SELECT 1 / 0').catch(() => undefined);
+    await expect(recordEvent(client, event)).rejects.toMatchObject({ code: '25P02' });
+  } finally {
+    await client.query('ROLLBACK');
+    client.release();
+  }
+});
+
+it('R4: an early event that commits late is claimed by the first claim after its commit', async () => {
+  const early = await pool.connect();
+  try {
+    await early.query('BEGIN');
+    const first = await recordEvent(early, event);
+    const second = await pgTransaction(await pool.connect(), (client) => recordEvent(client, event));
+    expect(first < second).toBe(true);
+    const before = await claimAll();
+    expect(before).toContain(second);
+    expect(before).not.toContain(first);
+    await early.query('COMMIT');
+    expect(await claimAll()).toEqual([first]);
+  } finally {
+    early.release();
+  }
+});
+
+it('keeps traceparent and correlation id of the caller, and takes the active span’s trace where there is none', async () => {
+  const traceparent = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`;
+  const spanContext = { traceId: 'c'.repeat(32), spanId: 'd'.repeat(16), traceFlags: 1 };
+  const inSpan = trace.setSpan(context.active(), { spanContext: () => spanContext } as unknown as Span);
+  context.setGlobalContextManager({
+    active: () => inSpan,
+    with: (_context, work, thisArg, ...args) => work.call(thisArg, ...args),
+    bind: (_context, target) => target,
+    enable() {
+      return this;
+    },
+    disable() {
+      return this;
+    },
+  });
+  try {
+    const [own, active] = await pgTransaction(await pool.connect(), (client) =>
+      recordEvents(client, [{ ...event, headers: { traceparent, correlationId: 'c-1' } }, event]),
+    );
+    expect((await stored(own as string))?.headers).toEqual({ traceparent, correlationId: 'c-1' });
+    expect((await stored(active as string))?.headers).toEqual({
+      traceparent: `00-${'c'.repeat(32)}-${'d'.repeat(16)}-01`,
+    });
+  } finally {
+    context.disable();
+  }
+});
+
+it('availableAt holds the delivery back, occurredAt is kept to the millisecond', async () => {
+  const availableAt = new Date(Date.now() + 3_600_000);
+  const id = await pgTransaction(await pool.connect(), (client) =>
+    recordEvent(client, { ...event, availableAt, occurredAt: '2026-01-02T03:04:05.678901+02:00' }),
+  );
+  const row = await stored(id);
+  expect(row?.due_at).toEqual(availableAt);
+  expect(row?.occurred_at).toEqual(new Date('2026-01-02T01:04:05.678Z'));
+});
+
+it('the SQL example appends its event', async () => {
+  const script = await readFile(new URL('../../examples/producers/record-event.sql', import.meta.url), 'utf8');
+  const client = new pg.Client({ connectionString: databases.outboxUrl });
+  await client.connect();
+  try {
+    await client.query(script);
+  } finally {
+    await client.end();
+  }
+  const { rows } = await pool.query(`SELECT headers FROM outbox.event WHERE aggregate_id = 'o-1001'`);
+  expect(rows).toEqual([{ headers: { correlationId: 'checkout-7' } }]);
+});
+
+function kysely(): Kysely<object> {
+  return new Kysely<object>({ dialect: new PostgresDialect({ pool }) });
+}
+
+async function stored(id: string): Promise<Record<string, unknown> | null> {
+  const { rows } = await pool.query(
+    'SELECT * FROM outbox.event e JOIN outbox.delivery d ON d.event_id = e.id WHERE e.id = $1',
+    [id],
+  );
+  return rows[0] ?? null;
+}
+
+async function claimAll(): Promise<string[]> {
+  const { events } = await createRelayStore(pool).claim({
+    leaseToken: randomUUID(),
+    leaseMs: 30_000,
+    batch: 1_000,
+    cursor: null,
+    defaultMaxRuns: 1_000,
+    policyHash: 'p',
+    probeHolder: randomUUID(),
+  });
+  return events.map((claimed) => claimed.eventId);
+}
+
+async function countEvents(): Promise<number> {
+  const { rows } = await pool.query<{ n: number }>('SELECT count(*)::integer AS n FROM outbox.event');
+  return rows[0]?.n ?? -1;
+}
+
+/** Every client wraps the database's error in its own way. */
+function flatten(error: unknown): string {
+  const { message, code, cause, meta } = error as Record<string, unknown>;
+  return JSON.stringify([message, code, meta, (cause as { code?: unknown } | undefined)?.code]);
+}
