@@ -16,12 +16,14 @@ import {
   readTemporalTarget,
   type TemporalTarget,
 } from '../infrastructure/temporal/connect-temporal.js';
+import { installRuntime } from '../infrastructure/temporal/install-runtime.js';
 import {
   prepareSearchAttributes,
   type SearchAttributeNames,
   searchAttributeNames,
 } from '../infrastructure/temporal/search-attributes.js';
 import type { RoleContext } from './role.js';
+import { StartRefusedError } from './start-refused-error.js';
 import { untilItAnswers } from './until-it-answers.js';
 
 export interface DeliveryEnvironment {
@@ -57,7 +59,11 @@ export async function openDeliveryEnvironment(
     await untilItAnswers('the outbox database', () => store.storePolicy(hash, DEFAULT_POLICY), { log, signal });
 
     const target = readTemporalTarget(environment);
-    const connection = await untilItAnswers('Temporal', () => connectTemporal(target), { log, signal });
+    const connect = () => {
+      installRuntime(log);
+      return connectTemporal(target);
+    };
+    const connection = await untilItAnswers('Temporal', connect, { log, signal });
     undo.unshift(() => connection.close());
     await readNamespaceId(connection, target);
     const { searchAttributes: mode, searchAttributePrefix: prefix } = settings;
@@ -91,9 +97,4 @@ function checkDeployment(stored: string | null, configured: string): void {
       ? NOT_MIGRATED
       : `the outbox database belongs to deployment "${stored}", OUTBOX_DEPLOYMENT says "${configured}": set OUTBOX_DEPLOYMENT=${stored}, or name another database`,
   );
-}
-
-/** The role must not start; the message says why and how to mend it. */
-export class StartRefusedError extends Error {
-  override readonly name = 'StartRefusedError';
 }

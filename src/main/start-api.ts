@@ -3,6 +3,7 @@ import { requireSetting } from '../infrastructure/config/load-settings.js';
 import { createAuditApiKeys } from '../infrastructure/prisma/audit-api-keys.js';
 import { createAuditStore } from '../infrastructure/prisma/audit-store.js';
 import { createPool } from '../infrastructure/prisma/pg-pool.js';
+import { explainListen } from './explain-listen.js';
 import type { RoleContext, StartedRole } from './role.js';
 
 /** The `api` role: the audit log's entrance. Starts without its database, too: live, not ready, answering 503. */
@@ -12,13 +13,17 @@ export async function startApiRole({ settings, log }: RoleContext): Promise<Star
     applicationName: 'temporal-outbox api',
     onConnectionLost: (error) => log.warn({ err: error }, 'database.connection_lost'),
   });
-  const api = await startApi({
+  const starting = startApi({
     store: createAuditStore(pool),
     apiKeys: createAuditApiKeys(pool),
     fingerprintKeys: requireSetting(settings.auditFingerprintKeys, 'AUDIT_FINGERPRINT_KEYS'),
     host: settings.host,
     port: settings.apiPort,
     logger: log,
+  });
+  const api = await starting.catch(async (error: unknown) => {
+    await pool.end();
+    throw explainListen(error, 'OUTBOX_API_PORT');
   });
   return {
     name: 'api',

@@ -5,9 +5,9 @@ import type { OutboxConfig } from '../application/delivery/define-config.js';
 import { startProbeServer } from '../http/probe-server.js';
 import type { Environment } from '../infrastructure/config/load-settings.js';
 import type { Settings } from '../infrastructure/config/settings.js';
-import { installRuntime } from '../infrastructure/temporal/install-runtime.js';
 import { type Counters, createCounters } from './counters.js';
 import { type DeliveryEnvironment, openDeliveryEnvironment } from './delivery-environment.js';
+import { explainListen } from './explain-listen.js';
 import type { RoleContext, RoleName, StartedRole } from './role.js';
 import type { RunningRoles } from './run-until-signal.js';
 import { startApiRole } from './start-api.js';
@@ -52,12 +52,13 @@ export async function startRoles(options: StartRolesOptions): Promise<Started> {
   try {
     const delivers = roles.some((role) => role !== 'api');
     if (delivers) {
-      installRuntime(log);
       // Before the wait for what is away, so that the process can be seen to live meanwhile.
       probes = await startProbeServer({
         host: settings.host,
         port: settings.probePort,
         notReady: () => findProblems(started, delivery, roles),
+      }).catch((error: unknown) => {
+        throw explainListen(error, 'OUTBOX_PROBE_PORT');
       });
     }
     if (roles.includes('api')) started.push(await startApiRole(context));

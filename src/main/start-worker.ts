@@ -55,10 +55,15 @@ export async function startWorkerRole({
     }),
     shutdownGraceMs: Math.max(1_000, settings.shutdownGraceMs - 5_000),
   });
+  let stopping = false;
   const running = worker.run();
-  // Ended by itself is a failure; ended by `stop` is not, and nobody listens any more.
-  const failed = running.then(() => Promise.reject<never>(new Error('the Temporal worker ended by itself')));
-  failed.catch(() => {});
+  const failed = new Promise<never>((_, reject) => {
+    const end = (cause?: unknown) => {
+      if (!stopping) reject(new Error('the Temporal worker ended by itself', { cause }));
+    };
+    running.then(() => end(), end);
+  });
+  failed.catch(() => {}); // for whoever listens; nobody has to
   return {
     name: 'worker',
     port: null,
@@ -66,6 +71,7 @@ export async function startWorkerRole({
     hint: () => {},
     failed,
     async stop() {
+      stopping = true;
       if (worker.getState() === 'RUNNING') worker.shutdown();
       await running;
       await http.close();

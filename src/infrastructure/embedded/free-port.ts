@@ -1,11 +1,14 @@
 import { createServer } from 'node:net';
 
-/** The first port from `wanted` on that can be bound on the loopback address; tries 50. `wanted` 0: any free one. */
-export async function freePort(wanted: number): Promise<number> {
+/**
+ * The first port from `wanted` on that can be bound on the loopback address, but not `except`; tries 50.
+ * `wanted` 0: any free one.
+ */
+export async function freePort(wanted: number, except?: number): Promise<number> {
   const tries = wanted === 0 ? 1 : 50;
   for (let port = wanted; port < wanted + tries; port += 1) {
     const bound = await tryBind(port);
-    if (bound !== null) return bound;
+    if (bound !== null && bound !== except) return bound;
   }
   throw new Error(`no free port from ${wanted} to ${wanted + tries - 1}: end what holds them, or name another port`);
 }

@@ -1,11 +1,24 @@
+import { IllegalStateError } from '@temporalio/common';
 import { type LogMetadata, makeTelemetryFilterString, Runtime, type Logger as SdkLogger } from '@temporalio/worker';
 import type { Logger } from '../../application/delivery/ports.js';
 
 /**
- * Sends every line of Temporal's SDK (its native core, worker, activity and workflow loggers) to our log. Once in a
- * process, before the first connection. Signals stay ours: the roles stop in an order of their own.
+ * Sends every line of Temporal's SDK (its native core, worker, activity and workflow loggers) to our log. Signals stay
+ * ours: the roles stop in an order of their own.
+ *
+ * To be called right before every try to connect: the SDK takes its runtime down with the last connection, a failed one
+ * too, and would make a default one for the next (its own log, its own signal handlers). One that is installed and never
+ * used would keep the process from ending.
  */
 export function installRuntime(log: Logger): void {
+  try {
+    install(log);
+  } catch (error) {
+    if (!(error instanceof IllegalStateError)) throw error; // it stands already
+  }
+}
+
+function install(log: Logger): void {
   Runtime.install({
     logger: toSdkLogger(log),
     shutdownSignals: [],

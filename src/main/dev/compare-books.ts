@@ -100,9 +100,10 @@ async function readOutbox(pool: Pool): Promise<Map<string, Row>> {
   return new Map(rows.map((row) => [row.id, row]));
 }
 
+/** What came through the outbox; others may post to the same audit log. */
 async function readRecords(pool: Pool): Promise<Map<string, number>> {
   const { rows } = await pool.query<{ id: string; n: number }>(
-    `SELECT event_id AS id, count(*)::int AS n FROM audit.record GROUP BY event_id`,
+    `SELECT event_id AS id, count(*)::int AS n FROM audit.record WHERE via = 'outbox' GROUP BY event_id`,
   );
   return new Map(rows.map((row) => [row.id, row.n]));
 }

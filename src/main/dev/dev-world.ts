@@ -17,8 +17,8 @@ import { createAuditApiKeys } from '../../infrastructure/prisma/audit-api-keys.j
 import { createPool } from '../../infrastructure/prisma/pg-pool.js';
 import { downloadTemporalCli } from '../../infrastructure/temporal/download-cli.js';
 import { searchAttributeNames } from '../../infrastructure/temporal/search-attributes.js';
-import { StartRefusedError } from '../delivery-environment.js';
 import { runMigrate } from '../migrate.js';
+import { StartRefusedError } from '../start-refused-error.js';
 import { type Started, startRoles } from '../start-roles.js';
 import { loadDevSecrets, saveDevSecrets } from './dev-secrets.js';
 import type { DevOptions, Undo } from './run-dev.js';
@@ -207,7 +207,9 @@ async function startRolesOfDev(given: OpenDevWorldOptions, draft: Draft, samples
     await saveDevSecrets(secretsFile, secrets);
   }
   const apiPort = await freePort(Number(environment.OUTBOX_API_PORT ?? PORTS.api));
-  const probePort = await freePort(Number(environment.OUTBOX_PROBE_PORT ?? PORTS.probe));
+  const probeWanted = Number(environment.OUTBOX_PROBE_PORT ?? PORTS.probe);
+  // The api listens only later: its port is still free to everybody who asks.
+  const probePort = await freePort(probeWanted, apiPort);
   draft.environment = {
     AUDIT_FINGERPRINT_KEYS: secrets.fingerprintKeys,
     OUTBOX_AUDIT_API_KEY: secrets.auditApiKey ?? undefined,

@@ -13,8 +13,11 @@ export function sayWhereToLook(world: DevWorld, out: Writable): void {
     `Deployment        ${settings.deployment}`,
     `Data and log      ${dataDir} (outbox.log)`,
     '',
-    'Try: curl -i -X POST -H "Authorization: Bearer $KEY" -H "Content-Type: application/json" \\',
-    `       -d '{"identities":[]}' ${api}/integration/v1/audit/lookup`,
+    'Try a record of your own (KEY is the key above):',
+    `  curl -i -H "Authorization: Bearer $KEY" -H 'Content-Type: application/json' ${api}/integration/v1/audit/logs \\`,
+    `    -d '{"specVersion":"1.0","eventId":"hello-1","source":"/curl","action":"demo.greeting.sent","actionVersion":1,` +
+      `"category":"other","operation":"execute","outcome":"success","occurredAt":"${new Date().toISOString()}",` +
+      `"actor":{"type":"user","id":"me"},"targets":[]}'`,
     '',
     world.samples
       ? 'Sample traffic runs, about two events a second. Ctrl-C stops everything in order.'
