@@ -1,5 +1,5 @@
 // Real: `outbox dev` as its user runs it, with the PostgreSQL, Temporal and roles that it starts itself. Nothing is fake.
-import { mkdtemp, readFile, rm, chmod, mkdir, symlink } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readFile, rm, symlink } from 'node:fs/promises';
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -135,7 +135,14 @@ describe('outbox dev', () => {
       HTTPS_PROXY: 'http://127.0.0.1:1',
     });
     expect(code).toBe(1);
-    for (const way of ['TEMPORAL_CLI_PATH', 'PATH:', 'the cache:', "the SDK's download:", 'go install:', 'TEMPORAL_ADDRESS']) {
+    for (const way of [
+      'TEMPORAL_CLI_PATH',
+      'PATH:',
+      'the cache:',
+      "the SDK's download:",
+      'go install:',
+      'TEMPORAL_ADDRESS',
+    ]) {
       expect(printed).toContain(way);
     }
     expect(printed).not.toMatch(/\n\s+at .*\.js:\d+/);
