@@ -1,0 +1,105 @@
+/** A deployment of its own for a test: databases, name, keys, and its roles as processes of the built command line. */
+import { randomBytes } from 'node:crypto';
+import pg from 'pg';
+import { createTestDatabases, type TestDatabases } from './databases.js';
+import { eventually } from './eventually.js';
+import { type CliProcess, outboxCli, runOutboxCli, untilStarted } from './outbox-cli.js';
+import { temporalAddress } from './temporal.js';
+
+export interface TestDeployment {
+  readonly name: string;
+  readonly databases: TestDatabases;
+  readonly outbox: pg.Pool;
+  readonly audit: pg.Pool;
+  /** For every role; a test adds its own on top. */
+  readonly environment: Record<string, string>;
+  readonly auditApiKey: string;
+  start(roles: string, more?: Record<string, string>, args?: readonly string[]): Promise<StartedProcess>;
+  /** Appends in a transaction of its own and returns the id. */
+  append(event: object): Promise<string>;
+  status(id: string): Promise<string | null>;
+  untilStatus(id: string, status: string): Promise<void>;
+  /** How many records of the audit log carry the id. */
+  records(id: string): Promise<number>;
+  drop(): Promise<void>;
+}
+
+export interface StartedProcess extends CliProcess {
+  readonly apiPort: number | null;
+  readonly probePort: number | null;
+}
+
+/** A running api on a port that it keeps, so that workers find it also after it was started again. */
+export async function createTestDeployment(): Promise<TestDeployment> {
+  const databases = await createTestDatabases();
+  const name = `t-${randomBytes(5).toString('hex')}`;
+  const urls = { OUTBOX_DATABASE_URL: databases.outboxUrl, AUDIT_DATABASE_URL: databases.auditUrl };
+  const migrated = await runOutboxCli(['migrate', 'deploy', '--deployment', name], urls);
+  if (migrated.code !== 0) throw new Error(migrated.printed);
+  const key = await runOutboxCli(
+    ['keys', 'create', '--name', 'worker', '--scope', 'audit:write:any-tenant', 'audit:write', '--json'],
+    urls,
+  );
+  if (key.code !== 0) throw new Error(key.printed);
+  const auditApiKey = (JSON.parse(key.stdout) as { secret: string }).secret;
+  const outbox = new pg.Pool({ connectionString: databases.outboxUrl, max: 4 });
+  const audit = new pg.Pool({ connectionString: databases.auditUrl, max: 2 });
+  for (const pool of [outbox, audit]) pool.on('error', () => {}); // the database is dropped under it at the end
+  const environment: Record<string, string> = {
+    ...urls,
+    OUTBOX_DEPLOYMENT: name,
+    OUTBOX_API_PORT: '0',
+    OUTBOX_PROBE_PORT: '0',
+    OUTBOX_AUDIT_API_KEY: auditApiKey,
+    AUDIT_FINGERPRINT_KEYS: `t:${'ab'.repeat(32)}`,
+    TEMPORAL_ADDRESS: temporalAddress(),
+    TEMPORAL_NAMESPACE: 'default',
+  };
+  const status = async (id: string) => {
+    const { rows } = await outbox.query<{ status: string }>('SELECT status FROM outbox.delivery WHERE event_id = $1', [
+      id,
+    ]);
+    return rows[0]?.status ?? null;
+  };
+  return {
+    name,
+    databases,
+    outbox,
+    audit,
+    environment,
+    auditApiKey,
+    status,
+    async start(roles, more = {}, args = []) {
+      const command = roles.includes(',') ? ['run', '--roles', roles] : [roles];
+      const cli = outboxCli([...command, ...args], { ...environment, ...more });
+      return { ...cli, ...(await untilStarted(cli)) };
+    },
+    async append(event) {
+      const { rows } = await outbox.query<{ id: string }>('SELECT outbox.record_event($1::jsonb) AS id', [
+        JSON.stringify({
+          eventName: 'order.order.placed.v1',
+          eventType: 'ORDER',
+          aggregate: { type: 'order', id: '1' },
+          payload: {},
+          ...event,
+        }),
+      ]);
+      return rows[0]?.id as string;
+    },
+    async untilStatus(id, wanted) {
+      await eventually(`${id} ${wanted}`, async () => (await status(id)) === wanted, 40_000);
+    },
+    async records(id) {
+      const { rows } = await audit.query<{ n: number }>(
+        'SELECT count(*)::int AS n FROM audit.record WHERE event_id = $1',
+        [id],
+      );
+      return rows[0]?.n ?? 0;
+    },
+    async drop() {
+      await outbox.end();
+      await audit.end();
+      await databases.drop();
+    },
+  };
+}
