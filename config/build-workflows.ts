@@ -9,8 +9,21 @@ const bundlePath = fileURLToPath(new URL('../dist/workflow-bundle.js', import.me
 
 if (existsSync(workflowsPath)) {
   const { code } = await bundleWorkflowCode({ workflowsPath, logger: new DefaultLogger('WARN') });
-  await writeFile(bundlePath, code);
+  await writeFile(bundlePath, withRelativeSources(code));
   console.log(`Workflow bundle: ${Math.round(code.length / 1024)} KiB`);
 } else {
   console.log('Workflow bundle: left out, there is no workflows/index.ts yet');
+}
+
+/** The bundler names each source by its path on this machine, in a map inside the file; a package must not. */
+function withRelativeSources(bundle: string): string {
+  const root = fileURLToPath(new URL('..', import.meta.url));
+  return bundle.replace(
+    /(sourceMappingURL=data:application\/json;charset=utf-8;base64,)([A-Za-z0-9+/=]+)/,
+    (_, prefix: string, map: string) => {
+      const parsed = JSON.parse(Buffer.from(map, 'base64').toString('utf8')) as { sources: string[] };
+      const sources = parsed.sources.map((source) => source.replace(root, ''));
+      return prefix + Buffer.from(JSON.stringify({ ...parsed, sources })).toString('base64');
+    },
+  );
 }

@@ -1,5 +1,5 @@
 /**
- * temporal-outbox, for the application beside it: append events, define handlers and mappers.
+ * temporal-outbox, for the application beside it: append events, define handlers and mappers, run the roles.
  */
 
 export { defineConfig, type OutboxConfig } from './application/delivery/define-config.js';
@@ -12,6 +12,7 @@ export {
 } from './application/delivery/define-handler.js';
 export { type AuditHandlerOptions, auditHandler } from './application/delivery/handlers/audit-handler.js';
 export { type HttpHandlerOptions, httpHandler } from './application/delivery/handlers/http-handler.js';
+export { toHttpError } from './application/delivery/handlers/to-http-error.js';
 export type { AuditMapper, AuditStatement } from './application/delivery/mappers/to-audit-event.js';
 export type { NewOutboxEvent } from './application/delivery/new-outbox-event.js';
 export type { Handler, HandlerContext, HttpRequest, HttpResponse, Logger } from './application/delivery/ports.js';
@@ -32,3 +33,4 @@ export {
   recordEvents,
   type TagTransaction,
 } from './infrastructure/prisma/record-event.js';
+export { type CreateRoleOptions, createApi, createRelay, createWorker, type RunningRole } from './main/create-role.js';
