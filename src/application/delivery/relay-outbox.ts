@@ -78,6 +78,12 @@ export function relayOutbox(deps: RelayDeps, options: RelayOptions): Relay {
   const { store, time, telemetry } = deps;
   const { log, count } = telemetry;
   const settings = { ...DEFAULTS, poll: DEFAULT_POLL, failpoint: () => undefined, ...options };
+  if (settings.leaseMs <= settings.startTimeoutMs + WRITE_MARGIN_MS) {
+    const least = settings.startTimeoutMs + WRITE_MARGIN_MS;
+    throw new RangeError(
+      `expected a lease longer than ${least} ms (a start's deadline and its mark), got ${settings.leaseMs}`,
+    );
+  }
   const probeHolder = randomUUID();
   const refusals = troubleLog(deps, 'relay.starts_refused', 'relay.starts_accepted');
   const outages = troubleLog(deps, 'relay.store_away', 'relay.store_back');

@@ -1,0 +1,251 @@
+// The relay's writes on a real PostgreSQL: leases, fences, overtaken marks (R4, R7). Nothing is fake; a lease "ends" by
+// moving its row's due time into the past, which is all that time itself would do.
+import { randomUUID } from 'node:crypto';
+import fc from 'fast-check';
+import type { Claim } from '../../src/application/delivery/ports.js';
+import { createPool, type PgPool } from '../../src/infrastructure/prisma/pg-pool.js';
+import { createRelayStore } from '../../src/infrastructure/prisma/relay-store.js';
+import { createTestDatabases, type TestDatabases } from '../support/databases.js';
+import { eventually } from '../support/eventually.js';
+
+let databases: TestDatabases;
+let pool: PgPool;
+
+beforeAll(async () => {
+  databases = await createTestDatabases();
+  pool = createPool(databases.outboxUrl);
+});
+afterAll(async () => {
+  await pool.end();
+  await databases.drop();
+});
+beforeEach(async () => {
+  await pool.query('TRUNCATE outbox.delivery');
+});
+
+describe('a claim', () => {
+  it('R4: gives the lease to due_at and the token to the row, and takes it from every other claim', async () => {
+    const id = await wait();
+    const token = randomUUID();
+    expect((await claim(token)).events).toHaveLength(1);
+    const row = await read(id);
+    expect(row).toMatchObject({ status: 'PENDING', lease_token: token, policy_hash: 'policy-1', carrier: null });
+    expect(row.due_in).toBeGreaterThan(25);
+    expect(row.due_in).toBeLessThanOrEqual(30);
+    expect((await claim(randomUUID())).events).toEqual([]);
+  });
+
+  it('keeps the policy that a row was started with before', async () => {
+    const id = await wait();
+    await pool.query(`UPDATE outbox.delivery SET policy_hash = 'older' WHERE event_id = $1`, [id]);
+    expect((await claim(randomUUID())).events[0]?.policyHash).toBe('older');
+  });
+
+  it('R7: after the lease the row goes to the next claim; the stale mark and release match no row', async () => {
+    const id = await wait();
+    const [stale, current] = [randomUUID(), randomUUID()];
+    await claim(stale);
+    await endLease(id);
+    expect((await claim(current)).events.map((e) => e.eventId)).toEqual([id]);
+    const rows = [{ eventId: id, epoch: 0 }];
+    expect(await store().markStarted(stale, rows)).toEqual({ marked: 0, overtaken: 0, fenced: 1 });
+    expect(await store().release(stale, release(id))).toEqual({ released: 0, overtaken: 0, fenced: 1 });
+    expect(await read(id)).toMatchObject({ status: 'PENDING', lease_token: current, start_tries: 0 });
+    expect(await store().markStarted(current, rows)).toEqual({ marked: 1, overtaken: 0, fenced: 0 });
+  });
+});
+
+describe('a mark', () => {
+  it('R7: sets STARTED, due in 30 s, clears the token and the failed starts', async () => {
+    const id = await wait();
+    await pool.query('UPDATE outbox.delivery SET start_tries = 3 WHERE event_id = $1', [id]);
+    const token = randomUUID();
+    await claim(token);
+    await store().markStarted(token, [{ eventId: id, epoch: 0 }]);
+    const row = await read(id);
+    expect(row).toMatchObject({ status: 'STARTED', lease_token: null, start_tries: 0, started: true });
+    expect(row.due_in).toBeGreaterThan(25);
+    expect(row.due_in).toBeLessThanOrEqual(30);
+  });
+
+  it.each(['DELIVERED', 'DEAD', 'DISCARDED'])(
+    'R7: that finds its row %s in this epoch is overtaken, not fenced',
+    async (status) => {
+      const id = await wait();
+      const token = randomUUID();
+      await claim(token);
+      await settle(id, status);
+      const rows = [{ eventId: id, epoch: 0 }];
+      expect(await store().markStarted(token, rows)).toEqual({ marked: 0, overtaken: 1, fenced: 0 });
+      expect(await store().release(token, release(id))).toEqual({ released: 0, overtaken: 1, fenced: 0 });
+      expect((await read(id)).status).toBe(status);
+    },
+  );
+
+  it('R7: that finds its row in a later epoch is fenced', async () => {
+    const id = await wait();
+    const token = randomUUID();
+    await claim(token);
+    await settle(id, 'DEAD');
+    await pool.query(`UPDATE outbox.delivery SET status = 'PENDING', epoch = 1 WHERE event_id = $1`, [id]);
+    expect(await store().markStarted(token, [{ eventId: id, epoch: 0 }])).toEqual({
+      marked: 0,
+      overtaken: 0,
+      fenced: 1,
+    });
+    expect((await read(id)).status).toBe('PENDING');
+  });
+
+  it('R7: that waits for a run which is just settling is overtaken', async () => {
+    const id = await wait();
+    const token = randomUUID();
+    await claim(token);
+    const run = await pool.connect();
+    try {
+      await run.query('BEGIN');
+      await run.query(SETTLE, [id, 'DELIVERED']);
+      const marking = store().markStarted(token, [{ eventId: id, epoch: 0 }]);
+      await eventually('the mark to wait for the row', async () => {
+        const text = `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`;
+        return (await pool.query(text)).rowCount === 1;
+      });
+      await run.query('COMMIT');
+      expect(await marking).toEqual({ marked: 0, overtaken: 1, fenced: 0 });
+    } finally {
+      run.release();
+    }
+  });
+
+  it('R7: counts each row of a mixed batch for what it is', async () => {
+    const [fine, settled, stolen] = [await wait(), await wait(), await wait()];
+    const token = randomUUID();
+    await claim(token);
+    await settle(settled, 'DELIVERED');
+    await pool.query('UPDATE outbox.delivery SET lease_token = $2 WHERE event_id = $1', [stolen, randomUUID()]);
+    const rows = [fine, settled, stolen, randomUUID()].map((eventId) => ({ eventId, epoch: 0 }));
+    expect(await store().markStarted(token, rows)).toEqual({ marked: 1, overtaken: 1, fenced: 2 });
+  });
+});
+
+it('R7: a release clears token and carrier, sets the delay, and counts a try only when told', async () => {
+  const [counted, spared] = [await wait(), await wait()];
+  const token = randomUUID();
+  await claim(token);
+  await pool.query(`UPDATE outbox.delivery SET carrier = 'batch-1'`);
+  const answer = await store().release(token, [
+    { eventId: counted, epoch: 0, delayMs: 300_000, countTry: true },
+    { eventId: spared, epoch: 0, delayMs: 0, countTry: false },
+  ]);
+  expect(answer).toEqual({ released: 2, overtaken: 0, fenced: 0 });
+  const row = await read(counted);
+  expect(row).toMatchObject({ status: 'PENDING', lease_token: null, carrier: null, start_tries: 1 });
+  expect(row.due_in).toBeGreaterThan(295);
+  expect(await read(spared)).toMatchObject({ lease_token: null, carrier: null, start_tries: 0 });
+  expect((await claim(randomUUID())).events.map((e) => e.eventId)).toEqual([spared]);
+});
+
+it('R7: in no interleaving of two relays does a stale token change a row', async () => {
+  // The model is what the rules say: who holds the row, and nothing else. Every answer of the store must follow it.
+  const step = fc.record({
+    relay: fc.constantFrom(0, 1),
+    act: fc.constantFrom('claim', 'mark', 'release', 'lease ends', 'settles', 'redriven'),
+  });
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { minLength: 4, maxLength: 14 }), async (steps) => {
+      await pool.query('TRUNCATE outbox.delivery');
+      const id = await wait();
+      const held: { token: string; epoch: number }[] = [];
+      const model = { status: 'PENDING', epoch: 0, holder: null as string | null, due: true };
+      for (const { relay, act } of steps) {
+        const mine = held[relay];
+        const valid = mine !== undefined && model.status === 'PENDING' && model.holder === mine.token;
+        const overtaken =
+          mine !== undefined && mine.epoch === model.epoch && ['DELIVERED', 'DEAD'].includes(model.status);
+        if (act === 'claim') {
+          const token = randomUUID();
+          const { events } = await claim(token);
+          expect(events.length).toBe(model.status === 'PENDING' && model.due ? 1 : 0);
+          if (events.length === 1) {
+            held[relay] = { token, epoch: events[0]?.epoch ?? -1 };
+            Object.assign(model, { holder: token, due: false });
+          }
+        } else if (act === 'mark' && mine !== undefined) {
+          const answer = await store().markStarted(mine.token, [{ eventId: id, epoch: mine.epoch }]);
+          expect(answer).toEqual(outcome('marked', valid, overtaken));
+          if (valid) Object.assign(model, { status: 'STARTED', holder: null, due: false });
+        } else if (act === 'release' && mine !== undefined) {
+          const answer = await store().release(mine.token, release(id, mine.epoch));
+          expect(answer).toEqual(outcome('released', valid, overtaken));
+          if (valid) Object.assign(model, { holder: null, due: true });
+        } else if (act === 'lease ends') {
+          await endLease(id);
+          model.due = true;
+        } else if (act === 'settles' && ['PENDING', 'STARTED'].includes(model.status)) {
+          await settle(id, 'DEAD');
+          Object.assign(model, { status: 'DEAD', holder: null });
+        } else if (act === 'redriven' && model.status === 'DEAD') {
+          await pool.query(REDRIVE, [id]);
+          Object.assign(model, { status: 'PENDING', epoch: model.epoch + 1, holder: null, due: true });
+        }
+        const { status, epoch, lease_token } = await read(id);
+        expect({ status, epoch, holder: lease_token }).toEqual({
+          status: model.status,
+          epoch: model.epoch,
+          holder: model.holder,
+        });
+      }
+    }),
+    { numRuns: 120 },
+  );
+});
+
+const SETTLE = `UPDATE outbox.delivery SET status = $2, settled_at = now(), lease_token = NULL,
+  receipt = '{"id": "r"}' WHERE event_id = $1`;
+const REDRIVE = `UPDATE outbox.delivery SET status = 'PENDING', epoch = epoch + 1, due_at = now() - interval '1 second',
+  lease_token = NULL WHERE event_id = $1`;
+
+function outcome(done: 'marked' | 'released', valid: boolean, overtaken: boolean) {
+  return { [done]: valid ? 1 : 0, overtaken: !valid && overtaken ? 1 : 0, fenced: valid || overtaken ? 0 : 1 };
+}
+
+function store() {
+  return createRelayStore(pool);
+}
+
+function claim(leaseToken: string): Promise<Claim> {
+  const fixed = { leaseMs: 30_000, batch: 200, cursor: null, defaultMaxRuns: 500, policyHash: 'policy-1' };
+  return store().claim({ leaseToken, probeHolder: randomUUID(), ...fixed });
+}
+
+function release(eventId: string, epoch = 0) {
+  return [{ eventId, epoch, delayMs: 0, countTry: false }];
+}
+
+async function wait(): Promise<string> {
+  const id = randomUUID();
+  await pool.query(
+    `INSERT INTO outbox.delivery (event_id, destination, event_type, due_at)
+     VALUES ($1, 'audit.log', 'AUTH', clock_timestamp() - interval '1 second')`,
+    [id],
+  );
+  return id;
+}
+
+async function endLease(id: string): Promise<void> {
+  await pool.query(`UPDATE outbox.delivery SET due_at = clock_timestamp() - interval '1 second' WHERE event_id = $1`, [
+    id,
+  ]);
+}
+
+async function settle(id: string, status: string): Promise<void> {
+  await pool.query(SETTLE, [id, status]);
+}
+
+async function read(id: string): Promise<Record<string, unknown> & { due_in: number }> {
+  const { rows } = await pool.query(
+    `SELECT *, started_at IS NOT NULL AS started, extract(epoch FROM due_at - clock_timestamp())::float AS due_in
+     FROM outbox.delivery WHERE event_id = $1`,
+    [id],
+  );
+  return rows[0];
+}
