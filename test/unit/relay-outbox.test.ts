@@ -212,6 +212,20 @@ describe('lease and shutdown', () => {
     expect(world.released.length).toBeGreaterThan(0);
   });
 
+  it.each([5_000, 9_000, 30_000])(
+    'a lease of %i ms still lets starts out, and none that it does not outlive',
+    async (leaseMs) => {
+      const world = createWorld({
+        batches: [events(200)],
+        start: () => new Promise(() => undefined),
+        options: { leaseMs, inFlight: 1 },
+      });
+      await world.runUntil(() => world.released.length === 200);
+      expect(world.sent.length).toBeGreaterThan(0);
+      expect(world.now()).toBeLessThan(leaseMs);
+    },
+  );
+
   it('stop: finishes the starts that are sent, marks them, releases the rest, claims nothing more', async () => {
     const answers: (() => void)[] = [];
     const world = createWorld({

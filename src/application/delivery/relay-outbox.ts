@@ -13,7 +13,7 @@
  * finds its row by (event, epoch), not by the token, so it delivers and settles from PENDING; whoever claims the row
  * next starts the same workflow id, hears "exists" and marks it. The only thing to keep is that a lease outlives its
  * starts, else two relays would take turns with one batch and every mark would be fenced: so no start is sent later
- * than `leaseMs - startTimeoutMs - WRITE_MARGIN_MS` after the claim.
+ * than its deadline and a margin for the mark before the lease's end.
  */
 import { randomUUID } from 'node:crypto';
 import { checkStartFields } from './check-start-fields.js';
@@ -49,6 +49,7 @@ export interface RelayOptions {
   readonly batch?: number;
   /** Starts at once. */
   readonly inFlight?: number;
+  /** Of one start; at most a third of the lease. */
   readonly startTimeoutMs?: number;
   /** Cap of runs for a destination that names none. */
   readonly maxRuns?: number;
@@ -78,12 +79,9 @@ export function relayOutbox(deps: RelayDeps, options: RelayOptions): Relay {
   const { store, time, telemetry } = deps;
   const { log, count } = telemetry;
   const settings = { ...DEFAULTS, poll: DEFAULT_POLL, failpoint: () => undefined, ...options };
-  if (settings.leaseMs <= settings.startTimeoutMs + WRITE_MARGIN_MS) {
-    const least = settings.startTimeoutMs + WRITE_MARGIN_MS;
-    throw new RangeError(
-      `expected a lease longer than ${least} ms (a start's deadline and its mark), got ${settings.leaseMs}`,
-    );
-  }
+  // A short lease shortens both, so that every lease leaves time to send, to hear and to mark.
+  const startTimeoutMs = Math.min(settings.startTimeoutMs, settings.leaseMs / 3);
+  const writeMarginMs = Math.min(WRITE_MARGIN_MS, settings.leaseMs / 3);
   const probeHolder = randomUUID();
   const refusals = troubleLog(deps, 'relay.starts_refused', 'relay.starts_accepted');
   const outages = troubleLog(deps, 'relay.store_away', 'relay.store_back');
@@ -145,8 +143,8 @@ export function relayOutbox(deps: RelayDeps, options: RelayOptions): Relay {
 
     const started = await startBatch(deps, await rejectUnfit(claim.events), {
       inFlight,
-      startTimeoutMs: settings.startTimeoutMs,
-      lastStartAt: claimedAt + leaseMs - settings.startTimeoutMs - WRITE_MARGIN_MS,
+      startTimeoutMs,
+      lastStartAt: claimedAt + leaseMs - startTimeoutMs - writeMarginMs,
       stopped,
     });
     count('started', started.accepted.length);
