@@ -17,13 +17,13 @@ it('an integer is a number exactly when it comes back as itself', () => {
       const { value, numbersAsStrings } = parseLossless(`{"n":${n}}`);
       const kept = (value as { n: unknown }).n;
       if (typeof kept === 'string') expect([kept, numbersAsStrings]).toEqual([String(n), ['/n']]);
-      else expect(valueOf(JSON.stringify(kept))).toBe(n);
+      else expect(integerOf(JSON.stringify(kept))).toBe(n);
     }),
   );
 });
 
 /** The integer that a number's text says, without going through a double. */
-function valueOf(text: string): bigint {
+function integerOf(text: string): bigint {
   const [mantissa = '', exponent = '0'] = text.split('e');
   const [whole = '', fraction = ''] = mantissa.split('.');
   return BigInt(whole + fraction) * 10n ** BigInt(Number(exponent) - fraction.length);
