@@ -181,15 +181,12 @@ export const auditEventSchema = z.strictObject({
 
 export type AuditEvent = z.infer<typeof auditEventSchema>;
 export type AuditActor = z.infer<typeof actorSchema>;
-export type AuditTarget = z.infer<typeof targetSchema>;
 export type AuditContext = z.infer<typeof contextSchema>;
 export type AuditChange = z.infer<typeof changeSchema>;
 export type AuditMetadata = z.infer<typeof metadataSchema>;
-export type AuditRouting = z.infer<typeof routingSchema>;
 export type AuditCategory = (typeof CATEGORIES)[number];
 export type AuditOperation = (typeof OPERATIONS)[number];
 export type AuditOutcome = (typeof OUTCOMES)[number];
-export type AuditSeverity = (typeof SEVERITIES)[number];
 export type AuditActorType = (typeof ACTOR_TYPES)[number];
 export type { FieldProblem, JsonObject, JsonValue };
 
