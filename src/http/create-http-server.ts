@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { createServer, type RequestListener, type Server, STATUS_CODES } from 'node:http';
+import { createServer, type RequestListener, type Server, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { PROBLEM_MEDIA_TYPE, PROBLEMS, type ProblemCode } from '../contract/audit-api.js';
 import type { HttpLimits } from './http-limits.js';
@@ -32,14 +32,12 @@ export function createHttpServer(listener: RequestListener, limits: HttpLimits, 
     },
     listener,
   );
-  let closing = false;
-  server.on('request', (_req, res) => {
-    if (closing) res.setHeader('Connection', 'close');
-    res.once('close', () => {
-      if (closing) setImmediate(() => server.closeIdleConnections());
-    });
+  const running = new Set<ServerResponse>();
+  server.on('request', (_req, res: ServerResponse) => {
+    running.add(res);
+    res.once('close', () => running.delete(res));
   });
-  answerClientErrors(server, logger);
+  answerClientErrors(server, limits, logger);
 
   return {
     listen: (port, host) =>
@@ -53,13 +51,16 @@ export function createHttpServer(listener: RequestListener, limits: HttpLimits, 
       }),
     close: () =>
       new Promise((resolve) => {
-        closing = true;
         const grace = setTimeout(() => server.closeAllConnections(), limits.closeGraceMs);
         server.close(() => {
           clearTimeout(grace);
           resolve();
         });
         server.closeIdleConnections();
+        for (const res of running) {
+          if (!res.headersSent) res.setHeader('Connection', 'close');
+          else res.once('close', () => setImmediate(() => server.closeIdleConnections()));
+        }
       }),
   };
 }
@@ -70,7 +71,7 @@ interface ClientError extends Error {
 }
 
 /** Requests that never reach the listener. Node would answer them without a body and without a line in the log. */
-function answerClientErrors(server: Server, logger: Logger): void {
+function answerClientErrors(server: Server, limits: HttpLimits, logger: Logger): void {
   const answered = new WeakSet<Duplex>();
   server.on('clientError', (error: ClientError, socket) => {
     if (answered.has(socket)) return; // more of the same bytes
@@ -79,7 +80,7 @@ function answerClientErrors(server: Server, logger: Logger): void {
       socket.destroy();
       return;
     }
-    const problem = new HttpProblem(...describe(error));
+    const problem = new HttpProblem(...describe(error, limits));
     const { status } = PROBLEMS[problem.code];
     const requestId = randomUUID();
     logger.info(
@@ -96,16 +97,22 @@ function answerClientErrors(server: Server, logger: Logger): void {
   });
 }
 
-function describe(error: ClientError): [ProblemCode, string] {
+function describe(error: ClientError, limits: HttpLimits): [ProblemCode, string] {
   switch (error.code) {
     case 'ERR_HTTP_REQUEST_TIMEOUT':
       return ['request_timeout', 'Expected the whole request sooner'];
     case 'HPE_HEADER_OVERFLOW':
-      // Over the limit without a line's end so far: it is the request line that is too long.
-      return error.rawPacket !== undefined && !error.rawPacket.includes('\r\n')
+      return isLongRequestLine(error.rawPacket, limits.maxHeaderBytes)
         ? ['url_too_long', 'Expected a shorter URL']
         : ['headers_too_large', 'Expected smaller headers'];
     default:
       return ['malformed_request', 'Expected an HTTP/1.1 request'];
   }
+}
+
+/** Whether the bytes that went over the limit begin with a request line that does so alone. A guess on slow networks. */
+function isLongRequestLine(packet: Buffer | undefined, maxHeaderBytes: number): boolean {
+  if (packet === undefined || !/^[A-Z]{3,7} \//.test(packet.toString('latin1', 0, 16))) return false;
+  const end = packet.indexOf('\r\n');
+  return end === -1 || end > maxHeaderBytes;
 }

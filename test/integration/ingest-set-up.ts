@@ -31,6 +31,8 @@ export interface TestIngest {
   key(scopes: readonly [ApiKeyScope, ...ApiKeyScope[]], tenantId?: string | null, expiresAt?: Date): Promise<string>;
   post(body: unknown, options?: PostOptions): Promise<Answer>;
   counts(): Promise<{ records: number; keys: number }>;
+  /** Closes the HTTP side only. */
+  closeApi(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -52,12 +54,17 @@ export interface Answer {
 export interface IngestOptions {
   readonly limits?: Partial<HttpLimits>;
   readonly fingerprintKeys?: FingerprintKeys;
+  /** Default: any free one. */
+  readonly port?: number;
 }
 
 /** The api role on a database of its own: real HTTP, real PostgreSQL. */
 export async function startIngest(options: IngestOptions = {}): Promise<TestIngest> {
   const databases = await createTestDatabases();
-  const ingest = await startIngestOn(databases.auditUrl, options);
+  const ingest = await startIngestOn(databases.auditUrl, options).catch(async (error: unknown) => {
+    await databases.drop();
+    throw error;
+  });
   return {
     ...ingest,
     stop: async () => {
@@ -77,11 +84,19 @@ export async function startIngestOn(auditUrl: string, options: IngestOptions = {
     store,
     apiKeys,
     fingerprintKeys: options.fingerprintKeys ?? FINGERPRINT_KEYS,
-    port: 0,
+    port: options.port ?? 0,
     host: '127.0.0.1',
     logger: { debug: log('debug'), info: log('info'), warn: log('warn'), error: log('error') },
     limits: options.limits ?? {},
+  }).catch(async (error: unknown) => {
+    await pool.end();
+    throw error;
   });
+  let closing: Promise<void> | null = null;
+  const closeApi = () => {
+    closing ??= api.close();
+    return closing;
+  };
   const url = `http://127.0.0.1:${api.port}`;
   const key: TestIngest['key'] = async (scopes, tenantId = null, expiresAt) =>
     (await createApiKey({ keys: apiKeys })({ name: 'test', scopes, tenantId, expiresAt: expiresAt ?? null })).secret;
@@ -115,8 +130,9 @@ export async function startIngestOn(auditUrl: string, options: IngestOptions = {
       );
       return rows[0];
     },
+    closeApi,
     stop: async () => {
-      await api.close();
+      await closeApi();
       await pool.end();
     },
   };
