@@ -34,17 +34,22 @@ export async function runHandler(
   const { http = new FakeHttpClient(), timeoutMs = 5_000, log = SILENT } = options;
   const dispatcher = createDispatcher({ handlers: [handler], http, log, places: { local: 1, regular: 1 } });
   const signal = new AbortController().signal;
-  const answer = await dispatcher.dispatch(complete(event, handler), { mode: 'regular', timeoutMs, signal });
+  const answer = await dispatcher.dispatch(completeEvent({ routingKey: handler.routingKey, ...event }), {
+    mode: 'regular',
+    timeoutMs,
+    signal,
+  });
   if (answer === 'busy') throw new Error('Expected a free place in a dispatcher of its own');
   return answer;
 }
 
-function complete(event: EventForTest, handler: Handler): OutboxEvent {
+/** As it would stand in the outbox, for what is not named: one aggregate, no tenant, a fixed id and time. */
+export function completeEvent(event: EventForTest): OutboxEvent {
   const at = event.occurredAt ?? '2026-01-01T00:00:00.000Z';
   return {
     id: '01900000-0000-7000-8000-000000000001',
     eventType: 'TEST',
-    routingKey: handler.routingKey,
+    routingKey: 'test',
     source: 'outbox:test',
     aggregateType: 'test',
     aggregateId: '1',
