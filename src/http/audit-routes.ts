@@ -1,5 +1,5 @@
 import type { Request, Response } from 'express';
-import type { AuthenticateApiKey } from '../application/audit/authenticate-api-key.js';
+import type { AuthenticateApiKey, Authenticated } from '../application/audit/authenticate-api-key.js';
 import type { LookupIdentities } from '../application/audit/lookup-identities.js';
 import type { RecordAuditLog, RecordOutcome } from '../application/audit/record-audit-log.js';
 import {
@@ -13,7 +13,7 @@ import {
 } from '../contract/audit-api.js';
 import { AUDIT_LIMITS, type AuditEvent, parseAuditEvent, toFieldProblems } from '../contract/audit-dto.js';
 import { findUnstorable, type JsonValue } from '../contract/json-value.js';
-import { type ApiKey, mayLookUp, mayWrite } from '../domain/audit/api-key.js';
+import { mayLookUp, mayWrite } from '../domain/audit/api-key.js';
 import { HttpProblem, toProblem } from './problem.js';
 import { readJson } from './read-json.js';
 
@@ -21,24 +21,23 @@ export interface AuditRouteDeps {
   readonly authenticate: AuthenticateApiKey;
   readonly recordAuditLog: RecordAuditLog;
   readonly lookupIdentities: LookupIdentities;
-  readonly now: () => Date;
 }
 
 /** POST /integration/v1/audit/logs: one event (201, 200 replayed) or an array of them (207, one result for each). */
 export function postAuditLogs(deps: AuditRouteDeps) {
   return async (req: Request, res: Response): Promise<void> => {
-    const key = await requireKey(deps.authenticate, req, res);
-    requireScope(mayWrite(key), 'audit:write');
+    const caller = await requireKey(deps.authenticate, req, res);
+    requireScope(mayWrite(caller.key), 'audit:write');
     const { value, bytes } = await readJson(req);
-    if (Array.isArray(value)) await answerBatch(deps, key, value, req, res);
-    else await answerOne(deps, key, value, bytes, req, res);
+    if (Array.isArray(value)) await answerBatch(deps, caller, value, req, res);
+    else await answerOne(deps, caller, value, bytes, req, res);
   };
 }
 
 /** POST /integration/v1/audit/lookup: which of at most 1,000 identities stand. */
 export function postAuditLookup(deps: AuditRouteDeps) {
   return async (req: Request, res: Response): Promise<void> => {
-    const key = await requireKey(deps.authenticate, req, res);
+    const { key } = await requireKey(deps.authenticate, req, res);
     requireScope(mayLookUp(key), 'audit:read');
     const { value } = await readJson(req);
     const unstorable = findUnstorable(value, AUDIT_LIMITS.problems);
@@ -58,17 +57,17 @@ export function postAuditLookup(deps: AuditRouteDeps) {
   };
 }
 
-async function requireKey(authenticate: AuthenticateApiKey, req: Request, res: Response): Promise<ApiKey> {
+async function requireKey(authenticate: AuthenticateApiKey, req: Request, res: Response): Promise<Authenticated> {
   const presented = /^Bearer ([\x21-\x7e]+)$/i.exec(req.headers.authorization ?? '')?.[1];
-  const key = presented === undefined ? null : await authenticate(presented);
-  if (key === null) {
+  const caller = presented === undefined ? null : await authenticate(presented);
+  if (caller === null) {
     const challenge = presented === undefined ? 'Bearer realm="audit"' : 'Bearer realm="audit", error="invalid_token"';
     throw new HttpProblem('unauthorized', 'Expected a valid API key: Authorization: Bearer <key>', {
       headers: { 'WWW-Authenticate': challenge },
     });
   }
-  res.locals.keyId = key.id;
-  return key;
+  res.locals.keyId = caller.key.id;
+  return caller;
 }
 
 function requireScope(granted: boolean, scope: string): void {
@@ -77,13 +76,13 @@ function requireScope(granted: boolean, scope: string): void {
 
 async function answerOne(
   deps: AuditRouteDeps,
-  key: ApiKey,
+  { key, now }: Authenticated,
   value: JsonValue,
   bytes: number,
   req: Request,
   res: Response,
 ): Promise<void> {
-  const event = readEvent(value, bytes, deps.now());
+  const event = readEvent(value, bytes, now);
   const idempotencyKey = req.get(IDEMPOTENCY_KEY_HEADER);
   // The draft for this header has it in quotes; most clients send it bare.
   if (idempotencyKey !== undefined && ![event.eventId, `"${event.eventId}"`].includes(idempotencyKey)) {
@@ -91,7 +90,7 @@ async function answerOne(
       errors: [{ pointer: '/eventId', detail: `Differs from ${IDEMPOTENCY_KEY_HEADER}` }],
     });
   }
-  const [outcome] = await deps.recordAuditLog({ key, events: [event] });
+  const [outcome] = await deps.recordAuditLog({ key, now, events: [event] });
   const receipt = toReceipt(outcome as RecordOutcome);
   if (receipt.replayed) res.set(IDEMPOTENCY_REPLAYED_HEADER, 'true');
   res.status(receipt.replayed ? 200 : 201).json(receipt);
@@ -99,7 +98,7 @@ async function answerOne(
 
 async function answerBatch(
   deps: AuditRouteDeps,
-  key: ApiKey,
+  { key, now }: Authenticated,
   items: readonly JsonValue[],
   req: Request,
   res: Response,
@@ -112,9 +111,9 @@ async function answerBatch(
     const detail = `Expected no ${IDEMPOTENCY_KEY_HEADER} with a batch: each event has its eventId`;
     throw new HttpProblem('idempotency_key_mismatch', detail);
   }
-  const read = items.map((item) => asResult(() => readEvent(item, jsonBytes(item), deps.now())));
+  const read = items.map((item) => asResult(() => readEvent(item, jsonBytes(item), now)));
   const events = read.filter((item): item is AuditEvent => !(item instanceof HttpProblem));
-  const outcomes = (events.length === 0 ? [] : await deps.recordAuditLog({ key, events })).values();
+  const outcomes = (events.length === 0 ? [] : await deps.recordAuditLog({ key, now, events })).values();
   const results = read.map((item) => {
     const settled =
       item instanceof HttpProblem ? item : asResult(() => toReceipt(outcomes.next().value as RecordOutcome));

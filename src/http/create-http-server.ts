@@ -33,7 +33,10 @@ export function createHttpServer(listener: RequestListener, limits: HttpLimits, 
     listener,
   );
   const running = new Set<ServerResponse>();
+  let closing = false;
   server.on('request', (_req, res: ServerResponse) => {
+    // Its headers were still coming when the closing began.
+    if (closing && !res.headersSent) res.setHeader('Connection', 'close');
     running.add(res);
     res.once('close', () => running.delete(res));
   });
@@ -51,6 +54,7 @@ export function createHttpServer(listener: RequestListener, limits: HttpLimits, 
       }),
     close: () =>
       new Promise((resolve) => {
+        closing = true;
         const grace = setTimeout(() => server.closeAllConnections(), limits.closeGraceMs);
         server.close(() => {
           clearTimeout(grace);

@@ -35,13 +35,11 @@ const PARTITIONS_EVERY_MS = 24 * 60 * 60_000;
 export async function startApi(options: ApiOptions): Promise<RunningApi> {
   const { store, apiKeys: keys, fingerprintKeys, logger } = options;
   const limits = { ...DEFAULT_HTTP_LIMITS, ...options.limits };
-  const now = () => new Date();
   const app = createAuditApp({
     routes: {
-      authenticate: authenticateApiKey({ keys, now }),
-      recordAuditLog: recordAuditLog({ store, fingerprintKeys, now }),
+      authenticate: authenticateApiKey({ keys }),
+      recordAuditLog: recordAuditLog({ store, fingerprintKeys }),
       lookupIdentities: lookupIdentities({ store }),
-      now,
     },
     ping: () => store.ping(),
     limits,

@@ -241,12 +241,11 @@ describe('R27: one statement', () => {
 
   it('R27: a loser that finds no winner is tried once more, and only once', async () => {
     const key: ApiKey = { id: randomUUID(), name: 'x', prefix: 'x', scopes: ['audit:write'], tenantId: null };
-    const request = { key, events: [event()] };
+    const request = { key, now: new Date(), events: [event()] };
     const losing = (times: number) => {
       let lost = 0;
       return recordAuditLog({
         fingerprintKeys: FINGERPRINT_KEYS,
-        now: () => new Date(),
         store: {
           ...ingest.store,
           insertNew: async (records) => (lost++ < times ? new Set() : ingest.store.insertNew(records)),
@@ -324,9 +323,9 @@ describe('R27: one statement', () => {
       asked.push(records.map(({ identity }) => identity.eventId));
       return ingest.store.insertNew(records);
     };
-    const deps = { fingerprintKeys: FINGERPRINT_KEYS, now: () => new Date(), store: { ...ingest.store, insertNew } };
+    const deps = { fingerprintKeys: FINGERPRINT_KEYS, store: { ...ingest.store, insertNew } };
     const twice = event();
-    await recordAuditLog(deps)({ key, events: [twice, twice] });
+    await recordAuditLog(deps)({ key, now: new Date(), events: [twice, twice] });
     expect(asked).toEqual([[twice.eventId]]);
 
     await ingest.post(standing);

@@ -34,7 +34,8 @@ export interface AuditStore {
   /**
    * Writes those whose identity does not stand yet, key and record in one statement, in the order of their identities,
    * and returns the record ids of those written. No identity may occur twice. After a StoreUnavailableError they may
-   * have been written all the same.
+   * have been written all the same. Makes the partition of `recordedAt` where it is missing; where it cannot, that is a
+   * StoreUnavailableError too.
    */
   insertNew(records: readonly NewRecord[]): Promise<ReadonlySet<string>>;
   /** What stands for each identity, at the same index; null where nothing does. Sees what was committed before. */
@@ -52,9 +53,14 @@ export interface StoredApiKey extends ApiKey {
   readonly revokedAt: Date | null;
 }
 
+export interface FoundApiKey extends StoredApiKey {
+  /** The database's clock when the key was read, in whole milliseconds: the one clock of a request. */
+  readonly readAt: Date;
+}
+
 /** The keys of callers. Every method throws StoreUnavailableError when the database cannot answer now. */
 export interface ApiKeyStore {
-  findByPrefix(prefix: string): Promise<StoredApiKey | null>;
+  findByPrefix(prefix: string): Promise<FoundApiKey | null>;
   insert(key: StoredApiKey): Promise<void>;
 }
 

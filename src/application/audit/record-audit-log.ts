@@ -11,12 +11,13 @@ import type { AuditStore, NewRecord, RecordIdentity, StandingRecord } from './po
 export interface RecordAuditLogDeps {
   readonly store: AuditStore;
   readonly fingerprintKeys: FingerprintKeys;
-  readonly now: () => Date;
 }
 
 export interface RecordAuditLogRequest {
   /** Who writes; that it may write at all is the caller's to check. */
   readonly key: ApiKey;
+  /** The server's clock: becomes `recordedAt`. */
+  readonly now: Date;
   /** Valid by `parseAuditEvent`. */
   readonly events: readonly AuditEvent[];
 }
@@ -47,7 +48,7 @@ export type RecordAuditLog = (request: RecordAuditLogRequest) => Promise<RecordO
  * what was written already answers as replayed.
  */
 export function recordAuditLog(deps: RecordAuditLogDeps): RecordAuditLog {
-  return async ({ key, events }) => {
+  return async ({ key, now, events }) => {
     const outcomes = new Array<RecordOutcome>(events.length);
     const byIdentity = new Map<string, { identity: RecordIdentity; positions: number[] }>();
     events.forEach((event, position) => {
@@ -69,7 +70,7 @@ export function recordAuditLog(deps: RecordAuditLogDeps): RecordAuditLog {
     const settled = await settle(
       deps.store,
       groups.map(({ identity, positions }) =>
-        newRecord(deps, key, identity, events[positions[0] as number] as AuditEvent),
+        newRecord(deps.fingerprintKeys, key, now, identity, events[positions[0] as number] as AuditEvent),
       ),
     );
     groups.forEach(({ positions }, index) => {
@@ -118,10 +119,16 @@ async function settle(store: AuditStore, records: readonly NewRecord[]): Promise
   return records.map((entry) => settled.get(entry) as Settled);
 }
 
-function newRecord(deps: RecordAuditLogDeps, key: ApiKey, identity: RecordIdentity, event: AuditEvent): NewRecord {
+function newRecord(
+  [current]: FingerprintKeys,
+  key: ApiKey,
+  now: Date,
+  identity: RecordIdentity,
+  event: AuditEvent,
+): NewRecord {
   const record: AuditRecord = {
-    recordId: uuidv7(),
-    recordedAt: deps.now().toISOString(),
+    recordId: uuidv7({ msecs: now.getTime() }),
+    recordedAt: now.toISOString(),
     tenantId: identity.tenantId,
     via: mayUseAnyTenant(key) ? 'outbox' : 'api',
     keyId: key.id,
@@ -129,7 +136,6 @@ function newRecord(deps: RecordAuditLogDeps, key: ApiKey, identity: RecordIdenti
     salt: randomBytes(16).toString('hex'),
     event,
   };
-  const [current] = deps.fingerprintKeys;
   return {
     identity,
     record,

@@ -11,7 +11,8 @@ export function createAuditApiKeys(pool: PgPool): ApiKeyStore {
     async findByPrefix(prefix) {
       const [row] = await run<ApiKeyRow>(pool, {
         name: 'audit_find_api_key',
-        text: `SELECT id, name, key_hash, scopes, tenant_id, expires_at, revoked_at
+        text: `SELECT id, name, key_hash, scopes, tenant_id, expires_at, revoked_at,
+                 date_trunc('milliseconds', clock_timestamp()) AS read_at
                FROM audit.api_key WHERE prefix = $1`,
         values: [prefix],
         timeoutMs: TIMEOUT_MS,
@@ -26,6 +27,7 @@ export function createAuditApiKeys(pool: PgPool): ApiKeyStore {
         keyHash: row.key_hash,
         expiresAt: row.expires_at,
         revokedAt: row.revoked_at,
+        readAt: row.read_at,
       };
     },
 
@@ -58,6 +60,7 @@ interface ApiKeyRow {
   readonly tenant_id: string | null;
   readonly expires_at: Date | null;
   readonly revoked_at: Date | null;
+  readonly read_at: Date;
 }
 
 /** A scope that a later version granted is none to this one. */

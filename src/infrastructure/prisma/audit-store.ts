@@ -11,6 +11,21 @@ const WRITE_TRIES = 3;
 
 /** The audit records in PostgreSQL, by named statements over the pool given. */
 export function createAuditStore(pool: PgPool): AuditStore {
+  let making: Promise<number> | null = null;
+  /** One call at a time for all inserts that miss the same partition. */
+  const ensurePartitions = (): Promise<number> => {
+    making ??= read<{ made: number }>(pool, {
+      name: 'audit_ensure_partitions',
+      text: 'SELECT audit.ensure_partitions() AS made',
+      timeoutMs: PARTITIONS_TIMEOUT_MS,
+    })
+      .then(([row]) => row?.made ?? 0)
+      .finally(() => {
+        making = null;
+      });
+    return making;
+  };
+
   return {
     async insertNew(records) {
       const statement: Statement = {
@@ -19,12 +34,22 @@ export function createAuditStore(pool: PgPool): AuditStore {
         values: insertValues(records),
         timeoutMs: WRITE_TIMEOUT_MS,
       };
+      let missed = false;
       for (let attempt = 1; ; attempt++) {
         try {
           const rows = await runStatement<{ record_id: string }>(pool, statement);
           return new Set(rows.map((row) => row.record_id));
         } catch (error) {
-          if (attempt === WRITE_TRIES || !isRolledBackByConflict(error)) throw toAuditStoreError(error);
+          if (isWithoutPartition(error)) {
+            // Ours to mend, never the event's fault: an error that called it final would make callers give it up.
+            if (missed) throw new StoreUnavailableError(error);
+            missed = true;
+            await ensurePartitions().catch((cause: unknown) => {
+              throw cause instanceof StoreUnavailableError ? cause : new StoreUnavailableError(cause);
+            });
+          } else if (attempt === WRITE_TRIES || !isRolledBackByConflict(error)) {
+            throw toAuditStoreError(error);
+          }
         }
       }
     },
@@ -54,17 +79,14 @@ export function createAuditStore(pool: PgPool): AuditStore {
       });
     },
 
-    async ensurePartitions() {
-      const [row] = await read<{ made: number }>(pool, {
-        name: 'audit_ensure_partitions',
-        text: 'SELECT audit.ensure_partitions() AS made',
-        timeoutMs: PARTITIONS_TIMEOUT_MS,
-      });
-      return row?.made ?? 0;
-    },
+    ensurePartitions,
 
     async ping() {
-      await read(pool, { name: 'audit_ping', text: 'SELECT 1', timeoutMs: PING_TIMEOUT_MS });
+      await read(pool, {
+        name: 'audit_ping',
+        text: 'SELECT FROM audit.record_key LIMIT 0',
+        timeoutMs: PING_TIMEOUT_MS,
+      });
     },
   };
 }
@@ -139,6 +161,11 @@ async function read<Row extends object>(pool: PgPool, statement: Statement): Pro
   } catch (error) {
     throw toAuditStoreError(error);
   }
+}
+
+/** A check violation without a constraint's name is how PostgreSQL says that no partition takes the row. */
+function isWithoutPartition(error: unknown): boolean {
+  return hasCode(error, '23514') && (error as { constraint?: string }).constraint === undefined;
 }
 
 function isRolledBackByConflict(error: unknown): boolean {

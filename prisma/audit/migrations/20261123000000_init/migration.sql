@@ -81,10 +81,12 @@ ALTER TABLE audit.record_key ENABLE ALWAYS TRIGGER record_key_append_only;
 ALTER TABLE audit.record_key ENABLE ALWAYS TRIGGER record_key_no_truncate;
 
 -- Makes the monthly partitions from this month to `ahead` months on, and returns how many it made. There is no default
--- partition on purpose (a row in it would block later partitions), so this runs at migrate, at the api's start, and daily.
--- Statement triggers are not inherited by partitions, so each gets its own against TRUNCATE.
+-- partition on purpose (a row in it would block later partitions), so this runs at migrate, at the api's start, daily, and
+-- when an insert finds none. A partition is made apart and attached: ATTACH takes SHARE UPDATE EXCLUSIVE on audit.record,
+-- beside which readers and writers go on; CREATE TABLE ... PARTITION OF takes ACCESS EXCLUSIVE, and while that waits for
+-- one long reader every insert waits behind it. Attached is what pg_inherits says: a detached table may keep its name.
 CREATE FUNCTION audit.ensure_partitions(ahead integer DEFAULT 3) RETURNS integer
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s' AS $$
 DECLARE
   month timestamp;
   partition_name text;
@@ -94,14 +96,16 @@ BEGIN
   FOR month IN SELECT generate_series(date_trunc('month', clock_timestamp() AT TIME ZONE 'UTC'),
       date_trunc('month', clock_timestamp() AT TIME ZONE 'UTC') + make_interval(months => ahead), interval '1 month') LOOP
     partition_name := 'record_' || to_char(month, 'YYYY_MM');
-    IF to_regclass(format('audit.%I', partition_name)) IS NULL THEN
-      EXECUTE format('CREATE TABLE audit.%I PARTITION OF audit.record FOR VALUES FROM (%L) TO (%L)',
-        partition_name, to_char(month, 'YYYY-MM-DD') || ' 00:00:00+00', to_char(month + interval '1 month', 'YYYY-MM-DD') || ' 00:00:00+00');
-      EXECUTE format('ALTER TABLE audit.%I ENABLE ALWAYS TRIGGER record_append_only', partition_name);
-      EXECUTE format('CREATE TRIGGER record_no_truncate BEFORE TRUNCATE ON audit.%I FOR EACH STATEMENT EXECUTE FUNCTION audit.refuse_change()', partition_name);
-      EXECUTE format('ALTER TABLE audit.%I ENABLE ALWAYS TRIGGER record_no_truncate', partition_name);
-      made := made + 1;
-    END IF;
+    CONTINUE WHEN EXISTS (SELECT FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+      WHERE i.inhparent = 'audit.record'::regclass AND NOT i.inhdetachpending AND c.relname = partition_name);
+    EXECUTE format('CREATE TABLE audit.%I (LIKE audit.record INCLUDING ALL)', partition_name);
+    -- Statement triggers are not inherited by partitions, so each gets its own against TRUNCATE; ATTACH clones the row trigger.
+    EXECUTE format('CREATE TRIGGER record_no_truncate BEFORE TRUNCATE ON audit.%I FOR EACH STATEMENT EXECUTE FUNCTION audit.refuse_change()', partition_name);
+    EXECUTE format('ALTER TABLE audit.%I ENABLE ALWAYS TRIGGER record_no_truncate', partition_name);
+    EXECUTE format('ALTER TABLE audit.record ATTACH PARTITION audit.%I FOR VALUES FROM (%L) TO (%L)',
+      partition_name, to_char(month, 'YYYY-MM-DD') || ' 00:00:00+00', to_char(month + interval '1 month', 'YYYY-MM-DD') || ' 00:00:00+00');
+    EXECUTE format('ALTER TABLE audit.%I ENABLE ALWAYS TRIGGER record_append_only', partition_name);
+    made := made + 1;
   END LOOP;
   RETURN made;
 END
