@@ -7,11 +7,13 @@
 import { policyHash } from '../application/delivery/policy-hash.js';
 import { defaultTaskQueue } from '../domain/delivery/deployment.js';
 import { DEFAULT_POLICY } from '../domain/delivery/policy.js';
-import { type Environment, requireSetting } from '../infrastructure/config/load-settings.js';
+import { ConfigurationError, type Environment, requireSetting } from '../infrastructure/config/load-settings.js';
 import { createDeploymentStore } from '../infrastructure/prisma/deployment-store.js';
 import { createPool, type PgPool } from '../infrastructure/prisma/pg-pool.js';
 import {
+  awayError,
   connectTemporal,
+  isAway,
   readNamespaceId,
   readTemporalTarget,
   type TemporalTarget,
@@ -45,6 +47,7 @@ export async function openDeliveryEnvironment(
   environment: Environment,
   signal: AbortSignal,
 ): Promise<DeliveryEnvironment> {
+  const target = readTarget(environment);
   const pool = createPool(requireSetting(settings.databaseUrl, 'OUTBOX_DATABASE_URL'), {
     max: settings.poolSize,
     applicationName: 'temporal-outbox delivery',
@@ -58,16 +61,19 @@ export async function openDeliveryEnvironment(
     const hash = policyHash(DEFAULT_POLICY);
     await untilItAnswers('the outbox database', () => store.storePolicy(hash, DEFAULT_POLICY), { log, signal });
 
-    const target = readTemporalTarget(environment);
     const connect = () => {
       installRuntime(log);
       return connectTemporal(target);
     };
     const connection = await untilItAnswers('Temporal', connect, { log, signal });
     undo.unshift(() => connection.close());
-    await readNamespaceId(connection, target);
+    await untilItAnswers('Temporal', () => readNamespaceId(connection, target), { log, signal });
     const { searchAttributes: mode, searchAttributePrefix: prefix } = settings;
-    await prepareSearchAttributes(connection, { namespace: target.namespace, prefix, mode });
+    const prepare = () =>
+      prepareSearchAttributes(connection, { namespace: target.namespace, prefix, mode }).catch((error: unknown) => {
+        throw isAway(error) ? awayError(target.address, error) : error;
+      });
+    await untilItAnswers('Temporal', prepare, { log, signal });
     return {
       pool,
       ping: async () => void (await store.readName()),
@@ -84,6 +90,16 @@ export async function openDeliveryEnvironment(
   } catch (error) {
     for (const step of undo) await step();
     throw error;
+  }
+}
+
+function readTarget(environment: Environment): TemporalTarget {
+  try {
+    return readTemporalTarget(environment);
+  } catch (error) {
+    // Its first line: the rest quotes the file, where an API key may stand.
+    const reason = (error instanceof Error ? error.message : String(error)).split('\n')[0];
+    throw new ConfigurationError([`Temporal's own variables or profile file: ${reason}`], { cause: error });
   }
 }
 

@@ -7,6 +7,7 @@ const PLAIN = new Set([
   'MigrationError',
   'TemporalNotFoundError',
   'TemporalAwayError',
+  'TemporalUnfitError',
   'StoreUnavailableError',
 ]);
 
@@ -17,7 +18,7 @@ export function reportError(error: unknown): number {
     return CONFIGURATION_EXIT_CODE;
   }
   const { name, message, stack, cause } = error as Partial<Error>;
-  const configuration = name === 'StartRefusedError';
+  const configuration = name === 'StartRefusedError' || name === 'TemporalUnfitError';
   const because = cause instanceof Error && !configuration ? ` (${cause.message})` : '';
   process.stderr.write(
     `${name !== undefined && PLAIN.has(name) ? `outbox: ${message}${because}` : (stack ?? String(error))}\n`,

@@ -50,9 +50,15 @@ export class TemporalAwayError extends Error {
   override readonly name = 'TemporalAwayError';
 }
 
+/** It answers, and is not as it was meant to be: waiting does not mend it. Says what is, and what to do. */
+export class TemporalUnfitError extends Error {
+  override readonly name = 'TemporalUnfitError';
+}
+
 /**
  * The namespace's UUID.
- * @throws Error that names the namespace and the address when there is no such namespace
+ * @throws TemporalUnfitError that names the namespace and the address when there is no such namespace, or no access to
+ * it; TemporalAwayError when the server does not answer for it at the moment
  */
 export async function readNamespaceId(connection: NativeConnection, target: TemporalTarget): Promise<string> {
   try {
@@ -61,12 +67,30 @@ export async function readNamespaceId(connection: NativeConnection, target: Temp
     );
     return answer.namespaceInfo?.id ?? '';
   } catch (error) {
-    const missing = isGrpcServiceError(error) && Number(error.code) === GRPC_NOT_FOUND;
-    const what = missing ? 'has no such namespace: set TEMPORAL_NAMESPACE or create it' : 'did not answer for it';
-    throw new Error(`Temporal at ${target.address}: namespace "${target.namespace}": the server ${what}`, {
+    if (isAway(error)) throw awayError(target.address, error);
+    const missing = isGrpcServiceError(error) && Number(error.code) === GRPC.notFound;
+    const what = missing ? 'has no such namespace: set TEMPORAL_NAMESPACE or create it' : 'refuses to answer for it';
+    throw new TemporalUnfitError(`Temporal at ${target.address}: namespace "${target.namespace}": the server ${what}`, {
       cause: error,
     });
   }
 }
 
-const GRPC_NOT_FOUND = 5;
+/** Whether a call failed for what may pass: the server is away, busy, or slow. */
+export function isAway(error: unknown): boolean {
+  return isGrpcServiceError(error) && AWAY.has(Number(error.code));
+}
+
+export function awayError(address: string, cause: unknown): TemporalAwayError {
+  return new TemporalAwayError(`expected a Temporal server at ${address}, but it does not answer`, { cause });
+}
+
+/** grpc.status (https://grpc.github.io/grpc/core/md_doc_statuscodes.html). */
+const GRPC = { cancelled: 1, deadlineExceeded: 4, notFound: 5, resourceExhausted: 8, internal: 13, unavailable: 14 };
+const AWAY: ReadonlySet<number> = new Set([
+  GRPC.cancelled,
+  GRPC.deadlineExceeded,
+  GRPC.resourceExhausted,
+  GRPC.internal,
+  GRPC.unavailable,
+]);

@@ -4,6 +4,7 @@
  */
 import { defineSearchAttributeKey, type SearchAttributePair, SearchAttributeType } from '@temporalio/common';
 import type { NativeConnection } from '@temporalio/worker';
+import { TemporalUnfitError } from './connect-temporal.js';
 
 /** `ensure`: made where missing. `require`: the role does not start without. `off`: none is ever named. */
 export type SearchAttributeMode = 'ensure' | 'require' | 'off';
@@ -41,7 +42,8 @@ export function searchAttributesOf(
 /**
  * Makes sure that the namespace has them, by `mode`. A server may refuse starts for up to a minute after `ensure` has
  * made one (its cache); the relay takes that for the environment's and tries again.
- * @throws Error that names what is missing, or of another type, and how to make it
+ * @throws TemporalUnfitError that names what is missing, or of another type, and how to make it; what the client throws
+ * when the server does not answer
  */
 export async function prepareSearchAttributes(
   connection: NativeConnection,
@@ -53,13 +55,13 @@ export async function prepareSearchAttributes(
   const known = await listAttributes(connection, namespace);
   const wrong = names.filter((name) => known.has(name) && known.get(name) !== KEYWORD);
   if (wrong.length > 0) {
-    throw new Error(
+    throw new TemporalUnfitError(
       `Temporal namespace "${namespace}": expected search attributes of type Keyword: ${wrong.join(', ')}`,
     );
   }
   const missing = names.filter((name) => !known.has(name));
   if (missing.length === 0) return;
-  if (mode === 'require') throw new Error(missingMessage(namespace, missing));
+  if (mode === 'require') throw new TemporalUnfitError(missingMessage(namespace, missing));
   try {
     await withDeadline(connection, () =>
       connection.operatorService.addSearchAttributes({
@@ -71,7 +73,7 @@ export async function prepareSearchAttributes(
     // Another role may have made them at the same moment; only what is still missing is a failure.
     const now = await listAttributes(connection, namespace);
     const still = missing.filter((name) => !now.has(name));
-    if (still.length > 0) throw new Error(missingMessage(namespace, still), { cause: error });
+    if (still.length > 0) throw new TemporalUnfitError(missingMessage(namespace, still), { cause: error });
   }
 }
 
