@@ -1,3 +1,4 @@
+import type { AuditStore } from '../application/audit/ports.js';
 import { startApi } from '../http/start-api.js';
 import { requireSetting } from '../infrastructure/config/load-settings.js';
 import { createAuditApiKeys } from '../infrastructure/prisma/audit-api-keys.js';
@@ -5,6 +6,7 @@ import { createAuditStore } from '../infrastructure/prisma/audit-store.js';
 import { createPool } from '../infrastructure/prisma/pg-pool.js';
 import { explainListen } from './explain-listen.js';
 import type { RoleContext, StartedRole } from './role.js';
+import { StartRefusedError } from './start-refused-error.js';
 
 /** The `api` role: the audit log's entrance. Starts without its database, too: live, not ready, answering 503. */
 export async function startApiRole({ settings, log }: RoleContext): Promise<StartedRole> {
@@ -13,14 +15,17 @@ export async function startApiRole({ settings, log }: RoleContext): Promise<Star
     applicationName: 'temporal-outbox api',
     onConnectionLost: (error) => log.warn({ err: error }, 'database.connection_lost'),
   });
-  const starting = startApi({
-    store: createAuditStore(pool),
-    apiKeys: createAuditApiKeys(pool),
-    fingerprintKeys: requireSetting(settings.auditFingerprintKeys, 'AUDIT_FINGERPRINT_KEYS'),
-    host: settings.host,
-    port: settings.apiPort,
-    logger: log,
-  });
+  const store = createAuditStore(pool);
+  const starting = refuseUnmigrated(store).then(() =>
+    startApi({
+      store,
+      apiKeys: createAuditApiKeys(pool),
+      fingerprintKeys: requireSetting(settings.auditFingerprintKeys, 'AUDIT_FINGERPRINT_KEYS'),
+      host: settings.host,
+      port: settings.apiPort,
+      logger: log,
+    }),
+  );
   const api = await starting.catch(async (error: unknown) => {
     await pool.end();
     throw explainListen(error, 'OUTBOX_API_PORT');
@@ -37,3 +42,17 @@ export async function startApiRole({ settings, log }: RoleContext): Promise<Star
     },
   };
 }
+
+/** Away is no reason not to start, not migrated is: everything would be answered by an error of ours. */
+async function refuseUnmigrated(store: AuditStore): Promise<void> {
+  try {
+    await store.ping();
+  } catch (error) {
+    if ((error as { code?: unknown }).code === UNDEFINED_TABLE) {
+      throw new StartRefusedError('the audit database is not migrated: run `outbox migrate deploy` first');
+    }
+  }
+}
+
+/** PostgreSQL, appendix A. */
+const UNDEFINED_TABLE = '42P01';
