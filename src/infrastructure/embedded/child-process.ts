@@ -51,8 +51,12 @@ export async function spawnSupervised(options: SpawnOptions): Promise<Supervised
     });
   });
   let ended = false;
+  // A second Ctrl-C ends ours at once and waits for nothing; what it started is asked to stop all the same.
+  const askToStop = () => void child.kill('SIGINT');
+  process.once('exit', askToStop);
   void exited.then(() => {
     ended = true;
+    process.off('exit', askToStop);
   });
   const pid = child.pid;
   if (pid === undefined) {
