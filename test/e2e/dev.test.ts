@@ -95,6 +95,20 @@ describe('outbox dev', () => {
     expect(await serversOf(folder)).toEqual([]);
   }, 180_000);
 
+  it('a second Ctrl-C ends it at once, and what it started is asked to stop all the same', async () => {
+    const folder = await dataFolder();
+    const dev = outboxCli(['dev', '--data-dir', folder], environment());
+    await eventually('the page of addresses', async () => dev.printed().includes('Ctrl-C stops'), 60_000);
+    const servers = await serversOf(folder);
+    dev.kill('SIGINT');
+    await eventually('the stop to begin', async () =>
+      (await readFile(join(folder, 'outbox.log'), 'utf8')).includes('process.stopping'),
+    );
+    dev.kill('SIGINT');
+    expect(await dev.ended).toBe(130);
+    await eventually('the servers gone', async () => !servers.map(isAlive).includes(true));
+  }, 180_000);
+
   it('takes the next free port where one is taken, and says it', async () => {
     const held: Server[] = [];
     const hold = (port: number) =>

@@ -55,10 +55,16 @@ export function outboxCli(args: readonly string[], environment: Record<string, s
 
 const running = new Set<ChildProcess>();
 
-/** For afterEach: a test that failed in the middle leaves nothing running. */
-export function endLeftoverCli(): void {
-  for (const child of running) child.kill('SIGKILL');
-  running.clear();
+/** For afterEach: a test that failed in the middle leaves nothing running, but what all tests of the file share. */
+export async function endLeftoverCli(shared: readonly CliProcess[] = []): Promise<void> {
+  const left = [...running].filter(({ pid }) => !shared.some((process) => process.pid === pid));
+  await Promise.all(
+    left.map(async (child) => {
+      const gone = new Promise((resolve) => child.once('close', resolve));
+      child.kill('SIGKILL');
+      await gone;
+    }),
+  );
 }
 
 /** Runs to the end and returns what came of it. */

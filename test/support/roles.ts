@@ -1,5 +1,8 @@
 /** A deployment of its own for a test: databases, name, keys, and its roles as processes of the built command line. */
 import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import pg from 'pg';
 import { createTestDatabases, type TestDatabases } from './databases.js';
 import { eventually } from './eventually.js';
@@ -21,7 +24,15 @@ export interface TestDeployment {
   untilStatus(id: string, status: string): Promise<void>;
   /** How many records of the audit log carry the id. */
   records(id: string): Promise<number>;
+  /** Writes a configuration file whose default export is `defineConfig({ handlers: [<handlers>] })`; its path. */
+  configFile(handlers: string): Promise<string>;
   drop(): Promise<void>;
+}
+
+/** Asks it to stop and waits: its exit code, or the signal that ended it. */
+export function stop(process: CliProcess, signal: NodeJS.Signals = 'SIGTERM'): Promise<number | NodeJS.Signals> {
+  process.kill(signal);
+  return process.ended;
 }
 
 export interface StartedProcess extends CliProcess {
@@ -29,9 +40,11 @@ export interface StartedProcess extends CliProcess {
   readonly probePort: number | null;
 }
 
-/** A running api on a port that it keeps, so that workers find it also after it was started again. */
-export async function createTestDeployment(): Promise<TestDeployment> {
-  const databases = await createTestDatabases();
+const PACKAGE = new URL('../../dist/src/index.js', import.meta.url).href;
+
+/** Migrated under a name of its own, with a key for its worker; nothing runs yet. */
+export async function createTestDeployment(given?: TestDatabases): Promise<TestDeployment> {
+  const databases = given ?? (await createTestDatabases());
   const name = `t-${randomBytes(5).toString('hex')}`;
   const urls = { OUTBOX_DATABASE_URL: databases.outboxUrl, AUDIT_DATABASE_URL: databases.auditUrl };
   const migrated = await runOutboxCli(['migrate', 'deploy', '--deployment', name], urls);
@@ -45,6 +58,8 @@ export async function createTestDeployment(): Promise<TestDeployment> {
   const outbox = new pg.Pool({ connectionString: databases.outboxUrl, max: 4 });
   const audit = new pg.Pool({ connectionString: databases.auditUrl, max: 2 });
   for (const pool of [outbox, audit]) pool.on('error', () => {}); // the database is dropped under it at the end
+  const folder = await mkdtemp(join(tmpdir(), 'outbox-deployment-'));
+  let configFiles = 0;
   const environment: Record<string, string> = {
     ...urls,
     OUTBOX_DEPLOYMENT: name,
@@ -96,7 +111,18 @@ export async function createTestDeployment(): Promise<TestDeployment> {
       );
       return rows[0]?.n ?? 0;
     },
+    async configFile(handlers) {
+      configFiles += 1;
+      const path = join(folder, `${configFiles}.config.ts`);
+      await writeFile(
+        path,
+        `import { defineConfig, defineHandler, httpHandler } from ${JSON.stringify(PACKAGE)};
+export default defineConfig({ handlers: [${handlers}] });\n`,
+      );
+      return path;
+    },
     async drop() {
+      await rm(folder, { recursive: true, force: true });
       await outbox.end();
       await audit.end();
       await databases.drop();
