@@ -17,16 +17,19 @@ export function joinPointer(pointer: string, segment: string | number): string {
   return `${pointer}/${String(segment).replaceAll('~', '~0').replaceAll('/', '~1')}`;
 }
 
+/** Of a pointer, in UTF-16 code units: keys are the sender's, and a long one would come back once for each problem below it. */
+const LONGEST_POINTER = 512;
+
 /**
  * Every string, key and number that cannot be stored unchanged: U+0000 and lone surrogates (PostgreSQL refuses them),
  * infinite numbers (from 1e400) and numbers beyond 2^53 - 1 (JSON readers disagree on them; RFC 7493 §2.2).
- * At most `atMost` of them. Walks with a stack of its own, so that no depth can exhaust the call stack.
+ * At most `atMost` of them; what a pointer of 512 characters cannot name is told by its nearest ancestor. Walks with a stack of its own, so that no depth can exhaust the call stack.
  */
 export function findUnstorable(value: unknown, atMost: number): FieldProblem[] {
   const problems: FieldProblem[] = [];
-  const open: { value: unknown; pointer: string }[] = [{ value, pointer: '' }];
+  const open: { value: unknown; pointer: string; named: boolean }[] = [{ value, pointer: '', named: true }];
   while (open.length > 0 && problems.length < atMost) {
-    const { value: current, pointer } = open.pop() as { value: unknown; pointer: string };
+    const { value: current, pointer, named } = open.pop() as (typeof open)[number];
     if (typeof current === 'string') {
       const detail = textProblem(current);
       if (detail !== null) problems.push({ pointer, detail });
@@ -35,11 +38,15 @@ export function findUnstorable(value: unknown, atMost: number): FieldProblem[] {
       if (detail !== null) problems.push({ pointer, detail });
     } else if (typeof current === 'object' && current !== null) {
       for (const key of Object.keys(current).reverse()) {
-        const child = joinPointer(pointer, key);
+        const child = { value: (current as Record<string, unknown>)[key], pointer, named: false };
+        if (named && pointer.length + key.length < LONGEST_POINTER) {
+          child.pointer = joinPointer(pointer, key);
+          child.named = true;
+        }
         const detail = textProblem(key);
         if (detail !== null && problems.length < atMost)
-          problems.push({ pointer: child, detail: `The key: ${detail}` });
-        open.push({ value: (current as Record<string, unknown>)[key], pointer: child });
+          problems.push({ pointer: child.pointer, detail: `The key: ${detail}` });
+        open.push(child);
       }
     }
   }

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import express, { type Express, type NextFunction, type Request, type Response } from 'express';
+import type { RequestListener } from 'node:http';
+import express, { type NextFunction, type Request, type Response } from 'express';
 import helmet from 'helmet';
 import { StoreUnavailableError } from '../application/audit/ports.js';
 import { AUDIT_LOGS_PATH, AUDIT_LOOKUP_PATH, PROBLEM_MEDIA_TYPE, PROBLEMS } from '../contract/audit-api.js';
@@ -22,7 +23,7 @@ const RETRY_AFTER_SECONDS = '1';
  * The audit log's HTTP surface. Every request is answered: with what it asked for or with an RFC 9457 problem, which
  * holds no stack, no value that was sent and nothing of the server. One log line for each request refused.
  */
-export function createAuditApp(deps: AuditAppDeps): Express {
+export function createAuditApp(deps: AuditAppDeps): RequestListener {
   const app = express();
   app.disable('etag');
   app.set('query parser', 'simple');
@@ -39,8 +40,15 @@ export function createAuditApp(deps: AuditAppDeps): Express {
   app.use(() => {
     throw new HttpProblem('not_found', 'Nothing is here');
   });
-  app.use(answerProblem(deps.logger));
-  return app;
+  const answer = answerProblem(deps.logger);
+  app.use(answer);
+  // What the router itself gives up (a URL that it cannot parse) would be answered by Express: in HTML, with a stack.
+  return (req, res) =>
+    app(req as Request, res as Response, (error?: unknown) =>
+      startRequest(req as Request, res as Response, () =>
+        answer(error ?? new HttpProblem('malformed_url', 'Expected a URL'), req as Request, res as Response, () => {}),
+      ),
+    );
 }
 
 function startRequest(_req: Request, res: Response, next: NextFunction): void {

@@ -34,9 +34,9 @@ export function createHttpServer(listener: RequestListener, limits: HttpLimits, 
   );
   const running = new Set<ServerResponse>();
   let closing = false;
-  server.on('request', (_req, res: ServerResponse) => {
+  server.prependListener('request', (_req, res: ServerResponse) => {
     // Its headers were still coming when the closing began.
-    if (closing && !res.headersSent) res.setHeader('Connection', 'close');
+    if (closing) res.setHeader('Connection', 'close');
     running.add(res);
     res.once('close', () => running.delete(res));
   });

@@ -218,6 +218,15 @@ describe('events outside DTO v1', () => {
     expect(pointers.sort()).toEqual(['/actor/id', '/category', '/extra', '/outcome']);
   });
 
+  it('B11: a long key comes back once at most, not with every problem below it', async () => {
+    const sent = JSON.stringify(event({ data: { ['k'.repeat(30_000)]: Array.from({ length: 200 }, () => '\ud800') } }));
+    const answer = await ingest.post(sent);
+    expectProblem(answer, 422, 'invalid_event');
+    expect(answer.body.errors).toHaveLength(AUDIT_LIMITS.problems);
+    expect(answer.body.errors[0].pointer).toBe('/data');
+    expect(JSON.stringify(answer.body).length).toBeLessThan(sent.length);
+  });
+
   it("B14: a tenant that is not the key's is answered 403", async () => {
     const bound = await ingest.key(['audit:write'], 't-1');
     expectProblem(await ingest.post(event({ tenantId: 't-2' }), { key: bound }), 403, 'tenant_forbidden');
@@ -253,6 +262,12 @@ describe('URLs and methods', () => {
       expect(answer).toMatch(/^HTTP\/1\.1 400 /);
       expect(answer).toContain('"code":"malformed_url"');
     }
+  });
+
+  it('B16: a URL that nothing can parse is answered 400 as a problem', async () => {
+    const answer = await sendRaw(ingest.port, 'GET http://[::x/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
+    expect(answer).toMatch(/^HTTP\/1\.1 400 /);
+    expect(answer).toContain('"code":"malformed_url"');
   });
 
   it.each(['/', '/integration/v1/audit/logs/', '/Integration/v1/audit/logs', '/integration/v2/audit/logs'])(
