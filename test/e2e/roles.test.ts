@@ -163,20 +163,26 @@ describe('a process killed at the worst moment', () => {
 });
 
 describe('one destination beside others', () => {
-  it("a slow destination does not slow another's events: thirty are DELIVERED while its own is STARTED", async () => {
-    const [worker, relay] = await startBoth();
+  it("a slow destination, its room full, does not slow another's events: thirty are DELIVERED while its own are STARTED", async () => {
+    const [worker, relay] = await Promise.all([startWorker(), startRelay({ OUTBOX_MAX_RUNS: '3' })]);
     const held: (() => void)[] = [];
     destination.answer((request, response) => void held.push(() => accept(request, response)));
-    const slow = await deployment.append({ routingKey: KEY });
-    await eventually('the slow request', async () => held.length > 0);
+    const append = () => deployment.append({ routingKey: KEY });
+    const slow = await Promise.all(Array.from({ length: 5 }, append));
+    await eventually('the slow requests', async () => held.length >= 3);
     const others = await Promise.all(Array.from({ length: 30 }, (_, i) => deployment.append({ payload: { i } })));
     for (const id of others) await deployment.untilStatus(id, 'DELIVERED');
-    expect(await deployment.status(slow)).toBe('STARTED');
-    // The first attempt may have run out of its two seconds by now; then the regular one is held as well.
-    await eventually('the slow one', async () => {
-      for (const answer of held.splice(0)) answer();
-      return (await deployment.status(slow)) === 'DELIVERED';
-    });
+    const statuses = await Promise.all(slow.map((id) => deployment.status(id)));
+    expect(statuses.sort()).toEqual(['PENDING', 'PENDING', 'STARTED', 'STARTED', 'STARTED']);
+    // First attempts may have run out of their two seconds by now; then regular ones are held as well.
+    await eventually(
+      'the slow ones',
+      async () => {
+        for (const answer of held.splice(0)) answer();
+        return (await count("outbox.delivery WHERE event_id = ANY ($1) AND status = 'DELIVERED'", slow)) === 5;
+      },
+      40_000,
+    );
     expect(await stop(relay)).toBe(0);
     expect(await stop(worker)).toBe(0);
   }, 90_000);
