@@ -168,6 +168,19 @@ it('R30: a client that is not in a transaction does not compile', () => {
   expect(never).toBeInstanceOf(Function);
 });
 
+it('R30: leaves no savepoint behind', async () => {
+  const client = await pool.connect();
+  try {
+    await client.query('BEGIN');
+    await recordEvent(client, event);
+    const back = client.query('ROLLBACK TO SAVEPOINT temporal_outbox');
+    await expect(back).rejects.toMatchObject({ code: '3B001' });
+  } finally {
+    await client.query('ROLLBACK');
+    client.release();
+  }
+});
+
 it('R30: in a transaction that has failed, the error is the database’s own', async () => {
   const client = await pool.connect();
   try {

@@ -236,6 +236,7 @@ describe('lease and shutdown', () => {
     const stopping = world.relay.stop();
     for (const answer of answers) answer();
     await stopping;
+    expect(world.sent).toHaveLength(50);
     expect(world.marked).toHaveLength(50);
     expect(world.released).toHaveLength(150);
     expect(world.claims).toHaveLength(1);
