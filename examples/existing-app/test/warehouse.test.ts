@@ -38,6 +38,6 @@ test('a warehouse that is overloaded is asked again later', async () => {
 test('the audit record names the customer who placed the order', () => {
   const placed = completeEvent({ eventName: 'shop.order.placed.v1', payload: { customer: 'ada', ...shipment } });
   const audit = toAuditEvent(toIntegrationEvent(placed), { 'shop.order.placed': orderPlacedMapper });
-  assert.deepEqual(audit.actor, { type: 'customer', id: 'ada' });
+  assert.deepEqual(audit.actor, { type: 'user', id: 'ada' });
   assert.deepEqual(audit.targets, [{ type: 'order', id: '1', name: '2 x teapot' }]);
 });
