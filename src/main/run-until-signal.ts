@@ -40,6 +40,8 @@ export async function runUntilSignal(roles: RunningRoles, options: { graceMs: nu
   clearTimeout(timer);
   if (ended !== 'stopped') code = 1;
   log.info({ signal, ended, code }, 'process.stopped');
+  // Something still holds the process (a server that does not answer, a part that would not close): the grace is over.
+  if (ended !== 'stopped') process.exit(code);
   return code;
 }
 

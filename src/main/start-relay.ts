@@ -38,7 +38,7 @@ export function startRelayRole(context: DeliveryContext, options: { eager: boole
       startTimeoutMs: settings.startTimeoutMs,
       maxRuns: settings.maxRuns,
       poll: { ...DEFAULT_POLL, floorMs: settings.pollFloorMs, idleMs: settings.pollIdleMs },
-      graceMs: settings.shutdownGraceMs,
+      graceMs: Math.floor(settings.shutdownGraceMs / 3),
       failpoint: failAt(settings.testFailpoint),
     },
   );

@@ -9,6 +9,7 @@ import { type Counters, createCounters } from './counters.js';
 import { type DeliveryEnvironment, openDeliveryEnvironment } from './delivery-environment.js';
 import { explainListen } from './explain-listen.js';
 import type { RoleContext, RoleName, StartedRole } from './role.js';
+import { runAll } from './run-all.js';
 import type { RunningRoles } from './run-until-signal.js';
 import { startApiRole } from './start-api.js';
 import { startRelayRole } from './start-relay.js';
@@ -41,14 +42,13 @@ export async function startRoles(options: StartRolesOptions): Promise<Started> {
   let probes: Awaited<ReturnType<typeof startProbeServer>> | null = null;
 
   /** Claiming first, then what runs, then what it is delivered to, then what all stand on. */
-  const stop = async () => {
-    for (const name of ['relay', 'worker', 'api'] as const) {
-      await started.find((role) => role.name === name)?.stop();
-    }
-    await delivery?.close();
-    await probes?.close();
-    log.info({ counters: counters.read() }, 'process.counters');
-  };
+  const stop = () =>
+    runAll([
+      ...(['relay', 'worker', 'api'] as const).map((name) => () => started.find((role) => role.name === name)?.stop()),
+      () => delivery?.close(),
+      () => probes?.close(),
+      async () => log.info({ counters: counters.read() }, 'process.counters'),
+    ]);
   try {
     const delivers = roles.some((role) => role !== 'api');
     if (delivers) {
@@ -62,10 +62,13 @@ export async function startRoles(options: StartRolesOptions): Promise<Started> {
       });
     }
     if (roles.includes('api')) started.push(await startApiRole(context));
+    options.signal.throwIfAborted();
     if (delivers) {
       delivery = await openDeliveryEnvironment(context, options.environment, options.signal);
       const deliveryContext = { ...context, delivery };
       if (roles.includes('worker')) started.push(await startWorkerRole(deliveryContext));
+      // A signal that came meanwhile has no other reader: not looking here would run on as if it had not come.
+      options.signal.throwIfAborted();
       if (roles.includes('relay')) started.push(startRelayRole(deliveryContext, { eager: roles.includes('worker') }));
     }
     const failed = Promise.race(started.map((role) => role.failed ?? new Promise<never>(() => {})));

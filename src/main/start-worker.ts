@@ -53,7 +53,8 @@ export async function startWorkerRole({
       log,
       identity,
     }),
-    shutdownGraceMs: Math.max(1_000, settings.shutdownGraceMs - 5_000),
+    // After the relay's third, and before the rest is closed.
+    shutdownGraceMs: Math.max(500, Math.floor((settings.shutdownGraceMs * 2) / 3) - 2_000),
   });
   let stopping = false;
   const running = worker.run();
@@ -73,7 +74,7 @@ export async function startWorkerRole({
     async stop() {
       stopping = true;
       if (worker.getState() === 'RUNNING') worker.shutdown();
-      await running;
+      await running.catch(() => {}); // told by `failed`; what stands behind it must be closed all the same
       await http.close();
     },
   };

@@ -109,6 +109,18 @@ describe('outbox dev', () => {
     await eventually('the servers gone', async () => !servers.map(isAlive).includes(true));
   }, 180_000);
 
+  it('refuses a second start on a folder that another one runs on, and does it no harm', async () => {
+    const folder = await dataFolder();
+    const dev = outboxCli(['dev', '--data-dir', folder], environment());
+    await eventually('the page of addresses', async () => dev.printed().includes('Ctrl-C stops'), 60_000);
+    const servers = await serversOf(folder);
+    const second = await runOutboxCli(['dev', '--once', '--data-dir', folder], environment());
+    expect([second.code, second.printed]).toEqual([78, expect.stringContaining(`process ${dev.pid}`)]);
+    expect(servers.map(isAlive)).toEqual([true, true]);
+    dev.kill('SIGINT');
+    expect(await dev.ended).toBe(0);
+  }, 120_000);
+
   it('takes the next free port where one is taken, and says it', async () => {
     const held: Server[] = [];
     const hold = (port: number) =>

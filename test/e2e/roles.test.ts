@@ -253,3 +253,12 @@ describe('SIGTERM under load', () => {
     expect(await stop(second)).toBe(0);
   }, 90_000);
 });
+
+describe('a signal while starting', () => {
+  it('is not lost: a worker that is told to stop as it comes up, stops', async () => {
+    const starting = outboxCli(['worker'], { ...deployment.environment, ...environment });
+    await eventually('the worker to come up', async () => starting.printed().includes('Worker state changed'));
+    starting.kill('SIGTERM');
+    expect(await starting.ended).toBe(0);
+  }, 60_000);
+});

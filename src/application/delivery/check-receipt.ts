@@ -1,3 +1,4 @@
+import { classifyStatus } from '../../domain/delivery/classify-status.js';
 import { IntegrationError } from '../../domain/delivery/integration-error.js';
 import type { Receipt } from '../../domain/delivery/receipt.js';
 
@@ -19,6 +20,15 @@ export function checkReceipt(value: unknown): Receipt {
   }
   if (status !== null && !(Number.isInteger(status) && (status as number) >= 100 && (status as number) <= 599)) {
     refuse('status that is an HTTP status, or null', status);
+  }
+  // An answer that is no success is no receipt, whatever id stands in it: a handler that forgot to look at the status
+  // must not turn a refusal into a delivery.
+  const refused = status === null ? null : classifyStatus(status as number, {});
+  if (refused !== null) {
+    throw new IntegrationError(refused, {
+      status: status as number,
+      message: `The handler returned a receipt with status ${status}, which is no success`,
+    });
   }
   if (typeof at !== 'string' || !TIME.test(at) || Number.isNaN(Date.parse(at)))
     refuse('RFC 3339 time in UTC in at', at);

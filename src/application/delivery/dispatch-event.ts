@@ -199,6 +199,8 @@ async function fail(
       durationMs: tookMs,
       receiptId: receipt?.id,
       endWritten: unwritten === null,
+      // Our own database, so the whole cause: without it a missing grant would look like a server that is away.
+      ...(error.code === 'STORE.UNAVAILABLE' ? { err: error.cause } : {}),
       // Names only: what a handler wrote into a message may be anything.
       causes: describeFailure(error).causes.map(({ name }) => name),
     },

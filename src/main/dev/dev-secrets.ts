@@ -7,6 +7,8 @@ export interface DevSecrets {
   readonly fingerprintKeys: string;
   /** The worker's key for the audit log; null until one was created. */
   readonly auditApiKey: string | null;
+  /** A key for the person at the terminal: what it writes is not taken for the outbox's. */
+  readonly visitorKey: string | null;
 }
 
 export async function loadDevSecrets(file: string): Promise<DevSecrets> {
@@ -15,7 +17,11 @@ export async function loadDevSecrets(file: string): Promise<DevSecrets> {
     throw error;
   });
   if (text !== null) return JSON.parse(text) as DevSecrets;
-  const made: DevSecrets = { fingerprintKeys: `dev:${randomBytes(32).toString('hex')}`, auditApiKey: null };
+  const made: DevSecrets = {
+    fingerprintKeys: `dev:${randomBytes(32).toString('hex')}`,
+    auditApiKey: null,
+    visitorKey: null,
+  };
   await saveDevSecrets(file, made);
   return made;
 }

@@ -198,12 +198,14 @@ async function startRolesOfDev(given: OpenDevWorldOptions, draft: Draft, samples
   const { dataDir, environment, config, log, signal, undo } = given;
   const secretsFile = join(dataDir, 'secrets.json');
   let secrets = await loadDevSecrets(secretsFile);
+  const keys = createAuditApiKeys(draft.audit as Pool);
   if (environment.OUTBOX_AUDIT_API_KEY === undefined && !(await keyStands(draft, secrets.auditApiKey))) {
-    const { secret } = await createApiKey({ keys: createAuditApiKeys(draft.audit as Pool) })({
-      name: 'outbox dev',
-      scopes: ['audit:write', 'audit:read', 'audit:write:any-tenant'],
+    const worker = await createApiKey({ keys })({
+      name: 'outbox dev: worker',
+      scopes: ['audit:write:any-tenant', 'audit:write'],
     });
-    secrets = { ...secrets, auditApiKey: secret };
+    const visitor = await createApiKey({ keys })({ name: 'outbox dev: you', scopes: ['audit:write', 'audit:read'] });
+    secrets = { ...secrets, auditApiKey: worker.secret, visitorKey: visitor.secret };
     await saveDevSecrets(secretsFile, secrets);
   }
   const apiPort = await freePort(Number(environment.OUTBOX_API_PORT ?? PORTS.api));
@@ -219,7 +221,7 @@ async function startRolesOfDev(given: OpenDevWorldOptions, draft: Draft, samples
     OUTBOX_AUDIT_URL: environment.OUTBOX_AUDIT_URL ?? `http://127.0.0.1:${apiPort}`,
   };
   draft.settings = loadSettings(draft.environment, ['api', 'relay', 'worker']);
-  draft.apiKey = draft.environment.OUTBOX_AUDIT_API_KEY as string;
+  draft.apiKey = secrets.visitorKey ?? '(the one that you named in OUTBOX_AUDIT_API_KEY)';
 
   const handlers = [...(config.handlers ?? [])];
   if (samples) {

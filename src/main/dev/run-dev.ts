@@ -2,14 +2,16 @@
  * `outbox dev`: the whole line on one machine. What it starts it stops, in order, also when it is interrupted while
  * starting; what was killed before is ended at the next start and recovers from its files.
  */
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Logger } from 'pino';
 import { loadConfigFile } from '../../infrastructure/config/load-config-file.js';
 import { type Environment, loadSettings } from '../../infrastructure/config/load-settings.js';
 import { processEnvironment } from '../../infrastructure/config/process-environment.js';
 import { createLogger } from '../../infrastructure/log/create-logger.js';
+import { runAll } from '../run-all.js';
 import { abortOnSignal, runUntilSignal } from '../run-until-signal.js';
+import { StartRefusedError } from '../start-refused-error.js';
 import { openDevWorld } from './dev-world.js';
 import { runOnce } from './run-once.js';
 import { runSampleTraffic } from './sample-traffic.js';
@@ -32,11 +34,13 @@ export async function runDev(options: DevOptions): Promise<number> {
   const dataDir = resolve(options.dataDir);
   await mkdir(dataDir, { recursive: true });
   const log = openLog(dataDir, environment);
+  await takeFolder(dataDir);
   const starting = abortOnSignal();
   const config = await loadConfigFile(options.config ?? null, process.cwd());
   const undo: Undo = [];
   try {
     const world = await openDevWorld({ options, dataDir, environment, config, log, signal: starting.signal, undo });
+    starting.signal.throwIfAborted();
     if (options.once) return await runOnce(world, starting.signal);
     const traffic = world.samples ? runSampleTraffic(world) : null;
     if (traffic !== null) undo.push(() => traffic.stop());
@@ -56,8 +60,21 @@ export async function runDev(options: DevOptions): Promise<number> {
 /** What to do, last first, to leave nothing running. */
 export type Undo = (() => Promise<void>)[];
 
-async function unwind(undo: Undo): Promise<void> {
-  for (let step = undo.pop(); step !== undefined; step = undo.pop()) await step();
+function unwind(undo: Undo): Promise<void> {
+  return runAll(undo.splice(0).reverse());
+}
+
+/** One `outbox dev` for a folder: a second would end the first one's servers as leftovers. */
+async function takeFolder(dataDir: string): Promise<void> {
+  const file = join(dataDir, 'dev.pid');
+  const owner = Number(await readFile(file, 'utf8').catch(() => '0'));
+  const commandLine = owner > 0 ? await readFile(`/proc/${owner}/cmdline`, 'utf8').catch(() => '') : '';
+  if (owner !== process.pid && commandLine.includes('outbox')) {
+    throw new StartRefusedError(
+      `outbox dev (process ${owner}) runs on ${dataDir}: stop it first, or name another folder with --data-dir`,
+    );
+  }
+  await writeFile(file, String(process.pid));
 }
 
 /** The roles' log lines go to a file: the terminal is for people. */
