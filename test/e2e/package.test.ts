@@ -210,6 +210,12 @@ describe('the installed package', () => {
 
 describe('an existing application', () => {
   let warehouse: string;
+  let delivery: RunningProcess | undefined;
+  // One that a failed test left would hold the next one's port.
+  afterEach(async () => {
+    delivery?.kill('SIGKILL');
+    await delivery?.ended;
+  });
   const roles = async () => (await client.query('SELECT rolname FROM pg_roles ORDER BY 1')).rows;
 
   it('R29, R32: migrates its own tables and then ours, in one database, without a new role', async () => {
@@ -245,7 +251,7 @@ describe('an existing application', () => {
     });
     warehouse = await printedBy(start('node', 'src/warehouse.ts'), /http:\S+/);
     environment.WAREHOUSE_URL = warehouse;
-    const delivery = start(
+    delivery = start(
       join(application, 'node_modules/.bin/outbox'),
       ...['run', '--roles', 'api,relay,worker', '--config', 'temporal-outbox.config.ts'],
     );
@@ -264,7 +270,7 @@ describe('an existing application', () => {
   }, 120_000);
 
   it('runs the roles inside a program of its own', async () => {
-    const delivery = start('node', 'src/delivery.ts');
+    delivery = start('node', 'src/delivery.ts');
     await printedBy(delivery, /"relay":\d+/);
     await orderArrives();
     delivery.kill('SIGTERM');
@@ -285,7 +291,7 @@ describe('an existing application', () => {
     expect(posts).toBe(before.posts + 1);
     expect(shipped[shipmentEvent]).toEqual({ orderId, sku: 'teapot', quantity: 2 });
     const found = await inShop('node', 'src/audit.ts', auditEvent, shipmentEvent);
-    expect(JSON.parse(found.stdout)).toMatchObject([{ found: true }, { found: false }]);
+    expect(found).toMatchObject({ code: 0, printed: expect.stringMatching(/"found":true.*"found":false/) });
     const { rows } = await client.query('SELECT count(*)::int AS records FROM audit.record WHERE event_id = $1', [
       auditEvent,
     ]);

@@ -6,7 +6,7 @@ const client = createAuditClient({
   apiKey: process.env.SHOP_AUDIT_KEY ?? '',
 });
 try {
-  const identities = process.argv.slice(2).map((eventId) => ({ tenantId: '', source: 'outbox:shop', eventId }));
+  const identities = process.argv.slice(2).map((eventId) => ({ source: 'outbox:shop', eventId }));
   console.log(JSON.stringify(await client.lookup(identities)));
 } finally {
   await client.close();
