@@ -74,12 +74,17 @@ export async function runOutboxCli(args: readonly string[], environment: Record<
   return { code, printed: cli.printed(), stdout: cli.stdout() };
 }
 
-/** The role's `process.started` line. */
+/** The role's `process.started` line; fails at once, with what it printed, when it ended instead. */
 export async function untilStarted(cli: CliProcess): Promise<{ apiPort: number | null; probePort: number | null }> {
-  return eventually(`"process.started" of process ${cli.pid}; it printed ${cli.printed().slice(-600)}`, async () => {
-    const line = cli.lines().find(({ msg }) => msg === 'process.started');
-    return line === undefined ? null : { apiPort: Number(line.apiPort), probePort: Number(line.probePort) };
+  const ended = cli.ended.then((code) => {
+    throw new Error(`expected "process.started", the process ended with ${code}: ${cli.printed().slice(-1_000)}`);
   });
+  ended.catch(() => {}); // raced below; it ends later in any case
+  const started = eventually(`"process.started" of process ${cli.pid}`, async () =>
+    cli.lines().find(({ msg }) => msg === 'process.started'),
+  );
+  const { apiPort, probePort } = await Promise.race([started, ended]);
+  return { apiPort: Number(apiPort), probePort: Number(probePort) };
 }
 
 export function isAlive(pid: number): boolean {
