@@ -71,16 +71,8 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   if (await endLeftover(pidFile, 'SIGINT', 20_000)) note('ended the PostgreSQL that an earlier start left running');
   await initialise(binaries, dataDir, identity);
 
-  const port = await freePort(options.port);
-  const server = await spawnSupervised({
-    ...identity,
-    command: binaries.postgres,
-    args: serverArguments(dataDir, port, options),
-    env: { PATH: '/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC' },
-    pidFile,
-  });
-  const url = (database: string) => `postgresql://postgres@127.0.0.1:${port}/${database}`;
-  await waitUntilReady(url('postgres'), server);
+  const { server, port } = await startServer(binaries, { ...options, dataDir, identity, pidFile });
+  const url = urlOn(port);
   return {
     port,
     pid: server.pid,
@@ -89,6 +81,37 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
     createDatabase: (name, template) => createDatabase(url('postgres'), name, template),
     stop: () => server.stop('SIGINT', 20_000),
   };
+}
+
+const PORT_TRIES = 5;
+
+/** On the next port when somebody else took the free one in the moment before the server could. */
+async function startServer(
+  binaries: Binaries,
+  options: EmbeddedPostgresOptions & { readonly identity: Identity; readonly pidFile: string },
+) {
+  for (let from = options.port, tries = 1; ; tries += 1) {
+    const port = await freePort(from);
+    const server = await spawnSupervised({
+      ...options.identity,
+      command: binaries.postgres,
+      args: serverArguments(options.dataDir, port, options),
+      env: { PATH: '/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC' },
+      pidFile: options.pidFile,
+    });
+    try {
+      await waitUntilReady(urlOn(port)('postgres'), server);
+      return { server, port };
+    } catch (error) {
+      await server.stop('SIGINT', 5_000); // not ready in time is no reason to leave it running
+      if (tries === PORT_TRIES || !server.tail().includes('Address already in use')) throw error;
+      from = options.port === 0 ? 0 : port + 1;
+    }
+  }
+}
+
+function urlOn(port: number): (database: string) => string {
+  return (database) => `postgresql://postgres@127.0.0.1:${port}/${database}`;
 }
 
 function serverArguments(dataDir: string, port: number, options: EmbeddedPostgresOptions): string[] {
