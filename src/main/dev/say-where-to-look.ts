@@ -11,11 +11,12 @@ export function sayWhereToLook(world: DevWorld, out: Writable): void {
     `Audit log API     ${api}/integration/v1/audit/logs`,
     `API key           ${apiKey}`,
     `Deployment        ${settings.deployment}`,
+    `Outbox database   psql ${world.outboxUrl}`,
     `Data and log      ${dataDir} (outbox.log)`,
     '',
     'Try a record of your own (KEY is the key above):',
     `  curl -i -H "Authorization: Bearer $KEY" -H 'Content-Type: application/json' ${api}/integration/v1/audit/logs \\`,
-    `    -d '{"specVersion":"1.0","eventId":"hello-1","source":"/curl","action":"demo.greeting.sent","actionVersion":1,` +
+    `    -d '{"specVersion":"1.0","eventId":"hello-${Date.now()}","source":"/curl","action":"demo.greeting.sent","actionVersion":1,` +
       `"category":"other","operation":"execute","outcome":"success","occurredAt":"${new Date().toISOString()}",` +
       `"actor":{"type":"user","id":"me"},"targets":[]}'`,
     '',
