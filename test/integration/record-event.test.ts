@@ -1,5 +1,5 @@
 // recordEvent through every client it is promised for, on a real PostgreSQL: pg, Prisma 7 (this package's own generated
-// client), Drizzle and Kysely with the adapters of examples/producers. Nothing is fake.
+// client), Prisma 6, Drizzle and Kysely with the adapters of examples/producers. Nothing is fake.
 import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { context, type Span, trace } from '@opentelemetry/api';
@@ -20,18 +20,21 @@ import {
 } from '../../src/infrastructure/prisma/record-event.js';
 import { createRelayStore } from '../../src/infrastructure/prisma/relay-store.js';
 import { createTestDatabases, type TestDatabases } from '../support/databases.js';
+import { createPrisma6 } from '../support/prisma-6.js';
 
 let databases: TestDatabases;
 let pool: PgPool;
 let prisma: OutboxPrisma;
+let prisma6: ReturnType<typeof createPrisma6>;
 
 beforeAll(async () => {
   databases = await createTestDatabases();
   pool = createPool(databases.outboxUrl);
   prisma = createOutboxPrisma(pool);
+  prisma6 = createPrisma6(databases.outboxUrl);
 });
 afterAll(async () => {
-  await prisma.$disconnect();
+  await Promise.all([prisma.$disconnect(), prisma6.$disconnect()]);
   await pool.end();
   await databases.drop();
 });
@@ -59,6 +62,13 @@ const clients: [string, { transaction: Run; outside: () => OutboxTransaction }][
     {
       transaction: (work) => prisma.$transaction((tx) => work(tx)),
       outside: () => prisma as unknown as OutboxTransaction,
+    },
+  ],
+  [
+    'Prisma 6',
+    {
+      transaction: (work) => prisma6.$transaction((tx) => work(tx)),
+      outside: () => prisma6 as unknown as OutboxTransaction,
     },
   ],
   [
@@ -162,6 +172,8 @@ it('R30: a client that is not in a transaction does not compile', () => {
   const never = () => {
     // @ts-expect-error a whole PrismaClient is no transaction
     void recordEvent(prisma, event);
+    // @ts-expect-error nor is Prisma 6's
+    void recordEvent(prisma6, event);
     // @ts-expect-error nor is a pool
     void recordEvent(pool, event);
   };
