@@ -1,4 +1,4 @@
-/** For tests of handlers and mappers, without a database, Temporal or a network. */
+/** For tests of handlers, mappers and the code that appends, without a database, Temporal or a network. */
 import { createDispatcher } from './application/delivery/dispatcher.js';
 import type { Handler, HttpClient, Logger } from './application/delivery/ports.js';
 import type { OutboxEvent } from './domain/delivery/outbox-event.js';
@@ -9,6 +9,14 @@ export { toAuditEvent } from './application/delivery/mappers/to-audit-event.js';
 export type { OutboxEvent } from './domain/delivery/outbox-event.js';
 export { toIntegrationEvent } from './domain/delivery/to-integration-event.js';
 export { FakeHttpClient, type Script, type ScriptedAnswer } from './infrastructure/http/fake-http-client.js';
+export {
+  createMemoryOutbox,
+  type DeliverOptions,
+  type MemoryOutbox,
+  type MemoryOutboxOptions,
+} from './infrastructure/memory/memory-outbox.js';
+export type { MemoryAttempt, MemoryDeadLetter, MemoryDelivery } from './infrastructure/memory/memory-store.js';
+export type { MemoryTransaction } from './infrastructure/memory/memory-transaction.js';
 
 export interface RunHandlerOptions {
   /** Default: a FakeHttpClient without a script, to which every request is unreachable. */

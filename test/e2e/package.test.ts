@@ -179,6 +179,7 @@ describe('the installed package', () => {
       'temporal-outbox/testing': [
         'FakeHttpClient',
         'completeEvent',
+        'createMemoryOutbox',
         'runHandler',
         'toAuditEvent',
         'toIntegrationEvent',

@@ -1,8 +1,15 @@
 // Our handler and mapper by themselves, as temporal-outbox would call them: no database, no Temporal, no network.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { isIntegrationError } from 'temporal-outbox';
-import { completeEvent, FakeHttpClient, runHandler, toAuditEvent, toIntegrationEvent } from 'temporal-outbox/testing';
+import { isIntegrationError, recordEvent } from 'temporal-outbox';
+import {
+  completeEvent,
+  createMemoryOutbox,
+  FakeHttpClient,
+  runHandler,
+  toAuditEvent,
+  toIntegrationEvent,
+} from 'temporal-outbox/testing';
 import { orderPlacedMapper } from '../src/audit-mapper.ts';
 import { warehouseHandler } from '../src/warehouse-handler.ts';
 
@@ -40,4 +47,25 @@ test('the audit record names the customer who placed the order', () => {
   const audit = toAuditEvent(toIntegrationEvent(placed), { 'shop.order.placed': orderPlacedMapper });
   assert.deepEqual(audit.actor, { type: 'user', id: 'ada' });
   assert.deepEqual(audit.targets, [{ type: 'order', id: '1', name: '2 x teapot' }]);
+});
+
+test('a warehouse that is down for a while gets the shipment all the same; retries take no time here', async () => {
+  const outbox = createMemoryOutbox({ deployment: 'shop' });
+  await outbox.transaction((tx) =>
+    recordEvent(tx, {
+      eventName: 'shop.shipment.requested.v1',
+      eventType: 'SHIPMENT',
+      routingKey: 'warehouse.shipment',
+      aggregate: { type: 'order', id: shipment.orderId },
+      payload: shipment,
+    }),
+  );
+  const http = new FakeHttpClient('network-error', { status: 503 }, { status: 201, body: '{"shipmentId":"s-1"}' });
+  const [delivery] = await outbox.deliver({ handlers: [handler] }, { http });
+  assert.equal(delivery?.status, 'DELIVERED');
+  assert.equal(delivery?.receipt?.id, 's-1');
+  assert.deepEqual(
+    delivery?.attempts.map(({ code }) => code),
+    ['HTTP.NETWORK', 'HTTP.SERVER_ERROR', null],
+  );
 });

@@ -1,4 +1,4 @@
-import type { ErrorCode } from './error-catalog.js';
+import { catalogEntry, type ErrorCode } from './error-catalog.js';
 
 /** What earlier attempts of this epoch have used up. Counted by us in `outbox.delivery_attempt`, never by Temporal. */
 export interface AttemptTotals {
@@ -13,3 +13,16 @@ export interface AttemptTotals {
 
 /** The totals of an epoch whose first attempt is the one under way. */
 export const NO_ATTEMPTS: AttemptTotals = { spent: 0, spentByCode: {}, lostInRow: 0, sinceFirstMs: 0 };
+
+/** `codes`: how the earlier attempts of the epoch ended, in their order. */
+export function countAttempts(codes: readonly ErrorCode[], sinceFirstMs: number): AttemptTotals {
+  const spentByCode: Partial<Record<ErrorCode, number>> = {};
+  for (const code of codes) if (catalogEntry(code).spends) spentByCode[code] = (spentByCode[code] ?? 0) + 1;
+  const lastOther = codes.findLastIndex((code) => code !== 'DELIVERY.ATTEMPT_LOST');
+  return {
+    spent: Object.values(spentByCode).reduce((sum, count) => sum + count, 0),
+    spentByCode,
+    lostInRow: codes.length - 1 - lastOther,
+    sinceFirstMs: Math.max(0, sinceFirstMs),
+  };
+}

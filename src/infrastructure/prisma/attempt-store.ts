@@ -6,8 +6,8 @@ import type {
   RunRef,
   SettleAnswer,
 } from '../../application/delivery/ports.js';
-import type { AttemptTotals } from '../../domain/delivery/attempt-totals.js';
-import { catalogEntry, type ErrorCode, isErrorCode } from '../../domain/delivery/error-catalog.js';
+import { countAttempts } from '../../domain/delivery/attempt-totals.js';
+import { catalogEntry, isErrorCode } from '../../domain/delivery/error-catalog.js';
 import type { JsonObject } from '../../domain/delivery/json.js';
 import { parseLossless } from '../../domain/delivery/lossless-json.js';
 import type { OutboxEvent } from '../../domain/delivery/outbox-event.js';
@@ -61,7 +61,12 @@ export function createAttemptStore(pool: PgPool): AttemptStore {
       if (loaded.kind !== 'found') return loaded;
       // The statement began the attempt by the same conditions that `readLoaded` has just read.
       if (row === undefined || row.n === null) throw new TypeError('expected begin_attempt to begin what it found');
-      const begun: BegunAttempt = { ...loaded, kind: 'begun', n: row.n, totals: readTotals(row) };
+      const begun: BegunAttempt = {
+        ...loaded,
+        kind: 'begun',
+        n: row.n,
+        totals: countAttempts(row.earlier_codes.filter(isErrorCode), row.since_first_ms),
+      };
       return begun;
     },
 
@@ -167,18 +172,5 @@ function readEvent(row: EventRow): OutboxEvent {
     occurredAt: row.occurred_at,
     recordedAt: row.recorded_at,
     numbersAsStrings,
-  };
-}
-
-function readTotals({ earlier_codes, since_first_ms }: BegunRow): AttemptTotals {
-  const codes = earlier_codes.filter(isErrorCode);
-  const spentByCode: Partial<Record<ErrorCode, number>> = {};
-  for (const code of codes) if (catalogEntry(code).spends) spentByCode[code] = (spentByCode[code] ?? 0) + 1;
-  const lastOther = codes.findLastIndex((code) => code !== 'DELIVERY.ATTEMPT_LOST');
-  return {
-    spent: Object.values(spentByCode).reduce((sum, count) => sum + count, 0),
-    spentByCode,
-    lostInRow: codes.length - 1 - lastOther,
-    sinceFirstMs: Math.max(0, since_first_ms),
   };
 }
