@@ -74,7 +74,11 @@ export async function runImport(request: ImportRequest): Promise<ImportExitCode>
   let last: ImportProgress | null = null;
   try {
     const store = createImportStore(pool);
-    const stored = (await store.deploymentName()) ?? 'main';
+    const stored = await store.deploymentName();
+    if (stored === null) {
+      const message = 'this outbox has no deployment name yet: run `outbox migrate deploy --deployment NAME` first';
+      return fail(IMPORT_EXIT.configuration, message);
+    }
     if (request.deployment !== undefined && request.deployment !== stored) {
       const message = `this outbox is deployment ${stored}, the configuration says ${request.deployment}`;
       return fail(IMPORT_EXIT.configuration, message);

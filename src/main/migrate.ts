@@ -1,9 +1,4 @@
-import {
-  deployMigrations,
-  type MigrationStatus,
-  migrationStatus,
-  storeDeploymentName,
-} from '../infrastructure/prisma/migrations.js';
+import { deployMigrations, type MigrationStatus, migrationStatus } from '../infrastructure/prisma/migrations.js';
 
 export interface MigrateRequest {
   readonly command: 'deploy' | 'status';
@@ -39,11 +34,13 @@ export async function runMigrate(request: MigrateRequest): Promise<MigrateResult
   }
 
   const applied = [];
+  let deployment: string | null = null;
   for (const database of databases) {
-    applied.push({ target: database.target, applied: await deployMigrations(database) });
+    const named = database.target === 'outbox' ? { deployment: request.deployment ?? null } : {};
+    const deployed = await deployMigrations({ ...database, ...named });
+    applied.push({ target: database.target, applied: deployed.applied });
+    deployment ??= deployed.deployment;
   }
-  const deployment =
-    outboxUrl === undefined ? null : await storeDeploymentName({ databaseUrl: outboxUrl, name: request.deployment });
   if (request.json) return { exitCode: 0, text: JSON.stringify({ applied, deployment }) };
   const lines = applied.map(({ target, applied: names }) => `${target}: ${names.length} applied${list(names)}`);
   return { exitCode: 0, text: [...lines, ...(deployment === null ? [] : [`deployment: ${deployment}`])].join('\n') };

@@ -114,7 +114,7 @@ describe('R8: a Temporal that is not as it was meant', () => {
 describe('a database that is not migrated', () => {
   it('is told by every role: nothing in it, or no deployment named yet', async () => {
     const empty = await createEmptyDatabase();
-    const unnamed = await createTestDatabases();
+    const unnamed = await createTestDatabases(null);
     try {
       const both = { OUTBOX_DATABASE_URL: empty.url, AUDIT_DATABASE_URL: empty.url };
       for (const role of ['relay', 'worker', 'api']) {

@@ -32,7 +32,8 @@ const begin = (
   worker: string,
   more: Partial<Parameters<typeof store.attempts.beginAttempt>[1]> = {},
 ) => store.attempts.beginAttempt(runOf(eventId), { previous: null, unwritten: [], runId: 'r', worker, ...more }, T);
-const row = (n: number) => ({ n, local: false, runId: 'r', worker: 'w' });
+const rowOf = (n: number, worker: string, runId = 'r') => ({ n, runId, worker });
+const row = (n: number, worker = `w#${n}`) => ({ ...rowOf(n, worker), local: false });
 
 describe('R11: regular attempts', () => {
   it('R11: one row each, inserted before the send, closed by the failure that follows', async () => {
@@ -82,7 +83,7 @@ describe('R11: regular attempts', () => {
   it('R12: an attempt that spent nothing leaves no row, even when only the next one can remove it', async () => {
     const id = await store.append();
     await begin(id, 'w#1');
-    await store.attempts.removeAttempt(runOf(id), 1, 1_000, T);
+    await store.attempts.removeAttempt(runOf(id), rowOf(1, 'w#1'), 1_000, T);
     expect(await store.attemptRows(id)).toEqual([]);
     await begin(id, 'w#2');
     const unwritten = [{ worker: 'w#2', code: null, status: null }];
@@ -106,6 +107,47 @@ describe('R11: regular attempts', () => {
     expect((await store.attemptRows(id))[0]?.code).toBe('DELIVERY.ATTEMPT_LOST');
   });
 
+  it('R11: a worker that was paused writes to no row but its own, though its number was given out again', async () => {
+    const id = await store.append();
+    await begin(id, 'paused#1');
+    await store.attempts.removeAttempt(runOf(id), rowOf(1, 'paused#1'), 1, T);
+    expect(await begin(id, 'live#2')).toMatchObject({ n: 1 });
+    // The removal's answer was lost: it is made again, as any other end of that try would be.
+    await store.attempts.removeAttempt(runOf(id), rowOf(1, 'paused#1'), 1, T);
+    await store.attempts.failAttempt(runOf(id), row(1, 'paused#1'), FAILURE, 1, T);
+    await store.attempts.removeAttempt(runOf(id), rowOf(1, 'live#2', 'other run'), 1, T);
+    await store.attempts.failAttempt(runOf(id), { ...row(1, 'live#2'), runId: 'other run' }, FAILURE, 1, T);
+    expect(await store.attemptRows(id)).toEqual([{ n: 1, local: false, code: null, finished: false }]);
+    // Its receipt settles all the same (R16); the attempt under way tells its own end.
+    expect(await store.attempts.settle(runOf(id), RECEIPT, rowOf(1, 'paused#1'), T)).toBe('settled');
+    expect(await store.attemptRows(id)).toEqual([{ n: 1, local: false, code: null, finished: false }]);
+    expect(await store.attempts.settle(runOf(id), RECEIPT, rowOf(1, 'live#2'), T)).toBe('already');
+    expect(await store.attemptRows(id)).toEqual([{ n: 1, local: false, code: null, finished: true }]);
+  });
+
+  it("R11: an attempt that may not send any more closes what its own run left unfinished, and nobody else's", async () => {
+    const lost = { local: false, code: 'DELIVERY.ATTEMPT_LOST', finished: true };
+    const open = { local: false, code: null, finished: false };
+    const settled = await store.append();
+    await begin(settled, 'w#1');
+    await begin(settled, 'w#2');
+    await store.attempts.settle(runOf(settled), RECEIPT, rowOf(1, 'w#1'), T);
+    expect((await store.attemptRows(settled))[1]).toEqual({ n: 2, ...open });
+    expect(await begin(settled, 'w#3')).toMatchObject({ kind: 'delivered' });
+    expect((await store.attemptRows(settled))[1]).toEqual({ n: 2, ...lost });
+
+    const taken = await store.append();
+    await begin(taken, 'w#1');
+    await store.pool.query("UPDATE outbox.delivery SET carrier = 'batch' WHERE event_id = $1", [taken]);
+    const batch = { previous: null, unwritten: [], runId: 'batch run', worker: 'b#1' };
+    expect(await store.attempts.beginAttempt(runOf(taken, 0, 'batch'), batch, T)).toMatchObject({ n: 2 });
+    expect(await begin(taken, 'w#2')).toEqual({ kind: 'superseded' });
+    expect(await store.attemptRows(taken)).toEqual([
+      { n: 1, ...lost },
+      { n: 2, ...open },
+    ]);
+  });
+
   it('R4: a failed attempt moves the due time of a STARTED row, never the lease of a PENDING one', async () => {
     const due = (id: string) =>
       store.one<{ ahead: boolean }>(
@@ -120,6 +162,32 @@ describe('R11: regular attempts', () => {
     }
     expect(await due(started)).toEqual({ ahead: true });
     expect(await due(pending)).toEqual({ ahead: false });
+  });
+
+  it('R20: totals count from the epoch that the budget began in, numbers from this one', async () => {
+    const id = await store.append();
+    for (const [epoch, worker] of [
+      [0, 'w#1'],
+      [1, 'w#2'],
+      [2, 'w#3'],
+    ] as const) {
+      await store.pool.query('UPDATE outbox.delivery SET epoch = $2 WHERE event_id = $1', [id, epoch]);
+      const options = { previous: null, unwritten: [], runId: `r${epoch}`, worker };
+      expect(await store.attempts.beginAttempt(runOf(id, epoch), options, T)).toMatchObject({
+        n: 1,
+        totals: { spent: epoch, spentByCode: epoch === 0 ? {} : { 'HTTP.SERVER_ERROR': epoch } },
+      });
+      await store.attempts.failAttempt(
+        runOf(id, epoch),
+        { n: 1, runId: `r${epoch}`, worker, local: false },
+        FAILURE,
+        1,
+        T,
+      );
+    }
+    await store.pool.query('UPDATE outbox.delivery SET epoch = 3, budget_epoch = 2 WHERE event_id = $1', [id]);
+    const options = { previous: null, unwritten: [], runId: 'r3', worker: 'w#4' };
+    expect(await store.attempts.beginAttempt(runOf(id, 3), options, T)).toMatchObject({ n: 1, totals: { spent: 1 } });
   });
 
   it('stores hostile text: U+0000 and lone surrogates in message, cause, body and field', async () => {
@@ -219,13 +287,28 @@ describe('R16: settling', () => {
       const id = await store.append({ status: from === 'PENDING' ? 'PENDING' : 'STARTED' });
       await begin(id, 'w#1');
       if (from === 'DEAD') await kill(id);
-      expect(await store.attempts.settle(runOf(id), RECEIPT, 1, T)).toBe('settled');
+      expect(await store.attempts.settle(runOf(id), RECEIPT, rowOf(1, 'w#1'), T)).toBe('settled');
       expect(await store.delivery(id)).toMatchObject({ status: 'DELIVERED', receipt: RECEIPT });
       expect((await store.attemptRows(id))[0]?.finished).toBe(true);
       expect((await store.letters(id)).map((l) => [l['state'], l['effect']])).toEqual(
         from === 'DEAD' ? [['resolved', 'stands']] : [],
       );
     }
+  });
+
+  it('R16: a receipt leaves no attempt before it unfinished', async () => {
+    const id = await store.append();
+    await begin(id, 'w#1');
+    await store.pool.query(
+      `INSERT INTO outbox.delivery_attempt (event_id, epoch, n, run_id, worker) VALUES ($1, 0, 2, 'r', 'w#2'), ($1, 0, 3, 'r', 'w#3')`,
+      [id],
+    );
+    await store.attempts.settle(runOf(id), RECEIPT, rowOf(2, 'w#2'), T);
+    expect(await store.attemptRows(id)).toEqual([
+      { n: 1, local: false, code: 'DELIVERY.ATTEMPT_LOST', finished: true },
+      { n: 2, local: false, code: null, finished: true },
+      { n: 3, local: false, code: null, finished: false },
+    ]);
   });
 
   it('R16: again in the same epoch is "already", in another epoch or discarded "superseded"', async () => {

@@ -91,6 +91,57 @@ describe('R17: the dead letter', () => {
     expect(await store.letters(regular)).toMatchObject([{ retry_count: 1 }]);
   });
 
+  it("R11: the letter leaves no attempt unfinished: a dead worker's is lost, and spends nothing", async () => {
+    const id = await store.append();
+    await attempt(id, 'HTTP.SERVER_ERROR', 'w#1');
+    await attempt(id, null, 'w#2');
+    expect((await record(inputOf(id, { code: 'WORKFLOW.TERMINATED' }))).kind).toBe('recorded');
+    expect(await store.attemptRows(id)).toEqual([
+      { n: 1, local: false, code: 'HTTP.SERVER_ERROR', finished: true },
+      { n: 2, local: false, code: 'DELIVERY.ATTEMPT_LOST', finished: true },
+    ]);
+    // What the destination answered last is what helps a person.
+    expect(await store.letters(id)).toMatchObject([{ retry_count: 1, response: { body: 'no' } }]);
+  });
+
+  it('R11: the attempt that ended it is closed by its own code, the one before it as lost', async () => {
+    const id = await store.append();
+    await attempt(id, null, 'w#1');
+    await store.pool.query(
+      `INSERT INTO outbox.delivery_attempt (event_id, epoch, n, run_id, worker) VALUES ($1, 0, 2, 'r', 'w#2')`,
+      [id],
+    );
+    await record(inputOf(id, { attempt: { n: 2, local: false, status: 404 } }));
+    expect((await store.attemptRows(id)).map(({ code, finished }) => [code, finished])).toEqual([
+      ['DELIVERY.ATTEMPT_LOST', true],
+      ['HTTP.CLIENT_ERROR', true],
+    ]);
+    expect(await store.letters(id)).toMatchObject([{ retry_count: 1 }]);
+  });
+
+  it('R20: the letter counts the attempts of the whole budget, and no older ones', async () => {
+    const id = await store.append();
+    await attempt(id, 'HTTP.SERVER_ERROR', 'w#1');
+    await record(inputOf(id));
+    await redriveEvent(deps(), { eventId: id, actor: 'ada', reason: 'r' });
+    const at = (epoch: number) => ({ eventId: id, epoch, carrier: null });
+    const begun = {
+      previous: { n: 1, code: 'HTTP.TIMEOUT', status: null },
+      unwritten: [],
+      runId: 'r',
+      worker: 'w',
+    } as const;
+    await store.attempts.beginAttempt(at(1), begun, T);
+    // As an item falls out of its batch: the epoch rises, the budget stays.
+    await store.pool.query('UPDATE outbox.delivery SET epoch = 2 WHERE event_id = $1', [id]);
+    expect(await store.attempts.beginAttempt(at(2), begun, T)).toMatchObject({ n: 2, totals: { spent: 2 } });
+    await record(inputOf(id, { run: at(2), attempt: { n: 2, local: false, status: 404 } }));
+    expect((await store.letters(id)).map((letter) => [letter['epoch'], letter['retry_count']])).toEqual([
+      [0, 1],
+      [2, 3],
+    ]);
+  });
+
   it('R17: asked again at the same epoch, the standing letter is the answer and nothing is written twice', async () => {
     const id = await store.append();
     const first = await record(inputOf(id));
@@ -167,16 +218,38 @@ describe('R2: redrive', () => {
     expect(await store.letters(id)).toMatchObject([
       { state: 'redriven', state_actor: 'ada', state_reason: 'fixed the receiver' },
     ]);
-    expect(await redriveEvent(deps(), input)).toEqual({ kind: 'not-dead' });
+    expect(await store.one('SELECT budget_epoch FROM outbox.delivery WHERE event_id = $1', id)).toEqual({
+      budget_epoch: 1,
+    });
   });
 
-  it('R2: asked twice at once, the epoch rises by one', async () => {
+  it('R2: of two people at once one redrives, and the other is told who did', async () => {
+    const id = await store.append();
+    await record(inputOf(id));
+    const ask = (actor: string) => redriveEvent(deps(), { eventId: id, epoch: 0, actor, reason: 'r' });
+    const [ada, bob] = await Promise.all([ask('ada'), ask('bob')]);
+    const [winner, told] = ada.kind === 'redriven' ? ['ada', bob] : ['bob', ada];
+    expect([ada.kind, bob.kind].sort()).toEqual(['already', 'redriven']);
+    const { rows } = await store.pool.query('SELECT state_at FROM outbox.dead_letter WHERE event_id = $1', [id]);
+    const at = rows[0].state_at.toISOString();
+    expect(told).toEqual({ kind: 'already', letter: { epoch: 0, state: 'redriven', actor: winner, at } });
+    expect(await store.delivery(id)).toMatchObject({ epoch: 1 });
+  });
+
+  it('R2: what was said of one letter does not redrive the next one', async () => {
     const id = await store.append();
     await record(inputOf(id));
     const input = { eventId: id, actor: 'ada', reason: 'r' };
-    const answers = await Promise.all([redriveEvent(deps(), input), redriveEvent(deps(), input)]);
-    expect(answers.map((a) => a.kind).sort()).toEqual(['not-dead', 'redriven']);
-    expect(await store.delivery(id)).toMatchObject({ epoch: 1 });
+    expect(await redriveEvent(deps(), { ...input, epoch: 1 })).toEqual({ kind: 'not-dead' });
+    await redriveEvent(deps(), { ...input, epoch: 0 });
+    await record(inputOf(id, { run: { eventId: id, epoch: 1, carrier: null } }));
+    expect(await redriveEvent(deps(), { ...input, actor: 'bob', epoch: 0 })).toMatchObject({
+      kind: 'already',
+      letter: { epoch: 0, actor: 'ada' },
+    });
+    expect(await store.delivery(id)).toMatchObject({ status: 'DEAD', epoch: 1 });
+    expect(await redriveEvent(deps(), { ...input, actor: 'bob', epoch: 1 })).toEqual({ kind: 'redriven', epoch: 2 });
+    expect((await store.letters(id)).map((letter) => letter['state_actor'])).toEqual(['ada', 'bob']);
   });
 
   it('the letter of the next epoch names the one before it', async () => {
@@ -192,6 +265,7 @@ describe('R2: redrive', () => {
     const input = { eventId: randomUUID(), actor: 'ada', reason: 'r' };
     expect(await redriveEvent(deps(), input)).toEqual({ kind: 'not-found' });
     expect(await redriveEvent(deps(), { ...input, eventId: await store.append() })).toEqual({ kind: 'not-dead' });
+    await expect(redriveEvent(deps(), { ...input, epoch: 0.5 })).rejects.toThrow('epoch');
     await expect(redriveEvent(deps(), { ...input, actor: '' })).rejects.toThrow('actor');
     await expect(redriveEvent(deps(), { ...input, reason: '' })).rejects.toThrow('reason');
   });

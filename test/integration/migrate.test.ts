@@ -31,7 +31,8 @@ function write(name: string, sql: string): void {
   writeFileSync(join(folder, name, 'migration.sql'), sql);
 }
 
-const deployFolder = () => deployMigrations({ databaseUrl: database.url, target: 'outbox', directory: folder });
+const deployFolder = async () =>
+  (await deployMigrations({ databaseUrl: database.url, target: 'outbox', directory: folder })).applied;
 const statusOfFolder = () => migrationStatus({ databaseUrl: database.url, target: 'outbox', directory: folder });
 const tables = async () =>
   (
@@ -45,7 +46,7 @@ describe('migrate deploy', () => {
         .filter((entry) => entry.isDirectory())
         .map(({ name }) => name)
         .sort();
-      expect(await deployMigrations({ databaseUrl: database.url, target })).toEqual(packed);
+      expect((await deployMigrations({ databaseUrl: database.url, target })).applied).toEqual(packed);
       const { rows } = await client.query(`SELECT * FROM ${target}._prisma_migrations ORDER BY finished_at`);
       expect(rows).toEqual(
         packed.map((name) => ({
@@ -61,7 +62,7 @@ describe('migrate deploy', () => {
           applied_steps_count: 1,
         })),
       );
-      expect(await deployMigrations({ databaseUrl: database.url, target })).toEqual([]);
+      expect((await deployMigrations({ databaseUrl: database.url, target })).applied).toEqual([]);
     }
   });
 
@@ -159,7 +160,7 @@ describe('migrate deploy', () => {
     await client.query(`CREATE SCHEMA outbox AUTHORIZATION ${role}`);
     const url = new URL(database.url);
     url.username = role;
-    const applied = await deployMigrations({ databaseUrl: url.href, target: 'outbox' });
+    const { applied } = await deployMigrations({ databaseUrl: url.href, target: 'outbox' });
     expect(applied.length).toBeGreaterThan(0);
     await client.query(`DROP OWNED BY ${role}`);
     await client.query(`DROP ROLE ${role}`);
@@ -227,6 +228,29 @@ describe('outbox migrate', () => {
     });
     await expect(deploy('EU 1')).rejects.toMatchObject({ code: 'MIGRATE.DEPLOYMENT' });
     expect((await client.query('SELECT name FROM outbox.deployment')).rows).toEqual([{ name: 'eu-1' }]);
+  });
+
+  it('R1: the name is stored under the lock of the deploy, and a wrong one is refused before anything is applied', async () => {
+    // The default is evaluated by the statement that stores the name, in the session that should hold the lock.
+    write(
+      '1_first',
+      `CREATE FUNCTION outbox.locks() RETURNS bigint LANGUAGE sql
+         RETURN (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted AND pid = pg_backend_pid());
+       CREATE TABLE outbox.deployment (name text, locks bigint DEFAULT outbox.locks());`,
+    );
+    const options = { databaseUrl: database.url, target: 'outbox', directory: folder } as const;
+    expect(await deployMigrations({ ...options, deployment: 'eu-1' })).toEqual({
+      applied: ['1_first'],
+      deployment: 'eu-1',
+    });
+    expect((await client.query('SELECT * FROM outbox.deployment')).rows).toEqual([{ name: 'eu-1', locks: '1' }]);
+    write('2_second', 'CREATE TABLE outbox.second ();');
+    await expect(deployMigrations({ ...options, deployment: 'us-1' })).rejects.toMatchObject({
+      code: 'MIGRATE.DEPLOYMENT',
+    });
+    expect(await tables()).not.toContain('second');
+    expect((await deployMigrations({ ...options, deployment: 'eu-1' })).deployment).toBe('eu-1');
+    expect(await tables()).toContain('second');
   });
 
   it('R1: the deployment of a new database is "main" unless it is named', async () => {

@@ -31,13 +31,27 @@ it('appends with its defaults and answers a UUIDv7', async () => {
   expect(rows[0]).toMatchObject({ routing_key: 'audit.log', source: 'outbox:main', tenant_id: '', headers: {} });
 });
 
-it('takes the source from the stored deployment name', async () => {
+it('R25: takes the source from the stored deployment name', async () => {
   await client.query('BEGIN');
-  await client.query(`INSERT INTO outbox.deployment (name) VALUES ('shop-eu')`);
+  await client.query(`UPDATE outbox.deployment SET name = 'shop-eu'`);
   const id = await append(minimal);
   const { rows } = await client.query('SELECT source FROM outbox.event WHERE id = $1', [id]);
   await client.query('ROLLBACK');
   expect(rows).toEqual([{ source: 'outbox:shop-eu' }]);
+});
+
+it('R25: without a deployment name an event that has no source is refused, and says what to run', async () => {
+  await client.query('BEGIN');
+  await client.query('DELETE FROM outbox.deployment');
+  const id = await append(with_({ source: 'erp:legacy' }));
+  const { rows } = await client.query('SELECT source FROM outbox.event WHERE id = $1', [id]);
+  expect(rows).toEqual([{ source: 'erp:legacy' }]);
+  const error = await append(minimal).catch((reason: unknown) => reason);
+  await client.query('ROLLBACK');
+  expect(error).toMatchObject({
+    code: '55000',
+    message: expect.stringContaining('outbox migrate deploy --deployment NAME'),
+  });
 });
 
 it('the same id a second time is 23505', async () => {

@@ -8,14 +8,18 @@ export interface TestDatabases {
   drop(): Promise<void>;
 }
 
-/** Two databases of their own, cloned from the migrated templates (20 ms each). Call `drop` in afterAll. */
-export async function createTestDatabases(): Promise<TestDatabases> {
+/**
+ * Two databases of their own, cloned from the migrated templates (20 ms each); null leaves the outbox without a
+ * deployment's name. Call `drop` in afterAll.
+ */
+export async function createTestDatabases(deployment: string | null = 'main'): Promise<TestDatabases> {
   const suffix = randomBytes(6).toString('hex');
   const names = { outbox: `outbox_${suffix}`, audit: `audit_${suffix}` };
   await asAdmin(async (client) => {
     await client.query(`CREATE DATABASE ${names.outbox} TEMPLATE template_outbox`);
     await client.query(`CREATE DATABASE ${names.audit} TEMPLATE template_audit`);
   });
+  if (deployment !== null) await nameDeployment(urlOf(names.outbox), deployment);
   return {
     outboxUrl: urlOf(names.outbox),
     auditUrl: urlOf(names.audit),
@@ -24,6 +28,16 @@ export async function createTestDatabases(): Promise<TestDatabases> {
         for (const name of Object.values(names)) await client.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
       }),
   };
+}
+
+async function nameDeployment(outboxUrl: string, name: string): Promise<void> {
+  const client = new pg.Client({ connectionString: outboxUrl });
+  await client.connect();
+  try {
+    await client.query('INSERT INTO outbox.deployment (name) VALUES ($1)', [name]);
+  } finally {
+    await client.end();
+  }
 }
 
 /** An empty database, for tests of the migrations themselves. */

@@ -44,7 +44,7 @@ const PACKAGE = new URL('../../dist/src/index.js', import.meta.url).href;
 
 /** Migrated under a name of its own, with a key for its worker; nothing runs yet. */
 export async function createTestDeployment(given?: TestDatabases): Promise<TestDeployment> {
-  const databases = given ?? (await createTestDatabases());
+  const databases = given ?? (await createTestDatabases(null));
   const name = `t-${randomBytes(5).toString('hex')}`;
   const urls = { OUTBOX_DATABASE_URL: databases.outboxUrl, AUDIT_DATABASE_URL: databases.auditUrl };
   const migrated = await runOutboxCli(['migrate', 'deploy', '--deployment', name], urls);

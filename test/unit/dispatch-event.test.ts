@@ -69,7 +69,7 @@ it('R12: a failure that cannot be written is handed on with its code, one that s
 
 it('R15: a receipt that cannot be settled is handed on by id and hash; with it nothing is loaded or sent', async () => {
   const first = await set({ settle: away }).run();
-  const receipt = { id: 'rec', hash: 'h', n: 3 };
+  const receipt = { id: 'rec', hash: 'h', attempt: { n: 3, worker: 'w#7' } };
   expect(first).toMatchObject({ code: 'STORE.UNAVAILABLE', carried: { receipt, unwritten: [] } });
   const settle = jest.fn<AttemptStore['settle']>(async () => 'settled');
   const second = set({ settle, beginAttempt: away });
@@ -77,7 +77,10 @@ it('R15: a receipt that cannot be settled is handed on by id and hash; with it n
     kind: 'delivered',
     receiptId: 'rec',
   });
-  expect(settle.mock.calls[0]?.slice(1, 3)).toMatchObject([{ id: 'rec', hash: 'h' }, 3]);
+  expect(settle.mock.calls[0]?.slice(1, 3)).toMatchObject([
+    { id: 'rec', hash: 'h' },
+    { n: 3, worker: 'w#7' },
+  ]);
   expect(second.sent).not.toHaveBeenCalled();
 });
 

@@ -79,7 +79,8 @@ export async function dispatchEvent(deps: Deps, input: DispatchEventInput): Prom
     totals: NO_ATTEMPTS,
   };
   const known = input.carried.receipt;
-  if (known !== null) return settle(deps, { ...unloaded, n: known.n }, receiptOf(known));
+  if (known !== null)
+    return settle(deps, { ...unloaded, n: known.attempt?.n ?? null }, receiptOf(known), known.attempt);
 
   let begun: Awaited<ReturnType<typeof begin>>;
   try {
@@ -125,20 +126,28 @@ async function send(deps: Deps, attempt: Attempt, event: OutboxEvent): Promise<D
       isIntegrationError(error) ? error : new IntegrationError('HANDLER.FAILED', { cause: error }),
     );
   }
-  if (answer !== 'busy') return settle(deps, attempt, answer);
+  const { worker } = attempt.input;
+  const row = mode === 'local' || attempt.n === null ? null : { n: attempt.n, worker };
+  if (answer !== 'busy') return settle(deps, attempt, answer, row);
   if (mode === 'local') return { kind: 'busy' };
   return fail(deps, attempt, new IntegrationError('DESTINATION.BUSY'));
 }
 
 /** R15: settling is tried for the rest of the deadline; then the receipt travels on. */
-async function settle(deps: Deps, attempt: Attempt, receipt: Receipt): Promise<DispatchOutcome> {
+async function settle(
+  deps: Deps,
+  attempt: Attempt,
+  receipt: Receipt,
+  row: CarriedReceipt['attempt'],
+): Promise<DispatchOutcome> {
   const { input, startedAt } = attempt;
-  const row = input.mode === 'local' ? null : attempt.n;
+  // A receipt is carried within one run only.
+  const rowRef = row === null ? null : { ...row, runId: input.runId };
   let answer: SettleAnswer;
   try {
-    answer = await withinDeadline(attempt, (timeoutMs) => deps.attempts.settle(input.run, receipt, row, timeoutMs));
+    answer = await withinDeadline(attempt, (timeoutMs) => deps.attempts.settle(input.run, receipt, rowRef, timeoutMs));
   } catch (error) {
-    return fail(deps, attempt, storeError(error), { id: receipt.id, hash: receipt.hash, n: row });
+    return fail(deps, attempt, storeError(error), { id: receipt.id, hash: receipt.hash, attempt: row });
   }
   const fields = { ...logFields(attempt), receiptId: receipt.id, replayed: receipt.replayed, settled: answer };
   if (answer === 'superseded') {
@@ -222,22 +231,15 @@ async function writeEnd(
   // A local attempt's end is in the workflow's history in any case, and the next attempt inserts it (`previous`).
   if (mode === 'local' && (!spends || attempt.event === null)) return null;
   if (attempt.n === null) return error.code === 'STORE.UNAVAILABLE' ? unwritten : null;
-  const n = attempt.n;
+  const row = { n: attempt.n, runId, worker };
   try {
     if (mode === 'local') {
-      const row = { n, local: true, runId, worker };
-      await deps.attempts.failAttempt(run, row, describeFailure(error), delayMs, deadlines.storeMs);
+      await deps.attempts.failAttempt(run, { ...row, local: true }, describeFailure(error), delayMs, deadlines.storeMs);
     } else {
       await withinDeadline(attempt, (timeoutMs) =>
         spends
-          ? deps.attempts.failAttempt(
-              run,
-              { n, local: false, runId, worker },
-              describeFailure(error),
-              delayMs,
-              timeoutMs,
-            )
-          : deps.attempts.removeAttempt(run, n, delayMs ?? 0, timeoutMs),
+          ? deps.attempts.failAttempt(run, { ...row, local: false }, describeFailure(error), delayMs, timeoutMs)
+          : deps.attempts.removeAttempt(run, row, delayMs ?? 0, timeoutMs),
       );
     }
     return null;

@@ -97,6 +97,14 @@ export interface RunRef {
   readonly carrier: string | null;
 }
 
+/** Whose row: the number alone does not tell, for that of a removed row is given out again. */
+export interface AttemptRef {
+  readonly n: number;
+  readonly runId: string;
+  /** One try of one worker. */
+  readonly worker: string;
+}
+
 /** One failed attempt as it is stored; redacted by the caller. */
 export interface AttemptFailure {
   readonly code: ErrorCode;
@@ -131,7 +139,8 @@ export interface AttemptStore {
   loadEvent(run: RunRef, timeoutMs: number): Promise<LoadedEvent>;
   /**
    * R11: as `loadEvent`, and in the same statement closes earlier unfinished rows (as `unwritten` says for the rows
-   * it names, as ATTEMPT_LOST for any other), inserts `previous` and this one.
+   * it names, as ATTEMPT_LOST for any other), inserts `previous` and this one. Where it may not send it still closes
+   * those of its own run. `totals` count from the epoch on that the budget began in.
    */
   beginAttempt(
     run: RunRef,
@@ -146,15 +155,18 @@ export interface AttemptStore {
   /** Stores a failure on its row where it is unfinished (inserts it for a local attempt) and sets the row's due time. */
   failAttempt(
     run: RunRef,
-    attempt: { readonly n: number; readonly local: boolean; readonly runId: string; readonly worker: string },
+    attempt: AttemptRef & { readonly local: boolean },
     failure: AttemptFailure,
     delayMs: number | null,
     timeoutMs: number,
   ): Promise<void>;
   /** R12: an attempt that spent nothing leaves no row. Sets the row's due time as `failAttempt` does. */
-  removeAttempt(run: RunRef, n: number, delayMs: number, timeoutMs: number): Promise<void>;
-  /** R16: by event id and epoch, from PENDING, STARTED or DEAD; closes attempt `n`, resolves an open letter. */
-  settle(run: RunRef, receipt: Receipt, n: number | null, timeoutMs: number): Promise<SettleAnswer>;
+  removeAttempt(run: RunRef, attempt: AttemptRef, delayMs: number, timeoutMs: number): Promise<void>;
+  /**
+   * R16: by event id and epoch, from PENDING, STARTED or DEAD; closes the attempt (null: a local one, which has no row)
+   * and, as ATTEMPT_LOST, the unfinished ones before it; resolves an open letter.
+   */
+  settle(run: RunRef, receipt: Receipt, attempt: AttemptRef | null, timeoutMs: number): Promise<SettleAnswer>;
 }
 
 export interface DeadLetterInput {
@@ -175,13 +187,32 @@ export interface DeadLetterStore {
     input: DeadLetterInput,
     timeoutMs: number,
   ): Promise<{ readonly kind: 'recorded' | 'already'; readonly id: string } | { readonly kind: 'superseded' }>;
-  /** The receipt of this epoch is known although the run failed: see R18. */
+  /** R2: PENDING at epoch + 1 with a budget of its own; the letter is redriven. Fenced by that letter. */
   redriveEvent(input: {
     readonly eventId: string;
+    /** Of the letter that is meant; left out: of the one that is open. */
+    readonly epoch?: number | undefined;
     readonly actor: string;
     readonly reason: string;
-  }): Promise<{ readonly kind: 'redriven'; readonly epoch: number } | { readonly kind: 'not-found' | 'not-dead' }>;
+  }): Promise<RedriveAnswer>;
 }
+
+export type RedriveAnswer =
+  | { readonly kind: 'redriven'; readonly epoch: number }
+  /** The letter meant (the latest where none was named) is open no more: who did what with it, and when. */
+  | {
+      readonly kind: 'already';
+      readonly letter: {
+        readonly epoch: number;
+        readonly state: 'redriven' | 'resolved' | 'discarded';
+        readonly actor: string | null;
+        /** RFC 3339, UTC. */
+        readonly at: string | null;
+      };
+    }
+  /** No such letter. */
+  | { readonly kind: 'not-dead' }
+  | { readonly kind: 'not-found' };
 
 // ---- Store: the relay (R4-R8) --------------------------------------------------------------------------------------
 

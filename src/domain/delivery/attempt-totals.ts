@@ -1,17 +1,20 @@
 import { catalogEntry, type ErrorCode } from './error-catalog.js';
 
-/** What earlier attempts of this epoch have used up. Counted by us in `outbox.delivery_attempt`, never by Temporal. */
+/**
+ * What earlier attempts have used up, of this epoch and of those before it that share its budget. Counted by us in
+ * `outbox.delivery_attempt`, never by Temporal.
+ */
 export interface AttemptTotals {
   /** Failed attempts whose code spends (R12). */
   readonly spent: number;
   readonly spentByCode: Readonly<Partial<Record<ErrorCode, number>>>;
   /** ATTEMPT_LOST in a row, up to now. */
   readonly lostInRow: number;
-  /** Milliseconds since the first attempt of this epoch began, by the database's clock. */
+  /** Milliseconds since the first of them began, by the database's clock. */
   readonly sinceFirstMs: number;
 }
 
-/** The totals of an epoch whose first attempt is the one under way. */
+/** The totals of a budget whose first attempt is the one under way. */
 export const NO_ATTEMPTS: AttemptTotals = { spent: 0, spentByCode: {}, lostInRow: 0, sinceFirstMs: 0 };
 
 /** `codes`: how the earlier attempts of the epoch ended, in their order. */

@@ -12,8 +12,8 @@ export interface PreviousAttempt {
 export interface CarriedReceipt {
   readonly id: string;
   readonly hash: string | null;
-  /** The attempt's row, null for a local attempt, which has none. */
-  readonly n: number | null;
+  /** The attempt's row, by its number and `worker` column; null for a local attempt, which has none. */
+  readonly attempt: { readonly n: number; readonly worker: string } | null;
 }
 
 /**

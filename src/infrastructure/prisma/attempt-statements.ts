@@ -2,7 +2,7 @@
 
 /** $1 event, $2 epoch. The payload is that of the latest revision not above the epoch, with its hash (R15). */
 const EVENT = `
-  SELECT d.epoch AS delivery_epoch, d.carrier, d.status, d.receipt, p.body AS policy,
+  SELECT d.epoch AS delivery_epoch, d.budget_epoch, d.carrier, d.status, d.receipt, p.body AS policy,
     e.id, e.event_name, e.event_type, e.routing_key, e.source, e.aggregate_type, e.aggregate_id,
     e.aggregate_version::text AS aggregate_version, e.tenant_id,
     coalesce(r.payload, e.payload)::text AS payload, e.headers, coalesce(r.content_hash, e.content_hash) AS content_hash,
@@ -23,66 +23,79 @@ export const LOAD_EVENT = EVENT;
  * R11. $3 carrier, $4 run id, $5 worker; $6 code, $7 status, $8 message of `previous`; $9 workers, $10 codes,
  * $11 statuses of unwritten ends; $12 the message for a lost attempt.
  *
- * Nothing is written unless this run may send. `history` is what the attempts are after this statement; all its parts
- * see the rows as they were before it. Two at once: the primary key lets one through, the other is retried.
+ * Begins nothing unless this run may send. Even then it closes what its own run left unfinished: nobody else will.
+ * `history` is what the attempts since the budget's epoch are after this statement; all its parts see the rows as they
+ * were before it. Two at once: the primary key lets one through, the other is retried.
  */
 export const BEGIN_ATTEMPT = `
 WITH ev AS MATERIALIZED (${EVENT}
 ), live AS MATERIALIZED (
-  SELECT FROM ev WHERE delivery_epoch = $2::int AND carrier IS NOT DISTINCT FROM $3::text AND status IN ('PENDING', 'STARTED')
+  SELECT budget_epoch FROM ev
+  WHERE delivery_epoch = $2::int AND carrier IS NOT DISTINCT FROM $3::text AND status IN ('PENDING', 'STARTED')
 ), unwritten AS MATERIALIZED (
   SELECT * FROM unnest($9::text[], $10::text[], $11::int[]) AS u(worker, code, status)
 ), earlier AS MATERIALIZED (
-  SELECT a.n, a.started_at,
+  SELECT a.epoch, a.n, a.started_at,
     CASE WHEN a.finished_at IS NOT NULL THEN 'finished' WHEN u.worker IS NULL THEN 'lost' WHEN u.code IS NULL THEN 'unspent'
       ELSE 'unwritten' END AS state,
     CASE WHEN a.finished_at IS NOT NULL THEN a.code ELSE coalesce(u.code, 'DELIVERY.ATTEMPT_LOST') END AS code, u.status
-  FROM outbox.delivery_attempt a LEFT JOIN unwritten u ON u.worker = a.worker
-  WHERE a.event_id = $1::uuid AND a.epoch = $2::int AND EXISTS (SELECT FROM live)
+  FROM outbox.delivery_attempt a
+  LEFT JOIN unwritten u ON u.worker = a.worker AND a.run_id = $4::text
+  WHERE a.event_id = $1::uuid AND a.epoch BETWEEN coalesce((SELECT budget_epoch FROM live), $2::int) AND $2::int
+    AND (a.run_id = $4::text OR EXISTS (SELECT FROM live))
 ), closed AS (
   UPDATE outbox.delivery_attempt a
   SET finished_at = clock_timestamp(), code = h.code, status = h.status,
     message = CASE h.state WHEN 'lost' THEN $12::text END
   FROM earlier h
-  WHERE a.event_id = $1::uuid AND a.epoch = $2::int AND a.n = h.n AND a.finished_at IS NULL AND h.state IN ('lost', 'unwritten')
+  WHERE a.event_id = $1::uuid AND a.epoch = h.epoch AND a.n = h.n AND a.finished_at IS NULL AND h.state IN ('lost', 'unwritten')
 ), unspent AS (
   DELETE FROM outbox.delivery_attempt a USING earlier h
-  WHERE a.event_id = $1::uuid AND a.epoch = $2::int AND a.n = h.n AND a.finished_at IS NULL AND h.state = 'unspent'
+  WHERE a.event_id = $1::uuid AND a.epoch = h.epoch AND a.n = h.n AND a.finished_at IS NULL AND h.state = 'unspent'
+), added AS MATERIALIZED (
+  SELECT FROM live WHERE $6::text IS NOT NULL AND NOT EXISTS (SELECT FROM earlier WHERE epoch = $2::int AND n = 1)
 ), previous AS (
   INSERT INTO outbox.delivery_attempt (event_id, epoch, n, local, run_id, finished_at, code, status, message)
-  SELECT $1::uuid, $2::int, 1, true, $4::text, clock_timestamp(), $6::text, $7::int, $8::text
-  FROM live WHERE $6::text IS NOT NULL AND NOT EXISTS (SELECT FROM earlier WHERE n = 1)
+  SELECT $1::uuid, $2::int, 1, true, $4::text, clock_timestamp(), $6::text, $7::int, $8::text FROM added
   ON CONFLICT DO NOTHING
 ), history AS (
-  SELECT n, code, started_at FROM earlier WHERE state <> 'unspent'
+  SELECT epoch, n, code, started_at FROM earlier WHERE state <> 'unspent'
   UNION ALL
-  SELECT 1, $6::text, clock_timestamp() WHERE $6::text IS NOT NULL AND NOT EXISTS (SELECT FROM earlier WHERE n = 1)
+  SELECT $2::int, 1, $6::text, clock_timestamp() FROM added
 ), mine AS (
   INSERT INTO outbox.delivery_attempt (event_id, epoch, n, local, run_id, worker)
-  SELECT $1::uuid, $2::int, 1 + greatest((SELECT max(n) FROM earlier), (SELECT max(n) FROM history), 0), false, $4::text, $5::text
+  SELECT $1::uuid, $2::int, 1 + greatest((SELECT max(n) FROM earlier WHERE epoch = $2::int),
+    (SELECT max(n) FROM history WHERE epoch = $2::int), 0), false, $4::text, $5::text
   FROM live
   RETURNING n
 )
 SELECT ev.*, mine.n,
-  coalesce((SELECT array_agg(h.code ORDER BY h.n) FROM history h), '{}') AS earlier_codes,
+  coalesce((SELECT array_agg(h.code ORDER BY h.epoch, h.n) FROM history h), '{}') AS earlier_codes,
   coalesce((SELECT (extract(epoch FROM clock_timestamp() - min(h.started_at)) * 1000)::int8::float8 FROM history h), 0)
     AS since_first_ms
 FROM ev LEFT JOIN mine ON true`;
+
+/** Of this very try: a number is given out again once its row is removed, so it alone would let a late writer hit another. */
+const mine = (run: string, worker: string) =>
+  `run_id = ${run}::text AND worker = ${worker}::text AND finished_at IS NULL`;
 
 /** R4: for a STARTED row due_at is when it should next move. Never of a PENDING row: there it is the relay's lease. */
 const MOVE_DUE = `
   UPDATE outbox.delivery SET due_at = clock_timestamp() + $4::bigint * interval '1 millisecond'
   WHERE event_id = $1::uuid AND epoch = $2::int AND status = 'STARTED' AND $4::bigint IS NOT NULL`;
 
-/** $1 event, $2 epoch, $3 n, $4 delay, $5 code, $6 status, $7 message, $8 stack, $9 causes, $10 response, $11 field. */
+/**
+ * $1 event, $2 epoch, $3 n, $4 delay, $5 code, $6 status, $7 message, $8 stack, $9 causes, $10 response, $11 field,
+ * $12 run id, $13 worker.
+ */
 export const FAIL_ATTEMPT = `
 WITH due AS (${MOVE_DUE})
 UPDATE outbox.delivery_attempt
 SET finished_at = clock_timestamp(), delay_ms = $4::bigint, code = $5::text, status = $6::int, message = $7::text,
   stack = $8::text, causes = $9::jsonb, response = $10::jsonb, field = $11::text
-WHERE event_id = $1::uuid AND epoch = $2::int AND n = $3::int AND finished_at IS NULL`;
+WHERE event_id = $1::uuid AND epoch = $2::int AND n = $3::int AND ${mine('$12', '$13')}`;
 
-/** As above, and $12 run id, $13 worker. A row that stands was inserted from `previous` and says the same. */
+/** As above. A row that stands was inserted from `previous` and says the same. */
 export const FAIL_LOCAL_ATTEMPT = `
 WITH due AS (${MOVE_DUE})
 INSERT INTO outbox.delivery_attempt (event_id, epoch, n, local, finished_at, delay_ms, code, status, message, stack, causes,
@@ -91,23 +104,33 @@ VALUES ($1::uuid, $2::int, $3::int, true, clock_timestamp(), $4::bigint, $5::tex
   $10::jsonb, $11::text, $12::text, $13::text)
 ON CONFLICT DO NOTHING`;
 
-/** $1 event, $2 epoch, $3 n, $4 delay. */
+/** $1 event, $2 epoch, $3 n, $4 delay, $5 run id, $6 worker. */
 export const REMOVE_ATTEMPT = `
 WITH due AS (${MOVE_DUE})
-DELETE FROM outbox.delivery_attempt WHERE event_id = $1::uuid AND epoch = $2::int AND n = $3::int AND finished_at IS NULL`;
+DELETE FROM outbox.delivery_attempt
+WHERE event_id = $1::uuid AND epoch = $2::int AND n = $3::int AND ${mine('$5', '$6')}`;
 
-/** Whatever the row's answer: this attempt did end with a receipt. */
-const CLOSE_ATTEMPT = `
-  UPDATE outbox.delivery_attempt SET finished_at = clock_timestamp()
-  WHERE event_id = $1::uuid AND epoch = $2::int AND n = $4::int AND finished_at IS NULL`;
+/**
+ * Whatever the row's answer: this attempt did end with a receipt. Once one settles no attempt will begin that could close
+ * the unfinished ones before it. A later one may still be under way (this one was paused) and tells its own end.
+ */
+const CLOSE_ATTEMPTS = `
+  UPDATE outbox.delivery_attempt
+  SET finished_at = clock_timestamp(),
+    code = CASE WHEN n < $4::int THEN 'DELIVERY.ATTEMPT_LOST' END, message = CASE WHEN n < $4::int THEN $7::text END
+  WHERE event_id = $1::uuid AND epoch = $2::int AND finished_at IS NULL
+    AND ((n < $4::int AND EXISTS (SELECT FROM done)) OR (n = $4::int AND ${mine('$5', '$6')}))`;
 
-/** R16, the hot path. $1 event, $2 epoch, $3 receipt, $4 n. Answers a row when it settled. */
+/**
+ * R16, the hot path. $1 event, $2 epoch, $3 receipt; $4 n, $5 run id, $6 worker of the attempt, all NULL for a local one;
+ * $7 the message for a lost attempt. Answers a row when it settled.
+ */
 export const SETTLE = `
 WITH done AS (
   UPDATE outbox.delivery SET status = 'DELIVERED', receipt = $3::jsonb, settled_at = clock_timestamp(), lease_token = NULL
   WHERE event_id = $1::uuid AND epoch = $2::int AND status IN ('PENDING', 'STARTED')
   RETURNING event_id
-), attempt AS (${CLOSE_ATTEMPT})
+), attempts AS (${CLOSE_ATTEMPTS})
 SELECT FROM done`;
 
 /**
@@ -119,7 +142,7 @@ WITH done AS (
   UPDATE outbox.delivery SET status = 'DELIVERED', receipt = $3::jsonb, settled_at = clock_timestamp()
   WHERE event_id = $1::uuid AND epoch = $2::int AND status = 'DEAD'
   RETURNING event_id
-), attempt AS (${CLOSE_ATTEMPT}
+), attempts AS (${CLOSE_ATTEMPTS}
 ), letter AS (
   UPDATE outbox.dead_letter
   SET state = 'resolved', effect = 'stands', state_at = clock_timestamp(), state_actor = 'outbox',

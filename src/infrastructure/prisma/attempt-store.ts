@@ -86,24 +86,27 @@ export function createAttemptStore(pool: PgPool): AttemptStore {
           toStorableJson(failure.causes),
           toStorableJson(failure.response),
           failure.field === null ? null : toStorableText(failure.field),
-          ...(attempt.local ? [attempt.runId, attempt.worker] : []),
+          attempt.runId,
+          attempt.worker,
         ],
         timeoutMs,
       });
     },
 
-    async removeAttempt(run, n, delayMs, timeoutMs) {
+    async removeAttempt(run, { n, runId, worker }, delayMs, timeoutMs) {
       await runStatement(pool, {
         name: 'delivery_remove_attempt',
         text: REMOVE_ATTEMPT,
-        values: [run.eventId, run.epoch, n, delayMs],
+        values: [run.eventId, run.epoch, n, delayMs, runId, worker],
         timeoutMs,
       });
     },
 
-    async settle(run, receipt, n, timeoutMs) {
+    async settle(run, receipt, attempt, timeoutMs) {
       const startedAt = performance.now();
-      const values = [run.eventId, run.epoch, toStorableJson(receipt), n];
+      const { n = null, runId = null, worker = null } = attempt ?? {};
+      const lost = catalogEntry('DELIVERY.ATTEMPT_LOST').message;
+      const values = [run.eventId, run.epoch, toStorableJson(receipt), n, runId, worker, lost];
       const [row] = await runStatement(pool, { name: 'delivery_settle', text: SETTLE, values, timeoutMs });
       if (row !== undefined) return 'settled';
       const leftMs = Math.max(50, timeoutMs - (performance.now() - startedAt));

@@ -1,6 +1,6 @@
 /** Dead letters (R17) and their redrive (R2): one statement each, fenced by the row that it changes. */
 import { v7 as uuidV7 } from 'uuid';
-import type { DeadLetterStore } from '../../application/delivery/ports.js';
+import type { DeadLetterStore, RedriveAnswer } from '../../application/delivery/ports.js';
 import { maxAttemptsFor } from '../../domain/delivery/decide-after-failure.js';
 import { catalogEntry, ERROR_CODES } from '../../domain/delivery/error-catalog.js';
 import { DEFAULT_POLICY } from '../../domain/delivery/policy.js';
@@ -32,6 +32,7 @@ export function createDeadLetterStore(pool: PgPool): DeadLetterStore {
           SPENDING_CODES,
           maxAttemptsFor(code, { ...DEFAULT_POLICY, maxAttempts: MOST_ATTEMPTS }),
           DEFAULT_POLICY.maxAttempts,
+          catalogEntry('DELIVERY.ATTEMPT_LOST').message,
         ],
         timeoutMs,
       });
@@ -46,15 +47,22 @@ export function createDeadLetterStore(pool: PgPool): DeadLetterStore {
       return standing === undefined ? { kind: 'superseded' } : { kind: 'already', id: standing.id };
     },
 
-    async redriveEvent({ eventId, actor, reason }) {
-      const [row] = await runStatement<{ known: boolean; epoch: number | null }>(pool, {
+    async redriveEvent({ eventId, epoch = null, actor, reason }) {
+      const [redriven] = await runStatement<{ epoch: number }>(pool, {
         name: 'delivery_redrive',
         text: REDRIVE,
-        values: [eventId, actor, reason],
+        values: [eventId, epoch, actor, reason],
         timeoutMs: REDRIVE_TIMEOUT_MS,
       });
-      if (row === undefined || !row.known) return { kind: 'not-found' };
-      return row.epoch === null ? { kind: 'not-dead' } : { kind: 'redriven', epoch: row.epoch };
+      if (redriven !== undefined) return { kind: 'redriven', epoch: redriven.epoch };
+      // A statement of its own: the first one may have waited for somebody who was quicker.
+      const [row] = await runStatement<LetterRow>(pool, {
+        name: 'delivery_why_not_redriven',
+        text: WHY_NOT_REDRIVEN,
+        values: [eventId, epoch],
+        timeoutMs: REDRIVE_TIMEOUT_MS,
+      });
+      return whyNot(row);
     },
   };
 }
@@ -65,15 +73,17 @@ const MOST_ATTEMPTS = 2 ** 31 - 1;
 /**
  * $1 event, $2 epoch, $3 carrier, $4 id of the letter, $5 id of the notification, $6 code, $7 message, $8 effect,
  * $9 workflow, $10 run; $11 n, $12 local, $13 status of the attempt that ended it; $14 codes that spend, $15 the code's
- * own maximum of attempts, $16 the default policy's.
+ * own maximum of attempts, $16 the default policy's, $17 the message for a lost attempt.
  *
- * No fenced row, no letter: everything else joins `fenced`. `attempt` is what the rows are after this statement.
+ * No fenced row, no letter: everything else joins `fenced`. No attempt will begin in this epoch any more that could close
+ * the unfinished ones, so this closes them. `attempt` is what the rows of the budget are after this statement, but for
+ * those just lost: they tell nothing and spend nothing.
  */
 const RECORD_DEAD_LETTER = `
 WITH fenced AS (
   UPDATE outbox.delivery SET status = 'DEAD', settled_at = clock_timestamp(), lease_token = NULL
   WHERE event_id = $1::uuid AND epoch = $2::int AND carrier IS NOT DISTINCT FROM $3::text AND status IN ('PENDING', 'STARTED')
-  RETURNING event_id, destination, event_type, tenant, policy_hash
+  RETURNING event_id, budget_epoch, destination, event_type, tenant, policy_hash
 ), local_row AS (
   INSERT INTO outbox.delivery_attempt (event_id, epoch, n, local, run_id, finished_at, code, status, message)
   SELECT $1::uuid, $2::int, $11::int, true, $10::text, clock_timestamp(), $6::text, $13::int, $7::text
@@ -83,17 +93,23 @@ WITH fenced AS (
   UPDATE outbox.delivery_attempt a SET finished_at = clock_timestamp(), code = $6::text, status = $13::int, message = $7::text
   FROM fenced
   WHERE a.event_id = $1::uuid AND a.epoch = $2::int AND a.n = $11::int AND NOT a.local AND a.finished_at IS NULL
+), lost_row AS (
+  UPDATE outbox.delivery_attempt a
+  SET finished_at = clock_timestamp(), code = 'DELIVERY.ATTEMPT_LOST', message = $17::text
+  FROM fenced f
+  WHERE a.event_id = $1::uuid AND a.epoch BETWEEN f.budget_epoch AND $2::int AND a.finished_at IS NULL
+    AND (a.epoch, a.n) IS DISTINCT FROM ($2::int, $11::int)
 ), attempt AS MATERIALIZED (
-  SELECT n, coalesce(finished_at, clock_timestamp()) AS failed_at, coalesce(code, $6::text) AS code,
-    message, stack, causes, response, field
-  FROM outbox.delivery_attempt
-  WHERE event_id = $1::uuid AND epoch = $2::int AND (code IS NOT NULL OR (finished_at IS NULL AND n = $11::int))
+  SELECT a.epoch, a.n, coalesce(a.finished_at, clock_timestamp()) AS failed_at, coalesce(a.code, $6::text) AS code,
+    a.message, a.stack, a.causes, a.response, a.field
+  FROM fenced f JOIN outbox.delivery_attempt a ON a.event_id = f.event_id AND a.epoch BETWEEN f.budget_epoch AND $2::int
+  WHERE a.code IS NOT NULL OR (a.finished_at IS NULL AND a.epoch = $2::int AND a.n = $11::int)
   UNION ALL
-  SELECT $11::int, clock_timestamp(), $6::text, NULL, NULL, NULL, NULL, NULL
+  SELECT $2::int, $11::int, clock_timestamp(), $6::text, NULL, NULL, NULL, NULL, NULL
   WHERE $12::boolean AND NOT EXISTS (
     SELECT FROM outbox.delivery_attempt WHERE event_id = $1::uuid AND epoch = $2::int AND n = $11::int)
 ), last AS (
-  SELECT * FROM attempt ORDER BY n DESC LIMIT 1
+  SELECT * FROM attempt ORDER BY epoch DESC, n DESC LIMIT 1
 ), letter AS (
   INSERT INTO outbox.dead_letter (id, event_id, epoch, code, message, stack, causes, response, field, retry_count, max_retries,
     effect, workflow_id, run_id, traceparent, policy_hash, first_failed_at, last_failed_at, previous_id)
@@ -124,22 +140,48 @@ SELECT l.id FROM outbox.delivery d JOIN outbox.dead_letter l USING (event_id, ep
 WHERE d.event_id = $1::uuid AND d.epoch = $2::int AND d.status = 'DEAD'`;
 
 /**
- * $1 event, $2 actor, $3 reason. Fenced by the epoch of the letter that was open when the statement began: a letter
- * written meanwhile is not redriven by a word that was said about another one.
+ * $1 event, $2 epoch of the letter or NULL, $3 actor, $4 reason. Fenced by the letter that was open when the statement
+ * began: a letter written meanwhile is not redriven by a word that was said about another one.
  */
 const REDRIVE = `
 WITH open_letter AS MATERIALIZED (
-  SELECT id, epoch FROM outbox.dead_letter WHERE event_id = $1::uuid AND state = 'open'
+  SELECT id, epoch FROM outbox.dead_letter
+  WHERE event_id = $1::uuid AND state = 'open' AND epoch = coalesce($2::int, epoch)
 ), redriven AS (
   UPDATE outbox.delivery d
-  SET status = 'PENDING', epoch = d.epoch + 1, lease_token = NULL, carrier = NULL, due_at = clock_timestamp(),
-    started_at = NULL, settled_at = NULL, start_tries = 0, redispatches = 0
+  SET status = 'PENDING', epoch = d.epoch + 1, budget_epoch = d.epoch + 1, lease_token = NULL, carrier = NULL,
+    due_at = clock_timestamp(), started_at = NULL, settled_at = NULL, start_tries = 0, redispatches = 0
   FROM open_letter l
   WHERE d.event_id = $1::uuid AND d.status = 'DEAD' AND d.epoch = l.epoch
   RETURNING d.epoch
 ), letter AS (
   UPDATE outbox.dead_letter
-  SET state = 'redriven', state_at = clock_timestamp(), state_actor = $2::text, state_reason = $3::text
+  SET state = 'redriven', state_at = clock_timestamp(), state_actor = $3::text, state_reason = $4::text
   WHERE id = (SELECT id FROM open_letter) AND EXISTS (SELECT FROM redriven)
 )
-SELECT EXISTS (SELECT FROM outbox.delivery WHERE event_id = $1::uuid) AS known, (SELECT epoch FROM redriven) AS epoch`;
+SELECT epoch FROM redriven`;
+
+/** $1 event, $2 epoch of the letter or NULL: the latest. One row where the event is known. */
+const WHY_NOT_REDRIVEN = `
+SELECT l.epoch, l.state, l.state_actor AS actor, l.state_at AS at
+FROM outbox.delivery d
+LEFT JOIN LATERAL (
+  SELECT * FROM outbox.dead_letter
+  WHERE event_id = d.event_id AND epoch = coalesce($2::int, epoch) ORDER BY epoch DESC LIMIT 1
+) l ON true
+WHERE d.event_id = $1::uuid`;
+
+interface LetterRow {
+  readonly epoch: number | null;
+  readonly state: 'open' | 'redriven' | 'resolved' | 'discarded';
+  readonly actor: string | null;
+  readonly at: Date | null;
+}
+
+/** A letter that is open again by now was not when the first statement looked: told as `not-dead`, ask again. */
+function whyNot(row: LetterRow | undefined): RedriveAnswer {
+  if (row === undefined) return { kind: 'not-found' };
+  const { epoch, state, actor, at } = row;
+  if (epoch === null || state === 'open') return { kind: 'not-dead' };
+  return { kind: 'already', letter: { epoch, state, actor, at: at?.toISOString() ?? null } };
+}

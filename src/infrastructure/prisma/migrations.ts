@@ -10,6 +10,11 @@ export type MigrationTarget = 'outbox' | 'audit';
 export interface MigrationOptions {
   readonly databaseUrl: string;
   readonly target: MigrationTarget;
+  /**
+   * R1, outbox only: the name to store, once and for ever. null: the stored one stays, and a new database gets `main`.
+   * Left out: none is stored.
+   */
+  readonly deployment?: string | null;
   /** Told what happens, one sentence at a time. */
   readonly log?: (message: string) => void;
   /** Where `<name>/migration.sql` files lie. Default: the package's own. */
@@ -72,11 +77,16 @@ const CONNECT_TIMEOUT_MS = 10_000;
  * deployers at once are safe: one works under an advisory lock of its session, the others wait and find nothing to do.
  * A migration can therefore hold nothing that refuses a transaction (CREATE INDEX CONCURRENTLY).
  *
- * Returns the names applied now. Throws MigrationError, and nothing is applied, when an applied file was changed, a row
- * says failed, or there is something to apply to a database that a newer package has migrated.
+ * Returns the names applied now, and the deployment's. Throws MigrationError, and nothing is applied, when an applied file
+ * was changed, a row says failed, there is something to apply to a database that a newer package has migrated, or the
+ * deployment's name does not fit or differs from the stored one: workflow ids and sources carry it, so it can never be
+ * changed under running deliveries.
  */
-export async function deployMigrations(options: MigrationOptions): Promise<string[]> {
-  const { target } = options;
+export async function deployMigrations(
+  options: MigrationOptions,
+): Promise<{ readonly applied: readonly string[]; readonly deployment: string | null }> {
+  const { target, deployment } = options;
+  checkName(deployment);
   const log = options.log ?? (() => undefined);
   const files = readMigrationFiles(options);
   return withSession(options, async (client) => {
@@ -84,6 +94,8 @@ export async function deployMigrations(options: MigrationOptions): Promise<strin
     await createTable(client, target);
     const status = compare(target, files, await readRows(client, target));
     refuse(status);
+    const stored = target === 'outbox' ? await readName(client) : null;
+    refuseName(deployment, stored);
     for (const file of files.filter(({ name }) => status.pending.includes(name))) {
       log(`${target}: applying ${file.name}`);
       await apply(client, target, file);
@@ -95,7 +107,11 @@ export async function deployMigrations(options: MigrationOptions): Promise<strin
         ? `${target}: nothing to apply`
         : `${target}: ${status.pending.length} migrations applied`,
     );
-    return [...status.pending];
+    if (deployment === undefined || stored !== null) return { applied: status.pending, deployment: stored };
+    const name = deployment ?? 'main';
+    // Still under the lock: whoever finds the schema migrated by this deploy finds its name, too.
+    await client.query('INSERT INTO outbox.deployment (name) VALUES ($1)', [name]);
+    return { applied: status.pending, deployment: name };
   });
 }
 
@@ -105,34 +121,27 @@ export async function migrationStatus(options: MigrationOptions): Promise<Migrat
   return withSession(options, async (client) => compare(options.target, files, await readRows(client, options.target)));
 }
 
-/**
- * R1: stores the deployment's name once and returns the stored one. Without a name an existing one stays, and a new
- * database gets `main`. Throws MigrationError `MIGRATE.DEPLOYMENT` for a name that does not fit or differs from the
- * stored one: workflow ids carry it, so it can never be changed under running deliveries.
- */
-export async function storeDeploymentName(options: {
-  databaseUrl: string;
-  name?: string | undefined;
-}): Promise<string> {
-  const { name } = options;
-  if (name !== undefined && !/^[a-z0-9-]{1,40}$/.test(name)) {
-    throw new MigrationError(
-      'MIGRATE.DEPLOYMENT',
-      `deployment: expected 1 to 40 of a-z, 0-9 and "-", got ${JSON.stringify(name)}`,
-    );
-  }
-  return withSession({ databaseUrl: options.databaseUrl, target: 'outbox' }, async (client) => {
-    await client.query('INSERT INTO outbox.deployment (name) VALUES ($1) ON CONFLICT DO NOTHING', [name ?? 'main']);
-    const { rows } = await client.query<{ name: string }>('SELECT name FROM outbox.deployment');
-    const stored = rows[0]?.name ?? '';
-    if (name !== undefined && name !== stored) {
-      throw new MigrationError(
-        'MIGRATE.DEPLOYMENT',
-        `deployment: this database belongs to "${stored}", not to "${name}"; use --deployment ${stored}, or another database`,
-      );
-    }
-    return stored;
-  });
+function checkName(name: string | null | undefined): void {
+  if (name === undefined || name === null || /^[a-z0-9-]{1,40}$/.test(name)) return;
+  throw new MigrationError(
+    'MIGRATE.DEPLOYMENT',
+    `deployment: expected 1 to 40 of a-z, 0-9 and "-", got ${JSON.stringify(name)}`,
+  );
+}
+
+function refuseName(name: string | null | undefined, stored: string | null): void {
+  if (stored === null || name === undefined || name === null || name === stored) return;
+  throw new MigrationError(
+    'MIGRATE.DEPLOYMENT',
+    `deployment: this database belongs to "${stored}", not to "${name}"; use --deployment ${stored}, or another database`,
+  );
+}
+
+async function readName(client: pg.Client): Promise<string | null> {
+  const table = await client.query<{ oid: number | null }>("SELECT to_regclass('outbox.deployment')::oid AS oid");
+  if (table.rows[0]?.oid == null) return null;
+  const { rows } = await client.query<{ name: string }>('SELECT name FROM outbox.deployment');
+  return rows[0]?.name ?? null;
 }
 
 /** The same in src/, in dist/ and in an installed package: the nearest folder above that holds prisma/outbox/migrations. */

@@ -65,6 +65,16 @@ CREATE TABLE audit.api_key (
   CONSTRAINT api_key_hash CHECK (octet_length(key_hash) = 32)
 );
 
+-- What each fingerprint key's secret makes of a fixed text, kept from its first use on: another secret under the same id
+-- would make every resend look like other content.
+CREATE TABLE audit.fingerprint_key (
+  id         text        NOT NULL,
+  check_hmac bytea       NOT NULL,
+  created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  CONSTRAINT fingerprint_key_pkey PRIMARY KEY (id),
+  CONSTRAINT fingerprint_key_check CHECK (octet_length(check_hmac) = 32)
+);
+
 CREATE FUNCTION audit.refuse_change() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   RAISE EXCEPTION '%.% is append-only: % is refused', TG_TABLE_SCHEMA, TG_TABLE_NAME, TG_OP

@@ -28,6 +28,8 @@ CREATE INDEX event_recorded_at ON outbox.event (recorded_at, id);
 CREATE TABLE outbox.delivery (
   event_id     uuid        NOT NULL,
   epoch        integer     NOT NULL DEFAULT 0,
+  -- Attempts from this epoch on spend the budget: a redrive starts it anew, an item that falls out of a batch keeps it.
+  budget_epoch integer     NOT NULL DEFAULT 0,
   status       text        NOT NULL DEFAULT 'PENDING',
   destination  text        NOT NULL,
   event_type   text        NOT NULL,
@@ -46,6 +48,7 @@ CREATE TABLE outbox.delivery (
   no_coalesce  boolean     NOT NULL DEFAULT false,
   CONSTRAINT delivery_pkey PRIMARY KEY (event_id),
   CONSTRAINT delivery_status CHECK (status IN ('PENDING', 'STARTED', 'DELIVERED', 'DEAD', 'DISCARDED')),
+  CONSTRAINT delivery_budget CHECK (budget_epoch BETWEEN 0 AND epoch),
   CONSTRAINT delivery_lease CHECK (lease_token IS NULL OR status = 'PENDING'),
   CONSTRAINT delivery_receipt CHECK (status <> 'DELIVERED' OR receipt IS NOT NULL)
 ) WITH (
@@ -61,6 +64,9 @@ CREATE TABLE outbox.delivery (
 -- R5: claims and caps. Status in the predicate keeps settled rows out of it.
 CREATE INDEX delivery_open ON outbox.delivery (status, destination, event_type, tenant, due_at)
   WHERE status IN ('PENDING', 'STARTED');
+-- R6: a batch counts as one, so its carriers are walked, not its rows. Without coalescing it is empty and costs nothing.
+CREATE INDEX delivery_carried ON outbox.delivery (destination, carrier, due_at)
+  WHERE status = 'STARTED' AND carrier IS NOT NULL;
 -- R9: the order of an aggregate. Events of unordered types are not in it.
 CREATE INDEX delivery_order ON outbox.delivery (order_key, order_no)
   WHERE order_key IS NOT NULL AND status <> 'DELIVERED';
@@ -99,6 +105,9 @@ CREATE TABLE outbox.dead_letter (
   retry_count      integer     NOT NULL,
   max_retries      integer     NOT NULL,
   effect           text        NOT NULL DEFAULT 'unknown',
+  -- R18: how often the destination was asked whether the effect stands, and when to ask next; NULL: not again.
+  effect_asked     integer     NOT NULL DEFAULT 0,
+  effect_ask_at    timestamptz,
   workflow_id      text,
   run_id           text,
   traceparent      text,
@@ -173,11 +182,14 @@ CREATE TABLE outbox.notification (
   event_type     text        NOT NULL,
   tenant         text        NOT NULL DEFAULT '',
   created_at     timestamptz NOT NULL DEFAULT clock_timestamp(),
+  -- R24: a sender's claim expires, so that its death leaves no row unsent for ever.
   claimed_by     text,
+  claimed_at     timestamptz,
   sent_at        timestamptz,
   tries          integer     NOT NULL DEFAULT 0,
   last_error     text,
-  CONSTRAINT notification_pkey PRIMARY KEY (id)
+  CONSTRAINT notification_pkey PRIMARY KEY (id),
+  CONSTRAINT notification_claim CHECK ((claimed_by IS NULL) = (claimed_at IS NULL))
 );
 CREATE INDEX notification_unsent ON outbox.notification (group_key, created_at) WHERE sent_at IS NULL;
 
@@ -189,11 +201,12 @@ CREATE TABLE outbox.policy (
   CONSTRAINT policy_pkey PRIMARY KEY (hash)
 );
 
--- R1: one row, the name that is in workflow ids and the task queue.
+-- R1: one row, the name that is in workflow ids and the task queue. R3: the Temporal namespace that its runs are in.
 CREATE TABLE outbox.deployment (
-  singleton  boolean     NOT NULL DEFAULT true,
-  name       text        NOT NULL,
-  created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  singleton    boolean     NOT NULL DEFAULT true,
+  name         text        NOT NULL,
+  namespace_id uuid,
+  created_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
   CONSTRAINT deployment_pkey PRIMARY KEY (singleton),
   CONSTRAINT deployment_singleton CHECK (singleton),
   CONSTRAINT deployment_name CHECK (name ~ '^[a-z0-9-]{1,40}$')
@@ -352,10 +365,12 @@ $$;
 -- Appends the event and its delivery row in one statement and returns the id. It runs in the caller's transaction; SQL
 -- cannot tell a transaction from a single statement, so it CANNOT refuse to be called outside of one: call it in the
 -- transaction that writes your business rows.
--- Raises 22023 (invalid_parameter_value) with the field's name when the event does not fit, 23505 when the id exists.
+-- Raises 22023 (invalid_parameter_value) with the field's name when the event does not fit, 23505 when the id exists, and
+-- 55000 (object_not_in_prerequisite_state) when an event has no source and the deployment that would be it has no name.
 CREATE FUNCTION outbox.record_events(events jsonb) RETURNS SETOF uuid LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   refusal text;
+  own_source text;
 BEGIN
   IF jsonb_typeof(events) IS DISTINCT FROM 'array' THEN
     RAISE EXCEPTION 'outbox.record_events expects a JSON array of events, got %', coalesce(jsonb_typeof(events), 'null')
@@ -368,6 +383,12 @@ BEGIN
   IF refusal IS NOT NULL THEN
     RAISE EXCEPTION '%', refusal USING ERRCODE = 'invalid_parameter_value';
   END IF;
+  -- R25: part of the event's identity for ever, so never a guess.
+  SELECT 'outbox:' || name INTO own_source FROM outbox.deployment;
+  IF own_source IS NULL AND EXISTS (SELECT FROM jsonb_array_elements(events) v WHERE v->>'source' IS NULL) THEN
+    RAISE EXCEPTION 'this outbox has no deployment name yet, and an event''s source is "outbox:<deployment>": run `outbox migrate deploy --deployment NAME`, or give each event a source'
+      USING ERRCODE = 'object_not_in_prerequisite_state';
+  END IF;
 
   RETURN QUERY
   WITH input AS (
@@ -376,7 +397,7 @@ BEGIN
       v->>'eventName' AS event_name,
       v->>'eventType' AS event_type,
       coalesce(v->>'routingKey', 'audit.log') AS routing_key,
-      coalesce(v->>'source', 'outbox:' || coalesce((SELECT d.name FROM outbox.deployment d), 'main')) AS source,
+      coalesce(v->>'source', own_source) AS source,
       v->'aggregate'->>'type' AS aggregate_type,
       v->'aggregate'->>'id' AS aggregate_id,
       (v->'aggregate'->>'version')::bigint AS aggregate_version,
