@@ -53,6 +53,7 @@ export function deliveryStoreContract(name: string, createSubject: () => Promise
     afterAll(() => subject.close());
 
     const runOf = (eventId: string, epoch = 0, carrier: string | null = null): RunRef => ({ eventId, epoch, carrier });
+    const refOf = (n: number, worker: string) => ({ n, runId: 'r', worker });
     type Begin = Parameters<AttemptStore['beginAttempt']>[1];
     const begin = (run: RunRef, worker: string, more: Partial<Begin> = {}) =>
       subject.attempts.beginAttempt(run, { previous: null, unwritten: [], runId: 'r', worker, ...more }, T);
@@ -63,7 +64,8 @@ export function deliveryStoreContract(name: string, createSubject: () => Promise
         { run, code: 'HTTP.CLIENT_ERROR', message: 'refused', attempt, workflowId: 'wf', runId: 'r' },
         T,
       );
-    const redrive = (eventId: string) => subject.deadLetters.redriveEvent({ eventId, actor: 'ada', reason: 'mended' });
+    const redrive = (eventId: string, epoch?: number) =>
+      subject.deadLetters.redriveEvent({ eventId, epoch, actor: 'ada', reason: 'mended' });
 
     it('R15: loads the event, and writes nothing', async () => {
       const id = await subject.append();
@@ -137,16 +139,50 @@ export function deliveryStoreContract(name: string, createSubject: () => Promise
       await begin(runOf(id), 'w#1');
       await failAs(runOf(id), 1, 'w#1');
       await begin(runOf(id), 'w#2');
-      await subject.attempts.removeAttempt(runOf(id), 1, 1_000, T);
-      await subject.attempts.removeAttempt(runOf(id), 2, 1_000, T);
+      await subject.attempts.removeAttempt(runOf(id), refOf(1, 'w#1'), 1_000, T);
+      await subject.attempts.removeAttempt(runOf(id), refOf(2, 'w#2'), 1_000, T);
       expect((await subject.look(id)).attempts.map(({ n }) => n)).toEqual([1]);
+    });
+
+    it('R11, R12: an attempt ends its own row only: that of another run or try stays as it is', async () => {
+      const id = await subject.append();
+      await begin(runOf(id), 'w#2');
+      await failAs(runOf(id), 1, 'w#1');
+      await subject.attempts.removeAttempt(runOf(id), refOf(1, 'w#1'), 1_000, T);
+      await subject.attempts.removeAttempt(runOf(id), { ...refOf(1, 'w#2'), runId: 'another' }, 1_000, T);
+      await subject.attempts.settle(runOf(id, 1), RECEIPT, refOf(1, 'w#2'), T);
+      expect((await subject.look(id)).attempts).toEqual([{ n: 1, local: false, code: null, finished: false }]);
+    });
+
+    it('R11: a run that may not send any more closes what it left', async () => {
+      const id = await subject.append();
+      await begin(runOf(id), 'w#1');
+      await subject.attempts.settle(runOf(id), RECEIPT, null, T);
+      await begin(runOf(id), 'w#2', { runId: 'another' });
+      expect((await subject.look(id)).attempts).toEqual([{ n: 1, local: false, code: null, finished: false }]);
+      await begin(runOf(id), 'w#2');
+      expect((await subject.look(id)).attempts).toEqual([{ n: 1, ...LOST }]);
+    });
+
+    it('R16: once a receipt settles, the unfinished attempts before its own are lost ones, later ones under way', async () => {
+      const id = await subject.append();
+      for (const worker of ['w#1', 'w#2', 'w#3']) await begin(runOf(id), worker);
+      expect((await subject.look(id)).attempts.map(({ code }) => code)).toEqual([LOST.code, LOST.code, null]);
+      const other = await subject.append();
+      await begin(runOf(other), 'w#1');
+      await subject.attempts.settle(runOf(other), RECEIPT, refOf(2, 'w#2'), T);
+      expect((await subject.look(other)).attempts).toEqual([{ n: 1, ...LOST }]);
+      const paused = await subject.append();
+      await begin(runOf(paused), 'w#1');
+      await subject.attempts.settle(runOf(paused), RECEIPT, refOf(0, 'w#0'), T);
+      expect((await subject.look(paused)).attempts).toEqual([{ n: 1, local: false, code: null, finished: false }]);
     });
 
     it('R16: a receipt settles and closes its attempt; again is "already", another epoch "superseded"', async () => {
       const id = await subject.append();
       await begin(runOf(id), 'w#1');
       expect(await subject.attempts.settle(runOf(id, 1), RECEIPT, null, T)).toBe('superseded');
-      expect(await subject.attempts.settle(runOf(id), RECEIPT, 1, T)).toBe('settled');
+      expect(await subject.attempts.settle(runOf(id), RECEIPT, refOf(1, 'w#1'), T)).toBe('settled');
       expect(await subject.attempts.settle(runOf(id), { ...RECEIPT, id: 'other' }, null, T)).toBe('already');
       expect(await subject.look(id)).toMatchObject({
         status: 'DELIVERED',
@@ -197,6 +233,15 @@ export function deliveryStoreContract(name: string, createSubject: () => Promise
       }
     });
 
+    it('R17: attempts left unfinished are lost with the letter, and do not count in it', async () => {
+      const id = await subject.append();
+      await begin(runOf(id), 'w#1');
+      await die(runOf(id));
+      const { attempts, letters } = await subject.look(id);
+      expect(attempts).toEqual([{ n: 1, ...LOST }]);
+      expect(letters).toMatchObject([{ message: 'refused', retryCount: 0 }]);
+    });
+
     it('R17: what is settled, or of another epoch or carrier, gets no letter', async () => {
       const id = await subject.append();
       expect(await die(runOf(id, 1))).toEqual({ kind: 'superseded' });
@@ -222,7 +267,7 @@ export function deliveryStoreContract(name: string, createSubject: () => Promise
       await failAs(runOf(id), 1, 'w#1');
       await die(runOf(id), { n: 1, local: false, status: 500 });
       expect(await redrive(id)).toEqual({ kind: 'redriven', epoch: 1 });
-      expect(await redrive(id)).toEqual({ kind: 'not-dead' });
+      expect(await redrive(id)).toMatchObject({ kind: 'already', letter: { epoch: 0, state: 'redriven' } });
       expect(await subject.look(id)).toMatchObject({ status: 'PENDING', epoch: 1, letters: [{ state: 'redriven' }] });
       expect(await begin(runOf(id), 'w#2')).toEqual({ kind: 'superseded' });
       expect(await begin(runOf(id, 1), 'w#3')).toMatchObject({ n: 1, totals: { spent: 0 } });
@@ -231,6 +276,9 @@ export function deliveryStoreContract(name: string, createSubject: () => Promise
         [0, 'redriven'],
         [1, 'open'],
       ]);
+      expect(await redrive(id, 0)).toMatchObject({ kind: 'already', letter: { epoch: 0, state: 'redriven' } });
+      expect(await redrive(id, 2)).toEqual({ kind: 'not-dead' });
+      expect(await redrive(id, 1)).toEqual({ kind: 'redriven', epoch: 2 });
     });
   });
 }

@@ -17,7 +17,7 @@ export interface AttemptTotals {
 /** The totals of a budget whose first attempt is the one under way. */
 export const NO_ATTEMPTS: AttemptTotals = { spent: 0, spentByCode: {}, lostInRow: 0, sinceFirstMs: 0 };
 
-/** `codes`: how the earlier attempts of the epoch ended, in their order. */
+/** `codes`: how the earlier attempts of the budget ended, in their order. */
 export function countAttempts(codes: readonly ErrorCode[], sinceFirstMs: number): AttemptTotals {
   const spentByCode: Partial<Record<ErrorCode, number>> = {};
   for (const code of codes) if (catalogEntry(code).spends) spentByCode[code] = (spentByCode[code] ?? 0) + 1;

@@ -6,6 +6,7 @@
 import { randomUUID } from 'node:crypto';
 import type {
   AttemptFailure,
+  AttemptRef,
   AttemptStore,
   BegunAttempt,
   DeadLetterStore,
@@ -23,7 +24,9 @@ export interface MemoryAttempt {
   readonly epoch: number;
   readonly n: number;
   readonly local: boolean;
-  readonly worker: string;
+  /** null: it stands for an attempt that another one tells of. */
+  readonly runId: string | null;
+  readonly worker: string | null;
   readonly startedAt: number;
   finished: boolean;
   /** null: under way, or delivered. */
@@ -69,8 +72,12 @@ export function createMemoryStore({ now, policy }: { now: () => number; policy: 
     return row?.epoch === epoch ? row : undefined;
   };
   const attemptsOf = (row: MemoryDelivery) => row.attempts.filter(({ epoch }) => epoch === row.epoch);
-  const unfinished = (row: MemoryDelivery | undefined, n: number | null) =>
-    row === undefined ? undefined : attemptsOf(row).find((attempt) => attempt.n === n && !attempt.finished);
+  const unfinished = (eventId: string, epoch: number) =>
+    (rows.get(eventId)?.attempts ?? []).filter((attempt) => attempt.epoch === epoch && !attempt.finished);
+  const findOwn = ({ eventId, epoch }: RunRef, own: AttemptRef | null) =>
+    unfinished(eventId, epoch).find(
+      ({ n, runId, worker }) => n === own?.n && runId === own.runId && worker === own.worker,
+    );
 
   const load = (run: RunRef): LoadedEvent => {
     if (!rows.has(run.eventId)) return { kind: 'not-found' };
@@ -79,7 +86,10 @@ export function createMemoryStore({ now, policy }: { now: () => number; policy: 
     if (row === undefined || !isOpen(row) || run.carrier !== null) return { kind: 'superseded' };
     return { kind: 'found', event: structuredClone(row.event), policy };
   };
-  const insert = (row: MemoryDelivery, attempt: Pick<MemoryAttempt, 'n' | 'local' | 'worker'>): MemoryAttempt => {
+  const insert = (
+    row: MemoryDelivery,
+    attempt: Pick<MemoryAttempt, 'n' | 'local' | 'runId' | 'worker'>,
+  ): MemoryAttempt => {
     const fresh = { finished: false, code: null, status: null, delayMs: null, failure: null };
     const inserted = { ...fresh, ...attempt, epoch: row.epoch, startedAt: now() };
     row.attempts = [...row.attempts, inserted].sort((a, b) => a.epoch - b.epoch || a.n - b.n);
@@ -99,54 +109,60 @@ export function createMemoryStore({ now, policy }: { now: () => number; policy: 
       return load(run);
     },
 
-    async beginAttempt(run, { previous, unwritten, worker }) {
+    async beginAttempt(run, { previous, unwritten, runId, worker }) {
       const loaded = load(run);
-      const row = rowOf(run);
-      if (loaded.kind !== 'found' || row === undefined) return loaded as Exclude<LoadedEvent, { kind: 'found' }>;
-      const earlier = attemptsOf(row);
-      for (const attempt of earlier.filter(({ finished }) => !finished)) {
-        const end = unwritten.find((candidate) => candidate.worker === attempt.worker);
-        if (end?.code === null) remove(row, attempt);
+      const row = rows.get(run.eventId);
+      const earlier = row === undefined ? [] : row.attempts.filter(({ epoch }) => epoch === run.epoch);
+      // What its own run left is closed even where it may not send: nobody else will.
+      for (const attempt of earlier.filter(
+        (one) => !one.finished && (loaded.kind === 'found' || one.runId === runId),
+      )) {
+        const end = unwritten.find((one) => attempt.runId === runId && one.worker === attempt.worker);
+        if (row !== undefined && end?.code === null) remove(row, attempt);
         else close(attempt, end?.code ?? 'DELIVERY.ATTEMPT_LOST', end?.status ?? null);
       }
+      if (loaded.kind !== 'found' || row === undefined) return loaded as Exclude<LoadedEvent, { kind: 'found' }>;
       if (previous !== null && earlier.every(({ n }) => n !== 1)) {
-        close(insert(row, { n: previous.n, local: true, worker: '' }), previous.code, previous.status);
+        close(insert(row, { n: previous.n, local: true, runId, worker: null }), previous.code, previous.status);
       }
       const history = attemptsOf(row);
       const codes = history.flatMap(({ code }) => (code === null ? [] : [code]));
       const totals = countAttempts(codes, now() - Math.min(now(), ...history.map(({ startedAt }) => startedAt)));
       const n = 1 + Math.max(0, ...[...earlier, ...history].map((attempt) => attempt.n));
-      insert(row, { n, local: false, worker });
+      insert(row, { n, local: false, runId, worker });
       const begun: BegunAttempt = { ...loaded, kind: 'begun', n, totals };
       return begun;
     },
 
-    async failAttempt(run, { n, local, worker }, failure, delayMs) {
+    async failAttempt(run, { n, local, runId, worker }, failure, delayMs) {
       const row = rowOf(run);
       moveDue(row, delayMs);
-      const standing = row !== undefined && attemptsOf(row).some((attempt) => attempt.n === n);
-      const attempt = local && row && !standing ? insert(row, { n, local, worker }) : unfinished(row, n);
-      if (attempt === undefined || (local && standing)) return;
+      const missing = row !== undefined && attemptsOf(row).every((attempt) => attempt.n !== n);
+      const attempt = local ? missing && insert(row, { n, local, runId, worker }) : findOwn(run, { n, runId, worker });
+      if (!attempt) return;
       close(attempt, failure.code, failure.status);
       attempt.delayMs = delayMs;
       attempt.failure = structuredClone(failure);
     },
 
-    async removeAttempt(run, n, delayMs) {
-      const row = rowOf(run);
-      moveDue(row, delayMs);
-      const attempt = unfinished(row, n);
+    async removeAttempt(run, own, delayMs) {
+      moveDue(rowOf(run), delayMs);
+      const row = rows.get(run.eventId);
+      const attempt = findOwn(run, own);
       if (row !== undefined && attempt !== undefined) remove(row, attempt);
     },
 
-    async settle(run, receipt, n) {
+    async settle(run, receipt, own) {
       const row = rowOf(run);
-      const attempt = unfinished(row, n);
+      const attempt = findOwn(run, own);
       if (attempt !== undefined) attempt.finished = true;
       if (row === undefined) return 'superseded';
       if (row.status === 'DELIVERED') return 'already';
       row.status = 'DELIVERED';
       row.receipt = structuredClone(receipt);
+      for (const earlier of unfinished(run.eventId, run.epoch)) {
+        if (own !== null && earlier.n < own.n) close(earlier, 'DELIVERY.ATTEMPT_LOST', null);
+      }
       const letter = openLetter(row);
       if (letter !== undefined) letter.state = 'resolved';
       return 'settled';
@@ -159,12 +175,15 @@ export function createMemoryStore({ now, policy }: { now: () => number; policy: 
       if (row === undefined || !isOpen(row) || run.carrier !== null) return { kind: 'superseded' };
       row.status = 'DEAD';
       if (attempt !== null) {
-        const known = attemptsOf(row).some(({ n }) => n === attempt.n);
-        const open =
-          unfinished(row, attempt.n) ?? (attempt.local && !known ? insert(row, { ...attempt, worker: '' }) : undefined);
-        if (open !== undefined) close(open, code, attempt.status);
+        const { n, local, status } = attempt;
+        const unwritten = unfinished(run.eventId, run.epoch).find((one) => one.n === n && !one.local);
+        const missing = local && attemptsOf(row).every((one) => one.n !== n);
+        const ended = unwritten ?? (missing ? insert(row, { n, local, runId: null, worker: null }) : undefined);
+        if (ended !== undefined) close(ended, code, status);
       }
       const failed = attemptsOf(row).filter((one) => one.code !== null);
+      // After the count: those lost only now tell nothing of why it ended.
+      for (const lost of unfinished(run.eventId, run.epoch)) close(lost, 'DELIVERY.ATTEMPT_LOST', null);
       const last = failed.at(-1);
       const letter: MemoryDeadLetter = {
         id: randomUUID(),
@@ -181,11 +200,13 @@ export function createMemoryStore({ now, policy }: { now: () => number; policy: 
       return { kind: 'recorded', id: letter.id };
     },
 
-    async redriveEvent({ eventId }) {
+    async redriveEvent({ eventId, epoch: meant }) {
       const row = rows.get(eventId);
       if (row === undefined) return { kind: 'not-found' };
-      const letter = openLetter(row);
-      if (row.status !== 'DEAD' || letter === undefined) return { kind: 'not-dead' };
+      const letter = row.deadLetters.findLast(({ epoch }) => epoch === (meant ?? epoch));
+      if (letter === undefined) return { kind: 'not-dead' };
+      const { epoch, state } = letter;
+      if (state !== 'open') return { kind: 'already', letter: { epoch, state, actor: null, at: null } };
       letter.state = 'redriven';
       Object.assign(row, { status: 'PENDING', epoch: row.epoch + 1, dueAt: now() });
       return { kind: 'redriven', epoch: row.epoch };
