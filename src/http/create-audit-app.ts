@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { RequestListener } from 'node:http';
 import express, { type NextFunction, type Request, type Response } from 'express';
 import helmet from 'helmet';
+import { FingerprintKeyError } from '../application/audit/fingerprint.js';
 import { StoreUnavailableError } from '../application/audit/ports.js';
 import { AUDIT_LOGS_PATH, AUDIT_LOOKUP_PATH, PROBLEM_MEDIA_TYPE, PROBLEMS } from '../contract/audit-api.js';
 import { type AuditRouteDeps, postAuditLogs, postAuditLookup } from './audit-routes.js';
@@ -152,6 +153,12 @@ function asHttpProblem(error: unknown): HttpProblem {
   if (error instanceof HttpProblem) return error;
   if (error instanceof StoreUnavailableError) {
     return new HttpProblem('store_unavailable', 'The record could not be stored now; send it again', { cause: error });
+  }
+  // Its message names the key, for the log.
+  if (error instanceof FingerprintKeyError) {
+    return new HttpProblem('store_unavailable', 'The record could not be compared now; send it again', {
+      cause: error,
+    });
   }
   return new HttpProblem('internal', 'Something failed here; the same request may succeed later', { cause: error });
 }

@@ -1,3 +1,4 @@
+import { checkFingerprintKeys, FingerprintKeyError, type FingerprintKeys } from '../application/audit/fingerprint.js';
 import type { AuditStore } from '../application/audit/ports.js';
 import { startApi } from '../http/start-api.js';
 import { requireSetting } from '../infrastructure/config/load-settings.js';
@@ -16,11 +17,12 @@ export async function startApiRole({ settings, log }: RoleContext): Promise<Star
     onConnectionLost: (error) => log.warn({ err: error }, 'database.connection_lost'),
   });
   const store = createAuditStore(pool);
-  const starting = refuseUnmigrated(store).then(() =>
+  const fingerprintKeys = requireSetting(settings.auditFingerprintKeys, 'AUDIT_FINGERPRINT_KEYS');
+  const starting = refuseWrong(store, fingerprintKeys).then(() =>
     startApi({
       store,
       apiKeys: createAuditApiKeys(pool),
-      fingerprintKeys: requireSetting(settings.auditFingerprintKeys, 'AUDIT_FINGERPRINT_KEYS'),
+      fingerprintKeys,
       host: settings.host,
       port: settings.apiPort,
       logger: log,
@@ -43,11 +45,16 @@ export async function startApiRole({ settings, log }: RoleContext): Promise<Star
   };
 }
 
-/** Away is no reason not to start, not migrated is: everything would be answered by an error of ours. */
-async function refuseUnmigrated(store: AuditStore): Promise<void> {
+/**
+ * Away is no reason not to start. Not migrated is, for everything would be answered by an error of ours; and another
+ * secret under a known key id is, for every resend would be told to be other content.
+ */
+async function refuseWrong(store: AuditStore, keys: FingerprintKeys): Promise<void> {
   try {
     await store.ping();
+    await checkFingerprintKeys(store, keys);
   } catch (error) {
+    if (error instanceof FingerprintKeyError) throw new StartRefusedError(`AUDIT_FINGERPRINT_KEYS: ${error.message}`);
     if ((error as { code?: unknown }).code === UNDEFINED_TABLE) {
       throw new StartRefusedError('the audit database is not migrated: run `outbox migrate deploy` first');
     }

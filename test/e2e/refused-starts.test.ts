@@ -111,6 +111,15 @@ describe('R8: a Temporal that is not as it was meant', () => {
   });
 });
 
+it('R26: the api refuses another secret under a fingerprint key id that was used before', async () => {
+  await deployment.audit.query(`INSERT INTO audit.fingerprint_key VALUES ('t', sha256('another secret'))`);
+  expect(await refusal('api')).toEqual([
+    CONFIGURATION,
+    expect.stringContaining('AUDIT_FINGERPRINT_KEYS: fingerprint key "t": expected the secret that it was first used'),
+  ]);
+  await deployment.audit.query('DELETE FROM audit.fingerprint_key');
+});
+
 describe('a database that is not migrated', () => {
   it('is told by every role: nothing in it, or no deployment named yet', async () => {
     const empty = await createEmptyDatabase();

@@ -185,7 +185,9 @@ describe('an insert without its partition', () => {
     const name = `api_${randomBytes(4).toString('hex')}`;
     await query(`CREATE ROLE ${name} LOGIN PASSWORD 'only-for-this-test'`);
     await query(`GRANT USAGE ON SCHEMA audit TO ${name}`);
-    await query(`GRANT SELECT, INSERT ON audit.record, audit.record_key, audit.api_key TO ${name}`);
+    await query(
+      `GRANT SELECT, INSERT ON audit.record, audit.record_key, audit.api_key, audit.fingerprint_key TO ${name}`,
+    );
     await query(`GRANT USAGE ON SEQUENCE audit.record_seq TO ${name}`);
     const url = new URL(ingest.auditUrl);
     url.username = name;

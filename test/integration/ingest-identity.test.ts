@@ -4,6 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
+import { checkFingerprintKeys, type FingerprintKeys } from '../../src/application/audit/fingerprint.js';
 import { recordAuditLog } from '../../src/application/audit/record-audit-log.js';
 import { AUDIT_LOOKUP_PATH } from '../../src/contract/audit-api.js';
 import type { AuditEvent } from '../../src/contract/audit-dto.js';
@@ -33,6 +34,10 @@ afterAll(() => ingest.stop());
 
 const rowsOf = async (eventId: string) =>
   (await ingest.pool.query('SELECT * FROM audit.record WHERE event_id = $1 ORDER BY seq', [eventId])).rows;
+
+/** What the last refused request of an api was logged with. */
+const causeOf = ({ logs }: TestIngest) =>
+  String(logs.findLast(({ fields }) => fields['err'] !== undefined)?.fields['err']);
 
 /** A transaction on a connection of its own that holds the identity's key, uncommitted. */
 async function holdKey(one: AuditEvent): Promise<pg.Client> {
@@ -182,7 +187,8 @@ describe('R26: fingerprint', () => {
     const rotated = await startIngestOn(ingest.auditUrl, {
       fingerprintKeys: [{ id: 'k2', secret: 'second-secret-of-the-test' }, ...FINGERPRINT_KEYS],
     });
-    const lost = await startIngestOn(ingest.auditUrl, { fingerprintKeys: [{ id: 'k2', secret: 'second' }] });
+    const second = { id: 'k2', secret: 'second-secret-of-the-test' };
+    const lost = await startIngestOn(ingest.auditUrl, { fingerprintKeys: [second] });
     try {
       expect((await rotated.post(old)).status).toBe(200);
       expectProblem(await rotated.post({ ...old, outcome: 'failure' }), 422, 'identity_conflict');
@@ -197,12 +203,43 @@ describe('R26: fingerprint', () => {
           [fresh.eventId, 'k2'],
         ]),
       );
-      // Without its key nobody can tell a replay from a conflict: an error of ours, never a guess.
-      expectProblem(await lost.post(old), 500, 'internal');
+      // Without its key nobody can tell a replay from a conflict: to be mended here and sent again, never a guess.
+      const answer = await lost.post(old);
+      expectProblem(answer, 503, 'store_unavailable');
+      expect([answer.body.retryable, answer.headers.get('retry-after')]).toEqual([true, '1']);
+      expect(JSON.stringify(answer.body)).not.toContain('k1');
+      expect(causeOf(lost)).toContain('expected the fingerprint key "k1" among the configured ones, found k2');
+      expect((await lost.post(fresh)).status).toBe(200);
     } finally {
       await rotated.stop();
       await lost.stop();
     }
+  });
+
+  it('R26: another secret under a known key id compares nothing and writes nothing, and the log names the key', async () => {
+    const [old, fresh] = [event(), event()];
+    await ingest.post(old);
+    const wrong = await startIngestOn(ingest.auditUrl, { fingerprintKeys: [{ id: 'k1', secret: 'mistyped' }] });
+    try {
+      for (const one of [old, fresh]) expectProblem(await wrong.post(one), 503, 'store_unavailable');
+      expect(causeOf(wrong)).toContain('fingerprint key "k1": expected the secret that it was first used with');
+      expect(causeOf(wrong)).not.toContain('mistyped');
+      expect(await rowsOf(fresh.eventId)).toHaveLength(0);
+      expect((await ingest.post(old)).status).toBe(200);
+    } finally {
+      await wrong.stop();
+    }
+  });
+
+  it('R26: apis that meet a new key at once keep one check of it', async () => {
+    const keys = (secret: string): FingerprintKeys => [{ id: `new-${ingest.port}`, secret }];
+    const checks = await Promise.allSettled(
+      ['a', 'a', 'b', 'b'].map((secret) => checkFingerprintKeys(ingest.store, keys(secret))),
+    );
+    const ended = checks.map(({ status }) => status);
+    expect(ended[0]).toBe(ended[1]);
+    expect(ended[2]).toBe(ended[3]);
+    expect(new Set(ended)).toEqual(new Set(['fulfilled', 'rejected']));
   });
 
   it('R26: the fingerprint is keyed: the content alone does not give it', async () => {

@@ -11,6 +11,40 @@ export interface FingerprintKey {
 /** The first key makes new fingerprints; the others verify rows written with them and stay as long as those rows. */
 export type FingerprintKeys = readonly [FingerprintKey, ...FingerprintKey[]];
 
+/** The configured keys cannot tell whether content is the same: the operator's to mend, and no answer to the caller. */
+export class FingerprintKeyError extends Error {
+  override readonly name = 'FingerprintKeyError';
+}
+
+/** What is kept of a key from its first use on: it tells another secret under the same id, and nothing of the secret. */
+export interface KeyCheck {
+  readonly id: string;
+  /** 32 bytes. */
+  readonly hmac: Uint8Array;
+}
+
+export function keyCheck({ id, secret }: FingerprintKey): KeyCheck {
+  return { id, hmac: createHmac('sha256', secret).update('temporal-outbox fingerprint key check 1').digest() };
+}
+
+/**
+ * Keeps the checks of keys that are new and compares those of keys that are not.
+ * @throws FingerprintKeyError for another secret than the id was first used with; StoreUnavailableError
+ */
+export async function checkFingerprintKeys(
+  store: { keepKeyChecks(checks: readonly KeyCheck[]): Promise<readonly KeyCheck[]> },
+  keys: FingerprintKeys,
+): Promise<void> {
+  const standing = new Map((await store.keepKeyChecks(keys.map(keyCheck))).map(({ id, hmac }) => [id, hmac]));
+  for (const { id, hmac } of keys.map(keyCheck)) {
+    const kept = standing.get(id);
+    if (kept !== undefined && timingSafeEqual(kept, hmac)) continue;
+    throw new FingerprintKeyError(
+      `fingerprint key "${id}": expected the secret that it was first used with, got another one; give it back, or give the new secret a new id`,
+    );
+  }
+}
+
 /**
  * Tells the same content from other content (R26): an HMAC over the content hash where the request has one, else over
  * the request as sent without `routing` and `context.traceparent`, which a resend may change.
@@ -21,7 +55,7 @@ export function fingerprint(key: FingerprintKey, event: AuditEvent): Buffer {
     .digest();
 }
 
-/** Throws when the row was fingerprinted with a key that is not configured: without it nobody can tell. */
+/** @throws FingerprintKeyError when the row was fingerprinted with a key that is not configured: nobody can tell */
 export function matchesFingerprint(
   keys: FingerprintKeys,
   standing: { readonly hmacKeyId: string; readonly fingerprint: Uint8Array },
@@ -29,7 +63,7 @@ export function matchesFingerprint(
 ): boolean {
   const key = keys.find(({ id }) => id === standing.hmacKeyId);
   if (key === undefined) {
-    throw new Error(
+    throw new FingerprintKeyError(
       `expected the fingerprint key "${standing.hmacKeyId}" among the configured ones, found ${keys.map(({ id }) => id).join(', ')}; configure it again for as long as its rows stand`,
     );
   }

@@ -1,5 +1,6 @@
 import type { ApiKey } from '../../domain/audit/api-key.js';
 import type { AuditRecord } from '../../domain/audit/audit-record.js';
+import type { KeyCheck } from './fingerprint.js';
 
 /** What makes a record the same record over all time (R25). `tenantId` is the empty string where there is none. */
 export interface RecordIdentity {
@@ -40,6 +41,8 @@ export interface AuditStore {
   insertNew(records: readonly NewRecord[]): Promise<ReadonlySet<string>>;
   /** What stands for each identity, at the same index; null where nothing does. Sees what was committed before. */
   readStanding(identities: readonly RecordIdentity[]): Promise<(StandingRecord | null)[]>;
+  /** Keeps the checks of ids that are new; answers what stands for each id. */
+  keepKeyChecks(checks: readonly KeyCheck[]): Promise<readonly KeyCheck[]>;
   /** Makes the partitions of this month and the three after it; returns how many were missing. */
   ensurePartitions(): Promise<number>;
   /** Answers within a second or throws. */

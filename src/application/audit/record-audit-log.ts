@@ -4,7 +4,7 @@ import type { AuditEvent } from '../../contract/audit-dto.js';
 import { type ApiKey, mayUseAnyTenant, tenantFor } from '../../domain/audit/api-key.js';
 import type { AuditRecord } from '../../domain/audit/audit-record.js';
 import { LEAF_VERSION } from '../../domain/audit/leaf.js';
-import { type FingerprintKeys, fingerprint, matchesFingerprint } from './fingerprint.js';
+import { checkFingerprintKeys, type FingerprintKeys, fingerprint, matchesFingerprint } from './fingerprint.js';
 import { formatHash, leafHash } from './leaf-hash.js';
 import type { AuditStore, NewRecord, RecordIdentity, StandingRecord } from './ports.js';
 
@@ -44,11 +44,15 @@ export type RecordAuditLog = (request: RecordAuditLogRequest) => Promise<RecordO
 
 /**
  * The one use case that writes audit records: one or many, one outcome for each, in the order given. Whatever races it,
- * one identity has one record (R25, R27). Throws StoreUnavailableError; then the same request may be sent again, and
- * what was written already answers as replayed.
+ * one identity has one record (R25, R27). Throws StoreUnavailableError, or FingerprintKeyError where the keys configured
+ * cannot tell (R26); then the same request may be sent again, and what was written already answers as replayed.
  */
 export function recordAuditLog(deps: RecordAuditLogDeps): RecordAuditLog {
+  let checked = false;
   return async ({ key, now, events }) => {
+    // Before the first fingerprint is made or compared, which the start may have been too early for.
+    if (!checked) await checkFingerprintKeys(deps.store, deps.fingerprintKeys);
+    checked = true;
     const outcomes = new Array<RecordOutcome>(events.length);
     const byIdentity = new Map<string, { identity: RecordIdentity; positions: number[] }>();
     events.forEach((event, position) => {

@@ -79,6 +79,24 @@ export function createAuditStore(pool: PgPool): AuditStore {
       });
     },
 
+    async keepKeyChecks(checks) {
+      const ids = checks.map(({ id }) => id);
+      const hmacs = checks.map(({ hmac }) => Buffer.from(hmac));
+      await read(pool, {
+        name: 'audit_keep_key_checks',
+        text: KEEP_KEY_CHECKS,
+        values: [ids, hmacs],
+        timeoutMs: WRITE_TIMEOUT_MS,
+      });
+      // A statement of its own: the first one does not see what another api has just kept.
+      return read<{ id: string; hmac: Buffer }>(pool, {
+        name: 'audit_read_key_checks',
+        text: 'SELECT id, check_hmac AS hmac FROM audit.fingerprint_key WHERE id = ANY ($1::text[])',
+        values: [ids],
+        timeoutMs: READ_TIMEOUT_MS,
+      });
+    },
+
     ensurePartitions,
 
     async ping() {
@@ -135,6 +153,12 @@ const READ_STANDING = `
 SELECT i.position::integer AS position, k.record_id, k.recorded_at, k.hmac_key_id, k.fingerprint, k.leaf_hash
 FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS i(tenant_id, source, event_id, position)
 JOIN audit.record_key k ON k.tenant_id = i.tenant_id AND k.source = i.source AND k.event_id = i.event_id`;
+
+/** In one order, as every writer of several rows. */
+const KEEP_KEY_CHECKS = `
+INSERT INTO audit.fingerprint_key (id, check_hmac)
+SELECT id, hmac FROM unnest($1::text[], $2::bytea[]) AS k(id, hmac) ORDER BY id COLLATE "C"
+ON CONFLICT (id) DO NOTHING`;
 
 function insertValues(records: readonly NewRecord[]): unknown[] {
   return [
