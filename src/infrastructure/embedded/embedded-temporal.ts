@@ -6,8 +6,8 @@ import { execFile } from 'node:child_process';
 import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
-import { endLeftover, spawnSupervised } from './child-process.js';
-import { freePort } from './free-port.js';
+import { endLeftover, type SupervisedProcess, spawnSupervised } from './child-process.js';
+import { freePort, onFreePort } from './free-port.js';
 
 const run = promisify(execFile);
 
@@ -24,6 +24,8 @@ export interface EmbeddedTemporalOptions {
   readonly uiPort: number | null;
   /** Keyword search attributes to make before the server takes its first start. */
   readonly searchAttributes: readonly string[];
+  /** Gives up the start; what was started of it is stopped. */
+  readonly signal?: AbortSignal;
   readonly note?: (line: string) => void;
 }
 
@@ -32,50 +34,74 @@ export interface EmbeddedTemporal {
   readonly uiUrl: string | null;
   readonly pid: number;
   stop(): Promise<void>;
+  /** Rejects with a sentence when the server ended although nobody stopped it; never resolves. */
+  readonly failed: Promise<never>;
 }
+
+const READY_WITHIN_MS = 60_000;
 
 export async function startEmbeddedTemporal(options: EmbeddedTemporalOptions): Promise<EmbeddedTemporal> {
   await mkdir(dirname(options.pidFile), { recursive: true });
   if (await endLeftover(options.pidFile, 'SIGTERM', 10_000)) {
     options.note?.('ended the Temporal server that an earlier start left running');
   }
-  const port = await freePort(options.port);
-  const uiPort = options.uiPort === null ? null : await freePort(options.uiPort);
-  const address = `127.0.0.1:${port}`;
-  const server = await spawnSupervised({
-    command: options.cli,
-    args: [
-      'server',
-      'start-dev',
-      ...['--ip', '127.0.0.1', '--port', String(port), '--log-level', 'error'],
-      ...(uiPort === null ? ['--headless'] : ['--ui-port', String(uiPort)]),
-      ...(options.dbFile === undefined ? [] : ['--db-filename', options.dbFile]),
-      ...options.searchAttributes.flatMap((name) => ['--search-attribute', `${name}=Keyword`]),
-    ],
-    env: { PATH: '/usr/bin:/bin', HOME: dirname(options.pidFile) },
-    pidFile: options.pidFile,
+  return onFreePort(options.port, async (port) => {
+    const uiPort = options.uiPort === null ? null : await freePort(options.uiPort, port);
+    const address = `127.0.0.1:${port}`;
+    const server = await spawnSupervised({
+      title: 'Temporal',
+      command: options.cli,
+      args: [
+        'server',
+        'start-dev',
+        ...['--ip', '127.0.0.1', '--port', String(port), '--log-level', 'error'],
+        ...(uiPort === null ? ['--headless'] : ['--ui-port', String(uiPort)]),
+        ...(options.dbFile === undefined ? [] : ['--db-filename', options.dbFile]),
+        ...options.searchAttributes.flatMap((name) => ['--search-attribute', `${name}=Keyword`]),
+      ],
+      env: environmentOf(options),
+      pidFile: options.pidFile,
+    });
+    try {
+      await waitUntilHealthy(options, address, server);
+    } catch (error) {
+      await server.stop('SIGTERM', 5_000);
+      throw error;
+    }
+    return {
+      address,
+      uiUrl: uiPort === null ? null : `http://127.0.0.1:${uiPort}`,
+      pid: server.pid,
+      stop: () => server.stop('SIGTERM', 15_000),
+      failed: server.failed,
+    };
   });
-  const deadline = Date.now() + 60_000;
+}
+
+async function waitUntilHealthy(options: EmbeddedTemporalOptions, address: string, server: SupervisedProcess) {
+  const deadline = Date.now() + READY_WITHIN_MS;
   for (;;) {
-    if (server.hasExited()) throw new Error(`Temporal ended while starting:\n${server.tail()}`);
+    options.signal?.throwIfAborted();
     const healthy = await run(
       options.cli,
       ['operator', 'namespace', 'describe', '--namespace', 'default', '--address', address, '--command-timeout', '5s'],
-      { timeout: 10_000, env: { PATH: '/usr/bin:/bin', HOME: dirname(options.pidFile) } },
+      {
+        timeout: 10_000,
+        env: environmentOf(options),
+        ...(options.signal === undefined ? {} : { signal: options.signal }),
+      },
     ).then(
       () => true,
       () => false, // not yet: the loop has its own deadline
     );
-    if (healthy) break;
-    if (Date.now() > deadline) {
-      await server.stop('SIGKILL', 1_000);
-      throw new Error(`Temporal did not answer in 60 s:\n${server.tail()}`);
-    }
+    // Looked at last: what answered may be another's server, which was quicker on the port.
+    if (server.hasExited()) throw new Error(`Temporal ended while starting:\n${server.tail()}`);
+    if (healthy) return;
+    if (Date.now() > deadline) throw new Error(`Temporal did not answer in 60 s:\n${server.tail()}`);
   }
-  return {
-    address,
-    uiUrl: uiPort === null ? null : `http://127.0.0.1:${uiPort}`,
-    pid: server.pid,
-    stop: () => server.stop('SIGTERM', 15_000),
-  };
+}
+
+/** Nothing of the user's own Temporal settings reaches the server or the question to it. */
+function environmentOf({ pidFile }: EmbeddedTemporalOptions): NodeJS.ProcessEnv {
+  return { PATH: '/usr/bin:/bin', HOME: dirname(pidFile) };
 }

@@ -4,7 +4,7 @@
  * A configured server address comes before all of these and is the caller's to look at.
  */
 import { execFile } from 'node:child_process';
-import { access, constants, mkdir, rename } from 'node:fs/promises';
+import { access, constants, mkdir, rename, rm } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -20,7 +20,9 @@ export interface FindTemporalOptions {
   /** Default: `~/.cache/temporal-outbox`. */
   readonly cacheDir?: string;
   /** Downloads the CLI into the folder and returns its path; throws with the reason where it cannot. */
-  readonly download: ((folder: string) => Promise<string>) | undefined;
+  readonly download: ((folder: string, signal: AbortSignal | undefined) => Promise<string>) | undefined;
+  /** Gives up a download or a build that is under way, and throws its reason. */
+  readonly signal?: AbortSignal;
   /** Said before a step that takes longer than two seconds. */
   readonly note: (line: string) => void;
 }
@@ -57,33 +59,42 @@ export async function findTemporal(options: FindTemporalOptions): Promise<string
   if (options.download !== undefined) {
     options.note('downloading the Temporal CLI (about 60 MB, given up after a minute)');
     try {
-      return await options.download(cache);
+      return await options.download(cache, options.signal);
     } catch (error) {
+      options.signal?.throwIfAborted();
       tried.push(`the SDK's download: ${reason(error)}`);
     }
   }
 
   options.note(`building the Temporal CLI ${TEMPORAL_CLI_VERSION} with Go (about 3 minutes on 2 cores, once)`);
   try {
-    await buildWithGo(cache, options.environment);
+    await buildWithGo(cache, options);
     if (await executable(cached)) return cached;
     tried.push('go install: it left no executable');
   } catch (error) {
+    options.signal?.throwIfAborted();
     tried.push(`go install: ${reason(error)}`);
   }
   throw notFound(tried);
 }
 
-async function buildWithGo(cache: string, environment: FindTemporalOptions['environment']): Promise<void> {
+async function buildWithGo(cache: string, { environment, signal }: FindTemporalOptions): Promise<void> {
   // Built aside and renamed, so that a build that was killed leaves nothing that looks whole.
   const building = join(cache, `building-${process.pid}`);
   await mkdir(building, { recursive: true });
-  await run('go', ['install', `github.com/temporalio/cli/cmd/temporal@v${TEMPORAL_CLI_VERSION}`], {
-    env: { ...environment, GOBIN: building },
-    timeout: 30 * 60_000,
-    maxBuffer: 64 * 1024 * 1024,
-  });
-  await rename(join(building, 'temporal'), join(cache, 'temporal'));
+  try {
+    await run('go', ['install', `github.com/temporalio/cli/cmd/temporal@v${TEMPORAL_CLI_VERSION}`], {
+      env: { ...environment, GOBIN: building },
+      timeout: 30 * 60_000,
+      maxBuffer: 64 * 1024 * 1024,
+      // The one that Go answers by removing its work folder.
+      killSignal: 'SIGINT',
+      ...(signal === undefined ? {} : { signal }),
+    });
+    await rename(join(building, 'temporal'), join(cache, 'temporal'));
+  } finally {
+    await rm(building, { recursive: true, force: true });
+  }
 }
 
 function notFound(tried: readonly string[]): TemporalNotFoundError {

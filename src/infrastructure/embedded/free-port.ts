@@ -24,3 +24,20 @@ function tryBind(port: number): Promise<number | null> {
     });
   });
 }
+
+const TRIES = 5;
+
+/**
+ * Starts on the first free port from `wanted` on, and looks again when somebody else took it in the moment before the
+ * server could: then the error's message says so, in the words of the operating system.
+ */
+export async function onFreePort<T>(wanted: number, start: (port: number) => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await start(await freePort(wanted));
+    } catch (error) {
+      const taken = error instanceof Error && /address already in use/i.test(error.message);
+      if (!taken || tries === TRIES) throw error;
+    }
+  }
+}
