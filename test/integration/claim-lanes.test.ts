@@ -106,6 +106,33 @@ describe('room', () => {
     expect((await claim({})).events).toHaveLength(4);
   });
 
+  it('R6: a batch counts as one run, whatever it carries, and not while all of it sleeps', async () => {
+    await setDestination({ max_runs: 10 });
+    await carry('batch-1', await wait({ count: 40, status: 'STARTED', ageSeconds: 0 }));
+    await carry('batch-2', await wait({ count: 1, status: 'STARTED', ageSeconds: 0, tenant: 'b' }));
+    await carry('batch-2', await wait({ count: 9, status: 'STARTED', ageSeconds: -600, tenant: 'a' }));
+    await carry('asleep', await wait({ count: 9, status: 'STARTED', ageSeconds: -600 }));
+    await carry('elsewhere', await wait({ count: 9, status: 'STARTED', destination: 'erp.sync' }));
+    await wait({ count: 3, status: 'STARTED' });
+    await wait({ count: 20 });
+    expect((await claim({})).events).toHaveLength(5);
+  });
+
+  it('R6: tells the destinations that are full of runs which should have moved five minutes ago', async () => {
+    const full = () => createRelayStore(pool).findFull(4);
+    await wait({ count: 3, status: 'STARTED', ageSeconds: 400 });
+    await wait({ count: 9 });
+    expect(await full()).toEqual([]); // room for one
+    await carry('batch-1', await wait({ count: 5, status: 'STARTED', ageSeconds: 0 }));
+    expect(await full()).toEqual([{ destination: 'audit.log', started: 4, pastDue: 3 }]);
+    await wait({ count: 4, status: 'STARTED', ageSeconds: 400, destination: 'nothing.waits' });
+    await wait({ count: 4, status: 'STARTED', ageSeconds: 200, destination: 'busy' });
+    await wait({ count: 1, destination: 'busy' });
+    expect((await full()).map(({ destination }) => destination)).toEqual(['audit.log']);
+    await setDestination({ max_runs: 9 });
+    expect(await full()).toEqual([]);
+  });
+
   it('R6: runs are counted over all lanes of the destination, and none of another', async () => {
     await setDestination({ max_runs: 5 });
     for (const tenant of ['a', 'b', 'c']) await wait({ count: 1, status: 'STARTED', tenant });
@@ -173,6 +200,19 @@ describe('room', () => {
     await wait({ count: 1 });
     expect((await claim({})).events[0]?.firstAttempt).toBe(firstAttempt);
   });
+});
+
+it('R20: a budget that goes on from an earlier epoch begins with a regular attempt, which reads what it has spent', async () => {
+  const [anew, goesOn] = [await wait({ count: 1 }), await wait({ count: 1 })].flat();
+  await pool.query('UPDATE outbox.delivery SET epoch = 2, budget_epoch = 2 WHERE event_id = $1', [anew]);
+  await pool.query('UPDATE outbox.delivery SET epoch = 2, budget_epoch = 1 WHERE event_id = $1', [goesOn]);
+  const { events } = await claim({});
+  expect(new Map(events.map((e) => [e.eventId, e.firstAttempt]))).toEqual(
+    new Map([
+      [anew, 'local'],
+      [goesOn, 'regular'],
+    ]),
+  );
 });
 
 describe('claims beside claims', () => {
@@ -264,6 +304,10 @@ async function wait(rows: {
     ],
   );
   return written.map((row) => row.event_id);
+}
+
+async function carry(carrier: string, ids: string[]): Promise<void> {
+  await pool.query('UPDATE outbox.delivery SET carrier = $1 WHERE event_id = ANY ($2)', [carrier, ids]);
 }
 
 async function setDestination(columns: Record<string, unknown>): Promise<void> {

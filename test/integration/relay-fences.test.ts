@@ -127,6 +127,29 @@ describe('a mark', () => {
   });
 });
 
+it('R7: a mark made again after its answer was lost finds its own rows marked, and a real fence still counts', async () => {
+  const [own, settled, stolen] = [await wait(), await wait(), await wait()];
+  const token = randomUUID();
+  await claim(token);
+  await pool.query('UPDATE outbox.delivery SET lease_token = $2 WHERE event_id = $1', [stolen, randomUUID()]);
+  const rows = [own, settled, stolen].map((eventId) => ({ eventId, epoch: 0 }));
+  expect(await store().markStarted(token, rows)).toEqual({ marked: 2, overtaken: 0, fenced: 1 });
+  await settle(settled, 'DELIVERED');
+  expect(await store().markStarted(token, rows, true)).toEqual({ marked: 1, overtaken: 1, fenced: 1 });
+  expect(await store().markStarted(token, rows)).toEqual({ marked: 0, overtaken: 1, fenced: 2 });
+});
+
+it('R7: a release made again counts what it released, claimed anew or not, and not what went on to a later epoch', async () => {
+  const [own, taken, redriven] = [await wait(), await wait(), await wait()];
+  const token = randomUUID();
+  await claim(token);
+  const rows = [own, taken, redriven].flatMap((id) => release(id));
+  expect(await store().release(token, rows)).toEqual({ released: 3, overtaken: 0, fenced: 0 });
+  await pool.query('UPDATE outbox.delivery SET lease_token = $2 WHERE event_id = $1', [taken, randomUUID()]);
+  await pool.query('UPDATE outbox.delivery SET epoch = 1 WHERE event_id = $1', [redriven]);
+  expect(await store().release(token, rows, true)).toEqual({ released: 2, overtaken: 0, fenced: 1 });
+});
+
 it('R7: a release clears token and carrier, sets the delay, and counts a try only when told', async () => {
   const [counted, spared] = [await wait(), await wait()];
   const token = randomUUID();

@@ -177,10 +177,31 @@ describe('the database away', () => {
     expect(world.logged('relay.store_back')).toBe(1);
   });
 
-  it('tries a mark again', async () => {
+  it('R7: tries a mark again, and says that it is not the first time', async () => {
     const world = createWorld({ batches: [events(2)] });
     world.store.markStarted.mockRejectedValueOnce(new IntegrationError('STORE.UNAVAILABLE'));
     await world.runUntil(() => world.marked.length === 2);
+    expect(world.store.markStarted.mock.calls.map(([, , again]) => again)).toEqual([false, true]);
+  });
+
+  it('R6: asks once a minute for destinations full of runs that do not move, and says each once in ten minutes', async () => {
+    const world = createWorld({ batches: [] });
+    const stuck = { destination: 'erp.sync', started: 500, pastDue: 12 };
+    world.full = [stuck];
+    await world.runUntil(() => world.now() > 1_500_000);
+    expect(world.looks).toBeGreaterThan(20);
+    expect(world.looks).toBeLessThan(27);
+    expect(world.logged('relay.destination_full')).toBe(3);
+    world.full = [];
+    await world.runUntil(() => world.now() > 1_700_000);
+    world.full = [stuck];
+    await world.runUntil(() => world.logged('relay.destination_full') === 4);
+    expect(world.fields.get('relay.destination_full')).toMatchObject({
+      destination: 'erp.sync',
+      started: 500,
+      past_due: 12,
+      hint: expect.stringContaining('worker'),
+    });
   });
 
   it('gives a mark up when the lease ends, and goes on claiming', async () => {
@@ -292,12 +313,17 @@ interface World {
   deadLetters: Omit<DeadLetterInput, never>[];
   counted: Record<string, number>;
   storeAway: boolean;
+  full: { destination: string; started: number; pastDue: number }[];
+  looks: number;
+  /** Of the last line with this message. */
+  fields: Map<string, object>;
   failDeadLetters: boolean;
   store: {
     markStarted: jest.Mock<
       (
         token: string,
         rows: readonly { eventId: string }[],
+        again?: boolean,
       ) => Promise<{ marked: number; overtaken: number; fenced: number }>
     >;
   };
@@ -318,7 +344,11 @@ function createWorld(script: {
 }): World {
   const batches = script.batches[Symbol.iterator]();
   const messages: string[] = [];
-  const log = (_: object, message: string) => void messages.push(message);
+  const fields = new Map<string, object>();
+  const log = (of: object, message: string) => {
+    messages.push(message);
+    fields.set(message, of);
+  };
   const { time, now } = createTime();
   const world = {
     time,
@@ -333,6 +363,9 @@ function createWorld(script: {
     deadLetters: [],
     counted: {},
     storeAway: false,
+    full: [],
+    looks: 0,
+    fields,
     failDeadLetters: false,
     logged: (message: string) => messages.filter((m) => m === message).length,
     async runUntil(reached: () => boolean) {
@@ -383,6 +416,10 @@ function createWorld(script: {
         async release(_, rows) {
           world.released.push(...rows);
           return { released: rows.length, overtaken: 0, fenced: 0 };
+        },
+        async findFull() {
+          world.looks += 1;
+          return world.full;
         },
       },
     },

@@ -255,12 +255,19 @@ export interface Claim {
 
 export interface RelayStore {
   claim(request: ClaimRequest): Promise<Claim>;
-  /** R7: PENDING and this token → STARTED, due in 30 s. `overtaken`: settled in this epoch already. */
+  /**
+   * R7: PENDING and this token → STARTED, due in 30 s. `overtaken`: settled in this epoch already. `again`: within the
+   * same lease an earlier call of the same was not answered, so what it would have done counts as done, not as fenced.
+   */
   markStarted(
     leaseToken: string,
     rows: readonly { readonly eventId: string; readonly epoch: number }[],
+    again?: boolean,
   ): Promise<{ readonly marked: number; readonly overtaken: number; readonly fenced: number }>;
-  /** R7, R8: stays PENDING, without token and carrier, due after `delayMs`. `countTry` adds one to start_tries. */
+  /**
+   * R7, R8: stays PENDING, without token and carrier, due after `delayMs`. `countTry` adds one to start_tries. `again`: as
+   * above.
+   */
   release(
     leaseToken: string,
     rows: readonly {
@@ -269,7 +276,12 @@ export interface RelayStore {
       readonly delayMs: number;
       readonly countTry: boolean;
     }[],
+    again?: boolean,
   ): Promise<{ readonly released: number; readonly overtaken: number; readonly fenced: number }>;
+  /** Destinations with rows waiting and no room (R6), filled by runs of which some are five minutes past due. */
+  findFull(
+    defaultMaxRuns: number,
+  ): Promise<readonly { readonly destination: string; readonly started: number; readonly pastDue: number }[]>;
 }
 
 /** Starts workflows; the answer tells only what the relay may conclude from it (R2, R8). */

@@ -21,6 +21,7 @@ import { type ClaimOutcome, DEFAULT_POLL, nextPoll, type PollOptions, startPolli
 import type { ClaimedEvent, DeadLetterStore, Logger, RelayStore, WorkflowStarter } from './ports.js';
 import type { RelayTime } from './relay-time.js';
 import { type StartedBatch, startBatch } from './start-batch.js';
+import { watchRoom } from './watch-room.js';
 
 /** `claimed` = `started` + `refused` + `rejected` + `unsent`; `existed` and `eager` are parts of `started`. */
 export type RelayCounter =
@@ -85,6 +86,7 @@ export function relayOutbox(deps: RelayDeps, options: RelayOptions): Relay {
   const probeHolder = randomUUID();
   const refusals = troubleLog(deps, 'relay.starts_refused', 'relay.starts_accepted');
   const outages = troubleLog(deps, 'relay.store_away', 'relay.store_back');
+  const lookAtRoom = watchRoom({ store, time, log }, settings.maxRuns);
   let poll = startPolling(settings.poll, time.now());
   let cursor: string | null = null;
   let inFlight = settings.inFlight;
@@ -114,6 +116,7 @@ export function relayOutbox(deps: RelayDeps, options: RelayOptions): Relay {
     while (!stopped()) {
       try {
         const { outcome, pauseMs } = await turn();
+        await lookAtRoom();
         if (pauseMs > 0) {
           await time.sleep(pauseMs, pausing.signal);
           continue;
@@ -194,8 +197,8 @@ export function relayOutbox(deps: RelayDeps, options: RelayOptions): Relay {
         countTry: !environment,
       })),
     ];
-    if (accepted.length > 0) await persist('mark', leaseEnd, () => store.markStarted(leaseToken, accepted));
-    if (released.length > 0) await persist('release', leaseEnd, () => store.release(leaseToken, released));
+    if (accepted.length > 0) await persist('mark', leaseEnd, (again) => store.markStarted(leaseToken, accepted, again));
+    if (released.length > 0) await persist('release', leaseEnd, (again) => store.release(leaseToken, released, again));
   }
 
   /** One row is refused while others are accepted: later and later, never ended, said loudly from the fifth time on. */
@@ -223,11 +226,11 @@ export function relayOutbox(deps: RelayDeps, options: RelayOptions): Relay {
   async function persist(
     write: 'mark' | 'release',
     leaseEnd: number,
-    run: () => Promise<{ overtaken: number; fenced: number }>,
+    run: (again: boolean) => Promise<{ overtaken: number; fenced: number }>,
   ): Promise<void> {
-    for (let delayMs = 50; ; delayMs = Math.min(1_000, delayMs * 2)) {
+    for (let [delayMs, again] = [50, false]; ; delayMs = Math.min(1_000, delayMs * 2), again = true) {
       try {
-        const { overtaken, fenced } = await run();
+        const { overtaken, fenced } = await run(again);
         outages.over();
         if (overtaken > 0) count('overtaken_marks', overtaken);
         if (fenced > 0) count('fenced_relay_writes', fenced);

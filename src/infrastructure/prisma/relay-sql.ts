@@ -1,3 +1,52 @@
+/** Destinations with waiting rows, by a loose index scan: one index probe for each, whatever their backlog. */
+const WAITING = `waiting AS (
+  (SELECT destination FROM outbox.delivery WHERE status = 'PENDING' ORDER BY destination LIMIT 1)
+  UNION ALL
+  SELECT n.destination FROM waiting w CROSS JOIN LATERAL (
+    SELECT d.destination FROM outbox.delivery d WHERE d.status = 'PENDING' AND d.destination > w.destination
+    ORDER BY d.destination LIMIT 1) n
+)`;
+
+/** Runs are events' own and batches, of which each counts as one (R6). Walks at most so many destinations at once. */
+const MOST_DESTINATIONS = 256;
+
+/**
+ * How many runs of w.destination are STARTED and due before a moment; each of the two counts stops at m.cap. Own runs are
+ * counted by lanes, jumping over the rows that sleep in a backoff; batches by their earliest row, one probe for each.
+ */
+const runsDueBefore = (moment: string) => `(
+  (SELECT count(*)::integer FROM (
+    SELECT FROM (
+      WITH RECURSIVE running AS (
+        (SELECT d.event_type, d.tenant FROM outbox.delivery d
+         WHERE d.status = 'STARTED' AND d.destination = w.destination ORDER BY d.event_type, d.tenant LIMIT 1)
+        UNION ALL
+        SELECT n.event_type, n.tenant FROM running l CROSS JOIN LATERAL (
+          SELECT d.event_type, d.tenant FROM outbox.delivery d
+          WHERE d.status = 'STARTED' AND d.destination = w.destination
+            AND (d.event_type, d.tenant) > (l.event_type, l.tenant)
+          ORDER BY d.event_type, d.tenant LIMIT 1) n
+      ) SELECT event_type, tenant FROM running
+    ) l
+    CROSS JOIN LATERAL (
+      SELECT FROM outbox.delivery d
+      WHERE d.status = 'STARTED' AND d.destination = w.destination AND d.event_type = l.event_type
+        AND d.tenant = l.tenant AND d.due_at <= ${moment} AND d.carrier IS NULL
+      LIMIT m.cap) one
+    LIMIT m.cap) own)
+  + (SELECT count(*)::integer FROM (
+    WITH RECURSIVE batch AS (
+      (SELECT d.carrier, d.due_at FROM outbox.delivery d
+       WHERE d.status = 'STARTED' AND d.destination = w.destination AND d.carrier IS NOT NULL
+       ORDER BY d.carrier, d.due_at LIMIT 1)
+      UNION ALL
+      SELECT n.carrier, n.due_at FROM batch b CROSS JOIN LATERAL (
+        SELECT d.carrier, d.due_at FROM outbox.delivery d
+        WHERE d.status = 'STARTED' AND d.destination = w.destination AND d.carrier IS NOT NULL AND d.carrier > b.carrier
+        ORDER BY d.carrier, d.due_at LIMIT 1) n
+    ) SELECT FROM batch WHERE due_at <= ${moment} LIMIT m.cap) batches)
+)`;
+
 /**
  * The claim in one statement (R4-R6): every scan is by `delivery_open` or a primary key, whatever the backlog.
  * One time for all of it, `statement_timestamp()`: stable, so that indexes can serve it.
@@ -7,19 +56,11 @@
  */
 export const CLAIM = `
 WITH RECURSIVE
--- Destinations with waiting rows, by a loose index scan: one index probe for each, whatever their backlog.
-waiting AS (
-  (SELECT destination FROM outbox.delivery WHERE status = 'PENDING' ORDER BY destination LIMIT 1)
-  UNION ALL
-  SELECT n.destination FROM waiting w CROSS JOIN LATERAL (
-    SELECT d.destination FROM outbox.delivery d WHERE d.status = 'PENDING' AND d.destination > w.destination
-    ORDER BY d.destination LIMIT 1) n
-),
--- R6: their room. OFFSET 0 keeps the planner from computing it twice. The count stops at the cap and jumps over the
--- lanes' rows that sleep in a backoff.
+${WAITING},
+-- R6: their room. OFFSET 0 keeps the planner from computing it twice.
 open AS MATERIALIZED (
   SELECT w.destination, r.room
-  FROM (SELECT destination FROM waiting LIMIT 256) w
+  FROM (SELECT destination FROM waiting LIMIT ${MOST_DESTINATIONS}) w
   LEFT JOIN LATERAL (SELECT * FROM outbox.destination WHERE name = w.destination LIMIT 1) c ON true
   CROSS JOIN LATERAL (SELECT coalesce(c.max_runs, $5::integer) AS cap) m
   CROSS JOIN LATERAL (SELECT CASE
@@ -28,26 +69,7 @@ open AS MATERIALIZED (
     WHEN c.breaker = 'open' THEN 0
     WHEN c.breaker = 'half_open' THEN
       CASE WHEN c.probe_holder = $7::uuid AND c.probe_until > statement_timestamp() THEN 1 ELSE 0 END
-    ELSE m.cap - (
-      SELECT count(*)::integer FROM (
-        SELECT FROM (
-          WITH RECURSIVE running AS (
-            (SELECT d.event_type, d.tenant FROM outbox.delivery d
-             WHERE d.status = 'STARTED' AND d.destination = w.destination ORDER BY d.event_type, d.tenant LIMIT 1)
-            UNION ALL
-            SELECT n.event_type, n.tenant FROM running l CROSS JOIN LATERAL (
-              SELECT d.event_type, d.tenant FROM outbox.delivery d
-              WHERE d.status = 'STARTED' AND d.destination = w.destination
-                AND (d.event_type, d.tenant) > (l.event_type, l.tenant)
-              ORDER BY d.event_type, d.tenant LIMIT 1) n
-          ) SELECT event_type, tenant FROM running
-        ) l
-        CROSS JOIN LATERAL (
-          SELECT FROM outbox.delivery d
-          WHERE d.status = 'STARTED' AND d.destination = w.destination AND d.event_type = l.event_type
-            AND d.tenant = l.tenant AND d.due_at <= statement_timestamp() + interval '1 minute'
-          LIMIT m.cap) one
-        LIMIT m.cap) counted)
+    ELSE m.cap - ${runsDueBefore("statement_timestamp() + interval '1 minute'")}
   END AS room OFFSET 0) r
   WHERE r.room > 0
 ),
@@ -149,14 +171,15 @@ claimed AS (
   SET lease_token = $1::uuid, due_at = statement_timestamp() + $2::integer * interval '1 millisecond',
     policy_hash = coalesce(d.policy_hash, $6::text)
   WHERE d.event_id = ANY (ARRAY(SELECT event_id FROM fit))
-  RETURNING d.event_id, d.epoch, d.carrier, d.destination, d.event_type, d.tenant, d.policy_hash, d.start_tries
+  RETURNING d.event_id, d.epoch, d.budget_epoch, d.carrier, d.destination, d.event_type, d.tenant, d.policy_hash, d.start_tries
 )
 -- One row at least, so that the cursor comes back from an empty claim. A destination that was walked round starts one
 -- lane further next time: with room for one, every lane gets its turn.
 SELECT walk.cursor, walk.unfinished, c.event_id, c.epoch, c.carrier, c.destination, c.event_type, c.tenant,
   c.policy_hash, c.start_tries, coalesce(e.event_name, '') AS event_name, coalesce(e.aggregate_type, '') AS aggregate_type,
   coalesce(e.aggregate_id, '') AS aggregate_id,
-  coalesce(h.health = 'ok' AND h.breaker = 'closed', true) AS healthy
+  -- A local attempt counts nothing that came before it: only a budget that begins with it is right for one.
+  c.budget_epoch = c.epoch AND coalesce(h.health = 'ok' AND h.breaker = 'closed', true) AS local_first
 FROM (
   SELECT coalesce(jsonb_object_agg(destination, jsonb_build_array(event_type, tenant)), '{}') AS cursor,
     coalesce(bool_or(cut), false) AS unfinished
@@ -192,12 +215,28 @@ RETURNING d.event_id
 `;
 
 /**
- * $1 ids · $2 epochs. How many of them are settled in the epoch they were claimed in. Asked in a statement of its own:
- * the fenced UPDATE's snapshot may be older than the settling that made it miss.
+ * $1 ids · $2 epochs · $3 statuses. Of the rows that a fenced write missed: how many are settled in the epoch they were
+ * claimed in, and how many stand in it as $3 says. Asked in a statement of its own: the fenced UPDATE's snapshot may be
+ * older than the settling that made it miss.
  */
-export const COUNT_OVERTAKEN = `
-SELECT count(*)::integer AS overtaken
+export const EXPLAIN_MISSED = `
+SELECT count(*) FILTER (WHERE d.status IN ('DELIVERED', 'DEAD', 'DISCARDED'))::integer AS overtaken,
+  count(*) FILTER (WHERE d.status = ANY ($3::text[]))::integer AS done_before
 FROM unnest($1::uuid[], $2::integer[]) AS c(event_id, epoch)
 JOIN outbox.delivery d ON d.event_id = c.event_id AND d.epoch = c.epoch
-WHERE d.status IN ('DELIVERED', 'DEAD', 'DISCARDED')
+`;
+
+/**
+ * Destinations that have rows waiting and no room, while runs that fill it should have moved five minutes ago. $1 default
+ * cap. Both counts stop at twice the cap.
+ */
+export const FULL_DESTINATIONS = `
+WITH RECURSIVE ${WAITING}
+SELECT w.destination, s.started, p.past_due
+FROM (SELECT destination FROM waiting LIMIT ${MOST_DESTINATIONS}) w
+LEFT JOIN LATERAL (SELECT max_runs FROM outbox.destination WHERE name = w.destination LIMIT 1) c ON true
+CROSS JOIN LATERAL (SELECT coalesce(c.max_runs, $1::integer) AS cap) m
+CROSS JOIN LATERAL (SELECT ${runsDueBefore("statement_timestamp() + interval '1 minute'")} AS started OFFSET 0) s
+CROSS JOIN LATERAL (SELECT ${runsDueBefore("statement_timestamp() - interval '5 minutes'")} AS past_due OFFSET 0) p
+WHERE s.started >= m.cap AND p.past_due > 0
 `;

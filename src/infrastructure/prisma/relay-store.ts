@@ -1,6 +1,6 @@
 import type { Claim, ClaimedEvent, ClaimRequest, RelayStore } from '../../application/delivery/ports.js';
 import { type PgPool, runStatement } from './pg-pool.js';
-import { CLAIM, COUNT_OVERTAKEN, MARK_STARTED, RELEASE } from './relay-sql.js';
+import { CLAIM, EXPLAIN_MISSED, FULL_DESTINATIONS, MARK_STARTED, RELEASE } from './relay-sql.js';
 
 /** A claim comes back in a few milliseconds; a store that takes longer than this is as good as away. */
 const STATEMENT_TIMEOUT_MS = 5_000;
@@ -11,22 +11,24 @@ const STATEMENT_TIMEOUT_MS = 5_000;
  */
 const LANES_PER_DESTINATION = 200;
 
-/** The relay's three statements on PostgreSQL. A relay may run any number of them beside other relays. */
+/** The relay's statements on PostgreSQL. A relay may run any number of them beside other relays. */
 export function createRelayStore(pool: PgPool): RelayStore {
   return {
     claim: (request) => claim(pool, request),
 
-    async markStarted(leaseToken, rows) {
+    async markStarted(leaseToken, rows, again) {
       const marked = await runStatement<{ event_id: string }>(pool, {
         name: 'relay-mark-started',
         text: MARK_STARTED,
         values: [leaseToken, rows.map((row) => row.eventId)],
         timeoutMs: STATEMENT_TIMEOUT_MS,
       });
-      return { marked: marked.length, ...(await explainMissed(pool, rows, marked)) };
+      // STARTED in this epoch: while our lease lasts only our own mark can have done that.
+      const { before, ...missed } = await explainMissed(pool, rows, marked, again ? ['STARTED'] : []);
+      return { marked: marked.length + before, ...missed };
     },
 
-    async release(leaseToken, rows) {
+    async release(leaseToken, rows, again) {
       const released = await runStatement<{ event_id: string }>(pool, {
         name: 'relay-release',
         text: RELEASE,
@@ -38,7 +40,19 @@ export function createRelayStore(pool: PgPool): RelayStore {
         ],
         timeoutMs: STATEMENT_TIMEOUT_MS,
       });
-      return { released: released.length, ...(await explainMissed(pool, rows, released)) };
+      // Released, it may be claimed and started by anybody since.
+      const { before, ...missed } = await explainMissed(pool, rows, released, again ? ['PENDING', 'STARTED'] : []);
+      return { released: released.length + before, ...missed };
+    },
+
+    async findFull(defaultMaxRuns) {
+      const rows = await runStatement<{ destination: string; started: number; past_due: number }>(pool, {
+        name: 'relay-full-destinations',
+        text: FULL_DESTINATIONS,
+        values: [defaultMaxRuns],
+        timeoutMs: STATEMENT_TIMEOUT_MS,
+      });
+      return rows.map(({ destination, started, past_due }) => ({ destination, started, pastDue: past_due }));
     },
   };
 }
@@ -58,7 +72,7 @@ interface ClaimRow {
   event_name: string;
   aggregate_type: string;
   aggregate_id: string;
-  healthy: boolean;
+  local_first: boolean;
 }
 
 async function claim(pool: PgPool, request: ClaimRequest): Promise<Claim> {
@@ -96,7 +110,7 @@ function toClaimedEvent(row: ClaimRow, eventId: string): ClaimedEvent {
     aggregateType: row.aggregate_type,
     aggregateId: row.aggregate_id,
     policyHash: row.policy_hash,
-    firstAttempt: row.healthy ? 'local' : 'regular',
+    firstAttempt: row.local_first ? 'local' : 'regular',
     startTries: row.start_tries,
   };
 }
@@ -105,16 +119,17 @@ async function explainMissed(
   pool: PgPool,
   asked: readonly { readonly eventId: string; readonly epoch: number }[],
   changed: readonly { event_id: string }[],
-): Promise<{ overtaken: number; fenced: number }> {
+  doneBefore: readonly string[],
+): Promise<{ before: number; overtaken: number; fenced: number }> {
   const done = new Set(changed.map((row) => row.event_id));
   const missed = asked.filter((row) => !done.has(row.eventId));
-  if (missed.length === 0) return { overtaken: 0, fenced: 0 };
-  const [answer] = await runStatement<{ overtaken: number }>(pool, {
-    name: 'relay-count-overtaken',
-    text: COUNT_OVERTAKEN,
-    values: [missed.map((row) => row.eventId), missed.map((row) => row.epoch)],
+  if (missed.length === 0) return { before: 0, overtaken: 0, fenced: 0 };
+  const [answer] = await runStatement<{ overtaken: number; done_before: number }>(pool, {
+    name: 'relay-explain-missed',
+    text: EXPLAIN_MISSED,
+    values: [missed.map((row) => row.eventId), missed.map((row) => row.epoch), doneBefore],
     timeoutMs: STATEMENT_TIMEOUT_MS,
   });
-  const overtaken = answer?.overtaken ?? 0;
-  return { overtaken, fenced: missed.length - overtaken };
+  const { overtaken, done_before: before } = answer ?? { overtaken: 0, done_before: 0 };
+  return { before, overtaken, fenced: missed.length - overtaken - before };
 }
