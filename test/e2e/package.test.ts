@@ -3,7 +3,17 @@
 // warehouse, a server of the example's own. Prisma's schema engine is the project's WebAssembly front, since the
 // application's own is a download that a closed network does not reach.
 import { execFile } from 'node:child_process';
-import { cpSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, delimiter, dirname, join, resolve } from 'node:path';
 import pg from 'pg';
@@ -107,6 +117,7 @@ describe('the tarball', () => {
   it('R31: holds the command, the doors, the generated clients, the migrations, the bundle, the sample and the papers', () => {
     expect(packed.files.map(({ path }) => path)).toEqual(
       expect.arrayContaining([
+        '.env.example',
         'CHANGELOG.md',
         'LICENSE',
         'README.md',
@@ -120,6 +131,8 @@ describe('the tarball', () => {
         'dist/src/testing.d.ts',
         'dist/src/testing.js',
         'dist/workflow-bundle.js',
+        'docs/errors.md',
+        'docs/running.md',
         'examples/sample-cloudtrail.ndjson',
         'package.json',
         'prisma/audit/migrations/20261123000000_init/migration.sql',
@@ -130,7 +143,7 @@ describe('the tarball', () => {
 
   it('holds nothing else: no sources, tests, data, keys or schema to generate from, and stays small', () => {
     const kinds =
-      /^(dist\/(src|workflows|activities)\/.+(\.js|\.d\.ts)|dist\/workflow-bundle\.js|examples\/sample-cloudtrail\.ndjson|prisma\/(outbox|audit)\/migrations\/(migration_lock\.toml|\d+_\w+\/migration\.sql)|(CHANGELOG|README)\.md|LICENSE|package\.json)$/;
+      /^(dist\/(src|workflows|activities)\/.+(\.js|\.d\.ts)|dist\/workflow-bundle\.js|\.env\.example|docs\/(errors|running)\.md|examples\/sample-cloudtrail\.ndjson|prisma\/(outbox|audit)\/migrations\/(migration_lock\.toml|\d+_\w+\/migration\.sql)|(CHANGELOG|README)\.md|LICENSE|package\.json)$/;
     expect(packed.files.map(({ path }) => path).filter((path) => !kinds.test(path))).toEqual([]);
     expect(packed.size).toBeLessThan(1_500_000);
   });
@@ -209,6 +222,59 @@ describe('the installed package', () => {
     expect(tests.code).toBe(0);
   });
 });
+
+describe("the README's code", () => {
+  const blocks = [...readFileSync('README.md', 'utf8').matchAll(/^```ts\n(.*?)^```$/gms)].map(([, code = '']) => code);
+  const named = (name: string) => blocks.find((code) => code.startsWith(`// ${name}\n`)) ?? '';
+
+  beforeAll(() => {
+    const readme = join(application, 'readme');
+    mkdirSync(readme);
+    const write = (name: string, code: string) => writeFileSync(join(readme, name), code);
+    write('temporal-outbox.config.ts', named('temporal-outbox.config.ts'));
+    write('contact.test.ts', named('contact.test.ts'));
+    write('record.test.ts', RECORDED.replace('README', blocks[0] ?? ''));
+    write('tsconfig.json', JSON.stringify({ extends: '../tsconfig.json', include: ['.'] }));
+  });
+
+  it('is three whole pieces: an append, a configuration with a handler, a test of both', () => {
+    expect(blocks).toEqual([
+      expect.stringContaining('recordEvent(tx, {'),
+      named('temporal-outbox.config.ts'),
+      named('contact.test.ts'),
+    ]);
+  });
+
+  it('holds under a strict tsconfig', async () => {
+    expect(await inShop('npx', '--no-install', 'tsc', '-p', 'readme')).toMatchObject({ code: 0, stdout: '' });
+  });
+
+  it('appends, and delivers through the handler, as it stands', async () => {
+    const tests = await inShop('node', '--test', 'readme/record.test.ts', 'readme/contact.test.ts');
+    expect(tests.printed).toMatch(/pass 2\n/);
+    expect(tests.code).toBe(0);
+  });
+});
+
+/** What stands around the README's first piece in a reader's application, and what must have come of it. */
+const RECORDED = `
+import assert from 'node:assert/strict';
+import { createMemoryOutbox, type MemoryTransaction } from 'temporal-outbox/testing';
+const outbox = createMemoryOutbox();
+const id = 'u-1';
+const user = { update: async (_: object) => ({ id, tenantId: 'acme' }) };
+const prisma = {
+  $transaction: (work: (tx: MemoryTransaction & { user: typeof user }) => Promise<void>) =>
+    outbox.transaction((tx) => work({ ...tx, user })),
+};
+README
+const [delivery] = await outbox.deliver({});
+assert.equal(delivery?.status, 'DELIVERED');
+assert.deepEqual(
+  outbox.auditEvents().map(({ action, tenantId }) => [action, tenantId]),
+  [['auth.user.signed_in', 'acme']],
+);
+`;
 
 describe('an existing application', () => {
   let warehouse: string;
