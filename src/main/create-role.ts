@@ -4,6 +4,7 @@
  * recordEvent only, pays for neither Temporal nor express.
  */
 import { defineConfig, type OutboxConfig } from '../application/delivery/define-config.js';
+import { createRedactor } from '../domain/delivery/redaction/redactor.js';
 import type { RoleName } from './role.js';
 
 export interface CreateRoleOptions {
@@ -48,11 +49,16 @@ async function createRole(
   const { startRoles } = await import('./start-roles.js');
   const { environment = processEnvironment(), signal = new AbortController().signal } = options;
   const settings = loadSettings(environment, [role]);
+  const checked = defineConfig(config);
   const started = await startRoles({
     roles: [role],
     settings,
-    config: defineConfig(config),
-    log: createLogger({ level: settings.logLevel, base: { role, deployment: settings.deployment } }),
+    config: checked,
+    log: createLogger({
+      level: settings.logLevel,
+      base: { role, deployment: settings.deployment },
+      redactor: createRedactor(checked.redaction),
+    }),
     environment,
     signal,
   });

@@ -1,3 +1,4 @@
+import { createRedactor } from '../domain/delivery/redaction/redactor.js';
 import { loadConfigFile } from '../infrastructure/config/load-config-file.js';
 import { loadSettings } from '../infrastructure/config/load-settings.js';
 import { processEnvironment } from '../infrastructure/config/process-environment.js';
@@ -14,6 +15,7 @@ export async function runRolesCommand(roles: readonly RoleName[], options: { con
   const log = createLogger({
     level: settings.logLevel,
     base: { role: roles.join('+'), deployment: settings.deployment },
+    redactor: createRedactor(config.redaction),
   });
   const starting = abortOnSignal();
   try {

@@ -5,6 +5,7 @@ import { dispatchEvent } from '../application/delivery/dispatch-event.js';
 import { createDispatcher } from '../application/delivery/dispatcher.js';
 import { auditHandler } from '../application/delivery/handlers/audit-handler.js';
 import { recordDeadLetter } from '../application/delivery/record-dead-letter.js';
+import { createRedactor } from '../domain/delivery/redaction/redactor.js';
 import { requireSetting } from '../infrastructure/config/load-settings.js';
 import { createHttpClient } from '../infrastructure/http/create-http-client.js';
 import { createAttemptStore } from '../infrastructure/prisma/attempt-store.js';
@@ -21,12 +22,14 @@ export async function startWorkerRole({
   delivery,
 }: DeliveryContext): Promise<StartedRole> {
   const http = createHttpClient();
+  const redactor = createRedactor(config.redaction);
   const dispatcher = createDispatcher({
     handlers: [
       auditHandler({
         baseUrl: settings.auditUrl,
         apiKey: requireSetting(settings.auditApiKey, 'OUTBOX_AUDIT_API_KEY'),
         ...(config.mappers === undefined ? {} : { mappers: config.mappers }),
+        redactor,
       }),
       ...(config.handlers ?? []),
     ],
@@ -46,7 +49,14 @@ export async function startWorkerRole({
     activities: createActivities({
       dispatchEvent: (input) =>
         dispatchEvent(
-          { attempts, dispatcher, log, random: Math.random, onFencedSettle: () => counters.count('fenced_settles') },
+          {
+            attempts,
+            dispatcher,
+            log,
+            random: Math.random,
+            redactor,
+            onFencedSettle: () => counters.count('fenced_settles'),
+          },
           input,
         ),
       recordDeadLetter: (input) => recordDeadLetter({ deadLetters, log }, input),

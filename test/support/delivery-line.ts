@@ -27,6 +27,7 @@ import { recordDeadLetter } from '../../src/application/delivery/record-dead-let
 import { DEFAULT_TIMEOUTS, type DeliveryTimeouts } from '../../src/domain/delivery/delivery-timeouts.js';
 import { DEFAULT_POLICY, type RetryPolicy } from '../../src/domain/delivery/policy.js';
 import type { Receipt } from '../../src/domain/delivery/receipt.js';
+import { createRedactor } from '../../src/domain/delivery/redaction/redactor.js';
 import { eventRunId } from '../../src/domain/delivery/workflow-ids.js';
 import { createAttemptStore } from '../../src/infrastructure/prisma/attempt-store.js';
 import { createDeadLetterStore } from '../../src/infrastructure/prisma/dead-letter-store.js';
@@ -168,6 +169,7 @@ export async function createDeliveryLine(options: LineOptions) {
                     dispatcher,
                     log,
                     random: () => 0.5,
+                    redactor: createRedactor(),
                     onFencedSettle: () => fenced.push(input.run.eventId),
                   },
                   input,

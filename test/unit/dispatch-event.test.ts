@@ -10,6 +10,7 @@ import { addUnwritten, NOTHING_CARRIED, type UnwrittenEnd } from '../../src/doma
 import { IntegrationError } from '../../src/domain/delivery/integration-error.js';
 import type { OutboxEvent } from '../../src/domain/delivery/outbox-event.js';
 import { DEFAULT_POLICY } from '../../src/domain/delivery/policy.js';
+import { createRedactor } from '../../src/domain/delivery/redaction/redactor.js';
 
 const EVENT = { id: 'e', eventName: 'a.b.v1', routingKey: 'audit.log' } as OutboxEvent;
 const RECEIPT = { id: 'rec', hash: 'h', status: 201, at: '2026-01-01T00:00:00.000Z', replayed: false };
@@ -26,7 +27,14 @@ function set(store: Partial<AttemptStore>, dispatch: Dispatcher['dispatch'] = as
     ...store,
   };
   const sent = jest.fn(dispatch);
-  const deps = { attempts, dispatcher: { dispatch: sent }, log, random: () => 0.5, onFencedSettle: () => {} };
+  const deps = {
+    attempts,
+    dispatcher: { dispatch: sent },
+    log,
+    random: () => 0.5,
+    redactor: createRedactor(),
+    onFencedSettle: () => {},
+  };
   return { sent, run: (more: Partial<DispatchEventInput> = {}) => dispatchEvent(deps, { ...INPUT, ...more }) };
 }
 

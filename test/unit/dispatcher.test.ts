@@ -9,6 +9,7 @@ import { describeFailure } from '../../src/application/delivery/describe-failure
 import { createDispatcher } from '../../src/application/delivery/dispatcher.js';
 import type { DispatchOptions, Handler, Logger } from '../../src/application/delivery/ports.js';
 import { IntegrationError } from '../../src/domain/delivery/integration-error.js';
+import { createRedactor } from '../../src/domain/delivery/redaction/redactor.js';
 import { FakeHttpClient, type Script } from '../../src/infrastructure/http/fake-http-client.js';
 import { failure } from '../contract/http-client.contract.js';
 import { outboxEventOf } from '../support/events.js';
@@ -319,7 +320,7 @@ describe('what a handler throws', () => {
   ])('describes %s as HANDLER.FAILED, within bounds', async (_, thrown, message, causes) => {
     const error = await failure(setUp(throwing(thrown)).dispatch());
     expect(error).toMatchObject({ code: 'HANDLER.FAILED', message });
-    const described = describeFailure(error);
+    const described = describeFailure(error, createRedactor());
     expect(described.causes.map((cause) => cause.message)).toEqual(causes);
     expect(described.message.length).toBeLessThanOrEqual(1_000);
     expect(described.stack === null || described.stack.length <= 8_000).toBe(true);
@@ -328,7 +329,7 @@ describe('what a handler throws', () => {
   it('keeps at most eight causes, and the stack of what was thrown first', async () => {
     let deep = new Error('0');
     for (let n = 1; n < 20; n++) deep = new Error(String(n), { cause: deep });
-    const described = describeFailure(await failure(setUp(throwing(deep)).dispatch()));
+    const described = describeFailure(await failure(setUp(throwing(deep)).dispatch()), createRedactor());
     expect(described.causes.map(({ message }) => message)).toEqual(['19', '18', '17', '16', '15', '14', '13', '12']);
     expect(described.stack).toContain('Error: 19');
   });

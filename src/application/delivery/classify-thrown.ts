@@ -1,5 +1,6 @@
 import type { ErrorCode } from '../../domain/delivery/error-catalog.js';
 import { IntegrationError, isIntegrationError } from '../../domain/delivery/integration-error.js';
+import { LONGEST_TEXT } from '../../domain/delivery/redaction/redactor.js';
 
 /**
  * The codes that a handler may end an attempt with. The others tell of our own store, runs and shutdown, and some of
@@ -39,11 +40,11 @@ export function classifyThrown(thrown: unknown): IntegrationError {
 function rebuild(foreign: IntegrationError): IntegrationError {
   const { code, message, status, retryAfterMs, field } = foreign;
   return new IntegrationError(code, {
-    message: cut(message, MESSAGE_LENGTH),
+    message: cut(message),
     cause: foreign.cause,
     ...(Number.isInteger(status) ? { status: status as number } : {}),
     ...(typeof retryAfterMs === 'number' ? { retryAfterMs } : {}),
-    ...(typeof field === 'string' ? { field: cut(field, MESSAGE_LENGTH) } : {}),
+    ...(typeof field === 'string' ? { field: cut(field) } : {}),
   });
 }
 
@@ -54,17 +55,19 @@ export interface ThrownDescription {
   readonly cause: unknown;
 }
 
-const NAME_LENGTH = 100;
-const MESSAGE_LENGTH = 1_000;
-const STACK_LENGTH = 8_000;
+/**
+ * Longer than a redactor reads of a text, which thereby sees that it was cut. What is kept is far shorter, and cut only
+ * after it was redacted (`describeFailure`).
+ */
+const READ_LENGTH = LONGEST_TEXT + 1;
 
-/** Name, message, stack and cause of anything that can be thrown, cut to a bounded length. Never throws. */
+/** Name, message, stack and cause of anything that can be thrown, of bounded length, not redacted. Never throws. */
 export function describeThrown(thrown: unknown): ThrownDescription {
   if (typeof thrown !== 'object' || thrown === null) {
     const message = typeof thrown === 'string' ? thrown : String(thrown);
     return {
       name: `Thrown ${thrown === null ? 'null' : typeof thrown}`,
-      message: cut(message, MESSAGE_LENGTH),
+      message: cut(message),
       stack: null,
       cause: undefined,
     };
@@ -73,9 +76,9 @@ export function describeThrown(thrown: unknown): ThrownDescription {
   const message = read(thrown, 'message');
   const stack = read(thrown, 'stack');
   return {
-    name: typeof name === 'string' && name !== '' ? cut(name, NAME_LENGTH) : 'Thrown object',
-    message: typeof message === 'string' ? cut(message, MESSAGE_LENGTH) : '',
-    stack: typeof stack === 'string' ? cut(stack, STACK_LENGTH) : null,
+    name: typeof name === 'string' && name !== '' ? cut(name) : 'Thrown object',
+    message: typeof message === 'string' ? cut(message) : '',
+    stack: typeof stack === 'string' ? cut(stack) : null,
     cause: read(thrown, 'cause'),
   };
 }
@@ -88,6 +91,6 @@ function read(from: object, key: string): unknown {
   }
 }
 
-function cut(text: string, length: number): string {
-  return text.length <= length ? text : `${text.slice(0, length - 1).toWellFormed()}…`;
+function cut(text: string): string {
+  return text.slice(0, READ_LENGTH);
 }

@@ -1,5 +1,7 @@
+import type { RedactionRules } from '../../domain/delivery/redaction/redactor.js';
 import type { AuditMapper } from './mappers/to-audit-event.js';
 import type { Handler } from './ports.js';
+import { redactionProblems } from './redaction-config.js';
 
 /** What a team adds to temporal-outbox: the default export of `temporal-outbox.config.ts`. */
 export interface OutboxConfig {
@@ -7,9 +9,15 @@ export interface OutboxConfig {
   readonly handlers?: readonly Handler[];
   /** By event name, with or without its version: what the default audit mapping does not get right by itself. */
   readonly mappers?: Readonly<Record<string, AuditMapper>>;
+  /**
+   * What besides the built-in rules is hidden in stored failures, dead letters and logs. `keys` are secrets: they are left
+   * out of the audit log's data, too. `patterns` are applied to at most 16 Ki characters at a time; how long they take on
+   * those is their own affair.
+   */
+  readonly redaction?: RedactionRules;
 }
 
-const KEYS = ['handlers', 'mappers'] as const satisfies readonly (keyof OutboxConfig)[];
+const KEYS = ['handlers', 'mappers', 'redaction'] as const satisfies readonly (keyof OutboxConfig)[];
 
 /**
  * Checks a configuration where it is written, so that a mistake shows at start and not at the first event.
@@ -22,12 +30,12 @@ export function defineConfig(config: OutboxConfig): OutboxConfig {
 }
 
 function findProblems(config: unknown): string[] {
-  if (typeof config !== 'object' || config === null) return ['expected an object { handlers?, mappers? }'];
+  if (typeof config !== 'object' || config === null) return ['expected an object { handlers?, mappers?, redaction? }'];
   const problems = Object.keys(config)
     .filter((key) => !(KEYS as readonly string[]).includes(key))
     .map((key) => `${key}: unknown; known are ${KEYS.join(', ')}`);
-  const { handlers = [], mappers = {} } = config as { handlers?: unknown; mappers?: unknown };
-  return [...problems, ...handlerProblems(handlers), ...mapperProblems(mappers)];
+  const { handlers = [], mappers = {}, redaction } = config as Record<keyof OutboxConfig, unknown>;
+  return [...problems, ...handlerProblems(handlers), ...mapperProblems(mappers), ...redactionProblems(redaction)];
 }
 
 function handlerProblems(handlers: unknown): string[] {

@@ -76,5 +76,5 @@ function checkPayload<Payload>(
 function firstIssue(error: unknown): { path: readonly string[]; message: string } {
   const issue = (error as { issues?: readonly { path?: readonly unknown[]; message?: unknown }[] } | null)?.issues?.[0];
   const message = typeof issue?.message === 'string' ? issue.message : describeThrown(error).message;
-  return { path: (issue?.path ?? []).map(String), message: message.slice(0, 200) };
+  return { path: (issue?.path ?? []).map(String), message };
 }

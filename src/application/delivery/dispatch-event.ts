@@ -17,14 +17,17 @@ import { IntegrationError, isIntegrationError } from '../../domain/delivery/inte
 import type { OutboxEvent } from '../../domain/delivery/outbox-event.js';
 import { DEFAULT_POLICY, type RetryPolicy } from '../../domain/delivery/policy.js';
 import type { Receipt } from '../../domain/delivery/receipt.js';
+import type { Redactor } from '../../domain/delivery/redaction/redactor.js';
 import { describeFailure } from './describe-failure.js';
-import type { AttemptStore, Dispatcher, Logger, RunRef, SettleAnswer } from './ports.js';
+import type { AttemptFailure, AttemptStore, Dispatcher, Logger, RunRef, SettleAnswer } from './ports.js';
 
 export interface DispatchEventDeps {
   readonly attempts: AttemptStore;
   readonly dispatcher: Dispatcher;
   readonly log: Logger;
   readonly random: () => number;
+  /** What is stored and logged of a failure goes through it. */
+  readonly redactor: Redactor;
   /** R16: a receipt came for an epoch that is over. */
   readonly onFencedSettle: () => void;
 }
@@ -180,8 +183,9 @@ async function fail(
   const delayMs = decision.kind === 'retry' ? decision.delayMs : null;
   const code = decision.kind === 'final' ? decision.code : error.code;
 
+  const failure = describeFailure(error, deps.redactor.forEvent(attempt.event ?? {}));
   // With a receipt the attempt did not fail: its row waits for the settling that closes it.
-  const unwritten = receipt === null ? await writeEnd(deps, attempt, error, delayMs) : null;
+  const unwritten = receipt === null ? await writeEnd(deps, attempt, failure, delayMs) : null;
   // Once an attempt has begun, the ends carried so far are written.
   const before = attempt.n === null ? earlier : [];
   const outcome = {
@@ -203,7 +207,7 @@ async function fail(
       code,
       attemptCode: error.code,
       status: error.status,
-      field: error.field,
+      field: failure.field,
       delayMs,
       durationMs: tookMs,
       receiptId: receipt?.id,
@@ -211,7 +215,7 @@ async function fail(
       // Our own database, so the whole cause: without it a missing grant would look like a server that is away.
       ...(error.code === 'STORE.UNAVAILABLE' ? { err: error.cause } : {}),
       // Names only: what a handler wrote into a message may be anything.
-      causes: describeFailure(error).causes.map(({ name }) => name),
+      causes: failure.causes.map(({ name }) => name),
     },
     'delivery.attempted',
   );
@@ -222,23 +226,23 @@ async function fail(
 async function writeEnd(
   deps: Deps,
   attempt: Attempt,
-  error: IntegrationError,
+  failure: AttemptFailure,
   delayMs: number | null,
 ): Promise<UnwrittenEnd | null> {
   const { mode, run, runId, worker, deadlines } = attempt.input;
-  const { spends } = catalogEntry(error.code);
-  const unwritten: UnwrittenEnd = { worker, code: spends ? error.code : null, status: error.status };
+  const { spends } = catalogEntry(failure.code);
+  const unwritten: UnwrittenEnd = { worker, code: spends ? failure.code : null, status: failure.status };
   // A local attempt's end is in the workflow's history in any case, and the next attempt inserts it (`previous`).
   if (mode === 'local' && (!spends || attempt.event === null)) return null;
-  if (attempt.n === null) return error.code === 'STORE.UNAVAILABLE' ? unwritten : null;
+  if (attempt.n === null) return failure.code === 'STORE.UNAVAILABLE' ? unwritten : null;
   const row = { n: attempt.n, runId, worker };
   try {
     if (mode === 'local') {
-      await deps.attempts.failAttempt(run, { ...row, local: true }, describeFailure(error), delayMs, deadlines.storeMs);
+      await deps.attempts.failAttempt(run, { ...row, local: true }, failure, delayMs, deadlines.storeMs);
     } else {
       await withinDeadline(attempt, (timeoutMs) =>
         spends
-          ? deps.attempts.failAttempt(run, { ...row, local: false }, describeFailure(error), delayMs, timeoutMs)
+          ? deps.attempts.failAttempt(run, { ...row, local: false }, failure, delayMs, timeoutMs)
           : deps.attempts.removeAttempt(run, row, delayMs ?? 0, timeoutMs),
       );
     }

@@ -105,7 +105,7 @@ export interface AttemptRef {
   readonly worker: string;
 }
 
-/** One failed attempt as it is stored; redacted by the caller. */
+/** One failed attempt as it is stored: every text redacted (`describeFailure`). */
 export interface AttemptFailure {
   readonly code: ErrorCode;
   readonly status: number | null;

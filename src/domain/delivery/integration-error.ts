@@ -1,6 +1,9 @@
 import { catalogEntry, type ErrorCode, isErrorCode } from './error-catalog.js';
 
-/** What is kept of a destination's answer: chosen headers, the body cut at 4 KiB. Redacted before it is stored. */
+/**
+ * A destination's answer: chosen headers, the body. As it came, here; what is stored of it (`AttemptFailure`) is redacted,
+ * its body then cut at 4 KiB.
+ */
 export interface LastResponse {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
@@ -8,7 +11,7 @@ export interface LastResponse {
 }
 
 export interface IntegrationErrorOptions {
-  /** For people who may see data: stored, redacted, never sent to Temporal. Defaults to the catalogue's sentence. */
+  /** For people: redacted before it is stored, never sent to Temporal. Defaults to the catalogue's sentence. */
   readonly message?: string;
   readonly status?: number;
   /** As the destination asked, in milliseconds, not yet clamped. */

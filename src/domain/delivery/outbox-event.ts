@@ -39,6 +39,12 @@ export interface OutboxHeaders {
   readonly [name: string]: JsonObject[string] | undefined;
 }
 
+/**
+ * The type of imported events, apart from AUTH, ORDER and the like: an import has lanes of its own and holds nobody up, and
+ * its originals stand in the audit log as they came.
+ */
+export const IMPORT_EVENT_TYPE = 'IMPORT';
+
 /** Lengths in characters, sizes in UTF-8 bytes. The SQL function `outbox.record_events` holds the same numbers. */
 export const EVENT_LIMITS = {
   eventName: 128,

@@ -2,10 +2,12 @@
  * What relay, Temporal and worker do with pending events, one attempt after another and without waiting: the real
  * dispatcher, error table and policy decide, and the clock is set to when the next attempt is due.
  */
+
 import { dispatchEvent } from '../../application/delivery/dispatch-event.js';
 import type { Dispatcher, Logger } from '../../application/delivery/ports.js';
 import { recordDeadLetter } from '../../application/delivery/record-dead-letter.js';
 import { NOTHING_CARRIED } from '../../domain/delivery/carried-state.js';
+import { createRedactor } from '../../domain/delivery/redaction/redactor.js';
 import type { MemoryDelivery, MemoryStore } from './memory-store.js';
 
 export interface DeliverPendingDeps {
@@ -28,6 +30,8 @@ export async function deliverPending(deps: DeliverPendingDeps, timeoutMs: number
   }
 }
 
+const REDACTOR = createRedactor();
+
 async function attemptOnce(
   { store, dispatcher, log, random }: DeliverPendingDeps,
   { event, epoch }: MemoryDelivery,
@@ -35,7 +39,7 @@ async function attemptOnce(
 ): Promise<void> {
   const run = { eventId: event.id, epoch, carrier: null };
   const outcome = await dispatchEvent(
-    { attempts: store, dispatcher, log, random, onFencedSettle: () => {} },
+    { attempts: store, dispatcher, log, random, redactor: REDACTOR, onFencedSettle: () => {} },
     {
       run,
       mode: 'regular',

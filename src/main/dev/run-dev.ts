@@ -5,6 +5,8 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Logger } from 'pino';
+import type { OutboxConfig } from '../../application/delivery/define-config.js';
+import { createRedactor } from '../../domain/delivery/redaction/redactor.js';
 import { loadConfigFile } from '../../infrastructure/config/load-config-file.js';
 import { type Environment, loadSettings } from '../../infrastructure/config/load-settings.js';
 import { processEnvironment } from '../../infrastructure/config/process-environment.js';
@@ -33,10 +35,10 @@ export async function runDev(options: DevOptions): Promise<number> {
   loadSettings(environment, []);
   const dataDir = resolve(options.dataDir);
   await mkdir(dataDir, { recursive: true });
-  const log = openLog(dataDir, environment);
+  const config = await loadConfigFile(options.config ?? null, process.cwd());
+  const log = openLog(dataDir, environment, config);
   await takeFolder(dataDir);
   const starting = abortOnSignal();
-  const config = await loadConfigFile(options.config ?? null, process.cwd());
   const undo: Undo = [];
   try {
     const world = await openDevWorld({ options, dataDir, environment, config, log, signal: starting.signal, undo });
@@ -78,7 +80,8 @@ async function takeFolder(dataDir: string): Promise<void> {
 }
 
 /** The roles' log lines go to a file: the terminal is for people. */
-function openLog(dataDir: string, environment: Environment): Logger {
+function openLog(dataDir: string, environment: Environment, config: OutboxConfig): Logger {
   const { logLevel } = loadSettings(environment, []);
-  return createLogger({ level: logLevel, base: { role: 'dev' }, file: join(dataDir, 'outbox.log') });
+  const redactor = createRedactor(config.redaction);
+  return createLogger({ level: logLevel, base: { role: 'dev' }, redactor, file: join(dataDir, 'outbox.log') });
 }

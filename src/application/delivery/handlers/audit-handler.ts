@@ -11,6 +11,7 @@ import { auditEventSchema, toFieldProblems } from '../../../contract/audit-dto.j
 import { findUnstorable } from '../../../contract/json-value.js';
 import { IntegrationError } from '../../../domain/delivery/integration-error.js';
 import type { IntegrationEvent } from '../../../domain/delivery/integration-event.js';
+import type { Redactor } from '../../../domain/delivery/redaction/redactor.js';
 import { defineHandler, type HandlerReceipt } from '../define-handler.js';
 import { type AuditMapper, toAuditEvent } from '../mappers/to-audit-event.js';
 import type { Handler, HttpResponse } from '../ports.js';
@@ -28,10 +29,12 @@ export interface AuditHandlerOptions {
   readonly timeoutMs?: number;
   /** By event name, in front of the built-in ones. */
   readonly mappers?: Readonly<Record<string, AuditMapper>>;
+  /** Whose names of secrets are kept out of the record. Default: the built-in ones. */
+  readonly redactor?: Redactor;
 }
 
 /** The first integration: maps the event to the audit DTO, posts it, and can ask whether its identity stands. */
-export function auditHandler({ baseUrl, apiKey, timeoutMs, mappers = {} }: AuditHandlerOptions): Handler {
+export function auditHandler({ baseUrl, apiKey, timeoutMs, mappers = {}, redactor }: AuditHandlerOptions): Handler {
   const base = baseUrl.replace(/\/+$/, '');
   const post = (path: string, body: object, headers: Record<string, string> = {}) => ({
     method: 'POST' as const,
@@ -43,12 +46,12 @@ export function auditHandler({ baseUrl, apiKey, timeoutMs, mappers = {} }: Audit
   return defineHandler({
     routingKey: AUDIT_ROUTING_KEY,
     deliver: async (event, { http, idempotencyKey }) => {
-      const audit = checked(toAuditEvent(event, mappers));
+      const audit = checked(toAuditEvent(event, mappers, redactor));
       const headers = { [IDEMPOTENCY_KEY_HEADER]: idempotencyKey };
       return readReceipt(await http.send(post(AUDIT_LOGS_PATH, audit, headers)), event);
     },
     find: async (event, { http }) => {
-      const { eventId, source, tenantId } = toAuditEvent(event, mappers);
+      const { eventId, source, tenantId } = toAuditEvent(event, mappers, redactor);
       const identity = tenantId === undefined ? { source, eventId } : { source, eventId, tenantId };
       const asked: AuditLookupRequest = { identities: [identity] };
       return readLookup(await http.send(post(AUDIT_LOOKUP_PATH, asked)));

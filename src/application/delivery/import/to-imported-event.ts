@@ -4,7 +4,7 @@ import { v5 as uuidV5 } from 'uuid';
 import { AUDIT_LIMITS, auditEventSchema, toFieldProblems } from '../../../contract/audit-dto.js';
 import type { AuditHints } from '../../../domain/delivery/audit-hints.js';
 import type { JsonObject } from '../../../domain/delivery/json.js';
-import { EVENT_LIMITS } from '../../../domain/delivery/outbox-event.js';
+import { EVENT_LIMITS, IMPORT_EVENT_TYPE } from '../../../domain/delivery/outbox-event.js';
 import { cutIdentifier } from '../mappers/cut-identifier.js';
 import { cutText } from '../mappers/fit-json.js';
 import { type Action, toAction } from '../mappers/to-action.js';
@@ -21,8 +21,6 @@ export const IMPORT_NAMESPACE = 'bdb07171-8f15-4a7b-b50e-760e3864f74b';
 
 /** The whole record may nest 32 levels, itself counted. */
 const MAX_DEPTH = AUDIT_LIMITS.depth - 1;
-/** Apart from AUTH, ORDER and the like, so that an import has lanes of its own and holds nobody up. */
-const EVENT_TYPE = 'IMPORT';
 
 export interface ImportContext {
   readonly mapping: ImportMapping;
@@ -82,7 +80,7 @@ export function toImportedEvent(bytes: Uint8Array, context: ImportContext): Mapp
     event: {
       id,
       eventName: toEventName(action),
-      eventType: EVENT_TYPE,
+      eventType: IMPORT_EVENT_TYPE,
       source,
       aggregate: { type: target?.type ?? 'import', id: target?.id ?? id },
       tenantId: context.tenantId,

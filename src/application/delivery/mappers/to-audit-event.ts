@@ -13,12 +13,16 @@ import {
 import { parseRfc3339 } from '../../../contract/rfc3339.js';
 import { IntegrationError } from '../../../domain/delivery/integration-error.js';
 import type { IntegrationEvent } from '../../../domain/delivery/integration-event.js';
+import { IMPORT_EVENT_TYPE } from '../../../domain/delivery/outbox-event.js';
+import { createRedactor, type Redactor } from '../../../domain/delivery/redaction/redactor.js';
 import { cutIdentifier } from './cut-identifier.js';
 import { createFitting, cutText, type Fitting, fitObject } from './fit-json.js';
 import { KNOWN_EVENTS } from './known-events.js';
+import { listInMetadata } from './list-in-metadata.js';
 import { toAction, toCategory, toOperation, toOutcome } from './to-action.js';
 import { toActor } from './to-actor.js';
 import { type Changes, toChanges } from './to-changes.js';
+import { withoutSecrets } from './without-secrets.js';
 
 /** What a mapper may say about an event. Identity, time, tenant, provenance and content hash are not its to say. */
 export type AuditStatement = Partial<
@@ -68,9 +72,14 @@ const STATED = [
  * DTO are passed over and listed in `metadata.statedIgnored`), the built-in mapper for the name, the default mapping.
  * Context and metadata are merged, all else is replaced whole.
  * @param mappers by event name, with its version or without
+ * @param redactor takes secrets out of the data, the changes and all metadata, whoever stated them (`withoutSecrets`)
  * @throws IntegrationError `DISPATCH.INVALID_EVENT` when a mapper throws
  */
-export function toAuditEvent(event: IntegrationEvent, mappers: Readonly<Record<string, AuditMapper>>): AuditEvent {
+export function toAuditEvent(
+  event: IntegrationEvent,
+  mappers: Readonly<Record<string, AuditMapper>>,
+  redactor: Redactor = BUILT_IN,
+): AuditEvent {
   const fitting = createFitting();
   const changes = toChanges(event.payload);
   const base = mapByDefault(event, changes, fitting);
@@ -92,8 +101,11 @@ export function toAuditEvent(event: IntegrationEvent, mappers: Readonly<Record<s
     ...(Object.keys(context).length === 0 ? {} : { context }),
     ...(Object.keys(metadata).length === 0 ? {} : { metadata }),
   };
-  return fitSize(whole, metadata);
+  const safe = event.type === IMPORT_EVENT_TYPE ? whole : withoutSecrets(whole, redactor);
+  return fitSize(safe, safe.metadata ?? {});
 }
+
+const BUILT_IN = createRedactor();
 
 const MAX_NOTES = 8;
 
@@ -214,26 +226,13 @@ function notes(
 ): AuditMetadata {
   const numbers = [...new Set([...event.numbersAsStrings, ...fitting.numbers])];
   return {
-    ...(numbers.length === 0 ? {} : { numbersAsStrings: list(numbers) }),
-    ...(fitting.flattened.length === 0 ? {} : { flattened: list(fitting.flattened) }),
-    ...(fitting.renamed.length === 0 ? {} : { renamedKeys: list(fitting.renamed) }),
+    ...(numbers.length === 0 ? {} : { numbersAsStrings: listInMetadata(numbers) }),
+    ...(fitting.flattened.length === 0 ? {} : { flattened: listInMetadata(fitting.flattened) }),
+    ...(fitting.renamed.length === 0 ? {} : { renamedKeys: listInMetadata(fitting.renamed) }),
     ...(omitted === 0 ? {} : { changesOmitted: omitted }),
-    ...(statedIgnored.length === 0 ? {} : { statedIgnored: list(statedIgnored) }),
+    ...(statedIgnored.length === 0 ? {} : { statedIgnored: listInMetadata(statedIgnored) }),
     ...(isTimeAhead(event.occurredAt, event.recordedAt) ? { occurredAtClaimed: cutText(event.occurredAt, 40) } : {}),
   };
-}
-
-/** As many as fit one metadata value, separated by spaces; how many there are beyond. */
-function list(items: readonly string[]): string {
-  let text = '';
-  for (const [index, item] of items.entries()) {
-    const next = text === '' ? item : `${text} ${item}`;
-    const left = items.length - index;
-    if (next.length > AUDIT_LIMITS.metadataValue - 20)
-      return cutText(`${text} (+${left})`.trimStart(), AUDIT_LIMITS.metadataValue);
-    text = next;
-  }
-  return cutText(text, AUDIT_LIMITS.metadataValue);
 }
 
 /**
