@@ -25,7 +25,7 @@ export {
 export type { IntegrationEvent } from './domain/delivery/integration-event.js';
 export type { JsonObject, JsonValue } from './domain/delivery/json.js';
 export type { Receipt } from './domain/delivery/receipt.js';
-export { createRedactor, type RedactionRules, type Redactor } from './domain/delivery/redaction/redactor.js';
+export type { RedactionRules } from './domain/delivery/redaction/redactor.js';
 export {
   NotInTransactionError,
   type OutboxTransaction,

@@ -29,7 +29,7 @@ export async function startWorkerRole({
         baseUrl: settings.auditUrl,
         apiKey: requireSetting(settings.auditApiKey, 'OUTBOX_AUDIT_API_KEY'),
         ...(config.mappers === undefined ? {} : { mappers: config.mappers }),
-        redactor,
+        ...(config.redaction === undefined ? {} : { redaction: config.redaction }),
       }),
       ...(config.handlers ?? []),
     ],

@@ -6,9 +6,12 @@ import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { checkFingerprintKeys, type FingerprintKeys } from '../../src/application/audit/fingerprint.js';
 import { recordAuditLog } from '../../src/application/audit/record-audit-log.js';
+import { toAuditEvent } from '../../src/application/delivery/mappers/to-audit-event.js';
 import { AUDIT_LOOKUP_PATH } from '../../src/contract/audit-api.js';
 import type { AuditEvent } from '../../src/contract/audit-dto.js';
 import type { ApiKey } from '../../src/domain/audit/api-key.js';
+import { createRedactor } from '../../src/domain/delivery/redaction/redactor.js';
+import { eventOf } from '../support/events.js';
 import { eventually } from '../support/eventually.js';
 import {
   event,
@@ -174,6 +177,23 @@ describe('R26: fingerprint', () => {
     expect((await ingest.post(one, { key: outboxKey })).status).toBe(201);
     expect((await ingest.post({ ...one, metadata: { mapper: 2 } }, { key: outboxKey })).status).toBe(200);
     expectProblem(await ingest.post({ ...one, contentHash: hashB }, { key: outboxKey }), 422, 'identity_conflict');
+  });
+
+  it('R26: an event delivered again after the rules of redaction changed is a replay; its record stands as first stored', async () => {
+    const sent = eventOf({ id: randomUUID(), payload: { password: 'hush', diagnosis: 'flu' } });
+    const before = toAuditEvent(sent, {});
+    const after = toAuditEvent(sent, {}, createRedactor({ keys: ['diagnosis'] }));
+    expect([before.data?.diagnosis, after.data?.diagnosis]).toEqual(['flu', '[redacted]']);
+    const first = await ingest.post(before, { key: outboxKey });
+    const second = await ingest.post(after, { key: outboxKey });
+    expect([first.status, second.status]).toEqual([201, 200]);
+    expect(second.body).toMatchObject({ recordId: first.body.recordId, hash: first.body.hash, replayed: true });
+    const { rows } = await ingest.pool.query(
+      'SELECT to_jsonb(r)::text AS text FROM audit.record r WHERE event_id = $1',
+      [sent.id],
+    );
+    expect(rows).toEqual([{ text: expect.stringContaining('flu') }]);
+    expect(rows[0].text).not.toContain('hush');
   });
 
   it('R26: without the any-tenant scope a content hash is refused', async () => {

@@ -24,8 +24,8 @@ export interface TestDeployment {
   untilStatus(id: string, status: string): Promise<void>;
   /** How many records of the audit log carry the id. */
   records(id: string): Promise<number>;
-  /** Writes a configuration file whose default export is `defineConfig({ handlers: [<handlers>] })`; its path. */
-  configFile(handlers: string): Promise<string>;
+  /** Writes a configuration file whose default export is `defineConfig({ handlers: [<handlers>], <more> })`; its path. */
+  configFile(handlers: string, more?: string): Promise<string>;
   drop(): Promise<void>;
 }
 
@@ -111,13 +111,13 @@ export async function createTestDeployment(given?: TestDatabases): Promise<TestD
       );
       return rows[0]?.n ?? 0;
     },
-    async configFile(handlers) {
+    async configFile(handlers, more = '') {
       configFiles += 1;
       const path = join(folder, `${configFiles}.config.ts`);
       await writeFile(
         path,
-        `import { defineConfig, defineHandler, httpHandler } from ${JSON.stringify(PACKAGE)};
-export default defineConfig({ handlers: [${handlers}] });\n`,
+        `import { defineConfig, defineHandler, httpHandler, IntegrationError } from ${JSON.stringify(PACKAGE)};
+export default defineConfig({ handlers: [${handlers}], ${more} });\n`,
       );
       return path;
     },

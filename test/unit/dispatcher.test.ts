@@ -316,11 +316,12 @@ describe('what a handler throws', () => {
     ['null', null, 'Thrown null: null', []],
     ['a symbol', Symbol('s'), 'Thrown symbol: Symbol(s)', ['Symbol(s)']],
     ['getters that throw', hostile, 'Thrown object: ', ['']],
-    ['a message without end', new Error('x'.repeat(1e6)), `Error: ${'x'.repeat(999)}…`, [`${'x'.repeat(999)}…`]],
+    ['a message without end', new Error('x'.repeat(1e6)), `Error: ${'x'.repeat(992)}…`, [`${'x'.repeat(999)}…`]],
   ])('describes %s as HANDLER.FAILED, within bounds', async (_, thrown, message, causes) => {
     const error = await failure(setUp(throwing(thrown)).dispatch());
-    expect(error).toMatchObject({ code: 'HANDLER.FAILED', message });
+    expect(error.code).toBe('HANDLER.FAILED');
     const described = describeFailure(error, createRedactor());
+    expect(described.message).toBe(message);
     expect(described.causes.map((cause) => cause.message)).toEqual(causes);
     expect(described.message.length).toBeLessThanOrEqual(1_000);
     expect(described.stack === null || described.stack.length <= 8_000).toBe(true);

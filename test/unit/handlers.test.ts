@@ -2,10 +2,13 @@
  * Real: the audit handler and httpHandler, run by the real dispatcher. Fake: their destinations, scripted. The audit
  * log's own side of these answers is tested with a real server elsewhere.
  */
+import { describeFailure } from '../../src/application/delivery/describe-failure.js';
 import { auditHandler } from '../../src/application/delivery/handlers/audit-handler.js';
 import { type HttpHandlerOptions, httpHandler } from '../../src/application/delivery/handlers/http-handler.js';
 import type { Handler, HandlerContext } from '../../src/application/delivery/ports.js';
 import { parseAuditEvent } from '../../src/contract/audit-dto.js';
+import type { IntegrationError } from '../../src/domain/delivery/integration-error.js';
+import { createRedactor } from '../../src/domain/delivery/redaction/redactor.js';
 import { type EventForTest, FakeHttpClient, runHandler, type Script } from '../../src/testing.js';
 import { failure } from '../contract/http-client.contract.js';
 import { eventOf } from '../support/events.js';
@@ -99,16 +102,15 @@ describe('the audit handler', () => {
     expect(outcome).toMatchObject({ error: { retryAfterMs: 2_000 } });
   });
 
-  it('keeps chosen headers and 4 KiB of the body, cut between two characters', async () => {
+  it('passes chosen headers on; 4 KiB of the body are kept of it, cut between two characters', async () => {
     const headers = { 'content-type': 'text/plain', 'set-cookie': 'secret', 'x-request-id': 'q'.repeat(500) };
     const { error } = (await run(handler, { status: 500, headers, body: `x${'ü'.repeat(4_000)}` })) as {
       error?: unknown;
     };
-    expect(error).toMatchObject({
-      response: {
-        headers: { 'content-type': 'text/plain', 'x-request-id': 'q'.repeat(200) },
-        body: `x${'ü'.repeat(2_047)}`,
-      },
+    expect(describeFailure(error as IntegrationError, createRedactor()).response).toEqual({
+      status: 500,
+      headers: { 'content-type': 'text/plain', 'x-request-id': `${'q'.repeat(199)}…` },
+      body: `x${'ü'.repeat(2_047)}`,
     });
     expect(JSON.stringify(error)).not.toContain('secret');
   });

@@ -161,11 +161,43 @@ describe('the configuration file', () => {
     const text = `const h = { routingKey: 'a', deliver() {} };
       export default { handlers: [h, h, {}], mappers: { x: 1 }, polices: {} };`;
     await expect(load(text)).rejects.toThrow(
-      /polices: unknown; known are handlers, mappers\nhandlers\[1\]: a second handler for the routing key "a"\nhandlers\[2\]: expected .*\nmappers\["x"\]: expected a function/,
+      /polices: unknown; known are handlers, mappers, redaction\nhandlers\[1\]: a second handler for the routing key "a"\nhandlers\[2\]: expected .*\nmappers\["x"\]: expected a function/,
     );
+  });
+
+  it('names what is wrong with its redaction, and shows no pattern', () => {
+    const redaction = {
+      keys: ['diagnosis', '', 7],
+      patterns: [/case-\d+/g, /hunter2/, /x/gy, /a*/g, 'x'],
+      personalData: 'no',
+      secrets: [],
+    };
+    const problems = /:\n([\s\S]*)/.exec(messageOf(() => defineConfig({ redaction } as never)))?.[1]?.split('\n');
+    expect(problems).toEqual([
+      'redaction.secrets: unknown; known are keys, patterns, personalData',
+      'redaction.keys[1]: expected a name of 1 to 64 characters with a letter or digit in it',
+      'redaction.keys[2]: expected a name of 1 to 64 characters with a letter or digit in it',
+      'redaction.patterns[1]: expected the flag g, got ""',
+      'redaction.patterns[2]: expected no flag y, got "gy"',
+      'redaction.patterns[3]: expected a pattern that does not match the empty text',
+      'redaction.patterns[4]: expected a RegExp',
+      'redaction.personalData: expected true or false',
+    ]);
+    for (const redaction of [7, null, []]) {
+      expect(() => defineConfig({ redaction } as never)).toThrow('redaction: expected an object');
+    }
   });
 
   it.each([null, 7, 'x'])('is refused when it is %j', (config) => {
     expect(() => defineConfig(config as never)).toThrow('expected an object');
   });
 });
+
+function messageOf(make: () => unknown): string {
+  try {
+    make();
+  } catch (error) {
+    return (error as Error).message;
+  }
+  return '';
+}

@@ -7,6 +7,7 @@ import { ACTION_PATTERN, parseAuditEvent } from '../../src/contract/audit-dto.js
 import { parseJsonText } from '../../src/contract/json-text.js';
 import type { IntegrationEvent } from '../../src/domain/delivery/integration-event.js';
 import type { JsonObject } from '../../src/domain/delivery/json.js';
+import { createRedactor } from '../../src/domain/delivery/redaction/redactor.js';
 import { eventOf } from '../support/events.js';
 
 const at = new Date('2026-05-01T12:00:00Z');
@@ -238,6 +239,57 @@ describe('the audit mapping', () => {
     expect(accepted(event)).toMatchObject({
       occurredAt: event.recordedAt,
       metadata: { occurredAtClaimed: '2027-01-01T00:00:00Z' },
+    });
+  });
+
+  describe('secrets', () => {
+    const payload: JsonObject = {
+      email: 'ada@example.com',
+      password: 'hush-1',
+      changes: [
+        { field: '/user/password', old: 'hush-2', new: 'hush-3' },
+        { field: '/settings', old: { apiKey: 'hush-4' }, new: { color: 'red' } },
+        { field: '/name', old: 'Ada', new: 'Grace' },
+      ],
+    };
+    const audit = {
+      metadata: { 'x-api-key': 'hush-5', region: 'eu' },
+      actor: { type: 'user', id: '7', metadata: { session_token: 'hush-6' } },
+      targets: [{ type: 'user', id: '7', metadata: { secret: 'hush-7' } }],
+    };
+
+    it('are left out of data, changes and metadata by name; personal data and everything else stay', () => {
+      const record = accepted(eventOf({ payload, headers: { audit } }));
+      expect(JSON.stringify(record)).not.toContain('hush');
+      expect(record).toMatchObject({
+        data: { email: 'ada@example.com', password: '[redacted]' },
+        changes: [
+          { field: '/user/password', old: '[redacted]', new: '[redacted]', redacted: true },
+          { field: '/settings', old: { apiKey: '[redacted]' }, new: { color: 'red' }, redacted: true },
+          { field: '/name', old: 'Ada', new: 'Grace' },
+        ],
+        metadata: { region: 'eu', 'x-api-key': '[redacted]' },
+        contentHash: eventOf({}).contentHash,
+      });
+      expect(record.changes?.[2]).not.toHaveProperty('redacted');
+      expect(record.metadata?.redacted).toBe(
+        '/password /changes/0/old /changes/0/new /changes/1/old/apiKey /metadata/x-api-key /actor/session_token /targets/0/secret',
+      );
+    });
+
+    it("are left out of what a user's mapper states, too, and by the configuration's own names", () => {
+      const mappers = { 'a.b': () => ({ data: { token: 'hush', lastDiagnosis: 'flu' } }) };
+      const own = createRedactor({ keys: ['diagnosis'] });
+      expect(toAuditEvent(eventOf({ name: 'a.b' }), mappers, own).data).toEqual({
+        token: '[redacted]',
+        lastDiagnosis: '[redacted]',
+      });
+    });
+
+    it('an imported original stays as it came', () => {
+      const record = accepted(eventOf({ type: 'IMPORT', payload, headers: { audit } }));
+      expect(record.data).toEqual(payload);
+      expect(record.metadata).toEqual(audit.metadata);
     });
   });
 

@@ -11,7 +11,7 @@ import { auditEventSchema, toFieldProblems } from '../../../contract/audit-dto.j
 import { findUnstorable } from '../../../contract/json-value.js';
 import { IntegrationError } from '../../../domain/delivery/integration-error.js';
 import type { IntegrationEvent } from '../../../domain/delivery/integration-event.js';
-import type { Redactor } from '../../../domain/delivery/redaction/redactor.js';
+import { createRedactor, type RedactionRules } from '../../../domain/delivery/redaction/redactor.js';
 import { defineHandler, type HandlerReceipt } from '../define-handler.js';
 import { type AuditMapper, toAuditEvent } from '../mappers/to-audit-event.js';
 import type { Handler, HttpResponse } from '../ports.js';
@@ -29,12 +29,13 @@ export interface AuditHandlerOptions {
   readonly timeoutMs?: number;
   /** By event name, in front of the built-in ones. */
   readonly mappers?: Readonly<Record<string, AuditMapper>>;
-  /** Whose names of secrets are kept out of the record. Default: the built-in ones. */
-  readonly redactor?: Redactor;
+  /** As in `defineConfig`: its keys are kept out of the record, beside the built-in names of secrets. */
+  readonly redaction?: RedactionRules;
 }
 
 /** The first integration: maps the event to the audit DTO, posts it, and can ask whether its identity stands. */
-export function auditHandler({ baseUrl, apiKey, timeoutMs, mappers = {}, redactor }: AuditHandlerOptions): Handler {
+export function auditHandler({ baseUrl, apiKey, timeoutMs, mappers = {}, redaction }: AuditHandlerOptions): Handler {
+  const redactor = createRedactor(redaction);
   const base = baseUrl.replace(/\/+$/, '');
   const post = (path: string, body: object, headers: Record<string, string> = {}) => ({
     method: 'POST' as const,

@@ -12,20 +12,22 @@ const HEADERS = /(?:authorization|cookie|setcookie)$/;
 const PROSE = /(?:address|street|name|passphrase|cardholder)$/;
 const NO_VALUE = /^(?:true|false|null|undefined|none)$/i;
 
-export function findPairs(text: string, isSensitive: (name: string) => boolean): Span[] {
+export function findPairs(text: string, isSensitive: IsSensitive): Span[] {
   const spans: Span[] = [];
   const separators = /[:=>]/g;
   for (let found = separators.exec(text); found !== null; found = separators.exec(text)) {
     const at = found.index;
     const name = readName(text, at, isSensitive);
     if (name === null) continue;
-    const span = found[0] === '>' ? readElement(text, at + 1) : readValue(text, at, name);
+    const span = found[0] === '>' ? readElement(text, at + 1) : readValue(text, at, name, isSensitive);
     if (span === null || nothingToHide(text, span)) continue;
     spans.push(span);
     separators.lastIndex = span[1];
   }
   return spans;
 }
+
+type IsSensitive = (name: string) => boolean;
 
 interface Name {
   readonly normal: string;
@@ -34,7 +36,7 @@ interface Name {
 }
 
 /** The sensitive name that ends right before a separator, one word or two ("api key"). */
-function readName(text: string, separator: number, isSensitive: (name: string) => boolean): Name | null {
+function readName(text: string, separator: number, isSensitive: IsSensitive): Name | null {
   const blanksFrom = back(text, separator, 4, isBlank);
   let end = blanksFrom;
   let quote = '';
@@ -60,7 +62,7 @@ function readElement(text: string, from: number): Span {
   return [from, end === -1 ? text.length : end, ''];
 }
 
-function readValue(text: string, separator: number, { normal, quote }: Name): Span | null {
+function readValue(text: string, separator: number, { normal, quote }: Name, isSensitive: IsSensitive): Span | null {
   let from = separator + 1;
   if (/[=>]/.test(text.charAt(from))) from++;
   from = forth(text, from, 8, isBlank);
@@ -70,13 +72,46 @@ function readValue(text: string, separator: number, { normal, quote }: Name): Sp
   const bracket = first === '{' || first === '[';
   const start = bracket ? endOfContainer(text, from) : from;
   if (bracket && quote === '"') return [from, start, 'json'];
-  if (HEADERS.test(normal)) return [from, endOfHeader(text, start), ''];
-  if (PROSE.test(normal)) return trimmed(text, from, start, until(text, start, /[\r\n&;"<>{}|]/));
+  let least = start;
+  let end = endOfBare(text, from, start, normal);
+  for (
+    let next = endOfNext(text, from, end, isSensitive);
+    next > end;
+    next = endOfNext(text, least, end, isSensitive)
+  ) {
+    least = next;
+    end = endOfBare(text, from, next, normal);
+  }
+  if (HEADERS.test(normal)) return [from, end, ''];
+  const isNumber = quote === '"' && /^-?\d/.test(text.slice(from, end));
+  return trimmed(text, from, least, end, isNumber ? 'json' : '');
+}
+
+function endOfBare(text: string, from: number, start: number, normal: string): number {
+  if (HEADERS.test(normal)) return endOfHeader(text, start);
+  if (PROSE.test(normal)) return until(text, start, /[\r\n&;"<>{}|]/);
   const end = endOfWord(text, start);
   const scheme = /^(?:bearer|basic|digest|token|apikey|negotiate)$/i.test(text.slice(from, end));
-  if (scheme) return trimmed(text, from, end, endOfWord(text, forth(text, end, 4, isBlank)));
-  const isNumber = quote === '"' && /^-?\d/.test(text.slice(from, end));
-  return trimmed(text, from, start, end, isNumber ? 'json' : '');
+  return scheme ? endOfWord(text, forth(text, end, 4, isBlank)) : end;
+}
+
+/**
+ * A value without quotes may be no value but the next name (`password= token="…"`, `password= api key: …`). Both are
+ * hidden then, up to the end of the next one's value; `end` where it is not so.
+ */
+function endOfNext(text: string, from: number, end: number, isSensitive: IsSensitive): number {
+  const inside = Math.max(text.lastIndexOf('=', end - 1), text.lastIndexOf(':', end - 1));
+  const next = inside >= from ? inside : secondWordSeparator(text, end, isSensitive);
+  const name = next === null ? null : readName(text, next, isSensitive);
+  return next === null || name === null ? end : (readValue(text, next, name, isSensitive)?.[1] ?? end);
+}
+
+/** Of a word after this one which says nothing alone; one that does is found by itself. */
+function secondWordSeparator(text: string, end: number, isSensitive: IsSensitive): number | null {
+  if (!isBlank(text.charCodeAt(end))) return null;
+  const wordEnd = forth(text, end + 1, LONGEST_NAME, isNameUnit);
+  const separator = forth(text, wordEnd, 4, isBlank);
+  return /[:=]/.test(text.charAt(separator)) && !isSensitive(text.slice(end + 1, wordEnd)) ? separator : null;
 }
 
 /** Up to the quote that closes it: one with as few backslashes before it as the one that opened it. */
