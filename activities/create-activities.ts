@@ -19,23 +19,31 @@ export interface ActivitiesDeps {
   readonly identity: string;
 }
 
+/** So often within its timeout; the SDK sends them on less often (`maxHeartbeatThrottleInterval`). */
+const BEATS_IN_TIMEOUT = 6;
+
 export function createActivities(deps: ActivitiesDeps): DeliveryActivities {
   return {
-    async dispatchEvent({ eventId, epoch, carrier, previous, carried, deadlines }) {
-      const { isLocal, attempt, heartbeatDetails } = activityInfo();
+    async dispatchEvent({ eventId, epoch, carrier, previous, carried: given, deadlines, lost }) {
+      if (lost) return { kind: 'lost' };
+      const { isLocal, attempt, heartbeatDetails, heartbeatTimeoutMs = 0 } = activityInfo();
       const { workflowId, runId } = currentRun();
+      const carried = (heartbeatDetails as CarriedState | undefined) ?? given;
+      const stopBeating = heartbeatTimeoutMs > 0 ? keepBeating(carried, heartbeatTimeoutMs) : () => {};
       const outcome = await deps
         .dispatchEvent({
           run: { eventId, epoch, carrier },
           mode: isLocal ? 'local' : 'regular',
           previous,
-          carried: (heartbeatDetails as CarriedState | undefined) ?? carried,
+          carried,
           runId,
           worker: `${deps.identity}#${attempt}`,
           deadlines,
           signal: cancellationSignal(),
         })
-        .catch((error) => Promise.reject(unexpected(deps.log, error, workflowId)));
+        .catch((error) => Promise.reject(unexpected(deps.log, error, workflowId)))
+        // Before the last one: a plain beat after it would take its place.
+        .finally(stopBeating);
       if (outcome.kind !== 'failed') return outcome;
       if (!isLocal && isWorthCarrying(outcome.carried)) heartbeat(outcome.carried);
       throw toFailure(outcome, isLocal);
@@ -52,6 +60,15 @@ export function createActivities(deps: ActivitiesDeps): DeliveryActivities {
       }
     },
   };
+}
+
+/**
+ * Tells the server that the attempt is under way, until called off. The last details are all that a retry gets to see, so
+ * every beat hands on what this attempt was handed.
+ */
+function keepBeating(carried: CarriedState, timeoutMs: number): () => void {
+  const timer = setInterval(() => heartbeat(carried), timeoutMs / BEATS_IN_TIMEOUT);
+  return () => clearInterval(timer);
 }
 
 function toFailure(outcome: Extract<DispatchOutcome, { kind: 'failed' }>, isLocal: boolean): ApplicationFailure {

@@ -38,6 +38,8 @@ export interface RunFields {
 }
 
 export interface DispatchEventTask extends RunFields {
+  /** R10, local only: an attempt may have been under way before. Nothing is sent; the answer is `lost`. */
+  readonly lost?: true;
   readonly previous: PreviousAttempt | null;
   readonly carried: CarriedState;
   readonly deadlines: AttemptDeadlines;
@@ -47,7 +49,9 @@ export type DispatchEventAnswer =
   | { readonly kind: 'delivered'; readonly receiptId: string }
   | { readonly kind: 'superseded' }
   /** R14, local only: no place free. */
-  | { readonly kind: 'busy' };
+  | { readonly kind: 'busy' }
+  /** R10, local only: to the question `lost`. */
+  | { readonly kind: 'lost' };
 
 export interface RecordDeadLetterTask extends RunFields {
   readonly code: ErrorCode;

@@ -3,8 +3,9 @@
  * The run then completes, or fails with the error code as the type of its ApplicationFailure.
  *
  * A person's cancellation is a final error (`WORKFLOW.TERMINATED`): an attempt under way is waited for and may still
- * deliver; else the letter is written, so that a cancelled event is never stranded. What this code does not expect ends
- * as a letter too (`WORKFLOW.STUCK`): a plain error would be a workflow task that is retried for ever.
+ * deliver (a long one, which heartbeats, hears of it and is given up); else the letter is written, so that a cancelled
+ * event is never stranded. What this code does not expect ends as a letter too (`WORKFLOW.STUCK`): a plain error would
+ * be a workflow task that is retried for ever.
  */
 import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
 import {
@@ -42,7 +43,7 @@ interface End {
   readonly attempt: RecordDeadLetterTask['attempt'];
 }
 
-type Delivered = Exclude<DispatchEventAnswer, { kind: 'busy' }>;
+type Delivered = Extract<DispatchEventAnswer, { kind: 'delivered' | 'superseded' }>;
 
 /** What the regular attempts need to know of the first one. */
 interface Handover {
@@ -54,6 +55,7 @@ interface Handover {
 }
 
 const NO_HANDOVER: Handover = { kind: 'handover', previous: null, carried: NOTHING_CARRIED, delayMs: 0, code: null };
+const LOST: Handover = { ...NO_HANDOVER, previous: { n: 1, code: 'DELIVERY.ATTEMPT_LOST', status: null } };
 
 /** No attempt ended it: the last one's own end is written already, for it was to be retried. */
 const TERMINATED: End = { kind: 'ended', code: 'WORKFLOW.TERMINATED', attempt: null };
@@ -77,12 +79,14 @@ async function attemptUntilSettled(input: DeliverEventInput): Promise<Delivered 
  * R10: local only in the first workflow task of a history, which then has three events. More mean that a worker died or
  * timed out in an earlier task, so a local attempt may have been under way: it counts as lost, and a crash can repeat
  * locally at most once.
+ *
+ * The length must not choose the commands, only what the activity is told: where a local attempt outlasts 80 % of its
+ * task, the SDK asks for a second one, and a replay then sees one first task of six events (SDK 1.23, tried). So the
+ * local activity is scheduled in both cases, and what it answered stands in its marker.
  */
 async function firstAttempt(input: DeliverEventInput): Promise<Delivered | End | Handover> {
   if (input.firstAttempt === 'regular') return NO_HANDOVER;
-  if (workflowInfo().historyLength !== 3) {
-    return { ...NO_HANDOVER, previous: { n: 1, code: 'DELIVERY.ATTEMPT_LOST', status: null } };
-  }
+  const lost = workflowInfo().historyLength !== 3;
   const { local: timeouts } = input.timeouts;
   const { dispatchEvent } = proxyLocalActivities<DeliveryActivities>({
     scheduleToStartTimeout: timeouts.scheduleToStartMs,
@@ -97,14 +101,17 @@ async function firstAttempt(input: DeliverEventInput): Promise<Delivered | End |
       previous: null,
       carried: NOTHING_CARRIED,
       deadlines: { storeMs, sendMs, totalMs },
+      ...(lost ? { lost } : {}),
     });
+    if (answer.kind === 'lost') return LOST;
     return answer.kind === 'busy' ? NO_HANDOVER : answer;
   } catch (error) {
-    return afterFirstFailure(input, error);
+    return afterFirstFailure(input, error, lost ? LOST : NO_HANDOVER);
   }
 }
 
-function afterFirstFailure(input: DeliverEventInput, error: unknown): End | Handover {
+/** `unsent`: what it means that no attempt was made. */
+function afterFirstFailure(input: DeliverEventInput, error: unknown, unsent: Handover): End | Handover {
   const failure = readFailure(error);
   switch (failure.kind) {
     case 'failed': {
@@ -129,18 +136,19 @@ function afterFirstFailure(input: DeliverEventInput, error: unknown): End | Hand
     }
     case 'not-started':
     case 'cancelled':
-      return NO_HANDOVER;
+      return unsent;
     case 'unknown':
       log.warn('The first attempt failed outside of the agreement: going on with a regular one', { error });
-      return NO_HANDOVER;
+      return unsent;
   }
 }
 
 /** R13: the server retries, for as long as the activity asks for it. */
 async function regularAttempts(input: DeliverEventInput, first: Handover): Promise<Delivered | End> {
-  const { startToCloseMs, storeMs, sendMs, totalMs } = input.timeouts.regular;
+  const { startToCloseMs, heartbeatMs, storeMs, sendMs, totalMs } = input.timeouts.regular;
   const { dispatchEvent } = proxyActivities<DeliveryActivities>({
     startToCloseTimeout: startToCloseMs,
+    ...(heartbeatMs === undefined ? {} : { heartbeatTimeout: heartbeatMs }),
     // Only for what has no `nextRetryDelay` of ours: timeouts. It also clamps ours, so not below Retry-After's bound.
     retry: { initialInterval: '1 s', backoffCoefficient: 2, maximumInterval: '1 h' },
     // The SDK's default tells of the cancellation at once, while the attempt may still deliver.
@@ -154,7 +162,9 @@ async function regularAttempts(input: DeliverEventInput, first: Handover): Promi
       carried: first.carried,
       deadlines: { storeMs, sendMs, totalMs },
     });
-    if (answer.kind === 'busy') throw ApplicationFailure.nonRetryable('a regular attempt answered "busy"');
+    if (answer.kind === 'busy' || answer.kind === 'lost') {
+      throw ApplicationFailure.nonRetryable(`a regular attempt answered "${answer.kind}"`);
+    }
     return answer;
   } catch (error) {
     const failure = readFailure(error);

@@ -30,7 +30,9 @@ export function readFailure(error: unknown): ReadFailure {
   const cause = error instanceof ActivityFailure ? error.cause : error;
   const retryState = error instanceof ActivityFailure ? error.retryState : undefined;
   if (cause instanceof TimeoutFailure) {
-    if (cause.timeoutType === TimeoutType.START_TO_CLOSE) return { kind: 'timeout' };
+    if (cause.timeoutType === TimeoutType.START_TO_CLOSE || cause.timeoutType === TimeoutType.HEARTBEAT) {
+      return { kind: 'timeout' };
+    }
     if (cause.timeoutType === TimeoutType.SCHEDULE_TO_START) return { kind: 'not-started' };
   }
   // After the timeouts: a local one comes with this state too (SDK 1.23, tried).

@@ -1,7 +1,7 @@
 import { DEFAULT_POLL } from '../application/delivery/poll-schedule.js';
 import { relayOutbox } from '../application/delivery/relay-outbox.js';
 import { systemTime } from '../application/delivery/relay-time.js';
-import { DEFAULT_TIMEOUTS } from '../domain/delivery/delivery-timeouts.js';
+import { DEFAULT_TIMEOUTS, deliveryTimeouts } from '../domain/delivery/delivery-timeouts.js';
 import { DEFAULT_POLICY } from '../domain/delivery/policy.js';
 import { createDeadLetterStore } from '../infrastructure/prisma/dead-letter-store.js';
 import { createRelayStore } from '../infrastructure/prisma/relay-store.js';
@@ -11,7 +11,9 @@ import type { DeliveryContext, StartedRole } from './role.js';
 
 /** The `relay` role. `eager`: a worker shares this process and its connection. */
 export function startRelayRole(context: DeliveryContext, options: { eager: boolean }): StartedRole {
-  const { settings, log, counters, delivery } = context;
+  const { settings, config, log, counters, delivery } = context;
+  // A handler that only the worker's configuration has gets the default, and the worker says so.
+  const timeouts = new Map((config.handlers ?? []).map((h) => [h.routingKey, deliveryTimeouts(h.timeoutMs)]));
   const relay = relayOutbox(
     {
       store: createRelayStore(delivery.pool),
@@ -21,7 +23,7 @@ export function startRelayRole(context: DeliveryContext, options: { eager: boole
         deployment: delivery.deployment,
         taskQueue: delivery.taskQueue,
         policy: DEFAULT_POLICY,
-        timeouts: DEFAULT_TIMEOUTS,
+        timeoutsOf: (destination) => timeouts.get(destination) ?? DEFAULT_TIMEOUTS,
         searchAttributes: delivery.searchAttributes,
         eager: options.eager,
         monitorUrl: settings.monitorUrl,

@@ -11,6 +11,7 @@ import { createHttpClient } from '../infrastructure/http/create-http-client.js';
 import { createAttemptStore } from '../infrastructure/prisma/attempt-store.js';
 import { createDeadLetterStore } from '../infrastructure/prisma/dead-letter-store.js';
 import { createDeliveryWorker, readWorkflowBundle } from '../infrastructure/temporal/delivery-worker.js';
+import { slotsFor } from '../infrastructure/temporal/worker-slots.js';
 import type { DeliveryContext, StartedRole } from './role.js';
 
 /** The `worker` role: workflows, activities, dispatcher, handlers. */
@@ -23,20 +24,17 @@ export async function startWorkerRole({
 }: DeliveryContext): Promise<StartedRole> {
   const http = createHttpClient();
   const redactor = createRedactor(config.redaction);
-  const dispatcher = createDispatcher({
-    handlers: [
-      auditHandler({
-        baseUrl: settings.auditUrl,
-        apiKey: requireSetting(settings.auditApiKey, 'OUTBOX_AUDIT_API_KEY'),
-        ...(config.mappers === undefined ? {} : { mappers: config.mappers }),
-        ...(config.redaction === undefined ? {} : { redaction: config.redaction }),
-      }),
-      ...(config.handlers ?? []),
-    ],
-    http,
-    log,
-    places: { local: settings.localPlaces, regular: settings.regularPlaces },
-  });
+  const handlers = [
+    auditHandler({
+      baseUrl: settings.auditUrl,
+      apiKey: requireSetting(settings.auditApiKey, 'OUTBOX_AUDIT_API_KEY'),
+      ...(config.mappers === undefined ? {} : { mappers: config.mappers }),
+      ...(config.redaction === undefined ? {} : { redaction: config.redaction }),
+    }),
+    ...(config.handlers ?? []),
+  ];
+  const places = { local: settings.localPlaces, regular: settings.regularPlaces };
+  const dispatcher = createDispatcher({ handlers, http, log, places });
   const attempts = createAttemptStore(delivery.pool);
   const deadLetters = createDeadLetterStore(delivery.pool);
   const identity = `${hostname()}:${process.pid}`.slice(-80);
@@ -63,6 +61,7 @@ export async function startWorkerRole({
       log,
       identity,
     }),
+    slots: slotsFor(handlers.length, places),
     // After the relay's third, and before the rest is closed.
     shutdownGraceMs: Math.max(500, Math.floor((settings.shutdownGraceMs * 2) / 3) - 2_000),
   });

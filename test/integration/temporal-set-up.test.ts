@@ -30,7 +30,7 @@ const starterWith = (more: Partial<WorkflowStarterOptions>) =>
     deployment: 'set-up',
     taskQueue: 'nobody',
     policy: FAST_POLICY,
-    timeouts: DEFAULT_TIMEOUTS,
+    timeoutsOf: () => DEFAULT_TIMEOUTS,
     searchAttributes: null,
     eager: false,
     ...more,

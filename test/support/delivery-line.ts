@@ -32,8 +32,9 @@ import { eventRunId } from '../../src/domain/delivery/workflow-ids.js';
 import { createAttemptStore } from '../../src/infrastructure/prisma/attempt-store.js';
 import { createDeadLetterStore } from '../../src/infrastructure/prisma/dead-letter-store.js';
 import { createPool } from '../../src/infrastructure/prisma/pg-pool.js';
-import { createDeliveryWorker, type DeliveryWorkerOptions } from '../../src/infrastructure/temporal/delivery-worker.js';
+import { createDeliveryWorker } from '../../src/infrastructure/temporal/delivery-worker.js';
 import { searchAttributeNames } from '../../src/infrastructure/temporal/search-attributes.js';
+import { slotsFor, type WorkerSlots } from '../../src/infrastructure/temporal/worker-slots.js';
 import { createWorkflowStarter } from '../../src/infrastructure/temporal/workflow-starter.js';
 import type { DeliveryActivities } from '../../workflows/contract.js';
 import { createTestDatabases } from './databases.js';
@@ -42,6 +43,9 @@ import { temporalAddress } from './temporal.js';
 /** Retries at once, so that no test waits for a backoff that it is not about. */
 export const FAST_POLICY: RetryPolicy = { ...DEFAULT_POLICY, maxAttempts: 4, initialMs: 1, maximumMs: 1 };
 export const FAST_POLICY_HASH = 'fast';
+
+/** The defaults of the settings. */
+export const PLACES = { local: 32, regular: 64 };
 
 export const silentLog: Logger = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
@@ -72,14 +76,18 @@ export async function createDeliveryStore() {
     one,
 
     /** As the producer appends it and the relay marks it; `status` PENDING: as a run meets it that is faster. */
-    async append(options: { status?: 'PENDING' | 'STARTED'; policyHash?: string; payload?: string } = {}) {
+    async append(
+      options: { status?: 'PENDING' | 'STARTED'; policyHash?: string; payload?: string; routingKey?: string } = {},
+    ) {
       const { status = 'STARTED', policyHash = FAST_POLICY_HASH, payload = '{"total":1}' } = options;
+      const { routingKey = 'test.destination' } = options;
       const { id } = await one<{ id: string }>(
         `SELECT outbox.record_event(jsonb_build_object('eventName', 'order.order.placed.v1', 'eventType', 'ORDER',
-           'routingKey', 'test.destination', 'tenantId', 'acme', 'aggregate', jsonb_build_object('type', 'order', 'id', '1'),
+           'routingKey', $2::text, 'tenantId', 'acme', 'aggregate', jsonb_build_object('type', 'order', 'id', '1'),
            'headers', jsonb_build_object('traceparent', '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'),
            'payload', $1::jsonb)) AS id`,
         payload,
+        routingKey,
       );
       await pool.query(
         'UPDATE outbox.delivery SET status = $2, policy_hash = $3, started_at = now() WHERE event_id = $1',
@@ -131,7 +139,7 @@ export interface LineOptions {
   readonly eager?: boolean;
   /** Instead of ours, for answers that ours never give. */
   readonly activities?: DeliveryActivities;
-  readonly slots?: DeliveryWorkerOptions['slots'];
+  readonly slots?: Partial<WorkerSlots>;
   /** False: no worker, only the starter. */
   readonly run?: boolean;
   /** Of a line that stopped: this one goes on with its task queue. */
@@ -158,7 +166,7 @@ export async function createDeliveryLine(options: LineOptions) {
           identity: 'test-worker',
           workflowBundle: await workflowBundle(),
           shutdownGraceMs: 500,
-          ...(options.slots === undefined ? {} : { slots: options.slots }),
+          slots: { ...slotsFor(1, PLACES), ...options.slots },
           activities:
             options.activities ??
             createActivities({
@@ -186,7 +194,7 @@ export async function createDeliveryLine(options: LineOptions) {
     deployment,
     taskQueue,
     policy: options.policy ?? FAST_POLICY,
-    timeouts: options.timeouts ?? DEFAULT_TIMEOUTS,
+    timeoutsOf: () => options.timeouts ?? DEFAULT_TIMEOUTS,
     searchAttributes: searchAttributeNames('Outbox'),
     eager: options.eager ?? true,
   });

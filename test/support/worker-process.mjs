@@ -10,6 +10,7 @@ import { createAttemptStore } from '../../dist/src/infrastructure/prisma/attempt
 import { createDeadLetterStore } from '../../dist/src/infrastructure/prisma/dead-letter-store.js';
 import { createPool } from '../../dist/src/infrastructure/prisma/pg-pool.js';
 import { createDeliveryWorker, readWorkflowBundle } from '../../dist/src/infrastructure/temporal/delivery-worker.js';
+import { slotsFor } from '../../dist/src/infrastructure/temporal/worker-slots.js';
 
 const [databaseUrl, address, taskQueue] = process.argv.slice(2);
 const pool = createPool(databaseUrl);
@@ -26,6 +27,7 @@ const worker = await createDeliveryWorker({
   taskQueue,
   identity: `killed-${process.pid}`,
   workflowBundle: await readWorkflowBundle(fileURLToPath(new URL('../../dist/workflow-bundle.js', import.meta.url))),
+  slots: slotsFor(1, { local: 32, regular: 64 }),
   activities: createActivities({
     dispatchEvent: (input) =>
       dispatchEvent(

@@ -3,10 +3,13 @@
  * (FakeHttpClient) and, where a handler misbehaves, the handler.
  */
 
+import { getEventListeners } from 'node:events';
 import { z } from 'zod';
+import { defineConfig } from '../../src/application/delivery/define-config.js';
 import { defineHandler } from '../../src/application/delivery/define-handler.js';
 import { describeFailure } from '../../src/application/delivery/describe-failure.js';
 import { createDispatcher } from '../../src/application/delivery/dispatcher.js';
+import { httpHandler } from '../../src/application/delivery/handlers/http-handler.js';
 import type { DispatchOptions, Handler, Logger } from '../../src/application/delivery/ports.js';
 import { IntegrationError } from '../../src/domain/delivery/integration-error.js';
 import { createRedactor } from '../../src/domain/delivery/redaction/redactor.js';
@@ -19,9 +22,9 @@ const event = outboxEventOf();
 
 function setUp(
   handlers: Handler | readonly Handler[],
-  options: { script?: Script; local?: number; regular?: number } = {},
+  options: { script?: Script; local?: number; regular?: number; overrunMs?: number } = {},
 ) {
-  const { script, local = 32, regular = 64 } = options;
+  const { script, local = 32, regular = 64, overrunMs = 60_000 } = options;
   const http = script === undefined ? new FakeHttpClient() : new FakeHttpClient(script);
   const lines: string[] = [];
   let onLine = () => {};
@@ -30,7 +33,8 @@ function setUp(
     onLine();
   };
   const log: Logger = { debug: write, info: write, warn: write, error: write };
-  const dispatcher = createDispatcher({ handlers: [handlers].flat(), http, log, places: { local, regular } });
+  const places = { local, regular };
+  const dispatcher = createDispatcher({ handlers: [handlers].flat(), http, log, places, overrunMs });
   const shutdown = new AbortController();
   return {
     http,
@@ -178,7 +182,115 @@ describe('the deadline and the shutdown', () => {
   });
 });
 
+describe("R13: the handler's own time", () => {
+  it('R13: bounds the attempt, however much time that has', async () => {
+    const handler = { ...handling(() => new Promise(() => {})), timeoutMs: 100 };
+    const { dispatch } = setUp(handler);
+    expect((await failure(dispatch({ timeoutMs: 600_000 }))).code).toBe('HTTP.TIMEOUT');
+  });
+
+  it('R13: a relay that does not know it is told of once, for a regular attempt only', async () => {
+    const { dispatch, lines } = setUp({ ...handling(async () => receipt), timeoutMs: 60_000 });
+    await dispatch({ mode: 'local', timeoutMs: 2_000 });
+    await dispatch({ timeoutMs: 61_000 });
+    expect(lines).toEqual([]);
+    await dispatch({ timeoutMs: 16_000 });
+    await dispatch({ timeoutMs: 16_000 });
+    expect(lines).toEqual([expect.stringMatching(/^handler\.less_time_than_defined/)]);
+  });
+
+  it.each([99, 600_001, 1.5, Number.NaN, Number.POSITIVE_INFINITY, '1000', null])('cannot be %p', (timeoutMs) => {
+    const definition = { routingKey: 'k', deliver: async () => ({ id: 'x' }), timeoutMs: timeoutMs as number };
+    expect(() => defineHandler(definition)).toThrow(/timeoutMs.*100 to 600000.*"k"/);
+    expect(() => httpHandler({ routingKey: 'k', url: 'http://x.test/', timeoutMs: timeoutMs as number })).toThrow(
+      '"k"',
+    );
+    const handMade = { ...handling(async () => receipt), timeoutMs: timeoutMs as number };
+    expect(() => defineConfig({ handlers: [handMade] })).toThrow(/handlers\[0\].*timeoutMs/);
+  });
+});
+
+describe('a handler that ignores its signal', () => {
+  it('R14: keeps its place until it ends, so that there are never more calls than places', async () => {
+    const slow = stubborn();
+    const { dispatch, nextLine } = setUp(slow.handler, { local: 1 });
+    expect((await failure(dispatch({ mode: 'local', timeoutMs: 20 }))).code).toBe('HTTP.TIMEOUT');
+    await expect(dispatch({ mode: 'local' })).resolves.toBe('busy');
+    const line = nextLine();
+    slow.release();
+    await line;
+    const again = slow.entry();
+    const next = dispatch({ mode: 'local' });
+    await again;
+    slow.release();
+    await expect(next).resolves.toEqual(receipt);
+  });
+
+  it('R14: is written off when it never ends, so that its destination is not starved for ever', async () => {
+    const slow = stubborn();
+    const { dispatch, lines, nextLine } = setUp(slow.handler, { local: 1, overrunMs: 10 });
+    const line = nextLine();
+    expect((await failure(dispatch({ mode: 'local', timeoutMs: 20 }))).code).toBe('HTTP.TIMEOUT');
+    await line;
+    expect(lines).toEqual(['handler.written_off']);
+    const entered = slow.entry();
+    const next = dispatch({ mode: 'local' });
+    await entered;
+    // The written-off one ends after all: it has no place left to give back.
+    slow.release();
+    await expect(dispatch({ mode: 'local' })).resolves.toBe('busy');
+    slow.release();
+    await expect(next).resolves.toEqual(receipt);
+  });
+
+  it('leaves no listener on the signal of the process, nor a timer that would hold it', async () => {
+    const slow = stubborn();
+    const { dispatch, shutdown } = setUp(slow.handler);
+    const timers = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
+    const before = timers();
+    await failure(dispatch({ timeoutMs: 20 }));
+    await failure(dispatch({ timeoutMs: 20, mode: 'local' }));
+    expect(getEventListeners(shutdown.signal, 'abort')).toEqual([]);
+    expect(timers()).toBe(before);
+  });
+
+  it('ends unseen by nobody: what it throws at last is no unhandled rejection', async () => {
+    const unhandled: unknown[] = [];
+    const listen = (reason: unknown) => void unhandled.push(reason);
+    process.on('unhandledRejection', listen);
+    const late = Promise.withResolvers<never>();
+    const { dispatch, lines, nextLine } = setUp(handling(() => late.promise));
+    await failure(dispatch({ timeoutMs: 20 }));
+    const line = nextLine();
+    late.reject(new Error('late'));
+    await line;
+    await new Promise((resolve) => setImmediate(resolve));
+    process.off('unhandledRejection', listen);
+    expect({ lines, unhandled }).toEqual({ lines: ['handler.failed_late'], unhandled: [] });
+  });
+});
+
 describe('R14: places', () => {
+  it('R14: so many wait for one and no more; the rest is sent away at once', async () => {
+    const slow = stubborn();
+    const { dispatch } = setUp(slow.handler, { regular: 4 });
+    const held = Array.from({ length: 4 }, () => dispatch());
+    const waiting = dispatch();
+    // Long before its second of waiting is over: only the queue's bound sends it away.
+    const order: string[] = [];
+    await Promise.race([
+      failure(dispatch()).then(({ code }) => order.push(code)),
+      waiting.then(() => order.push('the waiting one')),
+    ]);
+    expect(order).toEqual(['DESTINATION.BUSY']);
+    for (let n = 0; n < 4; n++) slow.release();
+    const last = slow.entry();
+    await Promise.all(held);
+    await last;
+    slow.release();
+    await expect(waiting).resolves.toEqual(receipt);
+  });
+
   it('R14: a local attempt that finds no place answers busy at once; a regular one has places of its own', async () => {
     const slow = stubborn();
     const { dispatch } = setUp(slow.handler, { local: 1, regular: 1 });

@@ -2,10 +2,11 @@
  * The whole run of an event on a real Temporal and PostgreSQL: starter, workflow, activities, use cases, stores. Only the
  * dispatcher is scripted, for it is what stands for the destination here.
  */
+import { activityInfo } from '@temporalio/activity';
 import { WorkflowFailedError } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import { redriveEvent } from '../../src/application/delivery/redrive-event.js';
-import { DEFAULT_TIMEOUTS } from '../../src/domain/delivery/delivery-timeouts.js';
+import { DEFAULT_TIMEOUTS, deliveryTimeouts } from '../../src/domain/delivery/delivery-timeouts.js';
 import { IntegrationError } from '../../src/domain/delivery/integration-error.js';
 import { asAdmin } from '../support/databases.js';
 import {
@@ -41,6 +42,7 @@ beforeAll(async () => {
   };
   line = await createDeliveryLine({ store, dispatcher, attempts });
 });
+/** Stopped at the end: their attempts never answer before, or the test may fail before it could stop them. */
 const stuck: DeliveryLine[] = [];
 afterAll(async () => {
   never.reject(new IntegrationError('DELIVERY.CANCELLED'));
@@ -61,6 +63,9 @@ const failureOf = async (run: ReturnType<DeliveryLine['run']>) => {
   if (!(error instanceof WorkflowFailedError) || !(error.cause instanceof ApplicationFailure)) throw error;
   return error.cause;
 };
+/** Of the server's timestamps and durations. */
+const toMs = (time: { seconds?: unknown; nanos?: number | null } | null | undefined) =>
+  Number(time?.seconds ?? 0) * 1_000 + (time?.nanos ?? 0) / 1_000_000;
 const refused = () => new IntegrationError('HTTP.CLIENT_ERROR', { status: 404, message: 'secret-in-message' });
 const broken = () => new IntegrationError('HTTP.SERVER_ERROR', { status: 500 });
 
@@ -133,6 +138,41 @@ describe('retries', () => {
       { n: 2, local: false, code: null, finished: true },
     ]);
     stuck.push(slow);
+  });
+
+  it('R13: a local attempt that uses its whole deadline ends inside the first workflow task', async () => {
+    const own = await createDeliveryLine({ store, dispatcher });
+    stuck.push(own);
+    const id = await store.append();
+    script(id, (options) => (options.mode === 'local' ? never.promise : Promise.resolve(RECEIPT)));
+    await own.start(id);
+    await own.run(id).result();
+    const { events } = await own.run(id).fetchHistory();
+    const marker = events?.findIndex((event) => event.markerRecordedEventAttributes);
+    expect(marker).toBe(4); // the run, and its first task: scheduled, started, completed
+    expect((await store.attemptRows(id)).map(({ code }) => code)).toEqual(['HTTP.TIMEOUT', null]);
+  });
+
+  it('R13: a handler of more than 15 s starts with a regular attempt that heartbeats; one of less does not', async () => {
+    for (const [handlerMs, expected] of [
+      [60_000, { steps: ['scheduled dispatchEvent'], startToClose: 65_000, heartbeat: 30_000 }],
+      [15_000, { steps: ['marker', 'scheduled dispatchEvent'], startToClose: 20_000, heartbeat: 0 }],
+    ] as const) {
+      const own = await createDeliveryLine({ store, dispatcher, timeouts: deliveryTimeouts(handlerMs) });
+      stuck.push(own);
+      const id = await store.append();
+      script(id, (options) => Promise.resolve(options.mode === 'local' ? 'busy' : RECEIPT));
+      await own.start(id);
+      await own.run(id).result();
+      const { events } = await own.run(id).fetchHistory();
+      const scheduled = events?.find((event) => event.activityTaskScheduledEventAttributes);
+      const { startToCloseTimeout, heartbeatTimeout } = scheduled?.activityTaskScheduledEventAttributes ?? {};
+      expect({
+        steps: await readHistory(own.run(id)),
+        startToClose: toMs(startToCloseTimeout),
+        heartbeat: toMs(heartbeatTimeout),
+      }).toEqual(expected);
+    }
   });
 
   it('R13: a local attempt that finds no place in time is no attempt', async () => {
@@ -212,6 +252,42 @@ describe('receipts', () => {
     expect(await store.delivery(id)).toMatchObject({ status: 'DELIVERED', receipt: { id: 'rec-1', hash: 'h1' } });
     expect(await store.attemptRows(id)).toEqual([{ n: 1, local: false, code: null, finished: true }]);
     await own.stop();
+  });
+
+  it('R15: heartbeats of a long attempt hand on the receipt that it was handed', async () => {
+    const long = deliveryTimeouts(60_000);
+    const regular = { ...long.regular, totalMs: 300, heartbeatMs: 1_200 };
+    const id = await store.append();
+    const run = () => own.run(id);
+    /** What the server holds of the attempt under way, once it was told by that very attempt. */
+    const beaten = (attempt: number) =>
+      eventually(`a heartbeat of attempt ${attempt}`, async () => {
+        const pending = (await run().describe()).raw.pendingActivities?.[0];
+        if (Number(pending?.attempt) !== attempt) return null;
+        if (toMs(pending?.lastHeartbeatTime) <= toMs(pending?.lastStartedTime)) return null;
+        return Buffer.from(pending?.heartbeatDetails?.payloads?.[0]?.data ?? []).toString();
+      });
+    const seen: string[] = [];
+    let settles = 0;
+    const attempts = {
+      ...store.attempts,
+      settle: async (...args: Parameters<typeof store.attempts.settle>) => {
+        settles += 1;
+        // The first attempt gives up after its 300 ms; the second is held until it has beaten, then fails, too.
+        const { attempt } = activityInfo();
+        if (attempt === 2) seen.push(await beaten(2));
+        if (attempt < 3) throw new IntegrationError('STORE.UNAVAILABLE');
+        return store.attempts.settle(...args);
+      },
+    };
+    const own = await createDeliveryLine({ store, dispatcher, attempts, timeouts: { ...long, regular } });
+    stuck.push(own);
+    await own.start(id);
+    await run().result();
+    expect(modes(id)).toEqual(['regular']);
+    expect(seen[0]).toContain('"rec-1"');
+    expect(settles).toBeGreaterThan(2);
+    expect(await store.delivery(id)).toMatchObject({ status: 'DELIVERED', receipt: { id: 'rec-1', hash: 'h1' } });
   });
 
   it('R15: DELIVERED already: the run answers the stored receipt and sends nothing', async () => {
@@ -434,6 +510,27 @@ describe('cancellation and shutdown', () => {
     await run.cancel();
     answer();
     expect(await run.result()).toMatchObject({ kind: 'delivered' });
+  });
+
+  it('a cancelled run gives up a long attempt, which heartbeats and so hears of it, and ends in a letter', async () => {
+    const long = deliveryTimeouts(60_000);
+    const regular = { ...long.regular, heartbeatMs: 1_200 };
+    const own = await createDeliveryLine({ store, dispatcher, timeouts: { ...long, regular } });
+    stuck.push(own);
+    const id = await store.append();
+    script(
+      id,
+      ({ signal }) =>
+        new Promise((_, reject) =>
+          signal.addEventListener('abort', () => reject(new IntegrationError('DELIVERY.CANCELLED'))),
+        ),
+    );
+    await own.start(id);
+    await eventually('the attempt to be under way', async () => modes(id).length === 1);
+    await own.run(id).cancel();
+    expect(await failureOf(own.run(id))).toMatchObject({ type: 'WORKFLOW.TERMINATED' });
+    expect(await store.letters(id)).toMatchObject([{ code: 'WORKFLOW.TERMINATED', retry_count: 0 }]);
+    expect(await store.attemptRows(id)).toEqual([]);
   });
 
   it('R12: a shutdown during a regular attempt is DELIVERY.CANCELLED: no row, and another worker delivers', async () => {

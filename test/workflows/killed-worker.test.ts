@@ -5,7 +5,11 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { DEFAULT_TIMEOUTS } from '../../src/domain/delivery/delivery-timeouts.js';
+import {
+  DEFAULT_TIMEOUTS,
+  type DeliveryTimeouts,
+  deliveryTimeouts,
+} from '../../src/domain/delivery/delivery-timeouts.js';
 import {
   createDeliveryLine,
   createDeliveryStore,
@@ -24,9 +28,10 @@ afterAll(() => store.close());
 
 type Dying = Pick<Awaited<ReturnType<typeof withDyingWorker>>, 'child' | 'output'>;
 
+const SHORT = { ...DEFAULT_TIMEOUTS, regular: { ...DEFAULT_TIMEOUTS.regular, startToCloseMs: 1_000 } };
+
 /** A task queue whose only worker is one that will be killed. */
-async function withDyingWorker() {
-  const timeouts = { ...DEFAULT_TIMEOUTS, regular: { ...DEFAULT_TIMEOUTS.regular, startToCloseMs: 1_000 } };
+async function withDyingWorker(timeouts: DeliveryTimeouts = SHORT) {
   const line = await createDeliveryLine({ store, dispatcher, timeouts, eager: false, run: false });
   const script = fileURLToPath(new URL('../support/worker-process.mjs', import.meta.url));
   const child = spawn(process.execPath, [script, store.url, temporalAddress(), line.taskQueue], {
@@ -50,7 +55,7 @@ it('R10: killed in the local attempt: the next one goes regular and counts it as
   const second = await next();
   expect(await second.run(id).result()).toMatchObject({ kind: 'delivered' });
   expect(modes(id)).toEqual(['regular']);
-  expect(await readHistory(second.run(id))).toEqual(['scheduled dispatchEvent']);
+  expect(await readHistory(second.run(id))).toEqual(['marker', 'scheduled dispatchEvent']);
   expect(await store.attemptRows(id)).toEqual([
     { n: 1, local: true, code: 'DELIVERY.ATTEMPT_LOST', finished: true },
     { n: 2, local: false, code: null, finished: true },
@@ -66,6 +71,23 @@ it('R11: killed in a regular attempt: its row is closed as lost by the next one,
   await killWhileDispatching(dying, 'regular');
   const second = await next();
   expect(await second.run(id).result()).toMatchObject({ kind: 'delivered' });
+  expect(await store.attemptRows(id)).toEqual([
+    { n: 1, local: false, code: 'DELIVERY.ATTEMPT_LOST', finished: true },
+    { n: 2, local: false, code: null, finished: true },
+  ]);
+  await second.stop();
+  await line.stop();
+});
+
+it('R13: killed in a long attempt, of up to ten minutes: noticed by the missing heartbeats, delivered by the next one', async () => {
+  const long = deliveryTimeouts(600_000);
+  const { line, next, ...dying } = await withDyingWorker({ ...long, regular: { ...long.regular, heartbeatMs: 1_500 } });
+  const id = await store.append();
+  await line.start(id);
+  await killWhileDispatching(dying, 'regular');
+  const second = await next();
+  expect(await second.run(id).result()).toMatchObject({ kind: 'delivered' });
+  expect(await readHistory(second.run(id))).toEqual(['scheduled dispatchEvent']);
   expect(await store.attemptRows(id)).toEqual([
     { n: 1, local: false, code: 'DELIVERY.ATTEMPT_LOST', finished: true },
     { n: 2, local: false, code: null, finished: true },

@@ -5,6 +5,7 @@
  */
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
+import type { WorkflowHandle } from '@temporalio/client';
 import { Worker } from '@temporalio/worker';
 import { DEFAULT_TIMEOUTS } from '../../src/domain/delivery/delivery-timeouts.js';
 import { IntegrationError } from '../../src/domain/delivery/integration-error.js';
@@ -30,10 +31,17 @@ const untilAborted: Step = ({ signal }) =>
     signal.addEventListener('abort', () => reject(new IntegrationError('DELIVERY.CANCELLED')));
   });
 
-const SCENARIOS: Record<string, { steps: Step[]; firstAttempt?: 'regular'; cancel?: true }> = {
+/** Longer than 80 % of the workflow task: the SDK has asked for a second one by then. */
+const untilSecondTask: Step = async () => {
+  await eventually('a second workflow task', async () => (await eventsOf(open)).length >= 6);
+  throw broken;
+};
+
+const SCENARIOS: Record<string, { steps: Step[]; firstAttempt?: 'regular'; cancel?: true; line?: 'patient' }> = {
   'delivered-locally': { steps: [RECEIPT] },
   'delivered-after-failures': { steps: [broken, broken, RECEIPT] },
   'local-timeout': { steps: [untilAborted, RECEIPT] },
+  'local-outlasts-its-task': { steps: [untilSecondTask, RECEIPT], line: 'patient' },
   'busy-then-delivered': { steps: ['busy', RECEIPT] },
   'regular-from-the-start': { steps: [RECEIPT], firstAttempt: 'regular' },
   'dead-after-the-first': { steps: [refused] },
@@ -43,20 +51,28 @@ const SCENARIOS: Record<string, { steps: Step[]; firstAttempt?: 'regular'; cance
 
 let store: DeliveryStore;
 let line: DeliveryLine;
+let patient: DeliveryLine;
+/** The run of the scenario under way. */
+let open: WorkflowHandle;
 const { dispatcher, script } = createScriptedDispatcher();
 beforeAll(async () => {
   store = await createDeliveryStore();
   const local = { ...DEFAULT_TIMEOUTS.local, startToCloseMs: 500 };
   line = await createDeliveryLine({ store, dispatcher, timeouts: { ...DEFAULT_TIMEOUTS, local } });
+  const long = { ...DEFAULT_TIMEOUTS.local, startToCloseMs: 20_000 };
+  patient = await createDeliveryLine({ store, dispatcher, timeouts: { ...DEFAULT_TIMEOUTS, local: long } });
   const id = await store.append();
   await line.start(id);
   await line.run(id).result();
   History = (await line.run(id).fetchHistory()).constructor as unknown as HistoryClass;
 });
 afterAll(async () => {
+  await patient.stop();
   await line.stop();
   await store.close();
 });
+
+const eventsOf = async (run: WorkflowHandle) => (await run.fetchHistory()).events ?? [];
 
 /**
  * Histories as JSON, by the message class that the client answers with. The SDK's own historyToJSON and historyFromJSON
@@ -79,11 +95,13 @@ async function replay(history: unknown): Promise<Error | undefined> {
 }
 
 it.each(Object.keys(SCENARIOS))('a fresh history replays: %s', async (name) => {
-  const { steps, firstAttempt = 'local', cancel } = SCENARIOS[name] ?? { steps: [] };
+  const { steps, firstAttempt = 'local', cancel, line: which } = SCENARIOS[name] ?? { steps: [] };
+  const own = which === 'patient' ? patient : line;
   const id = await store.append();
   script(id, ...steps);
-  await line.start(id, { firstAttempt });
-  const run = line.run(id);
+  open = own.run(id);
+  await own.start(id, { firstAttempt });
+  const run = own.run(id);
   if (cancel) {
     await eventually('the first failure', async () => (await store.attemptRows(id))[0]?.finished);
     await run.cancel();

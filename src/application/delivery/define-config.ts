@@ -1,4 +1,5 @@
 import type { RedactionRules } from '../../domain/delivery/redaction/redactor.js';
+import { isHandlerTimeout } from './define-handler.js';
 import type { AuditMapper } from './mappers/to-audit-event.js';
 import type { Handler } from './ports.js';
 import { redactionProblems } from './redaction-config.js';
@@ -45,6 +46,9 @@ function handlerProblems(handlers: unknown): string[] {
     const key = handler?.routingKey;
     if (typeof key !== 'string' || typeof handler?.deliver !== 'function') {
       return [`handlers[${index}]: expected what defineHandler or httpHandler returns`];
+    }
+    if (handler.timeoutMs !== undefined && !isHandlerTimeout(handler.timeoutMs)) {
+      return [`handlers[${index}] ("${key}"): expected timeoutMs to be a whole number from 100 to 600000`];
     }
     if (seen.has(key)) return [`handlers[${index}]: a second handler for the routing key "${key}"`];
     seen.add(key);

@@ -1,3 +1,4 @@
+import { HANDLER_MS } from '../../domain/delivery/delivery-timeouts.js';
 import { IntegrationError } from '../../domain/delivery/integration-error.js';
 import type { IntegrationEvent } from '../../domain/delivery/integration-event.js';
 import type { JsonObject } from '../../domain/delivery/json.js';
@@ -22,6 +23,13 @@ export interface HandlerDefinition<Payload> {
   /** Checked before `deliver` and `find`. What it refuses ends as `DISPATCH.INVALID_EVENT` with the field, unsent. */
   readonly schema?: PayloadSchema<Payload>;
   /**
+   * How long `deliver` may take for one event, a whole number of milliseconds from 100 to 600,000; default 15,000. Then
+   * `context.signal` is aborted and the attempt ends as `HTTP.TIMEOUT`. The relay needs it, too: run it with the same
+   * configuration. Above 15,000 there is no quick first attempt inside the workflow task, and a worker's death is
+   * noticed by missing heartbeats, after 30 s.
+   */
+  readonly timeoutMs?: number;
+  /**
    * Makes the effect and returns the destination's receipt. May be called more than once for one event: send
    * `context.idempotencyKey` along. Throw an IntegrationError to say what went wrong; anything else is `HANDLER.FAILED`.
    */
@@ -30,23 +38,33 @@ export interface HandlerDefinition<Payload> {
   find?(event: EventWith<Payload>, context: HandlerContext): Promise<HandlerReceipt | null>;
 }
 
+/** Whether a handler may take so long. */
+export function isHandlerTimeout(ms: unknown): ms is number {
+  return Number.isInteger(ms) && (ms as number) >= HANDLER_MS.min && (ms as number) <= HANDLER_MS.max;
+}
+
 const ROUTING_KEY = /^[A-Za-z][A-Za-z0-9_.-]{0,63}$/;
 
 /** A handler for the events of one routing key. Throws a TypeError for a definition that cannot work. */
 export function defineHandler<Payload = JsonObject>(definition: HandlerDefinition<Payload>): Handler {
-  const { routingKey, schema } = definition;
+  const { routingKey, schema, timeoutMs } = definition;
   if (typeof routingKey !== 'string' || !ROUTING_KEY.test(routingKey)) {
     throw new TypeError('defineHandler: expected routingKey to be 1 to 64 letters, digits, "_", "." or "-"');
   }
   if (typeof definition.deliver !== 'function') {
     throw new TypeError(`defineHandler: expected a function in deliver (routing key "${routingKey}")`);
   }
+  if (timeoutMs !== undefined && !isHandlerTimeout(timeoutMs)) {
+    throw new TypeError(
+      `defineHandler: expected timeoutMs to be a whole number from ${HANDLER_MS.min} to ${HANDLER_MS.max} (routing key "${routingKey}")`,
+    );
+  }
   const deliver: Handler['deliver'] = async (event, context) =>
     complete(await definition.deliver(checkPayload(event, schema), context));
-  if (definition.find === undefined) return { routingKey, deliver };
+  const base = { routingKey, deliver, ...(timeoutMs === undefined ? {} : { timeoutMs }) };
+  if (definition.find === undefined) return base;
   return {
-    routingKey,
-    deliver,
+    ...base,
     find: async (event, context) => {
       const found = (await definition.find?.(checkPayload(event, schema), context)) ?? null;
       return found === null ? null : complete(found);

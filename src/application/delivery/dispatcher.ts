@@ -2,6 +2,7 @@
  * The single entrance to handlers: one event in, a receipt or an IntegrationError out, by the deadline of the attempt,
  * whatever the handler does. Neither retries nor stores anything.
  */
+import { DEFAULT_HANDLER_MS, PLACE_WAIT_MS } from '../../domain/delivery/delivery-timeouts.js';
 import { IntegrationError } from '../../domain/delivery/integration-error.js';
 import type { IntegrationEvent } from '../../domain/delivery/integration-event.js';
 import type { Receipt } from '../../domain/delivery/receipt.js';
@@ -17,20 +18,47 @@ export interface DispatcherDeps {
   readonly http: HttpClient;
   readonly log: Logger;
   /** Places for each destination in this worker (R14). */
-  readonly places: { readonly local: number; readonly regular: number };
+  readonly places: Places;
+  /** How long a call that outlives its attempt may keep its place. Default 60 s. */
+  readonly overrunMs?: number;
 }
 
-/** R14: how long a regular attempt waits for a place before it asks to be retried. */
-const PLACE_WAIT_MS = 1_000;
+/** For one destination in one worker. */
+export interface Places {
+  readonly local: number;
+  readonly regular: number;
+}
 
-export function createDispatcher({ handlers, http, log, places }: DispatcherDeps): Dispatcher {
+/**
+ * So many regular attempts wait for a place at once; they hold a slot of the worker meanwhile (see `slotsFor`), so the
+ * others are told at once to come again.
+ */
+export function mayWait({ regular }: Places): number {
+  return Math.ceil(regular / 4);
+}
+
+const OVERRUN_MS = 60_000;
+
+export function createDispatcher({ handlers, http, log, places, overrunMs = OVERRUN_MS }: DispatcherDeps): Dispatcher {
   const destinations = new Map<string, Destination>();
   for (const handler of handlers) {
     const key = handler.routingKey;
     if (destinations.has(key)) throw new Error(`Expected one handler for each routing key, got two for "${key}"`);
     const local = createSemaphore(places.local);
-    destinations.set(key, { handler, local, regular: createSemaphore(places.regular) });
+    const regular = createSemaphore(places.regular, mayWait(places));
+    destinations.set(key, { handler, handlerMs: handler.timeoutMs ?? DEFAULT_HANDLER_MS, local, regular });
   }
+  const toldOfLessTime = new Set<Destination>();
+  /** The time comes with the attempt, from the relay; the handler's own definition can only make less of it. */
+  const tellOfLessTime = (destination: Destination, attemptMs: number) => {
+    const { routingKey, timeoutMs = 0 } = destination.handler;
+    if (timeoutMs <= attemptMs || toldOfLessTime.has(destination)) return;
+    toldOfLessTime.add(destination);
+    log.warn(
+      { routingKey, timeoutMs, attemptMs },
+      'handler.less_time_than_defined: run the relay with its configuration',
+    );
+  };
   return {
     async dispatch(event, options) {
       const endsAt = performance.now() + options.timeoutMs;
@@ -39,17 +67,17 @@ export function createDispatcher({ handlers, http, log, places }: DispatcherDeps
       const mapped = toIntegrationEvent(event);
       const release = await enter(destination, options);
       if (release === null) return 'busy';
-      try {
-        return await run({ http, log, handler: destination.handler }, mapped, { signal: options.signal, endsAt });
-      } finally {
-        release();
-      }
+      if (options.mode === 'regular') tellOfLessTime(destination, options.timeoutMs);
+      const deps = { http, log, handler: destination.handler, release, overrunMs };
+      const own = performance.now() + destination.handlerMs;
+      return run(deps, mapped, { signal: options.signal, endsAt: Math.min(endsAt, own) });
     },
   };
 }
 
 interface Destination {
   readonly handler: Handler;
+  readonly handlerMs: number;
   readonly local: Semaphore;
   readonly regular: Semaphore;
 }
@@ -69,13 +97,17 @@ interface Bounds {
   readonly endsAt: number;
 }
 
+interface RunDeps {
+  readonly http: HttpClient;
+  readonly log: Logger;
+  readonly handler: Handler;
+  readonly release: Release;
+  readonly overrunMs: number;
+}
+
 /** One call of the handler against the deadline and the shutdown; what comes first is the outcome. */
-async function run(
-  deps: { http: HttpClient; log: Logger; handler: Handler },
-  event: IntegrationEvent,
-  { signal, endsAt }: Bounds,
-): Promise<Receipt> {
-  const { handler, log } = deps;
+async function run(deps: RunDeps, event: IntegrationEvent, { signal, endsAt }: Bounds): Promise<Receipt> {
+  const { handler } = deps;
   const attempt = new AbortController();
   const end = (code: 'HTTP.TIMEOUT' | 'DELIVERY.CANCELLED') => attempt.abort(new IntegrationError(code));
   const onShutdown = () => end('DELIVERY.CANCELLED');
@@ -87,13 +119,7 @@ async function run(
   signal.addEventListener('abort', onShutdown, { once: true });
   try {
     const delivery = callHandler(handler, event, createContext(deps, event, { signal, endsAt }, attempt.signal));
-    // A handler that ignores its signal goes on alone; its outcome comes too late to count, but not unseen.
-    void delivery.then(
-      () => attempt.signal.aborted && log.warn(fields(event), 'handler.finished_late'),
-      (error: unknown) =>
-        attempt.signal.aborted &&
-        log.debug({ ...fields(event), error: describeThrown(error).name }, 'handler.failed_late'),
-    );
+    holdPlace(deps, event, delivery, attempt.signal);
     return checkReceipt(await Promise.race([delivery, ended]));
   } catch (error) {
     throw attempt.signal.aborted ? attempt.signal.reason : classifyThrown(error);
@@ -101,6 +127,42 @@ async function run(
     clearTimeout(timer);
     signal.removeEventListener('abort', onShutdown);
   }
+}
+
+/**
+ * A handler that ignores its signal goes on alone; its outcome comes too late to count, but not unseen. It keeps its place
+ * as long as it runs, so that there are never more calls at once than places; but one that never ends must not starve its
+ * destination for ever, so after `overrunMs` it is written off.
+ */
+function holdPlace(
+  { log, release, overrunMs }: RunDeps,
+  event: IntegrationEvent,
+  delivery: Promise<unknown>,
+  attempt: AbortSignal,
+): void {
+  let timer: NodeJS.Timeout | undefined;
+  const overrun = () => {
+    timer = setTimeout(() => {
+      release();
+      log.error({ ...fields(event), overrunMs }, 'handler.written_off');
+    }, overrunMs).unref();
+  };
+  attempt.addEventListener('abort', overrun, { once: true });
+  const end = () => {
+    attempt.removeEventListener('abort', overrun);
+    clearTimeout(timer);
+    release();
+  };
+  void delivery.then(
+    () => {
+      end();
+      if (attempt.aborted) log.warn(fields(event), 'handler.finished_late');
+    },
+    (error: unknown) => {
+      end();
+      if (attempt.aborted) log.debug({ ...fields(event), error: describeThrown(error).name }, 'handler.failed_late');
+    },
+  );
 }
 
 /** Async, so that a handler that throws before its first await rejects like any other. */

@@ -71,6 +71,8 @@ export interface HandlerContext {
 /** Turns an IntegrationEvent into one outside effect. May be called more than once for one event. */
 export interface Handler {
   readonly routingKey: string;
+  /** How long one attempt may take here, 100 ms to 10 min. Default 15 s. */
+  readonly timeoutMs?: number;
   deliver(event: IntegrationEvent, context: HandlerContext): Promise<Receipt>;
   /** Whether the effect stands already: its receipt, or null. Handlers without it leave that unknown. */
   find?(event: IntegrationEvent, context: HandlerContext): Promise<Receipt | null>;

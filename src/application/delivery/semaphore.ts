@@ -4,11 +4,14 @@ export type Release = () => void;
 export interface Semaphore {
   /** A place at once, or null. */
   tryEnter(): Release | null;
-  /** A place in the order of asking, or null when none came free within `waitMs` or the signal was aborted first. */
+  /**
+   * A place in the order of asking, or null when none came free within `waitMs`, the signal was aborted first, or as many
+   * are waiting as may.
+   */
   enter(waitMs: number, signal: AbortSignal): Promise<Release | null>;
 }
 
-export function createSemaphore(places: number): Semaphore {
+export function createSemaphore(places: number, mayWait = Number.POSITIVE_INFINITY): Semaphore {
   let free = places;
   const waiting = new Set<(release: Release) => void>();
 
@@ -31,7 +34,7 @@ export function createSemaphore(places: number): Semaphore {
     tryEnter,
     enter: async (waitMs, signal) => {
       const place = tryEnter();
-      if (place !== null || waitMs <= 0 || signal.aborted) return place;
+      if (place !== null || waitMs <= 0 || signal.aborted || waiting.size >= mayWait) return place;
       return new Promise((resolve) => {
         const settle = (release: Release | null) => {
           clearTimeout(timer);

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { type NativeConnection, Worker, type WorkflowBundleOption } from '@temporalio/worker';
 import type { DeliveryActivities } from '../../../workflows/contract.js';
+import { WORKFLOW_POLLERS, type WorkerSlots } from './worker-slots.js';
 
 export interface DeliveryWorkerOptions {
   readonly connection: NativeConnection;
@@ -12,28 +13,13 @@ export interface DeliveryWorkerOptions {
   readonly activities: DeliveryActivities;
   /** Above the regular attempt's HTTP deadline, so that a shutdown lets running attempts end. Default 30 s. */
   readonly shutdownGraceMs?: number;
-  readonly slots?: Partial<WorkerSlots>;
+  /** See `slotsFor`. */
+  readonly slots: WorkerSlots;
 }
-
-export interface WorkerSlots {
-  /** A local attempt holds its workflow task's slot until it ends. */
-  readonly workflowTasks: number;
-  readonly localActivities: number;
-  readonly regularActivities: number;
-  readonly cachedWorkflows: number;
-}
-
-/** Well above the dispatcher's places: 32 local and 64 regular for each destination. */
-const DEFAULT_SLOTS: WorkerSlots = {
-  workflowTasks: 100,
-  localActivities: 100,
-  regularActivities: 200,
-  cachedWorkflows: 500,
-};
 
 /** A worker for the delivery's workflows and activities. Call `run()`, and `shutdown()` to drain it. */
 export async function createDeliveryWorker(options: DeliveryWorkerOptions): Promise<Worker> {
-  const slots = { ...DEFAULT_SLOTS, ...options.slots };
+  const { slots } = options;
   return Worker.create({
     connection: options.connection,
     namespace: options.namespace,
@@ -46,10 +32,11 @@ export async function createDeliveryWorker(options: DeliveryWorkerOptions): Prom
     maxConcurrentLocalActivityExecutions: slots.localActivities,
     maxConcurrentActivityTaskExecutions: slots.regularActivities,
     maxCachedWorkflows: slots.cachedWorkflows,
-    // Most runs live for one task, which comes by the non-sticky queue. There are as many pollers again for the sticky
-    // one, and each holds a slot: an eager start needs a slot that none of them holds.
-    workflowTaskPollerBehavior: { type: 'autoscaling', initial: 5, maximum: 25 },
+    // Most runs live for one task, which comes by the non-sticky queue.
+    workflowTaskPollerBehavior: { type: 'autoscaling', initial: 5, maximum: WORKFLOW_POLLERS },
     activityTaskPollerBehavior: { type: 'autoscaling', initial: 5, maximum: 50 },
+    // By itself the SDK would send one in 80 % of the timeout: one that is lost on its way would be a lost attempt.
+    maxHeartbeatThrottleInterval: 10_000,
   });
 }
 

@@ -2,7 +2,7 @@ import { Client, isGrpcServiceError, WorkflowExecutionAlreadyStartedError } from
 import type { NativeConnection } from '@temporalio/worker';
 import { DELIVER_EVENT, type DeliverEventInput } from '../../../workflows/contract.js';
 import type { ClaimedEvent, StartAnswer, WorkflowStarter } from '../../application/delivery/ports.js';
-import type { DeliveryTimeouts } from '../../domain/delivery/delivery-timeouts.js';
+import { type DeliveryTimeouts, startsRegular } from '../../domain/delivery/delivery-timeouts.js';
 import type { RetryPolicy } from '../../domain/delivery/policy.js';
 import { eventRunId } from '../../domain/delivery/workflow-ids.js';
 import { type SearchAttributeNames, searchAttributesOf } from './search-attributes.js';
@@ -14,7 +14,8 @@ export interface WorkflowStarterOptions {
   readonly taskQueue: string;
   /** The policy of every event type, as yet. */
   readonly policy: RetryPolicy;
-  readonly timeouts: DeliveryTimeouts;
+  /** By destination. */
+  readonly timeoutsOf: (destination: string) => DeliveryTimeouts;
   /** null: search attributes are off. */
   readonly searchAttributes: SearchAttributeNames | null;
   /** True where a worker of this process shares the connection: the first task then comes with the start's answer. */
@@ -22,6 +23,9 @@ export interface WorkflowStarterOptions {
   /** Of the monitor, for the link to the event. */
   readonly monitorUrl?: string | undefined;
 }
+
+/** R13: after so long another worker takes over from one that died. A local attempt must fit in (`deliveryTimeouts`). */
+export const WORKFLOW_TASK_TIMEOUT_MS = 5_000;
 
 /**
  * Starts the run of a claimed event, once for its id for as long as Temporal keeps runs (REJECT_DUPLICATE and FAIL, R2).
@@ -42,7 +46,7 @@ export function createWorkflowStarter(options: WorkflowStarterOptions): Workflow
             workflowIdReusePolicy: 'REJECT_DUPLICATE',
             workflowIdConflictPolicy: 'FAIL',
             // R13. No execution or run timeout: those run no code of the workflow's and would strand the event.
-            workflowTaskTimeout: 5_000,
+            workflowTaskTimeout: WORKFLOW_TASK_TIMEOUT_MS,
             requestEagerStart: options.eager,
             ...describe(event, options),
           }),
@@ -57,8 +61,10 @@ export function createWorkflowStarter(options: WorkflowStarterOptions): Workflow
 }
 
 function inputOf(event: ClaimedEvent, options: WorkflowStarterOptions): DeliverEventInput {
-  const { eventId, epoch, carrier, firstAttempt, policyHash } = event;
-  const { policy, timeouts, searchAttributes } = options;
+  const { eventId, epoch, carrier, policyHash } = event;
+  const { policy, searchAttributes } = options;
+  const timeouts = options.timeoutsOf(event.destination);
+  const firstAttempt = startsRegular(timeouts) ? 'regular' : event.firstAttempt;
   const errorCodeAttribute = searchAttributes?.errorCode ?? null;
   return { eventId, epoch, carrier, firstAttempt, policyHash, policy, timeouts, errorCodeAttribute };
 }

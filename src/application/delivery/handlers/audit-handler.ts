@@ -25,7 +25,7 @@ export interface AuditHandlerOptions {
   readonly baseUrl: string;
   /** A key with the any-tenant scope: our outbox writes for every tenant and passes its own content hash (R26, R28). */
   readonly apiKey: string;
-  /** For one request; never more than is left of the attempt. Default: all that is left. */
+  /** For one event: 100 to 600,000, default 15,000. */
   readonly timeoutMs?: number;
   /** By event name, in front of the built-in ones. */
   readonly mappers?: Readonly<Record<string, AuditMapper>>;
@@ -42,10 +42,10 @@ export function auditHandler({ baseUrl, apiKey, timeoutMs, mappers = {}, redacti
     url: base + path,
     headers: { authorization: `Bearer ${apiKey}`, 'content-type': 'application/json', ...headers },
     body: JSON.stringify(body),
-    ...(timeoutMs === undefined ? {} : { timeoutMs }),
   });
   return defineHandler({
     routingKey: AUDIT_ROUTING_KEY,
+    ...(timeoutMs === undefined ? {} : { timeoutMs }),
     deliver: async (event, { http, idempotencyKey }) => {
       const audit = checked(toAuditEvent(event, mappers, redactor));
       const headers = { [IDEMPOTENCY_KEY_HEADER]: idempotencyKey };
