@@ -167,6 +167,16 @@ describe('the in-memory outbox', () => {
     expect(outbox.auditEvents()).toMatchObject([{ eventId: id, tenantId: 'acme', actor: { type: 'user', id: 'ada' } }]);
   });
 
+  it('keeps of a failure what the configuration’s redaction leaves, as the worker does', async () => {
+    const outbox = createMemoryOutbox();
+    await outbox.transaction((tx) => recordEvent(tx, crmEvent));
+    const http = new FakeHttpClient({ status: 400, body: 'diagnosis=flu, password=hunter2' });
+    const deliveries = await outbox.deliver({ handlers: [crm], redaction: { keys: ['diagnosis'] } }, { http });
+    const [letter] = deliveries[0]?.deadLetters ?? [];
+    expect(letter?.response?.body).toContain('diagnosis=');
+    expect(JSON.stringify(deliveries)).not.toMatch(/flu|hunter2/);
+  });
+
   it('runs no other statement, and says so', async () => {
     const outbox = createMemoryOutbox();
     const other = outbox.transaction((tx) => tx.query('SELECT * FROM users'));

@@ -7,13 +7,14 @@ import { dispatchEvent } from '../../application/delivery/dispatch-event.js';
 import type { Dispatcher, Logger } from '../../application/delivery/ports.js';
 import { recordDeadLetter } from '../../application/delivery/record-dead-letter.js';
 import { NOTHING_CARRIED } from '../../domain/delivery/carried-state.js';
-import { createRedactor } from '../../domain/delivery/redaction/redactor.js';
+import type { Redactor } from '../../domain/delivery/redaction/redactor.js';
 import type { MemoryDelivery, MemoryStore } from './memory-store.js';
 
 export interface DeliverPendingDeps {
   readonly store: MemoryStore;
   readonly dispatcher: Dispatcher;
   readonly log: Logger;
+  readonly redactor: Redactor;
   readonly random: () => number;
   /** Sets the clock of the store; never back. */
   readonly skipTo: (time: number) => void;
@@ -30,16 +31,14 @@ export async function deliverPending(deps: DeliverPendingDeps, timeoutMs: number
   }
 }
 
-const REDACTOR = createRedactor();
-
 async function attemptOnce(
-  { store, dispatcher, log, random }: DeliverPendingDeps,
+  { store, dispatcher, log, redactor, random }: DeliverPendingDeps,
   { event, epoch }: MemoryDelivery,
   { worker, timeoutMs }: { worker: string; timeoutMs: number },
 ): Promise<void> {
   const run = { eventId: event.id, epoch, carrier: null };
   const outcome = await dispatchEvent(
-    { attempts: store, dispatcher, log, random, redactor: REDACTOR, onFencedSettle: () => {} },
+    { attempts: store, dispatcher, log, random, redactor, onFencedSettle: () => {} },
     {
       run,
       mode: 'regular',

@@ -5,6 +5,7 @@ import type { HttpClient, Logger } from '../../application/delivery/ports.js';
 import type { AuditEvent } from '../../contract/audit-dto.js';
 import type { OutboxEvent } from '../../domain/delivery/outbox-event.js';
 import { DEFAULT_POLICY } from '../../domain/delivery/policy.js';
+import { createRedactor } from '../../domain/delivery/redaction/redactor.js';
 import { FakeHttpClient } from '../http/fake-http-client.js';
 import { MEMORY_AUDIT_URL, withAuditLog } from './accepting-audit-log.js';
 import { deliverPending } from './deliver-pending.js';
@@ -74,17 +75,17 @@ export function createMemoryOutbox({
     deliveries,
     auditEvents: () => structuredClone(audited),
     async deliver(
-      { handlers = [], mappers = {} },
+      { handlers = [], mappers = {}, redaction = {} },
       { http = new FakeHttpClient(), timeoutMs = 5_000, log = SILENT } = {},
     ) {
-      const audit = auditHandler({ baseUrl: MEMORY_AUDIT_URL, apiKey: 'in-memory', mappers });
+      const audit = auditHandler({ baseUrl: MEMORY_AUDIT_URL, apiKey: 'in-memory', mappers, redaction });
       const dispatcher = createDispatcher({
         handlers: [audit, ...handlers],
         http: withAuditLog(http, audited),
         log,
         places: { local: 1, regular: 1 },
       });
-      await deliverPending({ store, dispatcher, log, random, skipTo }, timeoutMs);
+      await deliverPending({ store, dispatcher, log, redactor: createRedactor(redaction), random, skipTo }, timeoutMs);
       return deliveries();
     },
     async redrive(eventId) {
