@@ -22,11 +22,22 @@ program
   .option('--once', 'run a fixed amount of sample traffic, compare the books, exit', false)
   .option('--data-dir <folder>', 'where the data stands between starts', '.data')
   .option('--config <file>', 'temporal-outbox.config.ts with your handlers')
-  .option('--migrate', 'allow migrations on a database that was named by OUTBOX_DATABASE_URL', false)
+  .option(
+    '--migrate',
+    'allow migrations and API keys of its own in the databases that OUTBOX_DATABASE_URL and AUDIT_DATABASE_URL name',
+    false,
+  )
   .option('--sample', 'allow sample traffic into a database that was named by OUTBOX_DATABASE_URL', false)
+  .option(
+    '--seed <number>',
+    'what the sample application does: the same for the same number',
+    wholeUpTo(2 ** 32 - 1),
+    1,
+  )
+  .option('--start-timeout <seconds>', 'give up starting after this (default: 600 with --once)', wholeUpTo(86_400))
   .addHelpText(
     'after',
-    examples('npm start', 'npm start -- --once', 'OUTBOX_DATABASE_URL=postgres://… outbox dev --migrate'),
+    examples('npm start', 'npm start -- --once --seed 7', 'OUTBOX_DATABASE_URL=postgres://… outbox dev --migrate'),
   )
   .action(async (options: DevOptions) => exitWith(await (await import('../main/dev/run-dev.js')).runDev(options)));
 
@@ -132,6 +143,13 @@ function parseRoles(text: string): Role[] {
   const wrong = roles.find((role) => role !== 'api' && role !== 'relay' && role !== 'worker');
   if (wrong !== undefined) throw new InvalidArgumentError(`expected api, relay or worker, got "${wrong}"`);
   return [...new Set(roles)] as Role[];
+}
+
+function wholeUpTo(maximum: number): (text: string) => number {
+  return (text) => {
+    if (/^\d{1,10}$/.test(text) && Number(text) <= maximum) return Number(text);
+    throw new InvalidArgumentError(`expected a whole number up to ${maximum}, got "${text}"`);
+  };
 }
 
 function exitWith(code: number): void {

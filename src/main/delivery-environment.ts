@@ -26,7 +26,7 @@ import {
 } from '../infrastructure/temporal/search-attributes.js';
 import type { RoleContext } from './role.js';
 import { StartRefusedError } from './start-refused-error.js';
-import { untilItAnswers } from './until-it-answers.js';
+import { untilItAnswers, type WaitOptions } from './until-it-answers.js';
 
 export interface DeliveryEnvironment {
   readonly pool: PgPool;
@@ -44,10 +44,10 @@ export interface DeliveryEnvironment {
 
 export async function openDeliveryEnvironment(
   { settings, log }: RoleContext,
-  environment: Environment,
-  signal: AbortSignal,
+  target: TemporalTarget,
+  wait: Pick<WaitOptions, 'signal' | 'onWaiting'>,
 ): Promise<DeliveryEnvironment> {
-  const target = readTarget(environment);
+  const waiting = { log, ...wait };
   const pool = createPool(requireSetting(settings.databaseUrl, 'OUTBOX_DATABASE_URL'), {
     max: settings.poolSize,
     applicationName: 'temporal-outbox delivery',
@@ -56,24 +56,24 @@ export async function openDeliveryEnvironment(
   const undo: (() => Promise<unknown>)[] = [() => pool.end()];
   try {
     const store = createDeploymentStore(pool);
-    const stored = await untilItAnswers('the outbox database', () => store.readName(), { log, signal });
+    const stored = await untilItAnswers('the outbox database', () => store.readName(), waiting);
     checkDeployment(stored, settings.deployment);
     const hash = policyHash(DEFAULT_POLICY);
-    await untilItAnswers('the outbox database', () => store.storePolicy(hash, DEFAULT_POLICY), { log, signal });
+    await untilItAnswers('the outbox database', () => store.storePolicy(hash, DEFAULT_POLICY), waiting);
 
     const connect = () => {
       installRuntime(log);
       return connectTemporal(target);
     };
-    const connection = await untilItAnswers('Temporal', connect, { log, signal });
+    const connection = await untilItAnswers('Temporal', connect, waiting);
     undo.unshift(() => connection.close());
-    await untilItAnswers('Temporal', () => readNamespaceId(connection, target), { log, signal });
+    await untilItAnswers('Temporal', () => readNamespaceId(connection, target), waiting);
     const { searchAttributes: mode, searchAttributePrefix: prefix } = settings;
     const prepare = () =>
       prepareSearchAttributes(connection, { namespace: target.namespace, prefix, mode }).catch((error: unknown) => {
         throw isAway(error) ? awayError(target.address, error) : error;
       });
-    await untilItAnswers('Temporal', prepare, { log, signal });
+    await untilItAnswers('Temporal', prepare, waiting);
     return {
       pool,
       ping: async () => void (await store.readName()),
@@ -93,7 +93,8 @@ export async function openDeliveryEnvironment(
   }
 }
 
-function readTarget(environment: Environment): TemporalTarget {
+/** @throws ConfigurationError that quotes nothing of the profile file */
+export function readTarget(environment: Environment): TemporalTarget {
   try {
     return readTemporalTarget(environment);
   } catch (error) {
@@ -106,7 +107,7 @@ function readTarget(environment: Environment): TemporalTarget {
 const NOT_MIGRATED = 'the outbox database is not migrated: run `outbox migrate deploy` first';
 
 /** R1: workflow ids and the task queue carry the name, so a wrong one would start every event a second time. */
-function checkDeployment(stored: string | null, configured: string): void {
+export function checkDeployment(stored: string | null, configured: string): void {
   if (stored === configured) return;
   throw new StartRefusedError(
     stored === null

@@ -10,6 +10,8 @@ const PLAIN = new Set([
   'TemporalAwayError',
   'TemporalUnfitError',
   'StoreUnavailableError',
+  'ServerEndedError',
+  'StartTimeoutError',
 ]);
 
 /** Says on standard error why a command ended, and returns its exit code: 78 for a configuration, else 1. */

@@ -5,8 +5,9 @@ import type { OutboxConfig } from '../application/delivery/define-config.js';
 import { startProbeServer } from '../http/probe-server.js';
 import type { Environment } from '../infrastructure/config/load-settings.js';
 import type { Settings } from '../infrastructure/config/settings.js';
+import type { TemporalTarget } from '../infrastructure/temporal/connect-temporal.js';
 import { type Counters, createCounters } from './counters.js';
-import { type DeliveryEnvironment, openDeliveryEnvironment } from './delivery-environment.js';
+import { type DeliveryEnvironment, openDeliveryEnvironment, readTarget } from './delivery-environment.js';
 import { explainListen } from './explain-listen.js';
 import type { RoleContext, RoleName, StartedRole } from './role.js';
 import { runAll } from './run-all.js';
@@ -22,8 +23,12 @@ export interface StartRolesOptions {
   readonly log: Logger;
   /** For Temporal's own variables. */
   readonly environment: Environment;
+  /** In place of what the environment says of Temporal. */
+  readonly temporal?: TemporalTarget;
   /** Gives up a start that waits for something. */
   readonly signal: AbortSignal;
+  /** Told, in a sentence, what a start waits for. */
+  readonly onWaiting?: (sentence: string) => void;
 }
 
 export interface Started extends RunningRoles {
@@ -64,7 +69,7 @@ export async function startRoles(options: StartRolesOptions): Promise<Started> {
     if (roles.includes('api')) started.push(await startApiRole(context));
     options.signal.throwIfAborted();
     if (delivers) {
-      delivery = await openDeliveryEnvironment(context, options.environment, options.signal);
+      delivery = await openDeliveryEnvironment(context, options.temporal ?? readTarget(options.environment), options);
       const deliveryContext = { ...context, delivery };
       if (roles.includes('worker')) started.push(await startWorkerRole(deliveryContext));
       // A signal that came meanwhile has no other reader: not looking here would run on as if it had not come.

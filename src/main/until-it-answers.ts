@@ -3,16 +3,19 @@ import { isIntegrationError } from '../domain/delivery/integration-error.js';
 
 const SAY_AGAIN_MS = 30_000;
 
+export interface WaitOptions {
+  readonly log: Logger;
+  readonly signal: AbortSignal;
+  /** For a person at a terminal: one sentence on what is waited for. */
+  readonly onWaiting?: ((sentence: string) => void) | undefined;
+}
+
 /**
  * Tries until it succeeds, for what may be away for a while at start: 250 ms to 5 s apart, said at once and every half
- * minute. What is wrong rather than away is thrown; an aborted signal throws its reason.
+ * minute, in the log and to `onWaiting`. What is wrong rather than away is thrown; an aborted signal throws its reason.
  */
-export async function untilItAnswers<T>(
-  what: string,
-  attempt: () => Promise<T>,
-  options: { log: Logger; signal: AbortSignal },
-): Promise<T> {
-  const { log, signal } = options;
+export async function untilItAnswers<T>(what: string, attempt: () => Promise<T>, options: WaitOptions): Promise<T> {
+  const { log, signal, onWaiting } = options;
   let saidAt = Number.NEGATIVE_INFINITY;
   for (let pauseMs = 250; ; pauseMs = Math.min(5_000, pauseMs * 2)) {
     signal.throwIfAborted();
@@ -22,6 +25,7 @@ export async function untilItAnswers<T>(
       if (!isAway(error)) throw error;
       if (performance.now() - saidAt >= SAY_AGAIN_MS) {
         log.warn({ waitingFor: what, err: error }, 'start.waiting');
+        onWaiting?.(`waiting for ${what}: ${error.message}`);
         saidAt = performance.now();
       }
     }
@@ -37,7 +41,7 @@ export async function untilItAnswers<T>(
   }
 }
 
-function isAway(error: unknown): boolean {
+function isAway(error: unknown): error is Error {
   if (isIntegrationError(error)) return error.code === 'STORE.UNAVAILABLE';
   return error instanceof Error && error.name === 'TemporalAwayError';
 }

@@ -40,16 +40,25 @@ describe('outbox dev', () => {
     expect(first.printed).toContain('The books agree');
     expect(first.code).toBe(0);
     expect(first.printed).toMatch(/PostgreSQL \(.*\)[\s\S]*Temporal[\s\S]*Migrations[\s\S]*api, relay and worker/);
-    expect(first.printed).toContain('expects   178 events committed, 20 rolled back');
-    expect(first.printed).toContain('journal   178 committed, 20 rolled back');
-    expect(first.printed).toContain('outbox    195 delivered, 3 dead, 0 open (20 imported)');
-    expect(first.printed).toContain('audit log 180 records');
+    expect(first.printed).toContain('expects   with seed 1: 178 events committed, 20 rolled back');
+    expect(first.printed).toContain('expects   an import of 20 lines');
+    expect(first.printed).toContain(
+      'produced  178 events committed, 20 rolled back; import: 20 new, 0 there already\n',
+    );
+    expect(first.printed).toContain('journal   178 committed, 20 rolled back\n');
+    expect(first.printed).toContain(
+      'outbox    175 delivered, 3 dead, 0 open; of the import 20 delivered, 0 dead, 0 open\n',
+    );
+    expect(first.printed).toContain('audit log 180 records\n');
+    expect(first.printed).toContain('partner   15 orders taken, 3 refused\n');
+    expect(first.printed).not.toContain('others');
     expect(first.printed).toMatch(/p50 \d+ ms, p95 \d+ ms, p99 \d+ ms/);
     // biome-ignore lint/suspicious/noControlCharactersInRegex: an escape is what must not be there
     expect(first.stdout).not.toMatch(/\u001b\[/);
     expect(await serversOf(folder)).toEqual([]);
 
-    const second = await runOutboxCli(['dev', '--once', '--data-dir', folder], environment());
+    const second = await runOutboxCli(['dev', '--once', '--data-dir', folder, '--seed', '7'], environment());
+    expect(second.printed).toContain('expects   with seed 7: 178 events committed');
     expect(second.printed).toContain('0 new, 20 there already');
     expect(second.printed).toContain('journal   356 committed, 40 rolled back');
     expect(second.code).toBe(0);

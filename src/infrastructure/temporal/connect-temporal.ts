@@ -14,6 +14,8 @@ export interface TemporalTarget {
   readonly address: string;
   /** `default` unless configured. */
   readonly namespace: string;
+  /** Whether anything names the address; it is Temporal's usual local one otherwise. */
+  readonly named: boolean;
 }
 
 /**
@@ -26,12 +28,19 @@ export function readTemporalTarget(
 ): TemporalTarget {
   const set = Object.entries(environment).filter((entry): entry is [string, string] => entry[1] !== undefined);
   const { connectionOptions, namespace } = loadClientConnectConfig({ overrideEnvVars: Object.fromEntries(set) });
-  const address = overrides.address ?? connectionOptions.address ?? 'localhost:7233';
+  const named = overrides.address ?? (connectionOptions.address || undefined); // empty is unset
+  const address = named ?? 'localhost:7233';
   return {
     connectionOptions: { ...connectionOptions, address },
     address,
     namespace: overrides.namespace ?? namespace ?? 'default',
+    named: named !== undefined,
   };
+}
+
+/** A server of our own: exactly this address and namespace, and nothing of what the user has for other servers. */
+export function plainTemporalTarget(address: string, namespace: string): TemporalTarget {
+  return { connectionOptions: { address }, address, namespace, named: true };
 }
 
 /** One native connection serves the worker and the client: eager starts need them to share it. */

@@ -18,7 +18,8 @@ export async function loadDevSecrets(file: string): Promise<DevSecrets> {
   });
   if (text !== null) return JSON.parse(text) as DevSecrets;
   const made: DevSecrets = {
-    fingerprintKeys: `dev:${randomBytes(32).toString('hex')}`,
+    // An id of its own: another folder's key under the same id would make every resend a conflict.
+    fingerprintKeys: `dev-${randomBytes(4).toString('hex')}:${randomBytes(32).toString('hex')}`,
     auditApiKey: null,
     visitorKey: null,
   };

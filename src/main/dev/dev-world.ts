@@ -9,31 +9,37 @@ import type { OutboxConfig } from '../../application/delivery/define-config.js';
 import { httpHandler } from '../../application/delivery/handlers/http-handler.js';
 import { type Environment, loadSettings } from '../../infrastructure/config/load-settings.js';
 import type { Settings } from '../../infrastructure/config/settings.js';
-import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../infrastructure/embedded/embedded-postgres.js';
+import { startEmbeddedPostgres } from '../../infrastructure/embedded/embedded-postgres.js';
 import { startEmbeddedTemporal } from '../../infrastructure/embedded/embedded-temporal.js';
 import { findTemporal } from '../../infrastructure/embedded/find-temporal.js';
 import { freePort } from '../../infrastructure/embedded/free-port.js';
 import { createAuditApiKeys } from '../../infrastructure/prisma/audit-api-keys.js';
 import { createPool } from '../../infrastructure/prisma/pg-pool.js';
+import { plainTemporalTarget, type TemporalTarget } from '../../infrastructure/temporal/connect-temporal.js';
 import { downloadTemporalCli } from '../../infrastructure/temporal/download-cli.js';
 import { searchAttributeNames } from '../../infrastructure/temporal/search-attributes.js';
+import { readTarget } from '../delivery-environment.js';
 import { runMigrate } from '../migrate.js';
-import { StartRefusedError } from '../start-refused-error.js';
 import { type Started, startRoles } from '../start-roles.js';
+import { checkOutsideDatabases, checkOutsideSettings } from './check-outside.js';
 import { loadDevSecrets, saveDevSecrets } from './dev-secrets.js';
 import type { DevOptions, Undo } from './run-dev.js';
-import { createSampleTables, SAMPLE_PARTNER_KEY } from './sample-application.js';
-import { startSamplePartner } from './sample-partner.js';
+import { createSampleTables } from './sample-application.js';
+import { SAMPLE_PARTNER_KEY, startSamplePartner } from './sample-partner.js';
 
 export interface DevWorld {
   readonly dataDir: string;
+  readonly files: { readonly journal: string; readonly ledger: string };
   readonly settings: Settings;
   readonly outbox: Pool;
   readonly audit: Pool;
   readonly outboxUrl: string;
+  /** Whether the databases are the environment's and not the embedded server's. */
+  readonly outside: boolean;
   readonly roles: Started;
-  readonly apiKey: string;
-  readonly temporal: { readonly address: string; readonly uiUrl: string | null };
+  /** For the person at the terminal; null where the environment names a key. */
+  readonly apiKey: string | null;
+  readonly temporal: { readonly target: TemporalTarget; readonly uiUrl: string | null };
   /** Whether the sample application may write. */
   readonly samples: boolean;
   readonly log: Logger;
@@ -48,12 +54,16 @@ export interface OpenDevWorldOptions {
   readonly signal: AbortSignal;
   /** Gets a step for everything that is started, as it is started. */
   readonly undo: Undo;
+  /** Gets what rejects when something that was started ends by itself. */
+  readonly watch: (failed: Promise<never>) => void;
+  /** Told what is being done, as it is begun. */
+  readonly doing: (what: string) => void;
 }
 
 /** Filled by the steps, in their order. */
 interface Draft {
   environment: Record<string, string | undefined>;
-  apiKey?: string;
+  apiKey?: string | null;
   temporal?: DevWorld['temporal'];
   outbox?: Pool;
   audit?: Pool;
@@ -61,57 +71,68 @@ interface Draft {
   settings?: Settings;
 }
 
-const PORTS = { postgres: 5433, temporal: 7233, temporalUi: 8233, api: 8080, probe: 8081 };
+const PORTS = { postgres: 5433, temporal: 7233, temporalUi: 8233 };
 
 export async function openDevWorld(given: OpenDevWorldOptions): Promise<DevWorld> {
   const { options, dataDir, environment, log, signal } = given;
-  const draft: Draft = { environment: { ...environment } };
-  const outside = environment.OUTBOX_DATABASE_URL !== undefined || environment.AUDIT_DATABASE_URL !== undefined;
-  checkOutside(environment, options);
+  const asked = loadSettings(environment, []);
+  const target = readTarget(environment);
+  const outside = checkOutsideSettings(asked, target.named, options);
   const samples = !outside || options.sample;
+  const draft: Draft = { environment: { ...environment } };
+  const files = { journal: join(dataDir, 'journal.ndjson'), ledger: join(dataDir, 'partner.ndjson') };
 
+  const step = (title: string, work: (note: (line: string) => void) => Promise<void>, enabled = true) => ({
+    title,
+    enabled,
+    task: async (_: Draft, task: { output: string }) => {
+      signal.throwIfAborted();
+      given.doing(title);
+      await work((line) => {
+        given.doing(line);
+        task.output = line; // below the step's title
+      });
+    },
+  });
   const steps = new Listr<Draft>(
     [
-      {
-        title: outside
-          ? 'PostgreSQL: the one that the environment names'
-          : 'PostgreSQL (a few seconds; longer after a crash)',
-        task: async (_, task) => {
-          signal.throwIfAborted();
-          if (!outside) await startPostgres(given, draft, outputOf(task));
+      step(
+        outside ? 'PostgreSQL: the one that the environment names' : 'PostgreSQL (a few seconds; longer after a crash)',
+        async (note) => {
+          if (!outside) await startPostgres(given, draft, note);
           draft.outbox = openPool(draft, 'OUTBOX_DATABASE_URL', given);
           draft.audit = openPool(draft, 'AUDIT_DATABASE_URL', given);
+          if (outside && !options.migrate) await checkOutsideDatabases(asked, draft.outbox);
         },
-      },
-      {
-        title: 'Temporal with its Web UI (a few seconds; about 3 minutes when it has to be built first)',
-        task: async (_, task) => {
-          signal.throwIfAborted();
-          await startTemporal(given, draft, outputOf(task));
+      ),
+      step(
+        target.named
+          ? `Temporal: the server at ${target.address}`
+          : 'Temporal with its Web UI (a few seconds; about 3 minutes when it has to be built first)',
+        async (note) => {
+          draft.temporal = target.named ? { target, uiUrl: null } : await startTemporal(given, asked, note);
         },
-      },
-      {
-        title: 'Migrations',
-        enabled: !outside || options.migrate,
-        task: async (_, task) => {
-          signal.throwIfAborted();
+      ),
+      step(
+        'Migrations',
+        async (note) => {
           const { text } = await runMigrate({
             command: 'deploy',
             outboxUrl: draft.environment.OUTBOX_DATABASE_URL,
             auditUrl: draft.environment.AUDIT_DATABASE_URL,
             deployment: environment.OUTBOX_DEPLOYMENT,
           });
-          task.output = text.replaceAll('\n', '; ');
+          note(text.replaceAll('\n', '; '));
         },
-      },
-      {
-        title: 'api, relay and worker',
-        task: async (_, task) => {
-          signal.throwIfAborted();
-          await startRolesOfDev(given, draft, samples);
-          task.output = `listening on port ${draft.roles?.apiPort}`;
-        },
-      },
+        !outside || options.migrate,
+      ),
+      step('api, relay and worker', async (note) => {
+        const { keyId } = await giveKeys(given, asked, draft, outside);
+        // A queue of its own on a server that others use: their workers would look for these events in their database.
+        if (!outside && target.named) draft.environment.OUTBOX_TASK_QUEUE = `outbox-${keyId}`;
+        await startRolesOfDev(given, draft, { samples, ledger: files.ledger, note });
+        note(`listening on port ${draft.roles?.apiPort}`);
+      }),
     ],
     {
       renderer: 'default',
@@ -123,38 +144,19 @@ export async function openDevWorld(given: OpenDevWorldOptions): Promise<DevWorld
   await steps.run();
   const { settings, outbox, audit, roles, apiKey, temporal } = draft as Required<Draft>;
   const outboxUrl = draft.environment.OUTBOX_DATABASE_URL as string;
-  return { dataDir, settings, outbox, audit, outboxUrl, roles, apiKey, temporal, samples, log };
+  return { dataDir, files, settings, outbox, audit, outboxUrl, outside, roles, apiKey, temporal, samples, log };
 }
 
-/** Lines below the step's title. */
-function outputOf(task: { output: string }): (line: string) => void {
-  return (line) => {
-    task.output = line;
-  };
-}
-
-/** An outside database is touched only as far as the options say. */
-function checkOutside(environment: Environment, options: DevOptions): void {
-  const named = ['OUTBOX_DATABASE_URL', 'AUDIT_DATABASE_URL'].filter((name) => environment[name] !== undefined);
-  if (named.length === 1) {
-    throw new StartRefusedError(
-      `${named[0]} is set alone: set both database URLs, or none to use the embedded PostgreSQL`,
-    );
-  }
-  if (named.length === 2 && options.once && !options.sample) {
-    throw new StartRefusedError(
-      '--once writes sample traffic: allow it on the database that the environment names with --sample',
-    );
-  }
-}
-
-async function startPostgres({ dataDir, undo }: OpenDevWorldOptions, draft: Draft, note: (line: string) => void) {
-  const postgres: EmbeddedPostgres = await startEmbeddedPostgres({
+async function startPostgres(given: OpenDevWorldOptions, draft: Draft, note: (line: string) => void) {
+  const { dataDir, undo, watch, signal } = given;
+  const postgres = await startEmbeddedPostgres({
     dataDir: join(dataDir, 'postgres'),
     port: PORTS.postgres,
+    signal,
     note,
   });
   undo.push(() => postgres.stop());
+  watch(postgres.failed);
   for (const name of ['outbox', 'audit']) await postgres.createDatabase(name);
   draft.environment.OUTBOX_DATABASE_URL = postgres.url('outbox');
   draft.environment.AUDIT_DATABASE_URL = postgres.url('audit');
@@ -170,15 +172,16 @@ function openPool(draft: Draft, variable: string, { undo, log }: OpenDevWorldOpt
   return pool;
 }
 
-async function startTemporal(given: OpenDevWorldOptions, draft: Draft, note: (line: string) => void): Promise<void> {
-  const { environment, dataDir, undo } = given;
-  const configured = environment.TEMPORAL_ADDRESS;
-  if (configured !== undefined) {
-    draft.temporal = { address: configured, uiUrl: null };
-    return;
-  }
-  const cli = await findTemporal({ environment, download: downloadTemporalCli, note });
-  const { searchAttributePrefix } = loadSettings(environment, []);
+async function startTemporal(
+  { environment, dataDir, undo, watch, signal }: OpenDevWorldOptions,
+  { searchAttributePrefix }: Settings,
+  note: (line: string) => void,
+): Promise<DevWorld['temporal']> {
+  const leftAside = ['TEMPORAL_API_KEY', 'TEMPORAL_NAMESPACE', 'TEMPORAL_PROFILE', 'TEMPORAL_TLS'].filter(
+    (name) => environment[name],
+  );
+  if (leftAside.length > 0) note(`no address of a Temporal server is named: ${leftAside.join(', ')} left aside`);
+  const cli = await findTemporal({ environment, download: downloadTemporalCli, signal, note });
   const temporal = await startEmbeddedTemporal({
     cli,
     dbFile: join(dataDir, 'temporal.db'),
@@ -186,65 +189,84 @@ async function startTemporal(given: OpenDevWorldOptions, draft: Draft, note: (li
     port: PORTS.temporal,
     uiPort: PORTS.temporalUi,
     searchAttributes: Object.values(searchAttributeNames(searchAttributePrefix)),
+    signal,
     note,
   });
   undo.push(() => temporal.stop());
-  draft.environment.TEMPORAL_ADDRESS = temporal.address;
-  draft.environment.TEMPORAL_NAMESPACE = 'default';
-  draft.temporal = { address: temporal.address, uiUrl: temporal.uiUrl };
+  watch(temporal.failed);
+  return { target: plainTemporalTarget(temporal.address, 'default'), uiUrl: temporal.uiUrl };
 }
 
-async function startRolesOfDev(given: OpenDevWorldOptions, draft: Draft, samples: boolean): Promise<void> {
-  const { dataDir, environment, config, log, signal, undo } = given;
-  const secretsFile = join(dataDir, 'secrets.json');
-  let secrets = await loadDevSecrets(secretsFile);
+/**
+ * The keys of the audit log. On databases of its own dev has its own, whatever the environment names for another audit log;
+ * on outside ones what the environment names is taken, and what it leaves out is made (which `--migrate` has allowed).
+ */
+async function giveKeys(
+  { dataDir }: OpenDevWorldOptions,
+  asked: Settings,
+  draft: Draft,
+  outside: boolean,
+): Promise<{ keyId: string | undefined }> {
+  const file = join(dataDir, 'secrets.json');
+  let secrets = await loadDevSecrets(file);
+  const named = outside && asked.auditApiKey !== undefined;
   const keys = createAuditApiKeys(draft.audit as Pool);
-  if (environment.OUTBOX_AUDIT_API_KEY === undefined && !(await keyStands(draft, secrets.auditApiKey))) {
+  if (!named && !(await keyStands(keys, secrets.auditApiKey))) {
     const worker = await createApiKey({ keys })({
       name: 'outbox dev: worker',
       scopes: ['audit:write:any-tenant', 'audit:write'],
     });
     const visitor = await createApiKey({ keys })({ name: 'outbox dev: you', scopes: ['audit:write', 'audit:read'] });
     secrets = { ...secrets, auditApiKey: worker.secret, visitorKey: visitor.secret };
-    await saveDevSecrets(secretsFile, secrets);
+    await saveDevSecrets(file, secrets);
   }
-  const apiPort = await freePort(Number(environment.OUTBOX_API_PORT ?? PORTS.api));
-  const probeWanted = Number(environment.OUTBOX_PROBE_PORT ?? PORTS.probe);
+  if (!named) draft.environment.OUTBOX_AUDIT_API_KEY = secrets.auditApiKey ?? undefined;
+  if (!outside || asked.auditFingerprintKeys === undefined) {
+    draft.environment.AUDIT_FINGERPRINT_KEYS = secrets.fingerprintKeys;
+  }
+  if (!outside) delete draft.environment.OUTBOX_AUDIT_URL;
+  draft.apiKey = named ? null : secrets.visitorKey;
+  return { keyId: secrets.fingerprintKeys.split(':')[0] };
+}
+
+/** The kept key may be of an audit database that is gone. */
+async function keyStands(keys: ReturnType<typeof createAuditApiKeys>, secret: string | null): Promise<boolean> {
+  const prefix = secret === null ? null : apiKeyPrefix(secret);
+  return prefix !== null && (await keys.findByPrefix(prefix)) !== null;
+}
+
+async function startRolesOfDev(
+  { config, log, signal, undo, watch, environment }: OpenDevWorldOptions,
+  draft: Draft,
+  { samples, ledger, note }: { samples: boolean; ledger: string; note: (line: string) => void },
+): Promise<void> {
+  const wanted = loadSettings(environment, []);
+  const apiPort = await freePort(wanted.apiPort);
   // The api listens only later: its port is still free to everybody who asks.
-  const probePort = await freePort(probeWanted, apiPort);
-  draft.environment = {
-    AUDIT_FINGERPRINT_KEYS: secrets.fingerprintKeys,
-    OUTBOX_AUDIT_API_KEY: secrets.auditApiKey ?? undefined,
-    ...draft.environment,
-    OUTBOX_API_PORT: String(apiPort),
-    OUTBOX_PROBE_PORT: String(probePort),
-    OUTBOX_AUDIT_URL: environment.OUTBOX_AUDIT_URL ?? `http://127.0.0.1:${apiPort}`,
-  };
+  const probePort = await freePort(wanted.probePort, apiPort);
+  draft.environment.OUTBOX_API_PORT = String(apiPort);
+  draft.environment.OUTBOX_PROBE_PORT = String(probePort);
+  draft.environment.OUTBOX_AUDIT_URL ||= `http://127.0.0.1:${apiPort}`;
   draft.settings = loadSettings(draft.environment, ['api', 'relay', 'worker']);
-  draft.apiKey = secrets.visitorKey ?? '(the one that you named in OUTBOX_AUDIT_API_KEY)';
 
   const handlers = [...(config.handlers ?? [])];
   if (samples) {
-    const partner = await startSamplePartner();
+    const partner = await startSamplePartner(ledger);
     undo.push(() => partner.close());
     handlers.push(httpHandler({ routingKey: SAMPLE_PARTNER_KEY, url: partner.url }));
     await createSampleTables(draft.outbox as Pool);
   }
-  draft.roles = await startRoles({
+  const roles = await startRoles({
     roles: ['api', 'relay', 'worker'],
     settings: draft.settings,
     config: { ...config, handlers },
     log,
     environment: draft.environment,
+    temporal: (draft.temporal as DevWorld['temporal']).target,
     signal,
+    onWaiting: note,
   });
-  const { roles } = draft;
+  draft.roles = roles;
   undo.push(() => roles.stop());
-}
-
-/** The kept key may be of an audit database that is gone. */
-async function keyStands(draft: Draft, secret: string | null): Promise<boolean> {
-  if (secret === null) return false;
-  const prefix = apiKeyPrefix(secret);
-  return prefix !== null && (await createAuditApiKeys(draft.audit as Pool).findByPrefix(prefix)) !== null;
+  watch(roles.failed);
 }

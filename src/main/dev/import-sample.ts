@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { runImport } from '../import.js';
@@ -10,6 +11,24 @@ export interface SampleImport {
   readonly replayed: number;
   readonly refused: number;
 }
+
+/** An event of the sample file, by what the file itself says. */
+export interface SampleLine {
+  readonly tenant: string;
+  readonly source: string;
+  readonly sourceEventId: string;
+}
+
+/** What the import has to bring into the outbox, read without the code that imports. */
+export async function readSampleLines(): Promise<SampleLine[]> {
+  const lines = (await readFile(sampleFile(), 'utf8')).split('\n').filter((line) => line.trim() !== '');
+  return lines.map((line) => {
+    const { eventSource, eventID } = JSON.parse(line) as { eventSource: string; eventID: string };
+    return { tenant: TENANT, source: eventSource, sourceEventId: eventID };
+  });
+}
+
+const TENANT = 'acme';
 
 /** Imports the sample file that the package brings, as `outbox import --mapping cloudtrail` does. */
 export async function importSampleEvents(world: DevWorld, signal: AbortSignal): Promise<SampleImport> {
@@ -24,7 +43,7 @@ export async function importSampleEvents(world: DevWorld, signal: AbortSignal): 
     file: sampleFile(),
     mapping: 'cloudtrail',
     outboxUrl: world.outboxUrl,
-    tenant: 'acme',
+    tenant: TENANT,
     json: true,
     isTTY: false,
     out,

@@ -6,6 +6,7 @@
 import { createReadStream } from 'node:fs';
 import { appendFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
+import type { PartnerOrder } from './sample-partner.js';
 
 export type Expectation = 'delivered' | 'dead';
 
@@ -15,6 +16,8 @@ export interface JournalEntry {
   readonly kind: 'intent' | 'committed' | 'rolledBack';
   readonly ids: readonly string[];
   readonly expect: Expectation;
+  /** What its one event is to do at the partner's, where it goes there. */
+  readonly partner?: PartnerOrder | undefined;
 }
 
 export interface Journal {
@@ -29,15 +32,15 @@ export function openJournal(file: string, run: string): Journal {
 
 export interface JournalBooks {
   /** Committed ids, with the time after COMMIT (milliseconds) and what must become of them. */
-  readonly committed: ReadonlyMap<string, { readonly at: number; readonly expect: Expectation; readonly run: string }>;
-  readonly rolledBack: ReadonlySet<string>;
+  readonly committed: ReadonlyMap<string, JournalEntry>;
+  readonly rolledBack: ReadonlyMap<string, JournalEntry>;
   readonly inDoubt: ReadonlySet<string>;
 }
 
 /** Reads the whole journal; a last line that was cut by a kill is left out (its intent stands on the line before). */
 export async function readJournal(file: string): Promise<JournalBooks> {
-  const committed = new Map<string, { at: number; expect: Expectation; run: string }>();
-  const rolledBack = new Set<string>();
+  const committed = new Map<string, JournalEntry>();
+  const rolledBack = new Map<string, JournalEntry>();
   const inDoubt = new Set<string>();
   for await (const line of createInterface({ input: createReadStream(file) })) {
     const entry = parseLine(line);
@@ -45,8 +48,8 @@ export async function readJournal(file: string): Promise<JournalBooks> {
     for (const id of entry.ids) {
       if (entry.kind === 'intent') inDoubt.add(id);
       else inDoubt.delete(id);
-      if (entry.kind === 'committed') committed.set(id, { at: entry.at, expect: entry.expect, run: entry.run });
-      if (entry.kind === 'rolledBack') rolledBack.add(id);
+      if (entry.kind === 'committed') committed.set(id, entry);
+      if (entry.kind === 'rolledBack') rolledBack.set(id, entry);
     }
   }
   return { committed, rolledBack, inDoubt };

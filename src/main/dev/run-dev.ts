@@ -18,12 +18,17 @@ import { openDevWorld } from './dev-world.js';
 import { runOnce } from './run-once.js';
 import { runSampleTraffic } from './sample-traffic.js';
 import { sayWhereToLook } from './say-where-to-look.js';
+import { watchFailures } from './watch-failures.js';
 
 export interface DevOptions {
   readonly once: boolean;
+  /** Seconds; left out: `--once` gives up after ten minutes, otherwise a start waits as long as it takes. */
+  readonly startTimeout?: number;
+  /** Of what the sample application does. */
+  readonly seed: number;
   readonly dataDir: string;
   readonly config?: string;
-  /** Allows migrations on a database that the environment names. */
+  /** Allows what dev writes of its own accord to a database that the environment names: migrations, API keys. */
   readonly migrate: boolean;
   /** Allows sample traffic into a database that the environment names. */
   readonly sample: boolean;
@@ -39,24 +44,53 @@ export async function runDev(options: DevOptions): Promise<number> {
   const log = openLog(dataDir, environment, config);
   await takeFolder(dataDir);
   const starting = abortOnSignal();
+  const failure = watchFailures();
+  const signal = AbortSignal.any([starting.signal, failure.signal]);
+  const deadline = failure.startDeadline(options.startTimeout ?? (options.once ? ONCE_START_SECONDS : null));
   const undo: Undo = [];
   try {
-    const world = await openDevWorld({ options, dataDir, environment, config, log, signal: starting.signal, undo });
-    starting.signal.throwIfAborted();
-    if (options.once) return await runOnce(world, starting.signal);
-    const traffic = world.samples ? runSampleTraffic(world) : null;
+    const { watch } = failure;
+    const { doing } = deadline;
+    const world = await openDevWorld({ options, dataDir, environment, config, log, signal, undo, watch, doing });
+    deadline.met();
+    signal.throwIfAborted();
+    if (options.once) return await runOnce(world, { seed: options.seed, signal });
+    const traffic = world.samples ? runSampleTraffic(world, options.seed) : null;
     if (traffic !== null) undo.push(() => traffic.stop());
-    sayWhereToLook(world, process.stdout);
+    sayWhereToLook(world, options.seed, process.stdout);
     starting.release();
-    return await runUntilSignal({ stop: () => unwind(undo), failed: world.roles.failed }, { graceMs: 60_000, log });
+    return await runUntilSignal({ stop: () => stopRunning(undo, failure), failed: failure.failed }, { graceMs, log });
   } catch (error) {
+    // A connection that breaks is told sooner than the end of the server behind it, which is the reason.
+    const reason = await failure.reasonWithin(starting.signal.aborted || undo.length === 0 ? 0 : 1_000);
+    if (reason !== null) throw reason;
     if (!starting.signal.aborted) throw error;
-    process.stdout.write('interrupted: stopping what was started\n');
+    say('Interrupted: stopping what was started.');
     return 130;
   } finally {
-    await unwind(undo);
+    deadline.met(); // or not: what follows is the stop
+    await unwind(undo).catch((err: unknown) => {
+      log.error({ err }, 'process.stop_failed');
+      process.stderr.write(`outbox dev: not everything stopped in order, see ${join(dataDir, 'outbox.log')}\n`);
+    });
     starting.release();
   }
+}
+
+/** With three minutes for a Temporal CLI that has to be built, on a slow machine more. */
+const ONCE_START_SECONDS = 600;
+const graceMs = 60_000;
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+async function stopRunning(undo: Undo, failure: ReturnType<typeof watchFailures>): Promise<void> {
+  const reason = failure.signal.reason as Error | undefined;
+  if (reason !== undefined) process.stderr.write(`outbox dev: ${reason.message}\n`);
+  say('Stopping everything in order (Ctrl-C again: at once).');
+  await unwind(undo);
+  say('Stopped. The next start finds the same data.');
 }
 
 /** What to do, last first, to leave nothing running. */

@@ -3,48 +3,56 @@
  * returns 0 only if they agree.
  */
 import { randomUUID } from 'node:crypto';
-import { join } from 'node:path';
-import { type Comparison, compareBooks } from './compare-books.js';
+import { type Accounts, type Comparison, compareBooks, countOpen, type Tally } from './compare-books.js';
 import type { DevWorld } from './dev-world.js';
-import { importSampleEvents } from './import-sample.js';
-import { openJournal, readJournal } from './journal.js';
-import { runSampleTransaction, SAMPLE_KINDS, SAMPLE_OUTCOMES, type SampleKind } from './sample-application.js';
+import { importSampleEvents, readSampleLines, type SampleImport, type SampleLine } from './import-sample.js';
+import { type JournalBooks, openJournal, readJournal } from './journal.js';
+import { expectedNumbers, produceSamples, type SampleNumbers } from './produce-samples.js';
+import { readLedger } from './sample-partner.js';
+import { seededRandom } from './seeded-random.js';
 
-const TRANSACTIONS: Readonly<Record<SampleKind, number>> = {
-  signIn: 60,
-  placeOrder: 40,
-  bill: 30,
-  refusedPayment: 20,
-  export: 15,
-  refusedExport: 3,
-};
 const LANDING_DEADLINE_MS = 5 * 60_000;
 const SAY_EVERY_MS = 2_000;
 
-export async function runOnce(world: DevWorld, signal: AbortSignal): Promise<number> {
-  const say = (line: string) => process.stdout.write(`${line}\n`);
+export async function runOnce(
+  world: DevWorld,
+  options: { readonly seed: number; readonly signal: AbortSignal },
+): Promise<number> {
+  const { seed, signal } = options;
+  const say = (line: string) => void process.stdout.write(`${line}\n`);
   const expected = expectedNumbers();
+  const lines = await readSampleLines();
   say('');
   say(
-    `expects   ${expected.committed} events committed, ${expected.rolledBack} rolled back; of the committed ` +
-      `${expected.delivered} delivered and ${expected.dead} refused by the sample partner (dead letters); and an import`,
+    `expects   with seed ${seed}: ${expected.committed} events committed, ${expected.rolledBack} rolled back; of the ` +
+      `committed ${expected.delivered} delivered, ${expected.dead} refused by the sample partner (dead letters)`,
   );
-  const run = randomUUID();
-  const file = join(world.dataDir, 'journal.ndjson');
-  await produce(world, { run, file, signal });
-  const imported = await importSampleEvents(world, signal);
-  say(`produced  ${expected.committed} events; import: ${imported.imported} new, ${imported.replayed} there already`);
+  say(`expects   an import of ${lines.length} lines, each of them one event, new or there already`);
 
-  const comparison = await waitForLanding(world, { run, file, signal, say });
-  report(comparison, say);
-  const journal = await readJournal(file);
-  const own = [...journal.committed.values()].filter((entry) => entry.run === run);
-  const problems = [...comparison.problems];
-  if (own.length !== expected.committed)
-    problems.push(`expected ${expected.committed} committed events, the journal has ${own.length}`);
-  if (imported.refused > 0) problems.push(`the import refused ${imported.refused} lines`);
-  if (comparison.open > 0)
-    problems.push(`${comparison.open} events have not landed within ${LANDING_DEADLINE_MS / 60_000} minutes`);
+  const run = randomUUID();
+  const journal = openJournal(world.files.journal, run);
+  await produceSamples(
+    { pool: world.outbox, journal, random: seededRandom(seed) },
+    { signal, afterRound: () => world.roles.hint() },
+  );
+  const imported = await importSampleEvents(world, signal);
+  const books = await readJournal(world.files.journal);
+  const produced = numbersOf(books, run);
+  say(
+    `produced  ${produced.committed} events committed, ${produced.rolledBack} rolled back; ` +
+      `import: ${imported.imported} new, ${imported.replayed} there already`,
+  );
+
+  await waitForLanding(world, { journal: books, lines, signal, say });
+  const accounts: Accounts = { journal: books, lines, ledger: await readLedger(world.files.ledger) };
+  const found = await compareBooks({ outbox: world.outbox, audit: world.audit }, accounts, run);
+  report(found, books, produced, say);
+  const problems = [
+    ...compareNumbers(expected, produced),
+    ...compareImport(lines, imported),
+    ...openProblems(found),
+    ...found.problems,
+  ];
   for (const problem of problems.slice(0, 20)) say(`PROBLEM   ${problem}`);
   if (problems.length > 20) say(`PROBLEM   and ${problems.length - 20} more`);
   say(
@@ -55,52 +63,53 @@ export async function runOnce(world: DevWorld, signal: AbortSignal): Promise<num
   return problems.length === 0 ? 0 : 1;
 }
 
-function expectedNumbers() {
-  const numbers = { committed: 0, rolledBack: 0, delivered: 0, dead: 0 };
-  for (const kind of SAMPLE_KINDS) {
-    const { events, commits, expect } = SAMPLE_OUTCOMES[kind];
-    const count = events * TRANSACTIONS[kind];
-    if (!commits) numbers.rolledBack += count;
-    else {
-      numbers.committed += count;
-      numbers[expect] += count;
-    }
-  }
-  return numbers;
+/** What the journal says that this run did. */
+function numbersOf(journal: JournalBooks, run: string): SampleNumbers {
+  const ofRun = [...journal.committed.values()].filter((entry) => entry.run === run);
+  const expecting = (expect: 'delivered' | 'dead') => ofRun.filter((entry) => entry.expect === expect).length;
+  return {
+    committed: ofRun.length,
+    rolledBack: [...journal.rolledBack.values()].filter((entry) => entry.run === run).length,
+    delivered: expecting('delivered'),
+    dead: expecting('dead'),
+  };
 }
 
-async function produce(world: DevWorld, { run, file, signal }: { run: string; file: string; signal: AbortSignal }) {
-  const journal = openJournal(file, run);
-  const left = { ...TRANSACTIONS };
-  for (let more = true; more; ) {
-    more = false;
-    for (const kind of SAMPLE_KINDS) {
-      if (left[kind] === 0) continue;
-      left[kind] -= 1;
-      more = true;
-      signal.throwIfAborted();
-      await runSampleTransaction({ pool: world.outbox, journal, random: Math.random }, kind);
-    }
-    world.roles.hint();
-  }
+function compareNumbers(expected: SampleNumbers, produced: SampleNumbers): string[] {
+  const names = ['committed', 'rolledBack', 'delivered', 'dead'] as const;
+  return names
+    .filter((name) => expected[name] !== produced[name])
+    .map((name) => `${name}: ${expected[name]} events expected of this run, ${produced[name]} in the journal`);
+}
+
+function compareImport(lines: readonly SampleLine[], imported: SampleImport): string[] {
+  const sum = imported.imported + imported.replayed;
+  if (sum === lines.length && imported.refused === 0) return [];
+  return [
+    `the import: ${lines.length} lines expected to be in, ${imported.imported} are new and ${imported.replayed} were ` +
+      `there already, ${imported.refused} refused`,
+  ];
+}
+
+function openProblems({ own, imported }: Comparison): string[] {
+  const open = own.open + imported.open;
+  return open === 0 ? [] : [`${open} events have not landed within ${LANDING_DEADLINE_MS / 60_000} minutes`];
 }
 
 async function waitForLanding(
   world: DevWorld,
-  { run, file, signal, say }: { run: string; file: string; signal: AbortSignal; say: (line: string) => void },
-): Promise<Comparison> {
+  {
+    signal,
+    say,
+    ...accounts
+  }: { journal: JournalBooks; lines: readonly SampleLine[]; signal: AbortSignal; say: (line: string) => void },
+): Promise<void> {
   const deadline = performance.now() + LANDING_DEADLINE_MS;
   let saidAt = performance.now();
   for (;;) {
     signal.throwIfAborted();
-    const { rows } = await world.outbox.query<{ open: number }>(
-      "SELECT count(*)::int AS open FROM outbox.delivery WHERE status IN ('PENDING', 'STARTED')",
-    );
-    const open = rows[0]?.open ?? 0;
-    if (open === 0 || performance.now() > deadline) {
-      const ownSource = `outbox:${world.settings.deployment}`;
-      return compareBooks({ outbox: world.outbox, audit: world.audit }, await readJournal(file), { ownSource, run });
-    }
+    const open = await countOpen(world.outbox, accounts);
+    if (open === 0 || performance.now() > deadline) return;
     if (performance.now() - saidAt > SAY_EVERY_MS) {
       say(`waiting   ${open} events are on their way`);
       saidAt = performance.now();
@@ -109,15 +118,24 @@ async function waitForLanding(
   }
 }
 
-function report(found: Comparison, say: (line: string) => void): void {
+function report(found: Comparison, journal: JournalBooks, produced: SampleNumbers, say: (line: string) => void): void {
+  const { committed, rolledBack, inDoubt } = journal;
+  const earlier = committed.size > produced.committed ? ', of all runs on this data' : '';
   say(
-    `journal   ${found.committed} committed, ${found.rolledBack} rolled back` +
-      (found.inDoubt > 0 ? `, ${found.inDoubt} in doubt (a process died in COMMIT)` : ''),
+    `journal   ${committed.size} committed, ${rolledBack.size} rolled back${earlier}` +
+      (inDoubt.size > 0 ? `; ${inDoubt.size} in doubt (a process died in COMMIT)` : ''),
   );
-  say(`outbox    ${found.delivered} delivered, ${found.dead} dead, ${found.open} open (${found.imported} imported)`);
+  say(`outbox    ${tallyText(found.own)}; of the import ${tallyText(found.imported)}`);
+  const others = Object.values(found.others).reduce((sum: number, n: number) => sum + n, 0);
+  if (others > 0) say(`others    ${others} appended by somebody else: ${tallyText(found.others)}`);
   say(`audit log ${found.records} records`);
+  say(`partner   ${found.partner.taken} orders taken, ${found.partner.refused} refused`);
   if (found.latencyMs !== null) {
     const { p50, p95, p99 } = found.latencyMs;
     say(`commit to record, this run: p50 ${p50} ms, p95 ${p95} ms, p99 ${p99} ms`);
   }
+}
+
+function tallyText({ delivered, dead, open, other }: Tally): string {
+  return `${delivered} delivered, ${dead} dead, ${open} open${other > 0 ? `, ${other} in another state` : ''}`;
 }

@@ -3,8 +3,10 @@
  * with its events in one transaction, some of them rolled back. Its tables stand in a PostgreSQL schema of their own.
  */
 import type { Pool, PoolClient } from 'pg';
+import type { NewOutboxEvent } from '../../application/delivery/new-outbox-event.js';
 import { recordEvents } from '../../infrastructure/prisma/record-event.js';
 import type { Expectation, Journal } from './journal.js';
+import { type PartnerOrder, SAMPLE_PARTNER_KEY } from './sample-partner.js';
 
 const SCHEMA = `
 CREATE SCHEMA IF NOT EXISTS sample;
@@ -34,7 +36,10 @@ export async function createSampleTables(pool: Pool): Promise<void> {
   await pool.query(SCHEMA);
 }
 
-/** Runs one transaction of the sample application and writes its journal lines. `random`: [0, 1). */
+/**
+ * Runs one transaction of the sample application and writes its journal lines. What it does hangs on `kind` and `random`
+ * ([0, 1)) alone, but for the ids of events.
+ */
 export async function runSampleTransaction(
   deps: { pool: Pool; journal: Journal; random: () => number },
   kind: SampleKind,
@@ -43,10 +48,10 @@ export async function runSampleTransaction(
   const client = await deps.pool.connect();
   try {
     await client.query('BEGIN');
-    const ids = await TRANSACTIONS[kind](client, deps.random);
-    await deps.journal.write({ kind: 'intent', ids, expect });
+    const { ids, partner } = await TRANSACTIONS[kind](client, deps.random);
+    await deps.journal.write({ kind: 'intent', ids, expect, partner });
     await client.query(commits ? 'COMMIT' : 'ROLLBACK');
-    await deps.journal.write({ kind: commits ? 'committed' : 'rolledBack', ids, expect });
+    await deps.journal.write({ kind: commits ? 'committed' : 'rolledBack', ids, expect, partner });
   } catch (error) {
     // The events stay in doubt in the journal: the connection may have died after COMMIT was sent.
     await client.query('ROLLBACK').catch(() => {});
@@ -56,7 +61,11 @@ export async function runSampleTransaction(
   }
 }
 
-type Work = (client: PoolClient, random: () => number) => Promise<readonly string[]>;
+interface Done {
+  readonly ids: readonly string[];
+  readonly partner?: PartnerOrder;
+}
+type Work = (client: PoolClient, random: () => number) => Promise<Done>;
 
 const TRANSACTIONS: Readonly<Record<SampleKind, Work>> = {
   async signIn(client, random) {
@@ -66,7 +75,7 @@ const TRANSACTIONS: Readonly<Record<SampleKind, Work>> = {
        ON CONFLICT (id) DO UPDATE SET last_sign_in = excluded.last_sign_in`,
       [`${tenant}-${person}`, tenant],
     );
-    return recordEvents(client, [
+    return append(client, [
       {
         eventName: 'auth.user.signed_in.v1',
         eventType: 'AUTH',
@@ -88,7 +97,7 @@ const TRANSACTIONS: Readonly<Record<SampleKind, Work>> = {
     );
     const invoiceId = String(invoice.rows[0]?.id);
     const common = { eventType: 'BILLING', aggregate: { type: 'invoice', id: invoiceId }, tenantId: tenant };
-    return recordEvents(client, [
+    return append(client, [
       { ...common, eventName: 'billing.invoice.issued.v1', payload: { userId: person, orderId: order, totalCents } },
       { ...common, eventName: 'billing.payment.captured.v1', payload: { userId: person, invoiceId, totalCents } },
     ]);
@@ -98,11 +107,11 @@ const TRANSACTIONS: Readonly<Record<SampleKind, Work>> = {
   refusedExport: (client, random) => exportOrder(client, random, 0),
 };
 
-async function placeOrder(client: PoolClient, random: () => number): Promise<readonly string[]> {
+async function placeOrder(client: PoolClient, random: () => number): Promise<Done> {
   const { tenant, person } = someone(random);
   const totalCents = 100 + Math.floor(random() * 50_000);
   const order = await insertOrder(client, tenant, person, totalCents, 'placed');
-  return recordEvents(client, [
+  return append(client, [
     {
       eventName: 'order.order.placed.v1',
       eventType: 'ORDER',
@@ -113,10 +122,10 @@ async function placeOrder(client: PoolClient, random: () => number): Promise<rea
   ]);
 }
 
-async function exportOrder(client: PoolClient, random: () => number, items: number): Promise<readonly string[]> {
+async function exportOrder(client: PoolClient, random: () => number, items: number): Promise<Done> {
   const { tenant, person } = someone(random);
   const order = await insertOrder(client, tenant, person, items * 1_000, 'exported');
-  return recordEvents(client, [
+  const done = await append(client, [
     {
       eventName: 'order.order.exported.v1',
       eventType: 'ORDER',
@@ -126,10 +135,12 @@ async function exportOrder(client: PoolClient, random: () => number, items: numb
       payload: { userId: person, items },
     },
   ]);
+  return { ...done, partner: { order, items } };
 }
 
-/** The routing key of the sample's second destination. */
-export const SAMPLE_PARTNER_KEY = 'sample.partner';
+async function append(client: PoolClient, events: readonly NewOutboxEvent[]): Promise<Done> {
+  return { ids: await recordEvents(client, events) };
+}
 
 async function insertOrder(client: PoolClient, tenant: string, customer: string, totalCents: number, status: string) {
   const { rows } = await client.query<{ id: string }>(

@@ -2,16 +2,17 @@ import type { Writable } from 'node:stream';
 import type { DevWorld } from './dev-world.js';
 
 /** What a person needs next: where to look and what to try. */
-export function sayWhereToLook(world: DevWorld, out: Writable): void {
+export function sayWhereToLook(world: DevWorld, seed: number, out: Writable): void {
   const { roles, temporal, apiKey, dataDir, settings } = world;
   const api = `http://127.0.0.1:${roles.apiPort}`;
   const lines = [
     '',
-    `Temporal Web UI   ${temporal.uiUrl === null ? `(of the server at ${temporal.address})` : `${temporal.uiUrl}/namespaces/default/workflows`}`,
+    `Temporal Web UI   ${temporal.uiUrl === null ? `(of the server at ${temporal.target.address})` : `${temporal.uiUrl}/namespaces/default/workflows`}`,
     `Audit log API     ${api}/integration/v1/audit/logs`,
-    `API key           ${apiKey}`,
+    `API key           ${apiKey ?? '(one of yours for this audit log: outbox keys create)'}`,
     `Deployment        ${settings.deployment}`,
-    `Outbox database   psql ${world.outboxUrl}`,
+    // Whoever named an outside one knows its password; a terminal's history need not.
+    `Outbox database   ${world.outside ? '(the one in OUTBOX_DATABASE_URL)' : `psql ${world.outboxUrl}`}`,
     `Data and log      ${dataDir} (outbox.log)`,
     '',
     'Try a record of your own (KEY is the key above):',
@@ -21,7 +22,7 @@ export function sayWhereToLook(world: DevWorld, out: Writable): void {
       `"actor":{"type":"user","id":"me"},"targets":[]}'`,
     '',
     world.samples
-      ? 'Sample traffic runs, about two events a second. Ctrl-C stops everything in order.'
+      ? `Sample traffic runs (seed ${seed}), about two events a second. Ctrl-C stops everything in order.`
       : 'Ctrl-C stops everything in order.',
     '',
   ];

@@ -1,0 +1,13 @@
+/**
+ * Numbers in [0, 1) that are the same for the same seed (mulberry32, 32 bits of state): what the sample application does can
+ * be done again. For nothing that must be hard to guess.
+ */
+export function seededRandom(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
