@@ -25,7 +25,7 @@ beforeAll(async () => {
   deployment = await createTestDeployment();
   partner = await startScriptedDestination();
   partner.answer(({ body }, response) => {
-    // The password lies across the 4 KiB at which a kept body is cut.
+    // The address lies across the 4 KiB at which a kept body is cut.
     const filler = 'x '.repeat((4_096 - body.length - 12) / 2);
     response
       .writeHead(422, {
@@ -33,7 +33,7 @@ beforeAll(async () => {
         'x-request-id': encodeURIComponent(SAID.password),
         server: 'partner',
       })
-      .end(`${body} ${filler} ${SAID.password} ${QUOTED}`);
+      .end(`${body} ${filler} hush.person@example.com ${QUOTED}`);
   });
   const quoted = JSON.stringify(QUOTED);
   const config = await deployment.configFile(

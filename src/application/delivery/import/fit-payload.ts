@@ -8,7 +8,7 @@ const OMITTED_NAMES = 50;
 /**
  * The original when it fits, else as much of it as fits with its hash and length beside it:
  * `{truncated: true, sha256, bytes, head: {members that fit, whole}, omitted: [names of the others], omittedCount}`.
- * Members are kept or left out whole, so that redaction by name still sees what is kept. `sha256` and `bytes` are the line's.
+ * Members are kept or left out whole. `sha256` and `bytes` are the line's.
  */
 export function fitPayload(
   original: JsonObject,

@@ -100,7 +100,8 @@ function endOfBare(text: string, from: number, start: number, normal: string): n
  * hidden then, up to the end of the next one's value; `end` where it is not so.
  */
 function endOfNext(text: string, from: number, end: number, isSensitive: IsSensitive): number {
-  const inside = Math.max(text.lastIndexOf('=', end - 1), text.lastIndexOf(':', end - 1));
+  // Not by lastIndexOf, which would look through all of the text before.
+  const inside = back(text, end, end - from, (unit) => unit !== 0x3d && unit !== 0x3a) - 1;
   const next = inside >= from ? inside : secondWordSeparator(text, end, isSensitive);
   const name = next === null ? null : readName(text, next, isSensitive);
   return next === null || name === null ? end : (readValue(text, next, name, isSensitive)?.[1] ?? end);
