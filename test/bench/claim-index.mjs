@@ -143,7 +143,7 @@ async function claim(pool, variant, claimMs) {
 async function sizesOf(pool) {
   await pool.query('SELECT pg_stat_force_next_flush()');
   const { rows } = await pool.query(
-    `SELECT pg_relation_size('outbox.delivery')::float8 AS "table", pg_relation_size('outbox.delivery_open')::float8 AS index,
+    `SELECT pg_relation_size('outbox.delivery')::float8 AS "table", (SELECT sum(pg_relation_size('outbox.' || name)) FROM unnest(ARRAY['delivery_waiting', 'delivery_running', 'delivery_carried']) name)::float8 AS index,
        pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::float8 AS wal, n_tup_upd::float8 AS updates, n_tup_hot_upd::float8 AS hot
      FROM pg_stat_user_tables WHERE relid = 'outbox.delivery'::regclass`,
   );

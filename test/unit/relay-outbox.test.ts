@@ -196,6 +196,7 @@ describe('the database away', () => {
     await world.runUntil(() => world.now() > 1_700_000);
     world.full = [stuck];
     await world.runUntil(() => world.logged('relay.destination_full') === 4);
+    expect(world.now()).toBeLessThan(1_790_000); // not ten minutes after it was said last: it had been over
     expect(world.fields.get('relay.destination_full')).toMatchObject({
       destination: 'erp.sync',
       started: 500,

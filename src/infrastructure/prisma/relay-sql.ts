@@ -7,32 +7,17 @@ const WAITING = `waiting AS (
     ORDER BY d.destination LIMIT 1) n
 )`;
 
-/** Runs are events' own and batches, of which each counts as one (R6). Walks at most so many destinations at once. */
+/** Looked at in one statement. */
 const MOST_DESTINATIONS = 256;
 
 /**
- * How many runs of w.destination are STARTED and due before a moment; each of the two counts stops at m.cap. Own runs are
- * counted by lanes, jumping over the rows that sleep in a backoff; batches by their earliest row, one probe for each.
+ * R6: how many runs of w.destination are STARTED and due before a moment. Two counts, each of which stops at m.cap: events'
+ * own runs, without touching those that sleep in a backoff, and batches by their earliest row, one probe for each.
  */
 const runsDueBefore = (moment: string) => `(
   (SELECT count(*)::integer FROM (
-    SELECT FROM (
-      WITH RECURSIVE running AS (
-        (SELECT d.event_type, d.tenant FROM outbox.delivery d
-         WHERE d.status = 'STARTED' AND d.destination = w.destination ORDER BY d.event_type, d.tenant LIMIT 1)
-        UNION ALL
-        SELECT n.event_type, n.tenant FROM running l CROSS JOIN LATERAL (
-          SELECT d.event_type, d.tenant FROM outbox.delivery d
-          WHERE d.status = 'STARTED' AND d.destination = w.destination
-            AND (d.event_type, d.tenant) > (l.event_type, l.tenant)
-          ORDER BY d.event_type, d.tenant LIMIT 1) n
-      ) SELECT event_type, tenant FROM running
-    ) l
-    CROSS JOIN LATERAL (
-      SELECT FROM outbox.delivery d
-      WHERE d.status = 'STARTED' AND d.destination = w.destination AND d.event_type = l.event_type
-        AND d.tenant = l.tenant AND d.due_at <= ${moment} AND d.carrier IS NULL
-      LIMIT m.cap) one
+    SELECT FROM outbox.delivery d
+    WHERE d.status = 'STARTED' AND d.destination = w.destination AND d.carrier IS NULL AND d.due_at <= ${moment}
     LIMIT m.cap) own)
   + (SELECT count(*)::integer FROM (
     WITH RECURSIVE batch AS (
@@ -48,7 +33,7 @@ const runsDueBefore = (moment: string) => `(
 )`;
 
 /**
- * The claim in one statement (R4-R6): every scan is by `delivery_open` or a primary key, whatever the backlog.
+ * The claim in one statement (R4-R6): every scan is by an index of open rows or a primary key, whatever the backlog.
  * One time for all of it, `statement_timestamp()`: stable, so that indexes can serve it.
  *
  * $1 lease token · $2 lease, ms · $3 batch · $4 cursor, {destination: [event type, tenant]} · $5 default cap ·

@@ -61,10 +61,12 @@ CREATE TABLE outbox.delivery (
   autovacuum_vacuum_insert_threshold = 20000,
   autovacuum_vacuum_cost_delay = 0
 );
--- R5: claims and caps. Status in the predicate keeps settled rows out of it.
-CREATE INDEX delivery_open ON outbox.delivery (status, destination, event_type, tenant, due_at)
-  WHERE status IN ('PENDING', 'STARTED');
--- R6: a batch counts as one, so its carriers are walked, not its rows. Without coalescing it is empty and costs nothing.
+-- R5, R6: a row is in one of these at most, so three cost what one would, and each has the order of its question
+-- (docs/decisions/claim-index.md). What waits, by lanes, for the claim:
+CREATE INDEX delivery_waiting ON outbox.delivery (destination, event_type, tenant, due_at) WHERE status = 'PENDING';
+-- Runs of one event, by when they should next move, for the room and for who looks after those past due:
+CREATE INDEX delivery_running ON outbox.delivery (destination, due_at) WHERE status = 'STARTED' AND carrier IS NULL;
+-- Batches under way: each counts as one, so their carriers are walked, not their rows.
 CREATE INDEX delivery_carried ON outbox.delivery (destination, carrier, due_at)
   WHERE status = 'STARTED' AND carrier IS NOT NULL;
 -- R9: the order of an aggregate. Events of unordered types are not in it.
