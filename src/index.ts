@@ -34,4 +34,11 @@ export {
   recordEvents,
   type TagTransaction,
 } from './infrastructure/prisma/record-event.js';
-export { type CreateRoleOptions, createApi, createRelay, createWorker, type RunningRole } from './main/create-role.js';
+export {
+  type CreateRolesOptions,
+  createApi,
+  createRelay,
+  createRoles,
+  createWorker,
+  type RunningRoles,
+} from './main/create-role.js';

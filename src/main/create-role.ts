@@ -5,63 +5,80 @@
  */
 import { defineConfig, type OutboxConfig } from '../application/delivery/define-config.js';
 import { createRedactor } from '../domain/delivery/redaction/redactor.js';
-import type { RoleName } from './role.js';
+import type { RoleName } from './role-name.js';
 
-export interface CreateRoleOptions {
+export interface CreateRolesOptions {
   /** OUTBOX_, AUDIT_ and TEMPORAL_ variables. Default: the environment of this process. */
   readonly environment?: Readonly<Record<string, string | undefined>>;
   /** Gives up a start that waits for a database or for Temporal. */
   readonly signal?: AbortSignal;
 }
 
-export interface RunningRole {
-  /** Of the audit log's entrance for the api, of /live and /ready for the relay and the worker. */
-  readonly port: number;
-  /** Stops taking work, finishes what is under way, closes what it opened. */
+export interface RunningRoles {
+  /** Of the audit log's entrance; null without the api. It answers /live and /ready, too. */
+  readonly apiPort: number | null;
+  /** Of /live and /ready for the relay and the worker; null without them. */
+  readonly probePort: number | null;
+  /**
+   * Something was committed: the relay looks now instead of at its next poll, up to a second later. Call it after the
+   * commit; before, there is nothing to find. Only ever saves time, costs nothing, may be called at any rate. Does nothing
+   * where no relay is among the roles.
+   */
+  hint(): void;
+  /** Stops taking work, finishes what is under way, closes what was opened: relay, worker, api, in this order. */
   stop(): Promise<void>;
-  /** Rejects when the role ended by itself; never resolves. Stop it then, and end the program. */
+  /** Rejects when a role ended by itself; never resolves. Stop then, and end the program. */
   readonly failed: Promise<never>;
 }
 
-type CreateRole = (config?: OutboxConfig, options?: CreateRoleOptions) => Promise<RunningRole>;
+const ROLES: readonly RoleName[] = ['api', 'relay', 'worker'];
 
 /**
- * Claims due events and starts their workflows. Resolves when it runs; waits while PostgreSQL or Temporal are away.
- * Throws a ConfigurationError naming every setting that does not fit, a StartRefusedError for another deployment's
- * database, a TypeError for a configuration that does not fit.
+ * Runs roles beside each other in this process. Relay and worker then share one connection to Temporal, and the relay's
+ * starts are eager: the first workflow task comes with the answer to the start.
+ *
+ * Resolves when they run; waits while PostgreSQL or Temporal are away (the api alone does not wait). Throws a
+ * ConfigurationError naming every setting that does not fit, a StartRefusedError for another deployment's database, a
+ * TypeError for a configuration that does not fit.
  */
-export const createRelay: CreateRole = (config, options) => createRole('relay', config, options);
-
-/** Runs the workflows and the handlers of `config`. Otherwise as `createRelay`. */
-export const createWorker: CreateRole = (config, options) => createRole('worker', config, options);
-
-/** The audit log's HTTP entrance. Otherwise as `createRelay`, but it starts without its database, too. */
-export const createApi: CreateRole = (config, options) => createRole('api', config, options);
-
-async function createRole(
-  role: RoleName,
+export async function createRoles(
+  roles: readonly RoleName[],
   config: OutboxConfig = {},
-  options: CreateRoleOptions = {},
-): Promise<RunningRole> {
+  options: CreateRolesOptions = {},
+): Promise<RunningRoles> {
+  const unknown = roles.filter((role) => !ROLES.includes(role));
+  if (roles.length === 0 || unknown.length > 0) {
+    throw new TypeError(`createRoles: expected some of ${ROLES.join(', ')}, got ${unknown.join(', ') || 'none'}`);
+  }
   const { loadSettings } = await import('../infrastructure/config/load-settings.js');
   const { processEnvironment } = await import('../infrastructure/config/process-environment.js');
   const { createLogger } = await import('../infrastructure/log/create-logger.js');
   const { startRoles } = await import('./start-roles.js');
   const { environment = processEnvironment(), signal = new AbortController().signal } = options;
-  const settings = loadSettings(environment, [role]);
+  const settings = loadSettings(environment, roles);
   const checked = defineConfig(config);
-  const started = await startRoles({
-    roles: [role],
+  const { apiPort, probePort, hint, stop, failed } = await startRoles({
+    roles,
     settings,
     config: checked,
     log: createLogger({
       level: settings.logLevel,
-      base: { role, deployment: settings.deployment },
+      base: { role: roles.join('+'), deployment: settings.deployment },
       redactor: createRedactor(checked.redaction),
     }),
     environment,
     signal,
   });
-  const port = role === 'api' ? started.apiPort : started.probePort;
-  return { port: port ?? 0, stop: started.stop, failed: started.failed };
+  return { apiPort, probePort, hint, stop, failed };
 }
+
+type CreateRole = (config?: OutboxConfig, options?: CreateRolesOptions) => Promise<RunningRoles>;
+
+/** Claims due events and starts their workflows. As `createRoles(['relay'], …)`. */
+export const createRelay: CreateRole = (config, options) => createRoles(['relay'], config, options);
+
+/** Runs the workflows and the handlers of `config`. As `createRoles(['worker'], …)`. */
+export const createWorker: CreateRole = (config, options) => createRoles(['worker'], config, options);
+
+/** The audit log's HTTP entrance. As `createRoles(['api'], …)`. */
+export const createApi: CreateRole = (config, options) => createRoles(['api'], config, options);

@@ -3,8 +3,7 @@ import type { OutboxConfig } from '../application/delivery/define-config.js';
 import type { Settings } from '../infrastructure/config/settings.js';
 import type { Counters } from './counters.js';
 import type { DeliveryEnvironment } from './delivery-environment.js';
-
-export type RoleName = 'api' | 'relay' | 'worker';
+import type { RoleName } from './role-name.js';
 
 /** What every role is built from. */
 export interface RoleContext {

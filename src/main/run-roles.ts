@@ -3,7 +3,7 @@ import { loadConfigFile } from '../infrastructure/config/load-config-file.js';
 import { loadSettings } from '../infrastructure/config/load-settings.js';
 import { processEnvironment } from '../infrastructure/config/process-environment.js';
 import { createLogger } from '../infrastructure/log/create-logger.js';
-import type { RoleName } from './role.js';
+import type { RoleName } from './role-name.js';
 import { abortOnSignal, runUntilSignal } from './run-until-signal.js';
 import { startRoles } from './start-roles.js';
 

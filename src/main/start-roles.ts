@@ -9,7 +9,8 @@ import type { TemporalTarget } from '../infrastructure/temporal/connect-temporal
 import { type Counters, createCounters } from './counters.js';
 import { type DeliveryEnvironment, openDeliveryEnvironment, readTarget } from './delivery-environment.js';
 import { explainListen } from './explain-listen.js';
-import type { RoleContext, RoleName, StartedRole } from './role.js';
+import type { RoleContext, StartedRole } from './role.js';
+import type { RoleName } from './role-name.js';
 import { runAll } from './run-all.js';
 import type { RunningRoles } from './run-until-signal.js';
 import { startApiRole } from './start-api.js';
@@ -46,14 +47,17 @@ export async function startRoles(options: StartRolesOptions): Promise<Started> {
   let delivery: DeliveryEnvironment | null = null;
   let probes: Awaited<ReturnType<typeof startProbeServer>> | null = null;
 
+  let stopped: Promise<void> | null = null;
   /** Claiming first, then what runs, then what it is delivered to, then what all stand on. */
-  const stop = () =>
-    runAll([
+  const stop = () => {
+    stopped ??= runAll([
       ...(['relay', 'worker', 'api'] as const).map((name) => () => started.find((role) => role.name === name)?.stop()),
       () => delivery?.close(),
       () => probes?.close(),
       async () => log.info({ counters: counters.read() }, 'process.counters'),
     ]);
+    return stopped;
+  };
   try {
     const delivers = roles.some((role) => role !== 'api');
     if (delivers) {

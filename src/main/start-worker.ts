@@ -4,6 +4,7 @@ import { createActivities } from '../../activities/create-activities.js';
 import { dispatchEvent } from '../application/delivery/dispatch-event.js';
 import { createDispatcher } from '../application/delivery/dispatcher.js';
 import { auditHandler } from '../application/delivery/handlers/audit-handler.js';
+import { noteUnknownTypes } from '../application/delivery/note-unknown-types.js';
 import { recordDeadLetter } from '../application/delivery/record-dead-letter.js';
 import { createRedactor } from '../domain/delivery/redaction/redactor.js';
 import { requireSetting } from '../infrastructure/config/load-settings.js';
@@ -30,6 +31,7 @@ export async function startWorkerRole({
       apiKey: requireSetting(settings.auditApiKey, 'OUTBOX_AUDIT_API_KEY'),
       ...(config.mappers === undefined ? {} : { mappers: config.mappers }),
       ...(config.redaction === undefined ? {} : { redaction: config.redaction }),
+      onUnknownType: noteUnknownTypes({ log, count: counters.count }),
     }),
     ...(config.handlers ?? []),
   ];

@@ -5,6 +5,7 @@
 import { describeFailure } from '../../src/application/delivery/describe-failure.js';
 import { auditHandler } from '../../src/application/delivery/handlers/audit-handler.js';
 import { type HttpHandlerOptions, httpHandler } from '../../src/application/delivery/handlers/http-handler.js';
+import { noteUnknownTypes } from '../../src/application/delivery/note-unknown-types.js';
 import type { Handler, HandlerContext } from '../../src/application/delivery/ports.js';
 import { parseAuditEvent } from '../../src/contract/audit-dto.js';
 import type { IntegrationError } from '../../src/domain/delivery/integration-error.js';
@@ -139,6 +140,51 @@ describe('the audit handler', () => {
       'HTTP.BAD_RESPONSE',
     );
     expect((await failure(find(handler, { status: 503 }).found)).code).toBe('HTTP.SERVER_ERROR');
+  });
+});
+
+describe('an event type that the audit mapping does not know', () => {
+  const receiptOf = (id: string) => ({
+    status: 201,
+    body: JSON.stringify({
+      recordId: '0197d3a0-0000-7000-8000-00000000000a',
+      eventId: id,
+      recordedAt: '2026-04-01T00:00:02.000Z',
+      hash: `sha-256:${'cd'.repeat(32)}`,
+      replayed: false,
+    }),
+  });
+  function noting() {
+    const lines: object[] = [];
+    const counted: string[] = [];
+    const log = { debug: () => {}, info: () => {}, error: () => {}, warn: (fields: object) => void lines.push(fields) };
+    return { lines, counted, note: noteUnknownTypes({ log, count: (name) => void counted.push(name) }) };
+  }
+  const options = { baseUrl: 'http://audit.test', apiKey: 'k' };
+
+  it('is delivered as "other", counted each time and told once', async () => {
+    const { lines, counted, note } = noting();
+    const handler = auditHandler({ ...options, onUnknownType: note });
+    for (const eventType of ['SHIPPING', 'SHIPPING', 'RETURNS', 'ORDER', 'order', 'IMPORT']) {
+      const unknown = { ...event, eventName: 'parcel.sorted.v1', eventType };
+      expect(await run(handler, receiptOf(EVENT_ID), unknown)).toMatchObject({ receipt: { replayed: false } });
+    }
+    expect(counted).toEqual(Array(3).fill('unknown_event_types'));
+    expect(lines).toMatchObject([{ eventType: 'SHIPPING' }, { eventType: 'RETURNS' }]);
+  });
+
+  it('is none where a mapper gives the category', async () => {
+    const { counted, note } = noting();
+    const mappers = { 'parcel.sorted': () => ({ category: 'data' as const }) };
+    const handler = auditHandler({ ...options, mappers, onUnknownType: note });
+    await run(handler, receiptOf(EVENT_ID), { ...event, eventName: 'parcel.sorted.v1', eventType: 'SHIPPING' });
+    expect(counted).toEqual([]);
+  });
+
+  it('is told of for two hundred types, however many there are', () => {
+    const { lines, counted, note } = noting();
+    for (let n = 0; n < 500; n++) note(`T${n}`);
+    expect([lines.length, counted.length]).toEqual([200, 500]);
   });
 });
 

@@ -170,7 +170,7 @@ export const SETTINGS = {
     describe: 'Runs at once for a destination that names no cap of its own.',
   }),
   pollFloorMs: define({
-    schema: whole(5, 10_000),
+    schema: whole(5, 60_000),
     fallback: '25',
     describe: 'Between two polls while events come in.',
   }),

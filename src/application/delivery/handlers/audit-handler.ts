@@ -13,6 +13,7 @@ import { IntegrationError } from '../../../domain/delivery/integration-error.js'
 import type { IntegrationEvent } from '../../../domain/delivery/integration-event.js';
 import { createRedactor, type RedactionRules } from '../../../domain/delivery/redaction/redactor.js';
 import { defineHandler, type HandlerReceipt } from '../define-handler.js';
+import { isKnownType } from '../mappers/to-action.js';
 import { type AuditMapper, toAuditEvent } from '../mappers/to-audit-event.js';
 import type { Handler, HttpResponse } from '../ports.js';
 import { parseJsonBody, toHttpError } from './to-http-error.js';
@@ -31,10 +32,16 @@ export interface AuditHandlerOptions {
   readonly mappers?: Readonly<Record<string, AuditMapper>>;
   /** As in `defineConfig`: its keys are kept out of the record, beside the built-in names of secrets. */
   readonly redaction?: RedactionRules;
+  /**
+   * Told of an event whose type the mapping does not know and whose category no mapper gave: the record says `other`. Called
+   * for each such event, before it is sent.
+   */
+  readonly onUnknownType?: (eventType: string) => void;
 }
 
 /** The first integration: maps the event to the audit DTO, posts it, and can ask whether its identity stands. */
-export function auditHandler({ baseUrl, apiKey, timeoutMs, mappers = {}, redaction }: AuditHandlerOptions): Handler {
+export function auditHandler(options: AuditHandlerOptions): Handler {
+  const { baseUrl, apiKey, timeoutMs, mappers = {}, redaction, onUnknownType = () => {} } = options;
   const redactor = createRedactor(redaction);
   const base = baseUrl.replace(/\/+$/, '');
   const post = (path: string, body: object, headers: Record<string, string> = {}) => ({
@@ -48,6 +55,7 @@ export function auditHandler({ baseUrl, apiKey, timeoutMs, mappers = {}, redacti
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
     deliver: async (event, { http, idempotencyKey }) => {
       const audit = checked(toAuditEvent(event, mappers, redactor));
+      if (audit.category === 'other' && !isKnownType(event.type)) onUnknownType(event.type);
       const headers = { [IDEMPOTENCY_KEY_HEADER]: idempotencyKey };
       return readReceipt(await http.send(post(AUDIT_LOGS_PATH, audit, headers)), event);
     },

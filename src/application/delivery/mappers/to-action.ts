@@ -5,6 +5,7 @@ import {
   type AuditOperation,
   type AuditOutcome,
 } from '../../../contract/audit-dto.js';
+import { IMPORT_EVENT_TYPE } from '../../../domain/delivery/outbox-event.js';
 
 export interface Action {
   readonly action: string;
@@ -79,6 +80,11 @@ const CATEGORY_BY_TYPE: Readonly<Record<string, AuditCategory>> = {
   WEBHOOK: 'integration',
   SYSTEM: 'system',
 };
+
+/** Whether the default mapping knows a category for an event type. Ours for imports has none of its own, on purpose. */
+export function isKnownType(eventType: string): boolean {
+  return eventType === IMPORT_EVENT_TYPE || Object.hasOwn(CATEGORY_BY_TYPE, eventType.toUpperCase());
+}
 
 /** The category of an event type; `other` for a type that nobody has named here. */
 export function toCategory(eventType: string): AuditCategory {
