@@ -1,5 +1,6 @@
-// Real: `outbox dev` as its user runs it, with the PostgreSQL, Temporal and roles that it starts itself. Nothing is fake.
-import { chmod, mkdir, mkdtemp, readFile, rm, symlink } from 'node:fs/promises';
+// Real: `outbox dev` as its user runs it, with the PostgreSQL, Temporal and roles that it starts itself, in a private folder.
+// Fake: `go`, where a build is interrupted.
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,8 +12,7 @@ const folders: string[] = [];
 const environment = () => ({ TEMPORAL_CLI_PATH: temporalCli(), OUTBOX_API_PORT: '18080', OUTBOX_PROBE_PORT: '18081' });
 
 async function dataFolder(): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'outbox-dev-'));
-  await chmod(folder, 0o755);
+  const folder = await mkdtemp(join(tmpdir(), 'outbox-dev-')); // 0700, as mkdtemp makes it
   folders.push(folder);
   return folder;
 }
@@ -36,8 +36,20 @@ afterAll(async () => {
 describe('outbox dev', () => {
   it('runs once: prints plain lines in a pipe, agrees with itself, and again on the same data', async () => {
     const folder = await dataFolder();
-    const first = await runOutboxCli(['dev', '--once', '--data-dir', folder], environment());
+    // What a user has for other servers: without an address it is for none of these.
+    const profile = join(folder, 'temporal.toml');
+    await writeFile(profile, '[profile.default]\nnamespace = "cloud"\n[profile.default.tls]\nserver_name = "cloud"\n');
+    const first = await runOutboxCli(['dev', '--once', '--data-dir', folder], {
+      ...environment(),
+      TEMPORAL_CONFIG_FILE: profile,
+      TEMPORAL_API_KEY: 'of-another-server',
+      OUTBOX_AUDIT_URL: 'http://127.0.0.1:1',
+      OUTBOX_AUDIT_API_KEY: 'of-another-audit-log',
+    });
     expect(first.printed).toContain('The books agree');
+    expect(first.printed).toContain('TEMPORAL_API_KEY left aside');
+    // Everything is in the folder, also what belongs to PostgreSQL's own user.
+    expect(await readdir(join(folder, 'postgres'))).toContain('PG_VERSION');
     expect(first.code).toBe(0);
     expect(first.printed).toMatch(/PostgreSQL \(.*\)[\s\S]*Temporal[\s\S]*Migrations[\s\S]*api, relay and worker/);
     expect(first.printed).toContain('expects   with seed 1: 178 events committed, 20 rolled back');
@@ -83,6 +95,28 @@ describe('outbox dev', () => {
     expect(again.code).toBe(0);
     expect(left.map(isAlive)).toEqual([false, false]);
   }, 180_000);
+
+  for (const [server, name] of [
+    ['postgres', 'PostgreSQL'],
+    ['temporal', 'Temporal'],
+  ]) {
+    it(`ends with a sentence when its ${name} ends, with --once too, and stops the rest`, async () => {
+      const folder = await dataFolder();
+      for (const args of [[], ['--once']]) {
+        const dev = outboxCli(['dev', ...args, '--data-dir', folder], environment());
+        const running = args.length === 0 ? 'Ctrl-C stops' : 'expects ';
+        await eventually(running, async () => dev.printed().includes(running), 60_000);
+        const servers = await serversOf(folder);
+        process.kill(Number((await readFile(join(folder, `${server}.pid`), 'utf8')).split('\n')[0]), 'SIGKILL');
+        expect(await dev.ended).toBe(1);
+        expect(dev.printed()).toMatch(
+          new RegExp(`\\noutbox.*: ${name} \\(process \\d+\\) ended, and nobody had asked`),
+        );
+        expect(dev.printed()).not.toMatch(/\n\s+at .*:\d+:\d+/);
+        expect(servers.map(isAlive)).toEqual([false, false]);
+      }
+    }, 180_000);
+  }
 
   it('stops everything in order at Ctrl-C and exits 0; while starting it stops what it had started', async () => {
     const folder = await dataFolder();
@@ -155,6 +189,25 @@ describe('outbox dev', () => {
       for (const server of held) server.close();
     }
   }, 180_000);
+
+  it('stops at once when interrupted while the Temporal CLI is being built', async () => {
+    const folder = await dataFolder();
+    const bin = join(folder, 'bin');
+    await mkdir(bin);
+    await writeFile(join(bin, 'go'), `#!/bin/sh\necho $$ > ${folder}/go.pid\nexec sleep 600\n`);
+    await chmod(join(bin, 'go'), 0o755);
+    const dev = outboxCli(['dev', '--data-dir', folder], {
+      PATH: `${bin}:/usr/bin:/bin`,
+      HOME: folder,
+      HTTPS_PROXY: 'http://127.0.0.1:1',
+      OUTBOX_API_PORT: '18080',
+    });
+    const go = await eventually('go', async () => Number(await readFile(join(folder, 'go.pid'), 'utf8')), 60_000);
+    const servers = await serversOf(folder);
+    dev.kill('SIGINT');
+    expect(await dev.ended).toBe(130);
+    expect([...servers, go].map(isAlive)).toEqual([false, false]);
+  }, 60_000);
 
   it('names every way to a Temporal server when there is none, and leaves nothing running', async () => {
     const folder = await dataFolder();
