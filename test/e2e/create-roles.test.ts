@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { Client, Connection } from '@temporalio/client';
 import { eventually } from '../support/eventually.js';
-import { createTestDeployment, type TestDeployment } from '../support/roles.js';
+import { createTestDeployment, stop, type TestDeployment } from '../support/roles.js';
 import { temporalAddress } from '../support/temporal.js';
 
 const PROGRAM = fileURLToPath(new URL('../support/roles-program.mjs', import.meta.url));
@@ -87,4 +87,17 @@ it("R13: the relay passes a handler's own time on: a long one starts with a regu
   }
   await connection.close();
   expect(scheduled).toEqual([[65, 30]]);
+}, 60_000);
+
+it("a worker without the handler that the relay's configuration has: a retry in a minute, and no dead letter", async () => {
+  program = await startProgram('relay');
+  const worker = await deployment.start('worker');
+  const id = await deployment.append({ routingKey: 'test.long' });
+  const attempt = await eventually('the attempt', async () => {
+    const text = `SELECT code, d.status, d.due_at - a.finished_at > interval '50 s' AS later FROM outbox.delivery_attempt a
+      JOIN outbox.delivery d USING (event_id) WHERE event_id = $1 AND finished_at IS NOT NULL`;
+    return (await deployment.outbox.query(text, [id])).rows[0];
+  });
+  expect(attempt).toEqual({ code: 'DISPATCH.HANDLER_NOT_FOUND', status: 'STARTED', later: true });
+  expect(await stop(worker)).toBe(0);
 }, 60_000);

@@ -124,7 +124,7 @@ export const ERROR_CATALOG = {
   },
   'DESTINATION.BUSY': {
     message: 'All places for this destination are taken in this worker',
-    when: 'The semaphore of the destination stayed full for a second',
+    when: 'The semaphore of the destination stayed full for a second, or too many waited already',
     rule: { kind: 'wait', minMs: 1_000, spreadMs: 1_000 },
     spends: false,
     effect: 'none',

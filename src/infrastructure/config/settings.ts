@@ -92,7 +92,8 @@ export const SETTINGS = {
   shutdownGraceMs: define({
     schema: whole(1_000, 600_000),
     fallback: '30000',
-    describe: 'How long a role may take to stop after SIGTERM. Keep it above 20000, the longest attempt.',
+    describe:
+      'How long a role may take to stop after SIGTERM. Keep it above 20000; the attempt of a handler with a longer timeoutMs is given up and made again.',
   }),
   host: define({
     schema: z.string().min(1),
