@@ -4,6 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { AttemptFailure, RunRef } from '../../src/application/delivery/ports.js';
+import { IntegrationError } from '../../src/domain/delivery/integration-error.js';
 import type { Receipt } from '../../src/domain/delivery/receipt.js';
 import { createDeliveryStore, type DeliveryStore, FAST_POLICY } from '../support/delivery-line.js';
 import { eventually } from '../support/eventually.js';
@@ -208,6 +209,39 @@ describe('R11: regular attempts', () => {
       id,
     );
     expect(stored.message).toBe('a\uFFFDb\uFFFDc');
+  });
+
+  it('bounds what a row holds, whatever a destination or a handler sends', async () => {
+    const id = await store.append();
+    await begin(id, 'w#1');
+    const long = '\u0001"'.repeat(500_000);
+    const failure = {
+      ...FAILURE,
+      message: long,
+      stack: long,
+      field: long,
+      causes: Array.from({ length: 8 }, () => ({ name: long, message: long })),
+      response: { status: 500, headers: { [long]: long }, body: long },
+    };
+    await store.attempts.failAttempt(runOf(id), row(1), failure, 1, T);
+    const stored = await store.one<Record<string, unknown>>(
+      `SELECT code, length(message) AS message, length(stack) AS stack, causes, response, pg_column_size(a) < 65536 AS small
+       FROM outbox.delivery_attempt a WHERE event_id = $1`,
+      id,
+    );
+    const cut = { message: 16_000, stack: 16_000, causes: null, response: null };
+    expect(stored).toEqual({ code: 'HTTP.SERVER_ERROR', ...cut, small: true });
+  });
+
+  it('writes a failure and its letter whatever number a handler gives for a status', async () => {
+    for (const status of [1e12, 404.5, Number.NaN, -1]) {
+      const id = await store.append();
+      await begin(id, 'w#1');
+      const { status: kept } = new IntegrationError('HTTP.CLIENT_ERROR', { status });
+      await store.attempts.failAttempt(runOf(id), row(1), { ...FAILURE, status: kept }, 1, T);
+      expect((await store.attemptRows(id))[0]).toMatchObject({ code: 'HTTP.SERVER_ERROR', finished: true });
+    }
+    expect(new IntegrationError('HTTP.CLIENT_ERROR', { status: 999 }).status).toBe(999);
   });
 });
 

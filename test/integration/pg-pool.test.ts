@@ -1,6 +1,6 @@
 // The pool and its statements on a real PostgreSQL: deadlines, ended connections, what counts as "the database is away".
 // Nothing is fake.
-import { createServer } from 'node:net';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { createPool, type PgPool, runStatement } from '../../src/infrastructure/prisma/pg-pool.js';
 import { createTestDatabases, type TestDatabases } from '../support/databases.js';
 import { eventually } from '../support/eventually.js';
@@ -72,6 +72,53 @@ it('a statement that the server gives up is STORE.UNAVAILABLE', async () => {
   const pool = open({ statementTimeoutMs: 50 });
   const asleep = runStatement(pool, { name: 'sleep', text: 'SELECT pg_sleep(30)', timeoutMs: 30_000 });
   await expect(asleep).rejects.toMatchObject({ ...unavailable, cause: { code: '57014' } });
+});
+
+it('ends although a client is never given back and a statement is still running: both are cut off', async () => {
+  const pool = createPool(databases.outboxUrl, { endTimeoutMs: 100, applicationName: 'ending' });
+  const kept = await pool.connect();
+  const running = runStatement(pool, { name: 'sleep', text: 'SELECT pg_sleep(30)', timeoutMs: 30_000 });
+  running.catch(() => undefined);
+  const others = open();
+  const sessions = async () =>
+    (await others.query(`SELECT FROM pg_stat_activity WHERE application_name = 'ending'`)).rowCount;
+  await eventually('both sessions', async () => (await sessions()) === 2);
+  await pool.end();
+  await expect(running).rejects.toMatchObject(unavailable);
+  await expect(kept.query('SELECT 1')).rejects.toThrow();
+  await expect(pool.end()).rejects.toThrow('more than once');
+});
+
+it('ends, and leaves no socket open, although the server answers nothing any more', async () => {
+  // In front of the real server: once frozen it keeps the connection and passes nothing on.
+  const server = new URL(databases.outboxUrl);
+  let [cutOff, freeze] = [false, () => {}];
+  const proxy = createServer({ allowHalfOpen: true }, (from) => {
+    const to = connect(Number(server.port), server.hostname);
+    from.pipe(to).pipe(from);
+    from.on('error', () => {
+      cutOff = true;
+    });
+    freeze = () => {
+      from.unpipe(to).resume();
+      to.unpipe(from).destroy();
+      // A peer that only said goodbye takes this; one whose socket is gone refuses it.
+      probe = () => from.write('?');
+    };
+  });
+  let probe = () => true;
+  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+  const target = new URL(server);
+  target.port = String((proxy.address() as AddressInfo).port);
+  const pool = createPool(target.href, { endTimeoutMs: 100, max: 1 });
+  await backend(pool);
+  freeze();
+  await pool.end();
+  await eventually('the socket to be cut off', async () => {
+    probe();
+    return cutOff;
+  });
+  proxy.close();
 });
 
 it('a port where nobody listens is STORE.UNAVAILABLE', async () => {

@@ -37,11 +37,16 @@ export class IntegrationError extends Error {
       options.cause === undefined ? undefined : { cause: options.cause },
     );
     this.code = code;
-    this.status = options.status ?? options.response?.status ?? null;
+    this.status = asStatus(options.status ?? options.response?.status);
     this.retryAfterMs = options.retryAfterMs ?? null;
     this.response = options.response ?? null;
     this.field = options.field ?? null;
   }
+}
+
+/** A handler may give any number; one that no column takes would keep its own failure from being written, for ever. */
+function asStatus(status: number | undefined): number | null {
+  return Number.isInteger(status) && status !== undefined && status >= 0 && status <= 999 ? status : null;
 }
 
 /** By shape, since `instanceof` does not cross realms (a handler's package may bring its own copy). */

@@ -5,6 +5,7 @@ import { maxAttemptsFor } from '../../domain/delivery/decide-after-failure.js';
 import { catalogEntry, ERROR_CODES } from '../../domain/delivery/error-catalog.js';
 import { DEFAULT_POLICY } from '../../domain/delivery/policy.js';
 import { type PgPool, runStatement } from './pg-pool.js';
+import { toStorableText } from './to-storable.js';
 
 const REDRIVE_TIMEOUT_MS = 5_000;
 const SPENDING_CODES = ERROR_CODES.filter((code) => catalogEntry(code).spends);
@@ -51,7 +52,7 @@ export function createDeadLetterStore(pool: PgPool): DeadLetterStore {
       const [redriven] = await runStatement<{ epoch: number }>(pool, {
         name: 'delivery_redrive',
         text: REDRIVE,
-        values: [eventId, epoch, actor, reason],
+        values: [eventId, epoch, toStorableText(actor), toStorableText(reason)],
         timeoutMs: REDRIVE_TIMEOUT_MS,
       });
       if (redriven !== undefined) return { kind: 'redriven', epoch: redriven.epoch };

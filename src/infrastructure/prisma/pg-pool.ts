@@ -1,3 +1,4 @@
+import { Socket } from 'node:net';
 import { types } from 'node:util';
 import pg from 'pg';
 import { IntegrationError, isIntegrationError } from '../../domain/delivery/integration-error.js';
@@ -14,6 +15,8 @@ export interface PoolOptions {
   readonly statementTimeoutMs?: number;
   /** To open a connection, or to wait for a free one. Default 5 s. */
   readonly connectTimeoutMs?: number;
+  /** What `end` gives connections that are in use, or whose server does not answer. Default 5 s. */
+  readonly endTimeoutMs?: number;
   /** Called for a connection that breaks while no statement waits on it. The pool replaces it by itself. */
   readonly onConnectionLost?: (error: Error) => void;
 }
@@ -27,10 +30,20 @@ export interface Statement {
   readonly timeoutMs: number;
 }
 
-/** Opens no connection yet. A connection that the server ends never ends the process: every client has a listener. */
+/**
+ * Opens no connection yet. A connection that the server ends never ends the process: every client has a listener.
+ * `end` ends: what is still in use after `endTimeoutMs`, or has not said goodbye, is cut off.
+ */
 export function createPool(connectionString: string, options: PoolOptions = {}): PgPool {
-  const pool = new pg.Pool({
+  const sockets = new Set<Socket>();
+  const config: pg.PoolConfig = {
     connectionString,
+    // Also those of clients that are just connecting, which no pool tells of.
+    stream: () => {
+      const socket = new Socket();
+      sockets.add(socket);
+      return socket.once('close', () => sockets.delete(socket));
+    },
     max: options.max ?? 10,
     application_name: options.applicationName ?? 'temporal-outbox',
     statement_timeout: options.statementTimeoutMs ?? 30_000,
@@ -40,12 +53,50 @@ export function createPool(connectionString: string, options: PoolOptions = {}):
     connectionTimeoutMillis: options.connectTimeoutMs ?? 5_000,
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000,
-  });
+  };
+  const pool = new BoundedPool(config, sockets, options.endTimeoutMs ?? 5_000);
   const lost = options.onConnectionLost ?? (() => undefined);
   // The pool listens to idle clients only; one that breaks between two statements of a transaction emits 'error' too.
   pool.on('connect', (client) => client.on('error', lost));
   pool.on('error', () => undefined); // the same error, told by the client's listener already
   return pool;
+}
+
+/** pg's own `end` waits for clients in use, and leaves the socket of a server that does not answer open: for ever, both. */
+class BoundedPool extends pg.Pool {
+  readonly #sockets: ReadonlySet<Socket>;
+  readonly #endTimeoutMs: number;
+
+  constructor(config: pg.PoolConfig, sockets: ReadonlySet<Socket>, endTimeoutMs: number) {
+    super(config);
+    this.#sockets = sockets;
+    this.#endTimeoutMs = endTimeoutMs;
+  }
+
+  override end(): Promise<void>;
+  override end(callback: () => void): void;
+  override end(callback?: () => void): Promise<void> | void {
+    const ended = this.#end();
+    if (callback === undefined) return ended;
+    ended.finally(callback).catch(() => undefined); // pg's own form tells no error either
+  }
+
+  async #end(): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const passed = new Promise<void>((resolve) => {
+      timer = setTimeout(() => {
+        for (const socket of this.#sockets) socket.destroy();
+        resolve();
+      }, this.#endTimeoutMs);
+    });
+    try {
+      await Promise.race([super.end(), passed]);
+    } finally {
+      // A goodbye that is not answered yet keeps its deadline; the timer alone keeps no process.
+      if (this.#sockets.size === 0) clearTimeout(timer);
+      else timer?.unref();
+    }
+  }
 }
 
 /**

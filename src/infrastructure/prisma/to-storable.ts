@@ -1,14 +1,23 @@
 /**
  * What PostgreSQL can hold of a text: U+0000 and lone surrogates, both legal in JavaScript and JSON, are refused by text
  * and jsonb. Answers of destinations are hostile text: refused, they would make their own failure unwritable for ever.
+ *
+ * The bounds are far above what the application keeps (`describeFailure`), so they cut only what came by another way: no
+ * row grows with what somebody sends.
  */
+const MAX_TEXT_LENGTH = 16_000;
+const MAX_JSON_BYTES = 64 * 1024;
+
+/** The first 16,000 UTF-16 units. */
 export function toStorableText(text: string): string {
-  return text.replaceAll('\u0000', '\uFFFD').toWellFormed();
+  return text.slice(0, MAX_TEXT_LENGTH).replaceAll('\u0000', '\uFFFD').toWellFormed();
 }
 
-/** As JSON text for a jsonb parameter; null stays SQL's NULL. Keys are made storable too. */
+/** As JSON text for a jsonb parameter; null stays SQL's NULL, and so becomes what is longer than 64 KiB. Keys are made storable too. */
 export function toStorableJson(value: unknown): string | null {
-  return value === null || value === undefined ? null : JSON.stringify(storable(value));
+  if (value === null || value === undefined) return null;
+  const json = JSON.stringify(storable(value));
+  return Buffer.byteLength(json) > MAX_JSON_BYTES ? null : json;
 }
 
 function storable(value: unknown): unknown {
