@@ -13,6 +13,7 @@ import { createPool, type PgPool } from '../infrastructure/prisma/pg-pool.js';
 import {
   awayError,
   connectTemporal,
+  createTemporalProbe,
   isAway,
   readNamespaceId,
   readTemporalTarget,
@@ -30,8 +31,8 @@ import { untilItAnswers, type WaitOptions } from './until-it-answers.js';
 
 export interface DeliveryEnvironment {
   readonly pool: PgPool;
-  /** Whether the outbox database answers. */
-  ping(): Promise<void>;
+  /** What of both does not answer at the moment, by part; empty when all is well. Bounded in time. */
+  findProblems(): Promise<Record<string, string>>;
   readonly connection: Awaited<ReturnType<typeof connectTemporal>>;
   readonly target: TemporalTarget;
   readonly deployment: string;
@@ -74,9 +75,16 @@ export async function openDeliveryEnvironment(
         throw isAway(error) ? awayError(target.address, error) : error;
       });
     await untilItAnswers('Temporal', prepare, waiting);
+    const probe = createTemporalProbe(connection);
     return {
       pool,
-      ping: async () => void (await store.readName()),
+      findProblems: async () => {
+        const [database, temporal] = await Promise.all([store.ping(), probe()]);
+        return {
+          ...(database ? {} : { database: 'the outbox database does not answer' }),
+          ...(temporal ? {} : { temporal: `Temporal at ${target.address} does not answer` }),
+        };
+      },
       connection,
       target,
       deployment: settings.deployment,

@@ -5,6 +5,7 @@ import { requireSetting } from '../infrastructure/config/load-settings.js';
 import { createAuditApiKeys } from '../infrastructure/prisma/audit-api-keys.js';
 import { createAuditStore } from '../infrastructure/prisma/audit-store.js';
 import { createPool } from '../infrastructure/prisma/pg-pool.js';
+import { databaseRefusal } from './database-refusal.js';
 import { explainListen } from './explain-listen.js';
 import type { RoleContext, StartedRole } from './role.js';
 import { StartRefusedError } from './start-refused-error.js';
@@ -58,6 +59,8 @@ async function refuseWrong(store: AuditStore, keys: FingerprintKeys): Promise<vo
     if ((error as { code?: unknown }).code === UNDEFINED_TABLE) {
       throw new StartRefusedError('the audit database is not migrated: run `outbox migrate deploy` first');
     }
+    const refusal = databaseRefusal(error);
+    if (refusal !== null) throw new StartRefusedError(`the audit database ${refusal}`, { cause: error });
   }
 }
 

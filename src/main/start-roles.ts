@@ -112,8 +112,5 @@ async function findProblems(
     const problem = running === undefined ? 'not started yet' : await running.notReady();
     if (problem !== null) problems[role] = problem;
   }
-  await delivery.ping().catch(() => {
-    problems.database = 'the outbox database does not answer';
-  });
-  return problems;
+  return { ...problems, ...(await delivery.findProblems()) };
 }

@@ -1,5 +1,7 @@
 import type { Logger } from '../application/delivery/ports.js';
 import { isIntegrationError } from '../domain/delivery/integration-error.js';
+import { databaseRefusal } from './database-refusal.js';
+import { StartRefusedError } from './start-refused-error.js';
 
 const SAY_AGAIN_MS = 30_000;
 
@@ -22,6 +24,8 @@ export async function untilItAnswers<T>(what: string, attempt: () => Promise<T>,
     try {
       return await attempt();
     } catch (error) {
+      const refusal = databaseRefusal(error);
+      if (refusal !== null) throw new StartRefusedError(`${what} ${refusal}`, { cause: error });
       if (!isAway(error)) throw error;
       if (performance.now() - saidAt >= SAY_AGAIN_MS) {
         log.warn({ waitingFor: what, err: error }, 'start.waiting');

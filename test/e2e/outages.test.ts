@@ -73,6 +73,11 @@ describe('Temporal away', () => {
 
     process.kill(temporal.pid, 'SIGKILL');
     await temporal.stop();
+    await eventually('B28: ready no more, for Temporal', async () => {
+      const { status, body } = await ready(roles.probePort);
+      return status === 503 && body.problems?.temporal !== undefined;
+    });
+    expect((await fetch(`http://127.0.0.1:${roles.probePort}/live`)).status).toBe(200);
     const ids = await Promise.all(Array.from({ length: 5 }, () => deployment.append({})));
     await eventually('the relay to say that starts are refused', async () =>
       roles.lines().some(({ msg }) => msg === 'relay.starts_refused'),
@@ -87,6 +92,7 @@ describe('Temporal away', () => {
     temporal = await start(Number(temporal.address.split(':')[1]));
     for (const id of [...ids, asleep]) await deployment.untilStatus(id, 'DELIVERED');
     for (const id of ids) expect(await deployment.records(id)).toBe(1);
+    await eventually('ready again', async () => (await ready(roles.probePort)).status === 200);
     expect(await stop(roles)).toBe(0);
     expect(await stop(api)).toBe(0);
     await partner.close();

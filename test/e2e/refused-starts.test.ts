@@ -141,6 +141,46 @@ describe('a database that is not migrated', () => {
   });
 });
 
+describe('a database that answers and will not serve', () => {
+  const outboxUrl = (change: (url: URL) => void) => {
+    const url = new URL(deployment.databases.outboxUrl);
+    change(url);
+    return url.href;
+  };
+
+  it.each(['relay', 'worker', 'api'])('the %s names a database that does not exist', async (role) => {
+    const url = outboxUrl((to) => {
+      to.pathname = '/nowhere';
+    });
+    expect(await refusal(role, { OUTBOX_DATABASE_URL: url, AUDIT_DATABASE_URL: url })).toEqual([
+      CONFIGURATION,
+      expect.stringMatching(/^outbox: the (outbox|audit) database has no database of the name in its URL/m),
+    ]);
+  });
+
+  it('a role without rights is told, and so is one that may not connect', async () => {
+    const user = `r_${deployment.name.replaceAll('-', '_')}`;
+    await deployment.outbox.query(`CREATE ROLE ${user} LOGIN PASSWORD 'x'`);
+    try {
+      const poor = outboxUrl((to) => {
+        to.username = user;
+        to.password = 'x';
+      });
+      expect(await refusal('relay', { OUTBOX_DATABASE_URL: poor })).toEqual([
+        CONFIGURATION,
+        expect.stringMatching(/^outbox: the outbox database refuses this user what the role needs/m),
+      ]);
+      await deployment.outbox.query(`ALTER ROLE ${user} NOLOGIN`);
+      expect(await refusal('relay', { OUTBOX_DATABASE_URL: poor })).toEqual([
+        CONFIGURATION,
+        expect.stringMatching(/^outbox: the outbox database refuses the credentials/m),
+      ]);
+    } finally {
+      await deployment.outbox.query(`DROP ROLE ${user}`);
+    }
+  });
+});
+
 describe('a port that is taken', () => {
   const held: Server = createServer();
   beforeAll(() => new Promise<void>((resolve) => void held.listen(0, '127.0.0.1', () => resolve())));

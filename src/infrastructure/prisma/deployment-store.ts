@@ -1,26 +1,47 @@
 import { IntegrationError } from '../../domain/delivery/integration-error.js';
 import type { RetryPolicy } from '../../domain/delivery/policy.js';
-import { type PgPool, toStoreError } from './pg-pool.js';
+import { type PgPool, runStatement, toStoreError } from './pg-pool.js';
 import { createOutboxPrisma } from './prisma-clients.js';
 
 export interface DeploymentStore {
   /** R1: the name that `outbox migrate deploy` stored; null where the schema is not migrated or names none yet. */
   readName(): Promise<string | null>;
+  /** Whether the database answers, within a second. */
+  ping(): Promise<boolean>;
   /** Keeps a policy under its hash, so that every delivery can name the one it was started with. Never changed. */
   storePolicy(hash: string, policy: RetryPolicy): Promise<void>;
 }
+
+const PING_TIMEOUT_MS = 1_000;
+const READ_TIMEOUT_MS = 10_000;
 
 /** What a role reads and writes once, at its start. Throws IntegrationError `STORE.UNAVAILABLE` while nobody answers. */
 export function createDeploymentStore(pool: PgPool): DeploymentStore {
   const prisma = createOutboxPrisma(pool);
   return {
     async readName() {
+      const statement = {
+        name: 'outbox_deployment_name',
+        text: 'SELECT name FROM outbox.deployment',
+        timeoutMs: READ_TIMEOUT_MS,
+      };
       try {
-        return (await prisma.deployment.findFirst())?.name ?? null;
+        return (await runStatement<{ name: string }>(pool, statement))[0]?.name ?? null;
       } catch (error) {
-        if (codeOf(error) === TABLE_MISSING) return null;
-        throw asStoreError(error);
+        if (NOT_MIGRATED.has((error as { code?: unknown }).code)) return null;
+        throw error;
       }
+    },
+    async ping() {
+      const statement = {
+        name: 'outbox_ping',
+        text: 'SELECT FROM outbox.deployment LIMIT 0',
+        timeoutMs: PING_TIMEOUT_MS,
+      };
+      return runStatement(pool, statement).then(
+        () => true,
+        () => false,
+      );
     },
     async storePolicy(hash, policy) {
       try {
@@ -32,8 +53,8 @@ export function createDeploymentStore(pool: PgPool): DeploymentStore {
   };
 }
 
-/** Prisma 7, "Error reference": P2021, the table does not exist in the current database. */
-const TABLE_MISSING = 'P2021';
+/** PostgreSQL, appendix A: no such table, no such schema. */
+const NOT_MIGRATED: ReadonlySet<unknown> = new Set(['42P01', '3F000']);
 /** P1…: connecting and the server; P2024 and P2037: no connection to be had; P2034: a conflict, try again. */
 const AWAY = /^(P1\d{3}|P2024|P2034|P2037)$/;
 

@@ -43,16 +43,70 @@ export function plainTemporalTarget(address: string, namespace: string): Tempora
   return { connectionOptions: { address }, address, namespace, named: true };
 }
 
-/** One native connection serves the worker and the client: eager starts need them to share it. */
-export async function connectTemporal(target: TemporalTarget): Promise<NativeConnection> {
+/** A server that takes the connection and says nothing would hold it for ever. */
+const CONNECT_TIMEOUT_MS = 15_000;
+
+/**
+ * One native connection serves the worker and the client: eager starts need them to share it.
+ * @throws TemporalAwayError for what may pass; TemporalUnfitError for an address, credentials or certificates that
+ * waiting does not mend
+ */
+export async function connectTemporal(
+  target: TemporalTarget,
+  timeoutMs = CONNECT_TIMEOUT_MS,
+): Promise<NativeConnection> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`nothing came within ${timeoutMs / 1_000} s`)), timeoutMs);
+  });
+  const connecting = Promise.resolve().then(() => NativeConnection.connect(target.connectionOptions));
   try {
-    return await NativeConnection.connect(target.connectionOptions);
+    return await Promise.race([connecting, late]);
   } catch (error) {
-    throw new TemporalAwayError(`expected a Temporal server at ${target.address}, but connecting failed`, {
-      cause: error,
-    });
+    // One that comes after its time is closed: nobody waits for it any more.
+    connecting.then(
+      (connection) => connection.close(),
+      () => undefined,
+    );
+    const mend = mendOf(error);
+    if (mend !== null) throw new TemporalUnfitError(`Temporal at ${target.address}: ${mend}`, { cause: error });
+    throw new TemporalAwayError(
+      `expected a Temporal server at ${target.address}, but connecting failed; if it stays so, look at the address and at the TLS settings of both sides`,
+      { cause: error },
+    );
+  } finally {
+    clearTimeout(timer);
   }
 }
+
+/**
+ * What connecting failed for where waiting does not mend it; null where it may. The SDK (1.23.0) has no codes here, only
+ * its native core's text; what that leaves open (a server that closes the connection) counts as away.
+ */
+function mendOf(error: unknown): string | null {
+  // By shape: errors of the native core may be of another realm.
+  const { name, message } = error as Partial<Error>;
+  if (name === 'TypeError') return 'expected TEMPORAL_ADDRESS as host:port';
+  return MENDS.find(([pattern]) => pattern.test(String(message)))?.[1] ?? null;
+}
+
+const MENDS: readonly (readonly [pattern: RegExp, mend: string])[] = [
+  [
+    /does not have valid authentication credentials|does not have permission/,
+    'the server refuses the credentials: look at TEMPORAL_API_KEY, or the client certificate in TEMPORAL_TLS_CLIENT_CERT_PATH',
+  ],
+  [
+    /fatal alert: (CertificateRequired|BadCertificate|CertificateUnknown|CertificateExpired|UnknownCA)/,
+    'the server refuses the client certificate: look at TEMPORAL_TLS_CLIENT_CERT_PATH and TEMPORAL_TLS_CLIENT_KEY_PATH',
+  ],
+  [
+    /InvalidCertificate/,
+    "the server's certificate is not trusted: look at its name and dates, and at TEMPORAL_TLS_SERVER_CA_CERT_PATH",
+  ],
+  [/PrivateKeyParseError/, 'the client key cannot be read: expected PEM in TEMPORAL_TLS_CLIENT_KEY_PATH'],
+  [/InvalidContentType/, 'TLS is on and the server does not speak it: set TEMPORAL_TLS=false, or mend the address'],
+  [/Operation is not implemented/, 'something else than Temporal answers there: look at TEMPORAL_ADDRESS'],
+];
 
 /** Nothing answers at the address: it may be up later. */
 export class TemporalAwayError extends Error {
@@ -103,3 +157,27 @@ const AWAY: ReadonlySet<number> = new Set([
   GRPC.internal,
   GRPC.unavailable,
 ]);
+
+const PROBE_TIMEOUT_MS = 2_000;
+const PROBE_FRESH_MS = 3_000;
+
+/**
+ * Whether the server answers for its own health; asked at most once in three seconds, however many ask. Never visibility,
+ * which has a rate of its own.
+ */
+export function createTemporalProbe(connection: NativeConnection): () => Promise<boolean> {
+  let askedAt = Number.NEGATIVE_INFINITY;
+  let answer: Promise<boolean> = Promise.resolve(true);
+  return () => {
+    if (performance.now() - askedAt >= PROBE_FRESH_MS) {
+      askedAt = performance.now();
+      answer = connection
+        .withDeadline(Date.now() + PROBE_TIMEOUT_MS, () => connection.workflowService.getSystemInfo({}))
+        .then(
+          () => true,
+          () => false,
+        );
+    }
+    return answer;
+  };
+}
