@@ -57,6 +57,7 @@ const target = (address: string, more: object = {}) => ({
   address,
   namespace: 'default',
   connectionOptions: { address, ...more },
+  named: true,
 });
 
 async function failure(address: string, more: object = {}): Promise<Error> {
