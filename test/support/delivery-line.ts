@@ -41,7 +41,11 @@ import { createTestDatabases } from './databases.js';
 import { temporalAddress } from './temporal.js';
 
 /** Retries at once, so that no test waits for a backoff that it is not about. */
-export const FAST_POLICY: RetryPolicy = { ...DEFAULT_POLICY, maxAttempts: 4, initialMs: 1, maximumMs: 1 };
+export const FAST_POLICY: RetryPolicy = {
+  ...DEFAULT_POLICY,
+  maxAttempts: 4,
+  backoff: { kind: 'fixed', intervalMs: 1 },
+};
 export const FAST_POLICY_HASH = 'fast';
 
 /** The defaults of the settings. */

@@ -9,7 +9,13 @@ import {
   maxAttemptsFor,
 } from '../../src/domain/delivery/decide-after-failure.js';
 import { catalogEntry, ERROR_CODES, type ErrorCode } from '../../src/domain/delivery/error-catalog.js';
-import { DEFAULT_POLICY, type RetryPolicy } from '../../src/domain/delivery/policy.js';
+import {
+  type Backoff,
+  type CodeRefinement,
+  DEFAULT_POLICY,
+  longestDelayMs,
+  type RetryPolicy,
+} from '../../src/domain/delivery/policy.js';
 
 const policy = DEFAULT_POLICY;
 const codes = (keep: (code: ErrorCode) => boolean) => ERROR_CODES.filter(keep);
@@ -166,47 +172,138 @@ describe('computeDelay', () => {
     expect([0, 0.5, 0.999999].map((random) => delay('DESTINATION.BUSY', 1, random))).toEqual([1_000, 1_500, 2_000]);
   });
 
-  it('is a whole number of at least 1 ms and never above its bounds, whatever comes in', () => {
+  it('is a whole number from 1 ms to a day, whatever comes in', () => {
     const anyNumber = fc.oneof(fc.double(), fc.integer(), fc.constantFrom(0, -1, Number.NaN, Number.POSITIVE_INFINITY));
     fc.assert(
       fc.property(
         fc.constantFrom(...ERROR_CODES),
-        fc.record({ initialMs: anyNumber, coefficient: anyNumber, maximumMs: anyNumber }),
+        anyBackoff(anyNumber),
         anyNumber,
         fc.option(anyNumber),
         fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
-        (code, odd, attempt, retryAfterMs, random) => {
-          const strange = { ...policy, ...odd };
+        (code, backoff, attempt, retryAfterMs, random) => {
+          const strange = { ...policy, backoff };
           const delayMs = computeDelay({ policy: strange, code, attempt, retryAfterMs, random: () => random });
           expect(Number.isSafeInteger(delayMs)).toBe(true);
           expect(delayMs).toBeGreaterThanOrEqual(1);
+          expect(delayMs).toBeLessThanOrEqual(86_400_000);
         },
       ),
       { numRuns: 2_000 },
     );
   });
 
-  it('stays within [1 ms, the ceiling of its attempt] under any sane policy', () => {
+  const growing = { initialMs: 1_000, coefficient: 2, maximumMs: 10_000 };
+  it.each<[Backoff, number, readonly number[]]>([
+    [{ kind: 'full-jitter', ...growing }, 0, [1, 1, 1, 1, 1, 1]],
+    [{ kind: 'full-jitter', ...growing }, 0.5, [500, 1_000, 2_000, 4_000, 5_000, 5_000]],
+    [{ kind: 'equal-jitter', ...growing }, 0, [500, 1_000, 2_000, 4_000, 5_000, 5_000]],
+    [{ kind: 'equal-jitter', ...growing }, 0.5, [750, 1_500, 3_000, 6_000, 7_500, 7_500]],
+    [{ kind: 'exponential', ...growing }, 0.5, [1_000, 2_000, 4_000, 8_000, 10_000, 10_000]],
+    [{ kind: 'fixed', intervalMs: 7_000 }, 0.5, [7_000, 7_000, 7_000, 7_000, 7_000, 7_000]],
+    [{ kind: 'schedule', delaysMs: [10, 60_000, 5] }, 0.5, [10, 60_000, 5, 5, 5, 5]],
+  ])('%j with random %d waits %j', (backoff, random, expected) => {
+    const delays = expected.map((_, n) =>
+      computeDelay({
+        policy: { ...policy, backoff },
+        code: 'HTTP.NETWORK',
+        attempt: n + 1,
+        retryAfterMs: null,
+        random: () => random,
+      }),
+    );
+    expect(delays).toEqual(expected);
+  });
+
+  it('stays within the bounds of its attempt under any policy that the schema takes', () => {
     fc.assert(
       fc.property(
+        fc.constantFrom('full-jitter' as const, 'equal-jitter' as const, 'exponential' as const),
         fc.integer({ min: 1, max: 60_000 }),
         fc.double({ min: 1, max: 10, noNaN: true }),
-        fc.integer({ min: 1, max: 3_600_000 }),
+        fc.integer({ min: 0, max: 3_600_000 }),
         fc.integer({ min: 1, max: 2_000 }),
         fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
-        (initialMs, coefficient, maximumMs, attempt, random) => {
-          const sane = { ...policy, initialMs, coefficient, maximumMs };
-          const delayMs = computeDelay({
-            policy: sane,
-            code: 'HTTP.NETWORK',
-            attempt,
-            retryAfterMs: null,
-            random: () => random,
-          });
-          expect(delayMs).toBeGreaterThanOrEqual(1);
-          expect(delayMs).toBeLessThanOrEqual(maximumMs);
+        (kind, initialMs, coefficient, more, attempt, random) => {
+          const maximumMs = initialMs + more;
+          const sane = { ...policy, backoff: { kind, initialMs, coefficient, maximumMs } };
+          const code = 'HTTP.NETWORK';
+          const delayMs = computeDelay({ policy: sane, code, attempt, retryAfterMs: null, random: () => random });
+          const ceiling = Math.min(maximumMs, initialMs * coefficient ** (attempt - 1));
+          expect(delayMs).toBeGreaterThanOrEqual(kind === 'full-jitter' ? 1 : Math.floor(ceiling / 2));
+          expect(delayMs).toBeLessThanOrEqual(Math.ceil(ceiling));
+          expect(delayMs).toBeLessThanOrEqual(longestDelayMs(sane));
         },
       ),
     );
   });
 });
+
+describe('a policy refined for a code', () => {
+  const refined = (code: ErrorCode, refinement: CodeRefinement): RetryPolicy => ({
+    ...policy,
+    codes: { [code]: refinement },
+  });
+
+  it('makes a code final that the catalogue would retry', () => {
+    expect(decide('HTTP.SERVER_ERROR', {}, { policy: refined('HTTP.SERVER_ERROR', 'final') })).toEqual({
+      kind: 'final',
+      code: 'HTTP.SERVER_ERROR',
+    });
+  });
+
+  it("retries a code that the catalogue ends at once, by the policy's backoff and maximum where it names none", () => {
+    const once = refined('HTTP.CLIENT_ERROR', {});
+    expect(maxAttemptsFor('HTTP.CLIENT_ERROR', once)).toBe(10);
+    expect(decide('HTTP.CLIENT_ERROR', { spent: 1 }, { policy: once })).toEqual({ kind: 'retry', delayMs: 1_000 });
+    const three = refined('HTTP.CLIENT_ERROR', { attempts: 3, backoff: { kind: 'fixed', intervalMs: 250 } });
+    expect(decide('HTTP.CLIENT_ERROR', {}, { policy: three })).toEqual({ kind: 'retry', delayMs: 250 });
+    const spentByCode = { 'HTTP.CLIENT_ERROR': 2 };
+    expect(decide('HTTP.CLIENT_ERROR', { spent: 2, spentByCode }, { policy: three }).kind).toBe('final');
+  });
+
+  it("keeps the catalogue's number and interval where it names only the other", () => {
+    const slower = refined('HTTP.TLS', { backoff: { kind: 'fixed', intervalMs: 90_000 } });
+    expect(maxAttemptsFor('HTTP.TLS', slower)).toBe(5);
+    expect(decide('HTTP.TLS', {}, { policy: slower })).toEqual({ kind: 'retry', delayMs: 90_000 });
+    const fewer = refined('HTTP.TLS', { attempts: 2 });
+    expect(maxAttemptsFor('HTTP.TLS', fewer)).toBe(2);
+    expect(decide('HTTP.TLS', {}, { policy: fewer })).toEqual({ kind: 'retry', delayMs: 60_000 });
+  });
+
+  it('honours Retry-After where the catalogue does, whatever the backoff', () => {
+    const own = refined('HTTP.RATE_LIMITED', { backoff: { kind: 'fixed', intervalMs: 5 } });
+    expect(decide('HTTP.RATE_LIMITED', {}, { policy: own, retryAfterMs: 2_000 })).toEqual({
+      kind: 'retry',
+      delayMs: 2_000,
+    });
+    expect(decide('HTTP.RATE_LIMITED', {}, { policy: own })).toEqual({ kind: 'retry', delayMs: 5 });
+  });
+
+  it('never refines a wait: no outage of ours becomes a dead letter', () => {
+    for (const code of codes((c) => kindOf(c) === 'wait')) {
+      expect(decide(code, hugeTotals, { policy: refined(code, 'final') }).kind).toBe('retry');
+    }
+  });
+
+  it('tells the longest delay it can ask for', () => {
+    expect(longestDelayMs(policy)).toBe(3_600_000);
+    expect(longestDelayMs(refined('HTTP.TLS', { backoff: { kind: 'schedule', delaysMs: [5, 7_200_000, 9] } }))).toBe(
+      7_200_000,
+    );
+    expect(longestDelayMs({ ...policy, backoff: { kind: 'fixed', intervalMs: 4_000_000 } })).toBe(4_000_000);
+  });
+});
+
+function anyBackoff(number: fc.Arbitrary<number>): fc.Arbitrary<Backoff> {
+  return fc.oneof(
+    fc.record({
+      kind: fc.constantFrom('full-jitter' as const, 'equal-jitter' as const, 'exponential' as const),
+      initialMs: number,
+      coefficient: number,
+      maximumMs: number,
+    }),
+    fc.record({ kind: fc.constant('fixed' as const), intervalMs: number }),
+    fc.record({ kind: fc.constant('schedule' as const), delaysMs: fc.array(number, { maxLength: 4 }) }),
+  );
+}

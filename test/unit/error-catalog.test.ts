@@ -7,6 +7,7 @@ import {
   ERROR_CODES,
   isErrorCode,
 } from '../../src/domain/delivery/error-catalog.js';
+import type { Backoff } from '../../src/domain/delivery/policy.js';
 
 const doc = readFileSync(new URL('../../docs/errors.md', import.meta.url), 'utf8');
 
@@ -23,6 +24,10 @@ describe('the catalogue', () => {
     for (const other of ['', 'HTTP.TEAPOT', 'toString', '__proto__', 7, null, undefined]) {
       expect(isErrorCode(other)).toBe(false);
     }
+  });
+
+  it('says of every code what a person should do', () => {
+    for (const code of ERROR_CODES) expect(catalogEntry(code).advice).toMatch(/^[A-Z][^|]{5,120}$/);
   });
 
   it('lets nothing of the event or the answer into the sentence that reaches Temporal', () => {
@@ -46,8 +51,8 @@ describe('the catalogue', () => {
 });
 
 function row(code: string, entry: CatalogEntry): string {
-  const { when, rule, spends, effect, message } = entry;
-  return `| \`${code}\` | ${when} | ${describeRule(rule)} | ${spends ? 'yes' : 'no'} | ${effect} | ${message} |`;
+  const { when, rule, spends, effect, message, advice } = entry;
+  return `| \`${code}\` | ${when} | ${describeRule(rule)} | ${spends ? 'yes' : 'no'} | ${effect} | ${message} | ${advice} |`;
 }
 
 function describeRule(rule: DefaultRule): string {
@@ -57,9 +62,14 @@ function describeRule(rule: DefaultRule): string {
     case 'wait':
       return `again in ${rule.minMs / 1000} to ${(rule.minMs + rule.spreadMs) / 1000} s, without end`;
     case 'retry': {
-      const pace = rule.fixedMs === null ? 'policy' : `every ${rule.fixedMs / 1000} s`;
+      const pace = rule.backoff === null ? 'policy' : describeBackoff(rule.backoff);
       const tries = rule.attempts === null ? '' : `, ${rule.attempts} tries`;
       return `retry: ${pace}${tries}${rule.honoursRetryAfter ? ', or as Retry-After says' : ''}`;
     }
   }
+}
+
+function describeBackoff(backoff: Backoff): string {
+  if (backoff.kind !== 'fixed') throw new Error(`docs/errors.md has no words for "${backoff.kind}" yet`);
+  return `every ${backoff.intervalMs / 1000} s`;
 }

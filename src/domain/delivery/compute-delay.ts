@@ -1,5 +1,5 @@
-import { catalogEntry, type ErrorCode } from './error-catalog.js';
-import { RETRY_AFTER_BOUNDS, type RetryPolicy } from './policy.js';
+import type { ErrorCode } from './error-catalog.js';
+import { type Backoff, LONGEST_DELAY_MS, RETRY_AFTER_BOUNDS, type RetryPolicy, ruleFor } from './policy.js';
 
 export interface DelayInput {
   readonly policy: RetryPolicy;
@@ -13,22 +13,40 @@ export interface DelayInput {
 }
 
 /**
- * How long to wait before the next attempt: whole milliseconds, at least 1 (Temporal reads 0 as "the maximum").
+ * How long to wait before the next attempt: whole milliseconds, from 1 (Temporal reads 0 as "the maximum") to a day.
  * - A code with a wait of its own (`DESTINATION.BUSY`): its least wait plus a spread.
- * - A code with a fixed interval (`HTTP.UNAUTHORIZED`): that interval.
  * - A code that honours Retry-After, where the destination asked: what it asked, clamped to [1 s, 1 h]; NaN asks for 1 s.
- * - Otherwise full jitter: evenly between 1 ms and min(maximumMs, initialMs × coefficient^(attempt − 1)).
+ * - Otherwise the backoff of the code, else the policy's.
  */
 export function computeDelay({ policy, code, attempt, retryAfterMs, random }: DelayInput): number {
-  const { rule } = catalogEntry(code);
+  const rule = ruleFor(code, policy);
   if (rule.kind === 'wait') return clampMs(rule.minMs + random() * rule.spreadMs, 1, rule.minMs + rule.spreadMs);
-  if (rule.kind === 'retry' && rule.fixedMs !== null) return rule.fixedMs;
   if (rule.kind === 'retry' && rule.honoursRetryAfter && retryAfterMs !== null) {
     return clampMs(retryAfterMs, RETRY_AFTER_BOUNDS.minMs, RETRY_AFTER_BOUNDS.maxMs);
   }
-  const grown = policy.initialMs * policy.coefficient ** Math.max(0, attempt - 1);
-  const ceiling = Math.max(1, Math.min(policy.maximumMs, grown, Number.MAX_SAFE_INTEGER));
-  return clampMs(random() * ceiling, 1, ceiling);
+  return backOff((rule.kind === 'retry' ? rule.backoff : null) ?? policy.backoff, attempt, random);
+}
+
+function backOff(backoff: Backoff, attempt: number, random: () => number): number {
+  switch (backoff.kind) {
+    case 'fixed':
+      return clampMs(backoff.intervalMs, 1, LONGEST_DELAY_MS);
+    case 'schedule':
+      return clampMs(backoff.delaysMs[Math.max(0, attempt - 1)] ?? backoff.delaysMs.at(-1) ?? 1, 1, LONGEST_DELAY_MS);
+    case 'full-jitter':
+      return clampMs(random() * ceilingOf(backoff, attempt), 1, LONGEST_DELAY_MS);
+    case 'equal-jitter':
+      return clampMs((0.5 + random() / 2) * ceilingOf(backoff, attempt), 1, LONGEST_DELAY_MS);
+    case 'exponential':
+      return clampMs(ceilingOf(backoff, attempt), 1, LONGEST_DELAY_MS);
+  }
+}
+
+function ceilingOf(
+  { initialMs, coefficient, maximumMs }: { initialMs: number; coefficient: number; maximumMs: number },
+  attempt: number,
+): number {
+  return Math.max(1, Math.min(maximumMs, initialMs * coefficient ** Math.max(0, attempt - 1)));
 }
 
 function clampMs(value: number, minMs: number, maxMs: number): number {

@@ -5,7 +5,7 @@
 import type { AttemptTotals } from './attempt-totals.js';
 import { computeDelay } from './compute-delay.js';
 import { catalogEntry, type ErrorCode } from './error-catalog.js';
-import type { RetryPolicy } from './policy.js';
+import { type RetryPolicy, ruleFor } from './policy.js';
 
 export interface FailureInput {
   readonly code: ErrorCode;
@@ -39,8 +39,9 @@ export function decideAfterFailure({ code, retryAfterMs, totals, policy, random 
     delayMs: computeDelay({ policy, code, attempt, retryAfterMs, random }),
   });
 
-  if (entry.rule.kind === 'final') return { kind: 'final', code };
-  if (entry.rule.kind === 'wait') return retry(1);
+  const rule = ruleFor(code, policy);
+  if (rule.kind === 'final') return { kind: 'final', code };
+  if (rule.kind === 'wait') return retry(1);
   if (code === 'DELIVERY.ATTEMPT_LOST') {
     const lost = { ...totals, lostInRow: totals.lostInRow + 1 };
     return isCrashLoop(lost) ? { kind: 'final', code: 'DELIVERY.CRASH_LOOP' } : retry(totals.spent + lost.lostInRow);
@@ -62,7 +63,7 @@ export function isCrashLoop(totals: AttemptTotals): boolean {
 
 /** How many failures of this code end the delivery: the code's own number, never above the policy's. */
 export function maxAttemptsFor(code: ErrorCode, policy: RetryPolicy): number {
-  const { rule } = catalogEntry(code);
+  const rule = ruleFor(code, policy);
   switch (rule.kind) {
     case 'final':
       return 1;

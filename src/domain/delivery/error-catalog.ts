@@ -1,3 +1,5 @@
+import type { Backoff } from './policy.js';
+
 /**
  * The closed table of everything that can go wrong with a delivery. Classification, retry, docs/errors.md and what a
  * person sees are all derived from it; a code that is not in this table does not exist.
@@ -5,8 +7,8 @@
 
 /**
  * What follows an attempt that failed with a code, before a policy refines it.
- * - `retry`: try again by the policy's backoff (`fixedMs`: at this interval instead), until `attempts` of this code have
- *   failed (null: the policy's own maximum). `honoursRetryAfter`: the destination's own word replaces the backoff.
+ * - `retry`: try again by `backoff` (null: the policy's own), until `attempts` of this code have failed (null: the
+ *   policy's own maximum). `honoursRetryAfter`: the destination's own word replaces the backoff.
  * - `wait`: try again after `minMs` to `minMs + spreadMs`, without end and without spending anything (nothing was wrong
  *   with the event or its answer).
  * - `final`: no further attempt by itself.
@@ -15,7 +17,7 @@ export type DefaultRule =
   | {
       readonly kind: 'retry';
       readonly attempts: number | null;
-      readonly fixedMs: number | null;
+      readonly backoff: Backoff | null;
       readonly honoursRetryAfter: boolean;
     }
   | { readonly kind: 'wait'; readonly minMs: number; readonly spreadMs: number }
@@ -33,18 +35,26 @@ export interface CatalogEntry {
   readonly answered: boolean;
   /** When it happens, for docs/errors.md and the monitor. */
   readonly when: string;
+  /** What a person should do who finds it on a dead letter, or sees it go on. */
+  readonly advice: string;
 }
 
-const policyRetry = { kind: 'retry', attempts: null, fixedMs: null, honoursRetryAfter: false } as const;
-const askedRetry = { kind: 'retry', attempts: null, fixedMs: null, honoursRetryAfter: true } as const;
-const slowRetry = { kind: 'retry', attempts: 5, fixedMs: 60_000, honoursRetryAfter: false } as const;
-const fewRetries = { kind: 'retry', attempts: 5, fixedMs: null, honoursRetryAfter: false } as const;
+const policyRetry = { kind: 'retry', attempts: null, backoff: null, honoursRetryAfter: false } as const;
+const askedRetry = { kind: 'retry', attempts: null, backoff: null, honoursRetryAfter: true } as const;
+const slowRetry = {
+  kind: 'retry',
+  attempts: 5,
+  backoff: { kind: 'fixed', intervalMs: 60_000 },
+  honoursRetryAfter: false,
+} as const;
+const fewRetries = { kind: 'retry', attempts: 5, backoff: null, honoursRetryAfter: false } as const;
 const final = { kind: 'final' } as const;
 
 export const ERROR_CATALOG = {
   'HTTP.TIMEOUT': {
     message: 'The destination did not answer before the deadline',
     when: 'Our deadline passed while connecting, waiting for the headers or reading the body',
+    advice: "Look at the destination's load and at the handler's `timeoutMs`; redrive when it answers again",
     rule: policyRetry,
     spends: true,
     effect: 'unknown',
@@ -53,6 +63,7 @@ export const ERROR_CATALOG = {
   'HTTP.NETWORK': {
     message: 'The connection to the destination failed',
     when: 'DNS failed, the connection was refused, reset or closed early',
+    advice: 'Look at its address, DNS and the network between; redrive when it can be reached',
     rule: policyRetry,
     spends: true,
     effect: 'unknown',
@@ -61,6 +72,7 @@ export const ERROR_CATALOG = {
   'HTTP.TLS': {
     message: 'The certificate of the destination was refused',
     when: 'The certificate or the TLS handshake was refused',
+    advice: "Renew the destination's certificate, or give the worker the authority that signed it; then redrive",
     rule: slowRetry,
     spends: true,
     effect: 'none',
@@ -69,6 +81,7 @@ export const ERROR_CATALOG = {
   'HTTP.SERVER_ERROR': {
     message: 'The destination answered with a server error',
     when: '5xx but 501 and 505; 408; 425',
+    advice: "Look at the last response and at the destination's own log; redrive when it is mended",
     rule: askedRetry,
     spends: true,
     effect: 'unknown',
@@ -77,6 +90,7 @@ export const ERROR_CATALOG = {
   'HTTP.RATE_LIMITED': {
     message: 'The destination asked for fewer requests',
     when: '429; 503 with Retry-After',
+    advice: "Lower the destination's cap of runs, or ask for a higher limit; then redrive",
     rule: askedRetry,
     spends: true,
     effect: 'none',
@@ -85,6 +99,7 @@ export const ERROR_CATALOG = {
   'HTTP.CLIENT_ERROR': {
     message: 'The destination refused the request',
     when: 'Other 4xx; 501; 505; 409 without a receipt',
+    advice: 'Read the last response: mend the mapping or the payload (a revision), or discard with a reason',
     rule: final,
     spends: true,
     effect: 'none',
@@ -93,6 +108,7 @@ export const ERROR_CATALOG = {
   'HTTP.UNAUTHORIZED': {
     message: 'The destination refused the credentials',
     when: '401, 403',
+    advice: 'Give the worker valid credentials with the right scope; then redrive',
     rule: slowRetry,
     spends: true,
     effect: 'none',
@@ -101,6 +117,8 @@ export const ERROR_CATALOG = {
   'HTTP.ID_CONFLICT': {
     message: 'The destination holds the same identity with other content',
     when: 'The same identity stands at the destination with other content',
+    advice:
+      'Compare both contents: two producers share an identity, or an event was changed; discard, or append it anew',
     rule: final,
     spends: true,
     effect: 'unknown',
@@ -109,6 +127,7 @@ export const ERROR_CATALOG = {
   'HTTP.BAD_RESPONSE': {
     message: 'The destination answered outside the agreement',
     when: '2xx without the agreed receipt; 3xx; 1xx; too large',
+    advice: "Look at the last response: a proxy's page, another version, a wrong address; mend it, then redrive",
     rule: final,
     spends: true,
     effect: 'unknown',
@@ -117,6 +136,7 @@ export const ERROR_CATALOG = {
   'DESTINATION.OPEN': {
     message: 'The destination is paused or its breaker is open',
     when: 'The breaker is open or a person has paused the destination',
+    advice: 'Nothing for the event: it goes on when the destination is well again, or resumed',
     rule: { kind: 'wait', minMs: 1_000, spreadMs: 4_000 },
     spends: false,
     effect: 'none',
@@ -125,6 +145,7 @@ export const ERROR_CATALOG = {
   'DESTINATION.BUSY': {
     message: 'All places for this destination are taken in this worker',
     when: 'The semaphore of the destination stayed full for a second, or too many waited already',
+    advice: 'Nothing for the event; if it stays so, add workers or raise the places of the destination',
     rule: { kind: 'wait', minMs: 1_000, spreadMs: 1_000 },
     spends: false,
     effect: 'none',
@@ -133,6 +154,8 @@ export const ERROR_CATALOG = {
   'DISPATCH.HANDLER_NOT_FOUND': {
     message: 'No handler is registered for the routing key',
     when: "No handler has the event's routing key; during a rolling deploy it may still come",
+    advice:
+      "Register a handler for the routing key in every worker's configuration, or mend the producer; then redrive",
     rule: slowRetry,
     spends: true,
     effect: 'none',
@@ -141,6 +164,7 @@ export const ERROR_CATALOG = {
   'DISPATCH.INVALID_EVENT': {
     message: 'The event does not fit its mapping or schema',
     when: "The mapping or the handler's schema refuses the event; the field is named",
+    advice: 'Mend the field that is named: the producer, the mapper or, by a revision, the payload; then redrive',
     rule: final,
     spends: true,
     effect: 'none',
@@ -149,6 +173,7 @@ export const ERROR_CATALOG = {
   'DISPATCH.EVENT_NOT_FOUND': {
     message: 'The event is not in this database',
     when: 'No such row: a worker on the wrong database. Then the run fails with an alert and no letter',
+    advice: 'Compare `OUTBOX_DATABASE_URL` and the task queue of relay and worker: they belong to two outboxes',
     rule: slowRetry,
     spends: true,
     effect: 'none',
@@ -157,6 +182,7 @@ export const ERROR_CATALOG = {
   'HANDLER.FAILED': {
     message: 'The handler threw an exception',
     when: 'Any other exception in a handler; name, stack and cause are kept',
+    advice: 'Read stack and causes: a bug or a missing case in the handler; deploy the mended one, then redrive',
     rule: fewRetries,
     spends: true,
     effect: 'unknown',
@@ -165,6 +191,7 @@ export const ERROR_CATALOG = {
   'STORE.UNAVAILABLE': {
     message: 'The outbox database did not answer',
     when: 'Our own database did not answer in time',
+    advice: 'Bring the outbox database back; nothing is lost meanwhile',
     rule: { kind: 'wait', minMs: 1_000, spreadMs: 4_000 },
     spends: false,
     effect: 'none',
@@ -173,6 +200,7 @@ export const ERROR_CATALOG = {
   'DELIVERY.ATTEMPT_LOST': {
     message: 'An attempt was started and never finished',
     when: 'The worker died in the attempt',
+    advice: 'Look why the worker died (memory, a kill in a deploy); nothing to do for the event',
     rule: policyRetry,
     spends: false,
     effect: 'unknown',
@@ -181,6 +209,7 @@ export const ERROR_CATALOG = {
   'DELIVERY.CANCELLED': {
     message: 'The attempt was given up because this worker shut down',
     when: 'Our own shutdown',
+    advice: 'Nothing',
     rule: { kind: 'wait', minMs: 1, spreadMs: 999 },
     spends: false,
     effect: 'unknown',
@@ -189,6 +218,7 @@ export const ERROR_CATALOG = {
   'DELIVERY.CRASH_LOOP': {
     message: 'Several attempts in a row were lost',
     when: 'Three attempts lost in a row',
+    advice: 'Find what in this event kills a worker before redriving it',
     rule: final,
     spends: false,
     effect: 'unknown',
@@ -197,6 +227,7 @@ export const ERROR_CATALOG = {
   'DELIVERY.DEADLINE': {
     message: 'The overall deadline of the policy has passed',
     when: 'The overall deadline of the policy passed, judged after an attempt that the destination answered or let time out',
+    advice: 'Decide whether the event still matters; redrive gives it a new deadline',
     rule: final,
     spends: false,
     effect: 'unknown',
@@ -205,6 +236,7 @@ export const ERROR_CATALOG = {
   'WORKFLOW.TERMINATED': {
     message: 'The workflow was terminated by a person',
     when: 'The reconciler found the workflow terminated by a person',
+    advice: 'Ask who terminated it; redrive or discard',
     rule: final,
     spends: false,
     effect: 'unknown',
@@ -213,6 +245,7 @@ export const ERROR_CATALOG = {
   'WORKFLOW.LOST': {
     message: 'The workflow closed without settling the event',
     when: 'The reconciler found no run, or a closed one without a result; the next epoch is started, three times at most',
+    advice: 'Look for lost data of Temporal or a retention shorter than the longest delivery; then redrive',
     rule: policyRetry,
     spends: false,
     effect: 'unknown',
@@ -221,6 +254,8 @@ export const ERROR_CATALOG = {
   'WORKFLOW.STUCK': {
     message: 'The workflow could not make progress',
     when: 'The reconciler found a workflow task that keeps failing; the next epoch is started, three times at most',
+    advice:
+      "Look at the workflow task's failure in the Web UI, often a changed workflow; deploy the mended one, then redrive",
     rule: policyRetry,
     spends: false,
     effect: 'unknown',
@@ -229,6 +264,7 @@ export const ERROR_CATALOG = {
   'INGEST.INTERNAL': {
     message: 'The audit log could not write the record',
     when: 'The audit use case could not write, for a reason of its own; the caller retries',
+    advice: "Look at the api's log; what could not be stored is listed and can be retried",
     rule: askedRetry,
     spends: true,
     effect: 'none',
