@@ -1,0 +1,119 @@
+/** Pure: the policies section of a configuration, and the timeline that a policy makes. Nothing real, nothing fake. */
+import { findPolicyProblems, policyFor } from '../../src/application/delivery/policy-schema.js';
+import { ERROR_CODES } from '../../src/domain/delivery/error-catalog.js';
+import { DEFAULT_POLICY, REFINABLE_CODES } from '../../src/domain/delivery/policy.js';
+import { simulateFailures } from '../../src/domain/delivery/simulate-failures.js';
+
+describe('the policies of a configuration', () => {
+  it.each<[string, unknown, RegExp[]]>([
+    [
+      'an unknown code',
+      { AUTH: { codes: { 'HTTP.TEAPOT': 'final' } } },
+      [/^policies\.AUTH\.codes\.HTTP\.TEAPOT: not a code/],
+    ],
+    ['a code that is ours', { '*': { codes: { 'STORE.UNAVAILABLE': 'final' } } }, [/STORE\.UNAVAILABLE: not a code/]],
+    [
+      'an interval of 0',
+      { '*': { backoff: { kind: 'fixed', intervalMs: 0 } } },
+      [/^policies\.\*\.backoff\.intervalMs: /],
+    ],
+    [
+      'a maximum below the initial',
+      { '*': { backoff: { kind: 'exponential', initialMs: 5_000, maximumMs: 4_999 } } },
+      [/^policies\.\*\.backoff\.maximumMs: expected at least initialMs/],
+    ],
+    ['attempts of 0', { '*': { maxAttempts: 0 } }, [/^policies\.\*\.maxAttempts: /]],
+    [
+      'attempts of 0 for a code',
+      { '*': { codes: { 'HTTP.TLS': { attempts: 0 } } } },
+      [/^policies\.\*\.codes\.HTTP\.TLS/],
+    ],
+    ['an empty schedule', { '*': { backoff: { kind: 'schedule', delaysMs: [] } } }, [/delaysMs/]],
+    ['a backoff of no kind', { '*': { backoff: { kind: 'linear' } } }, [/^policies\.\*\.backoff/]],
+    ['a field that is none', { '*': { retries: 3 } }, [/^policies\.\*\.retries: not a field of a policy/]],
+    ['a name that is no event type', { 'a b': {} }, [/^policies\.a b: /]],
+    ['no object', [], [/^policies: /]],
+    [
+      'all of them at once',
+      { '*': { maxAttempts: 0, deadlineMs: 5 }, A: { maxAttempts: 1.5 } },
+      [/\*\.maxAttempts/, /deadlineMs/, /A\.maxAttempts/],
+    ],
+  ])('refuses %s, by its path', (_, input, expected) => {
+    const problems = findPolicyProblems(input);
+    expect(problems).toHaveLength(expected.length);
+    expected.forEach((pattern, index) => expect(problems[index]).toMatch(pattern));
+  });
+
+  it('takes what a policy can say', () => {
+    const codes = Object.fromEntries(REFINABLE_CODES.map((code) => [code, { attempts: 3 }]));
+    expect(findPolicyProblems({ '*': { codes }, ORDER: { backoff: { kind: 'schedule', delaysMs: [1, 2] } } })).toEqual(
+      [],
+    );
+  });
+
+  it('can refine what a destination or a handler did, and nothing of our own', () => {
+    const others = ERROR_CODES.filter((code) => !(REFINABLE_CODES as readonly string[]).includes(code));
+    expect(others.filter((code) => code.startsWith('HTTP.') || code.startsWith('HANDLER.'))).toEqual([]);
+    expect(others).toContain('DISPATCH.EVENT_NOT_FOUND');
+  });
+
+  it('lets a type take from "*" what it leaves out, code by code', () => {
+    const input = {
+      '*': { maxAttempts: 4, codes: { 'HTTP.TLS': 'final' } },
+      ORDER: { deadlineMs: 5_000, codes: { 'HTTP.CLIENT_ERROR': { attempts: 2 } } },
+    } as const;
+    expect(policyFor('AUTH', input)).toEqual({ ...DEFAULT_POLICY, maxAttempts: 4, codes: { 'HTTP.TLS': 'final' } });
+    expect(policyFor('ORDER', input)).toEqual({
+      ...DEFAULT_POLICY,
+      maxAttempts: 4,
+      deadlineMs: 5_000,
+      codes: { 'HTTP.TLS': 'final', 'HTTP.CLIENT_ERROR': { attempts: 2 } },
+    });
+    expect(policyFor('toString', {})).toBe(DEFAULT_POLICY);
+  });
+});
+
+describe('simulateFailures', () => {
+  const simulate = (code: Parameters<typeof simulateFailures>[0]['code'], more = {}) =>
+    simulateFailures({ policy: DEFAULT_POLICY, code, random: () => 0.5, ...more });
+
+  it('tells the attempts of a code until its dead letter', () => {
+    expect(simulate('HTTP.TLS')).toEqual({
+      attempts: [0, 1, 2, 3, 4].map((n) => ({ attempt: n + 1, atMs: n * 60_000, delayMs: n === 4 ? null : 60_000 })),
+      finalCode: 'HTTP.TLS',
+      totalMs: 240_000,
+    });
+    expect(simulate('HTTP.NETWORK').attempts.map(({ delayMs }) => delayMs)).toEqual([
+      500,
+      1_000,
+      2_000,
+      4_000,
+      8_000,
+      16_000,
+      32_000,
+      64_000,
+      128_000,
+      null,
+    ]);
+  });
+
+  it('ends at the deadline where that comes first', () => {
+    const policy = { ...DEFAULT_POLICY, deadlineMs: 3_000 };
+    const { attempts, finalCode, totalMs } = simulate('HTTP.TIMEOUT', { policy, attemptMs: 1_000 });
+    expect({ n: attempts.length, finalCode, totalMs }).toEqual({
+      n: 3,
+      finalCode: 'DELIVERY.DEADLINE',
+      totalMs: 4_500,
+    });
+  });
+
+  it('ends a crash loop at the third loss', () => {
+    const { attempts, finalCode } = simulate('DELIVERY.ATTEMPT_LOST');
+    expect({ n: attempts.length, finalCode }).toEqual({ n: 3, finalCode: 'DELIVERY.CRASH_LOOP' });
+  });
+
+  it('cuts what would go on without end', () => {
+    const { attempts, finalCode } = simulate('DESTINATION.OPEN', { maxSteps: 5 });
+    expect({ n: attempts.length, finalCode }).toEqual({ n: 5, finalCode: null });
+  });
+});
