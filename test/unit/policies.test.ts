@@ -41,7 +41,7 @@ describe('the policies of a configuration', () => {
   ])('refuses %s, by its path', (_, input, expected) => {
     const problems = findPolicyProblems(input);
     expect(problems).toHaveLength(expected.length);
-    expected.forEach((pattern, index) => expect(problems[index]).toMatch(pattern));
+    for (const [index, pattern] of expected.entries()) expect(problems[index]).toMatch(pattern);
   });
 
   it('takes what a policy can say', () => {
