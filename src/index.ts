@@ -15,6 +15,20 @@ export { type HttpHandlerOptions, httpHandler } from './application/delivery/han
 export { toHttpError } from './application/delivery/handlers/to-http-error.js';
 export type { AuditMapper, AuditStatement } from './application/delivery/mappers/to-audit-event.js';
 export type { NewOutboxEvent } from './application/delivery/new-outbox-event.js';
+export { defineNotifier } from './application/delivery/notify/define-notifier.js';
+export { describeNotice, type NoticeText } from './application/delivery/notify/describe-notice.js';
+export { isNotifyError, NotifyError, type NotifyErrorOptions } from './application/delivery/notify/notify-error.js';
+export type {
+  AlertNotice,
+  DeadLetterSample,
+  DeadLettersNotice,
+  Notice,
+  NoticeKind,
+  Notifier,
+  NotifierProblem,
+  NotifyContext,
+} from './application/delivery/notify/ports.js';
+export type { NoticeRoutes } from './application/delivery/notify/route-notice.js';
 export type { Handler, HandlerContext, HttpRequest, HttpResponse, Logger } from './application/delivery/ports.js';
 export { ERROR_CATALOG, ERROR_CODES, type ErrorCode } from './domain/delivery/error-catalog.js';
 export {
@@ -26,6 +40,10 @@ export type { IntegrationEvent } from './domain/delivery/integration-event.js';
 export type { JsonObject, JsonValue } from './domain/delivery/json.js';
 export type { Receipt } from './domain/delivery/receipt.js';
 export type { RedactionRules } from './domain/delivery/redaction/redactor.js';
+export { logNotifier } from './infrastructure/notifiers/log-notifier.js';
+export { type SentryNotifierOptions, sentryNotifier } from './infrastructure/notifiers/sentry-notifier.js';
+export { type SlackNotifierOptions, slackNotifier } from './infrastructure/notifiers/slack-notifier.js';
+export { type WebhookNotifierOptions, webhookNotifier } from './infrastructure/notifiers/webhook-notifier.js';
 export {
   NotInTransactionError,
   type OutboxTransaction,

@@ -16,6 +16,7 @@ import type { RunningRoles } from './run-until-signal.js';
 import { startApiRole } from './start-api.js';
 import { startRelayRole } from './start-relay.js';
 import { startWorkerRole } from './start-worker.js';
+import { verifyNotifiers } from './verify-notifiers.js';
 
 export interface StartRolesOptions {
   readonly roles: readonly RoleName[];
@@ -43,6 +44,7 @@ export async function startRoles(options: StartRolesOptions): Promise<Started> {
   const { roles, settings, config, log } = options;
   const counters = createCounters();
   const context: RoleContext = { settings, config, log, counters };
+  await verifyNotifiers(config, options.signal);
   const started: StartedRole[] = [];
   let delivery: DeliveryEnvironment | null = null;
   let probes: Awaited<ReturnType<typeof startProbeServer>> | null = null;

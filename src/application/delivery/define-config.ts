@@ -1,6 +1,9 @@
 import type { RedactionRules } from '../../domain/delivery/redaction/redactor.js';
 import { isHandlerTimeout } from './define-handler.js';
 import type { AuditMapper } from './mappers/to-audit-event.js';
+import { notifyProblems } from './notify/check-notify.js';
+import type { Notifier } from './notify/ports.js';
+import type { NoticeRoutes } from './notify/route-notice.js';
 import type { Handler } from './ports.js';
 import { redactionProblems } from './redaction-config.js';
 
@@ -16,9 +19,19 @@ export interface OutboxConfig {
    * those is their own affair.
    */
   readonly redaction?: RedactionRules;
+  /** Channels by which a person hears of dead letters and of what is wrong with the environment. */
+  readonly notifiers?: readonly Notifier[];
+  /** By event type, the names of the notifiers; `*` for every other type and for alerts. Default: all of them. */
+  readonly notify?: NoticeRoutes;
 }
 
-const KEYS = ['handlers', 'mappers', 'redaction'] as const satisfies readonly (keyof OutboxConfig)[];
+const KEYS = [
+  'handlers',
+  'mappers',
+  'redaction',
+  'notifiers',
+  'notify',
+] as const satisfies readonly (keyof OutboxConfig)[];
 
 /**
  * Checks a configuration where it is written, so that a mistake shows at start and not at the first event.
@@ -31,12 +44,26 @@ export function defineConfig(config: OutboxConfig): OutboxConfig {
 }
 
 function findProblems(config: unknown): string[] {
-  if (typeof config !== 'object' || config === null) return ['expected an object { handlers?, mappers?, redaction? }'];
+  if (typeof config !== 'object' || config === null) {
+    return [`expected an object { ${KEYS.map((key) => `${key}?`).join(', ')} }`];
+  }
   const problems = Object.keys(config)
     .filter((key) => !(KEYS as readonly string[]).includes(key))
     .map((key) => `${key}: unknown; known are ${KEYS.join(', ')}`);
-  const { handlers = [], mappers = {}, redaction } = config as Record<keyof OutboxConfig, unknown>;
-  return [...problems, ...handlerProblems(handlers), ...mapperProblems(mappers), ...redactionProblems(redaction)];
+  const {
+    handlers = [],
+    mappers = {},
+    redaction,
+    notifiers = [],
+    notify = {},
+  } = config as Record<keyof OutboxConfig, unknown>;
+  return [
+    ...problems,
+    ...handlerProblems(handlers),
+    ...mapperProblems(mappers),
+    ...redactionProblems(redaction),
+    ...notifyProblems(notifiers, notify),
+  ];
 }
 
 function handlerProblems(handlers: unknown): string[] {

@@ -1,4 +1,4 @@
-import { Agent, type Dispatcher, request as send } from 'undici';
+import { Agent, type buildConnector, type Dispatcher, request as send } from 'undici';
 import { toLastResponse } from '../../application/delivery/last-response.js';
 import {
   DEFAULT_MAX_RESPONSE_BYTES,
@@ -14,18 +14,24 @@ export interface HttpClientOptions {
   readonly connections?: number;
   /** How long one connection may take to come up, whatever the call's deadline. Default 10 s. */
   readonly connectTimeoutMs?: number;
+  /** How a connection comes up; then `connectTimeoutMs` is its own to keep. Default: to wherever the name leads. */
+  readonly connect?: buildConnector.connector;
 }
 
 /**
  * The HttpClient of the product: HTTP/1.1 over pooled connections, one call at a time on each, no redirects, no retries,
  * no cookies. One deadline covers connecting, the headers and the last byte of the body.
  */
-export function createHttpClient({ connections = 128, connectTimeoutMs = 10_000 }: HttpClientOptions = {}): HttpClient {
+export function createHttpClient({
+  connections = 128,
+  connectTimeoutMs = 10_000,
+  connect,
+}: HttpClientOptions = {}): HttpClient {
   const agent = new Agent({
     connections,
     pipelining: 1,
     allowH2: false,
-    connect: { timeout: connectTimeoutMs },
+    connect: connect ?? { timeout: connectTimeoutMs },
     // The call's own deadline covers both; undici's are coarse and count from the last byte.
     headersTimeout: 0,
     bodyTimeout: 0,
