@@ -92,7 +92,7 @@ keys
   .requiredOption('--name <text>', 'whose key it is')
   .addOption(
     new Option('--scope <scope...>', 'what it may do')
-      .choices(['audit:write', 'audit:read', 'audit:write:any-tenant'])
+      .choices(['audit:write', 'audit:read', 'audit:write:any-tenant', 'dlq:read', 'dlq:write'])
       .default(['audit:write']),
   )
   .option('--tenant <id>', 'bind it to one tenant')
@@ -102,9 +102,52 @@ keys
     examples(
       'outbox keys create --name billing --tenant acme',
       'outbox keys create --name worker --scope audit:write:any-tenant',
+      'outbox keys create --name operators --scope dlq:write   # without a tenant: what failed of every tenant',
     ),
   )
   .action(async (options) => exitWith(await (await import('../main/create-key.js')).runCreateKey(options)));
+
+const failedIngest = program
+  .command('failed-ingest')
+  .description('what the audit log could not store for a reason of its own: look, store again, give up');
+const JSON_OPTION = ['--json', 'print one JSON document', false] as const;
+failedIngest
+  .command('list')
+  .description('the newest first')
+  .addOption(
+    new Option('--state <state>', 'which ones')
+      .choices(['open', 'stored', 'other_content', 'discarded'])
+      .default('open'),
+  )
+  .option('--tenant <id>', 'of one tenant ("" for none)')
+  .addOption(new Option('--limit <n>', 'at most so many').argParser(parseLimit).default(50))
+  .option('--before <id>', 'the page after the one that ended with this id', parseId)
+  .option(...JSON_OPTION)
+  .addHelpText('after', examples('outbox failed-ingest list', 'outbox failed-ingest list --state discarded --json'))
+  .action(async (options) => exitWith(await (await failedIngestMain()).runList(options)));
+failedIngest
+  .command('show')
+  .description('one with what was sent, as text')
+  .argument('<id>', 'of the list', parseId)
+  .option(...JSON_OPTION)
+  .action(async (id: string, options) => exitWith(await (await failedIngestMain()).runShow(id, options)));
+for (const verb of ['retry', 'discard'] as const) {
+  failedIngest
+    .command(verb)
+    .description({ retry: 'store it now, as its sender', discard: 'give it up; it stays in the list' }[verb])
+    .argument('<ids...>', 'of the list', (id: string, ids: string[] | undefined) => [...(ids ?? []), parseId(id)])
+    .requiredOption('--reason <text>', 'why, for whoever looks at it later', parseText(1_000))
+    .option('--actor <name>', 'who asks (default: the user of this process)', parseText(200))
+    .option(...JSON_OPTION)
+    .addHelpText(
+      'after',
+      examples(`outbox failed-ingest ${verb} 0198c0de-0000-7000-8000-000000000001 --reason "the trigger is gone"`),
+    )
+    .addHelpText('after', '\nExit code 1 when one of them was not there, not open, or could not be stored again.')
+    .action(async (ids: string[], options) =>
+      exitWith(await (await failedIngestMain())[verb === 'retry' ? 'runRetry' : 'runDiscard'](ids, options)),
+    );
+}
 
 program
   .command('import')
@@ -136,6 +179,29 @@ type Role = 'api' | 'relay' | 'worker';
 
 async function runRoles(roles: readonly Role[], options: { config?: string }): Promise<number> {
   return (await import('../main/run-roles.js')).runRolesCommand(roles, options);
+}
+
+function failedIngestMain() {
+  return import('../main/failed-ingest.js');
+}
+
+function parseId(text: string): string {
+  if (!/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text)) throw new InvalidArgumentError('expected a UUID');
+  return text.toLowerCase();
+}
+
+function parseLimit(text: string): number {
+  if (!/^\d{1,3}$/.test(text) || Number(text) < 1 || Number(text) > 200) {
+    throw new InvalidArgumentError('expected a whole number from 1 to 200');
+  }
+  return Number(text);
+}
+
+function parseText(longest: number) {
+  return (text: string): string => {
+    if (text.length < 1 || text.length > longest) throw new InvalidArgumentError(`expected 1 to ${longest} characters`);
+    return text;
+  };
 }
 
 function parseRoles(text: string): Role[] {

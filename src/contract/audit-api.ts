@@ -22,12 +22,15 @@ export const PROBLEMS = {
   forbidden_key: { status: 400, retryable: false },
   not_an_event: { status: 400, retryable: false },
   empty_batch: { status: 400, retryable: false },
+  invalid_query: { status: 400, retryable: false },
   unauthorized: { status: 401, retryable: false },
   scope_missing: { status: 403, retryable: false },
   tenant_forbidden: { status: 403, retryable: false },
   not_found: { status: 404, retryable: false },
   method_not_allowed: { status: 405, retryable: false },
   request_timeout: { status: 408, retryable: true },
+  /** It was stored, discarded or overtaken already. */
+  not_open: { status: 409, retryable: false },
   body_too_large: { status: 413, retryable: false },
   batch_too_long: { status: 413, retryable: false },
   url_too_long: { status: 414, retryable: false },
@@ -35,10 +38,12 @@ export const PROBLEMS = {
   unsupported_encoding: { status: 415, retryable: false },
   invalid_event: { status: 422, retryable: false },
   invalid_lookup: { status: 422, retryable: false },
+  invalid_request: { status: 422, retryable: false },
   idempotency_key_mismatch: { status: 422, retryable: false },
   /** The same (tenant, source, eventId) stands with other content (R25). */
   identity_conflict: { status: 422, retryable: false },
   headers_too_large: { status: 431, retryable: false },
+  /** Nothing is wrong with the request. `failedIngestId` says under which id the event is kept, where it is (R28). */
   internal: { status: 500, retryable: true },
   overloaded: { status: 503, retryable: true },
   store_unavailable: { status: 503, retryable: true },
@@ -57,6 +62,8 @@ export const problemSchema = z.object({
   code: z.string(),
   retryable: z.boolean(),
   requestId: z.string().optional(),
+  /** With `internal`: what could not be stored is kept under this id, and can be retried without its sender. */
+  failedIngestId: z.string().optional(),
   errors: z.array(fieldProblemSchema).optional(),
 });
 export type Problem = z.infer<typeof problemSchema>;

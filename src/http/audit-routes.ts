@@ -16,6 +16,7 @@ import { findUnstorable, type JsonValue } from '../contract/json-value.js';
 import { mayLookUp, mayWrite } from '../domain/audit/api-key.js';
 import { HttpProblem, toProblem } from './problem.js';
 import { readJson } from './read-json.js';
+import { requireKey, requireScope } from './require-key.js';
 
 export interface AuditRouteDeps {
   readonly authenticate: AuthenticateApiKey;
@@ -55,23 +56,6 @@ export function postAuditLookup(deps: AuditRouteDeps) {
     }
     res.json({ results: [...outcome.results] } satisfies AuditLookupResponse);
   };
-}
-
-async function requireKey(authenticate: AuthenticateApiKey, req: Request, res: Response): Promise<Authenticated> {
-  const presented = /^Bearer ([\x21-\x7e]+)$/i.exec(req.headers.authorization ?? '')?.[1];
-  const caller = presented === undefined ? null : await authenticate(presented);
-  if (caller === null) {
-    const challenge = presented === undefined ? 'Bearer realm="audit"' : 'Bearer realm="audit", error="invalid_token"';
-    throw new HttpProblem('unauthorized', 'Expected a valid API key: Authorization: Bearer <key>', {
-      headers: { 'WWW-Authenticate': challenge },
-    });
-  }
-  res.locals.keyId = caller.key.id;
-  return caller;
-}
-
-function requireScope(granted: boolean, scope: string): void {
-  if (!granted) throw new HttpProblem('scope_missing', `Expected an API key with the scope ${scope}`);
 }
 
 async function answerOne(
@@ -145,6 +129,10 @@ function toReceipt(outcome: RecordOutcome): AuditReceipt {
     case 'conflict':
       throw new HttpProblem('identity_conflict', 'This source and eventId stand with other content', {
         errors: [{ pointer: '/eventId', detail: 'Taken by an event with other content' }],
+      });
+    case 'failed':
+      throw new HttpProblem('internal', 'The event could not be stored; the same request may succeed later', {
+        failedIngestId: outcome.failedIngestId,
       });
     case 'tenant_forbidden':
       throw new HttpProblem('tenant_forbidden', 'This API key may not write that tenant', {

@@ -5,13 +5,21 @@ import helmet from 'helmet';
 import { FingerprintKeyError } from '../application/audit/fingerprint.js';
 import { StoreUnavailableError } from '../application/audit/ports.js';
 import { AUDIT_LOGS_PATH, AUDIT_LOOKUP_PATH, PROBLEM_MEDIA_TYPE, PROBLEMS } from '../contract/audit-api.js';
+import { FAILED_INGEST_PATH } from '../contract/failed-ingest-api.js';
 import { type AuditRouteDeps, postAuditLogs, postAuditLookup } from './audit-routes.js';
+import {
+  type FailedIngestRouteDeps,
+  getFailedIngest,
+  listFailedIngest,
+  postDiscard,
+  postRetry,
+} from './failed-ingest-routes.js';
 import type { HttpLimits } from './http-limits.js';
 import type { Logger } from './logger.js';
 import { HttpProblem, toProblem } from './problem.js';
 
 export interface AuditAppDeps {
-  readonly routes: AuditRouteDeps;
+  readonly routes: AuditRouteDeps & FailedIngestRouteDeps;
   /** Resolves when the database answers; bounded in time. */
   readonly ping: () => Promise<void>;
   readonly limits: HttpLimits;
@@ -38,6 +46,10 @@ export function createAuditApp(deps: AuditAppDeps): RequestListener {
   app.use(boundInFlight(deps.limits));
   app.route(AUDIT_LOGS_PATH).post(postAuditLogs(deps.routes)).all(refuseMethod('POST'));
   app.route(AUDIT_LOOKUP_PATH).post(postAuditLookup(deps.routes)).all(refuseMethod('POST'));
+  app.route(FAILED_INGEST_PATH).get(listFailedIngest(deps.routes)).all(refuseMethod('GET, HEAD'));
+  app.route(`${FAILED_INGEST_PATH}/:id`).get(getFailedIngest(deps.routes)).all(refuseMethod('GET, HEAD'));
+  app.route(`${FAILED_INGEST_PATH}/:id/retry`).post(postRetry(deps.routes)).all(refuseMethod('POST'));
+  app.route(`${FAILED_INGEST_PATH}/:id/discard`).post(postDiscard(deps.routes)).all(refuseMethod('POST'));
   app.use(() => {
     throw new HttpProblem('not_found', 'Nothing is here');
   });

@@ -8,21 +8,28 @@ export class HttpProblem extends Error {
   readonly code: ProblemCode;
   readonly errors: readonly FieldProblem[];
   readonly headers: Readonly<Record<string, string>>;
+  readonly failedIngestId: string | null;
 
   constructor(
     code: ProblemCode,
     detail: string,
-    options: { errors?: readonly FieldProblem[]; headers?: Record<string, string>; cause?: unknown } = {},
+    options: {
+      errors?: readonly FieldProblem[];
+      headers?: Record<string, string>;
+      failedIngestId?: string | null;
+      cause?: unknown;
+    } = {},
   ) {
     super(detail, { cause: options.cause });
     this.code = code;
     this.errors = options.errors ?? [];
     this.headers = options.headers ?? {};
+    this.failedIngestId = options.failedIngestId ?? null;
   }
 }
 
 /** The RFC 9457 document of a problem. */
-export function toProblem({ code, message, errors }: HttpProblem, requestId: string): Problem {
+export function toProblem({ code, message, errors, failedIngestId }: HttpProblem, requestId: string): Problem {
   const { status, retryable } = PROBLEMS[code];
   return {
     type: 'about:blank',
@@ -32,6 +39,7 @@ export function toProblem({ code, message, errors }: HttpProblem, requestId: str
     code,
     retryable,
     requestId,
+    ...(failedIngestId === null ? {} : { failedIngestId }),
     ...(errors.length === 0 ? {} : { errors: [...errors] }),
   };
 }

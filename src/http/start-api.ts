@@ -1,8 +1,10 @@
 import { authenticateApiKey } from '../application/audit/authenticate-api-key.js';
+import { discardFailedIngest } from '../application/audit/discard-failed-ingest.js';
 import type { FingerprintKeys } from '../application/audit/fingerprint.js';
 import { lookupIdentities } from '../application/audit/lookup-identities.js';
-import type { ApiKeyStore, AuditStore } from '../application/audit/ports.js';
+import type { ApiKeyStore, AuditStore, FailedIngestStore } from '../application/audit/ports.js';
 import { recordAuditLog } from '../application/audit/record-audit-log.js';
+import { retryFailedIngest } from '../application/audit/retry-failed-ingest.js';
 import { createAuditApp } from './create-audit-app.js';
 import { createHttpServer } from './create-http-server.js';
 import { DEFAULT_HTTP_LIMITS, type HttpLimits } from './http-limits.js';
@@ -11,6 +13,7 @@ import type { Logger } from './logger.js';
 export interface ApiOptions {
   readonly store: AuditStore;
   readonly apiKeys: ApiKeyStore;
+  readonly failedIngest: FailedIngestStore;
   readonly fingerprintKeys: FingerprintKeys;
   /** 0: any free one. */
   readonly port: number;
@@ -33,13 +36,16 @@ const PARTITIONS_EVERY_MS = 24 * 60 * 60_000;
  * after. Starts without its database too: then it is live, not ready, and answers 503.
  */
 export async function startApi(options: ApiOptions): Promise<RunningApi> {
-  const { store, apiKeys: keys, fingerprintKeys, logger } = options;
+  const { store, apiKeys: keys, failedIngest, fingerprintKeys, logger } = options;
   const limits = { ...DEFAULT_HTTP_LIMITS, ...options.limits };
   const app = createAuditApp({
     routes: {
       authenticate: authenticateApiKey({ keys }),
-      recordAuditLog: recordAuditLog({ store, fingerprintKeys }),
+      recordAuditLog: recordAuditLog({ store, failedIngest, fingerprintKeys, log: logger }),
       lookupIdentities: lookupIdentities({ store }),
+      failedIngest,
+      retryFailedIngest: retryFailedIngest({ store, failedIngest, fingerprintKeys, log: logger }),
+      discardFailedIngest: discardFailedIngest({ failedIngest, log: logger }),
     },
     ping: () => store.ping(),
     limits,

@@ -12,6 +12,7 @@ const PLAIN = new Set([
   'StoreUnavailableError',
   'ServerEndedError',
   'StartTimeoutError',
+  'FingerprintKeyError',
 ]);
 
 /** Says on standard error why a command ended, and returns its exit code: 78 for a configuration, else 1. */

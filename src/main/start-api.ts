@@ -1,12 +1,14 @@
 import { checkFingerprintKeys, FingerprintKeyError, type FingerprintKeys } from '../application/audit/fingerprint.js';
-import type { AuditStore } from '../application/audit/ports.js';
+import type { AuditStore, FailedIngestStore } from '../application/audit/ports.js';
 import { startApi } from '../http/start-api.js';
 import { requireSetting } from '../infrastructure/config/load-settings.js';
 import { createAuditApiKeys } from '../infrastructure/prisma/audit-api-keys.js';
 import { createAuditStore } from '../infrastructure/prisma/audit-store.js';
+import { createFailedIngestStore } from '../infrastructure/prisma/failed-ingest-store.js';
 import { createPool } from '../infrastructure/prisma/pg-pool.js';
 import { databaseRefusal } from './database-refusal.js';
 import { explainListen } from './explain-listen.js';
+import { failAt } from './fail-at.js';
 import type { RoleContext, StartedRole } from './role.js';
 import { StartRefusedError } from './start-refused-error.js';
 
@@ -23,6 +25,7 @@ export async function startApiRole({ settings, log }: RoleContext): Promise<Star
     startApi({
       store,
       apiKeys: createAuditApiKeys(pool),
+      failedIngest: withFailpoint(createFailedIngestStore(pool), failAt(settings.testFailpoint)),
       fingerprintKeys,
       host: settings.host,
       port: settings.apiPort,
@@ -44,6 +47,16 @@ export async function startApiRole({ settings, log }: RoleContext): Promise<Star
       await pool.end();
     },
   };
+}
+
+/** For the test of a crash between keeping an event and saying so. */
+function withFailpoint(store: FailedIngestStore, failpoint: (point: string) => void): FailedIngestStore {
+  const keep: FailedIngestStore['keep'] = async (event) => {
+    const id = await store.keep(event);
+    failpoint('after-keep-before-answer');
+    return id;
+  };
+  return { ...store, keep };
 }
 
 /**

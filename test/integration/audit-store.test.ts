@@ -188,6 +188,7 @@ describe('an insert without its partition', () => {
     await query(
       `GRANT SELECT, INSERT ON audit.record, audit.record_key, audit.api_key, audit.fingerprint_key TO ${name}`,
     );
+    await query(`GRANT SELECT, INSERT, UPDATE ON audit.failed_ingest TO ${name}`);
     await query(`GRANT USAGE ON SEQUENCE audit.record_seq TO ${name}`);
     const url = new URL(ingest.auditUrl);
     url.username = name;

@@ -3,7 +3,7 @@ import { connect } from 'node:net';
 import type { Pool } from 'pg';
 import { createApiKey } from '../../src/application/audit/create-api-key.js';
 import type { FingerprintKeys } from '../../src/application/audit/fingerprint.js';
-import type { AuditStore } from '../../src/application/audit/ports.js';
+import type { AuditStore, FailedIngestStore } from '../../src/application/audit/ports.js';
 import { AUDIT_LOGS_PATH } from '../../src/contract/audit-api.js';
 import type { AuditEvent } from '../../src/contract/audit-dto.js';
 import type { ApiKeyScope } from '../../src/domain/audit/api-key.js';
@@ -11,6 +11,7 @@ import type { HttpLimits } from '../../src/http/http-limits.js';
 import { startApi } from '../../src/http/start-api.js';
 import { createAuditApiKeys } from '../../src/infrastructure/prisma/audit-api-keys.js';
 import { createAuditStore } from '../../src/infrastructure/prisma/audit-store.js';
+import { createFailedIngestStore } from '../../src/infrastructure/prisma/failed-ingest-store.js';
 import { createPool } from '../../src/infrastructure/prisma/pg-pool.js';
 import { createTestDatabases } from '../support/databases.js';
 
@@ -27,6 +28,7 @@ export interface TestIngest {
   readonly pool: Pool;
   readonly auditUrl: string;
   readonly store: AuditStore;
+  readonly failedIngest: FailedIngestStore;
   readonly logs: LogLine[];
   key(scopes: readonly [ApiKeyScope, ...ApiKeyScope[]], tenantId?: string | null, expiresAt?: Date): Promise<string>;
   post(body: unknown, options?: PostOptions): Promise<Answer>;
@@ -78,11 +80,13 @@ export async function startIngestOn(auditUrl: string, options: IngestOptions = {
   const pool = createPool(auditUrl, { max: 60 });
   const store = createAuditStore(pool);
   const apiKeys = createAuditApiKeys(pool);
+  const failedIngest = createFailedIngestStore(pool);
   const logs: LogLine[] = [];
   const log = (level: string) => (fields: object) => logs.push({ level, fields: fields as Record<string, unknown> });
   const api = await startApi({
     store,
     apiKeys,
+    failedIngest,
     fingerprintKeys: options.fingerprintKeys ?? FINGERPRINT_KEYS,
     port: options.port ?? 0,
     host: '127.0.0.1',
@@ -107,6 +111,7 @@ export async function startIngestOn(auditUrl: string, options: IngestOptions = {
     pool,
     auditUrl,
     store,
+    failedIngest,
     logs,
     key,
     post: async (body, { key = defaultKey, headers = {}, path = AUDIT_LOGS_PATH, method = 'POST' } = {}) => {

@@ -90,7 +90,9 @@ describe('the audit handler', () => {
     ['422 for an identity with other content', problem(422, 'identity_conflict'), 'HTTP.ID_CONFLICT'],
     ['422 without a problem', { status: 422, body: 'no' }, 'HTTP.CLIENT_ERROR'],
     ['429', { status: 429, headers: { 'retry-after': '2' } }, 'HTTP.RATE_LIMITED'],
-    ['500', problem(500, 'internal'), 'HTTP.SERVER_ERROR'],
+    ['500 for a failure of the log itself', problem(500, 'internal'), 'INGEST.INTERNAL'],
+    ['500 of something in front of the log', { status: 500, body: '<html>' }, 'HTTP.SERVER_ERROR'],
+    ['502 that calls itself internal', problem(502, 'internal'), 'HTTP.SERVER_ERROR'],
     ['503', problem(503, 'store_unavailable'), 'HTTP.SERVER_ERROR'],
     ['503 with Retry-After', { status: 503, headers: { 'retry-after': '1' } }, 'HTTP.RATE_LIMITED'],
   ])('takes %s for its code, and keeps the answer', async (_, answer, code) => {

@@ -1,5 +1,6 @@
 import type { ApiKey } from '../../domain/audit/api-key.js';
 import type { AuditRecord } from '../../domain/audit/audit-record.js';
+import type { FailedIngest, FailedIngestState, InternalFailure } from '../../domain/audit/failed-ingest.js';
 import type { KeyCheck } from './fingerprint.js';
 
 /** What makes a record the same record over all time (R25). `tenantId` is the empty string where there is none. */
@@ -34,7 +35,8 @@ export interface StandingRecord {
 export interface AuditStore {
   /**
    * Writes those whose identity does not stand yet, key and record in one statement, in the order of their identities,
-   * and returns the record ids of those written. No identity may occur twice. After a StoreUnavailableError they may
+   * and returns the record ids of those written; in the same statement it closes what is open in `failed_ingest` under
+   * those identities (R28): `stored` where the fingerprint is equal, else `other_content`. No identity may occur twice. After a StoreUnavailableError they may
    * have been written all the same. Makes the partition of `recordedAt` where it is missing; where it cannot, that is a
    * StoreUnavailableError too.
    */
@@ -47,6 +49,66 @@ export interface AuditStore {
   ensurePartitions(): Promise<number>;
   /** Answers within a second or throws. */
   ping(): Promise<void>;
+}
+
+/** An event that could not be stored, with why. */
+export interface NewFailedIngest {
+  readonly identity: RecordIdentity;
+  /** JSON text of the event as it was sent. */
+  readonly body: string;
+  readonly hmacKeyId: string;
+  readonly fingerprint: Uint8Array;
+  readonly failure: InternalFailure;
+  readonly keyId: string;
+}
+
+export interface FoundFailedIngest extends FailedIngest {
+  /** JSON text, sent by a stranger. */
+  readonly body: string;
+  /** The database's clock when the row was read. */
+  readonly readAt: Date;
+}
+
+/** Which row is asked for: one of another tenant is not there. `tenantId` null: whosever it is. */
+export interface FailedIngestRef {
+  readonly id: string;
+  readonly tenantId: string | null;
+}
+
+export interface FailedIngestQuery {
+  readonly tenantId: string | null;
+  readonly state: FailedIngestState;
+  /** Only those before this id: the last one of the page before. */
+  readonly before: string | null;
+  readonly limit: number;
+}
+
+/** Who asks for something to be done, and why. */
+export interface PersonsWord {
+  /** 1 to 200 characters. */
+  readonly actor: string;
+  /** 1 to 1,000 characters. */
+  readonly reason: string;
+}
+
+/** What could not be stored. Every method is one transaction, and throws StoreUnavailableError as AuditStore's do. */
+export interface FailedIngestStore {
+  /**
+   * Keeps an event and returns its id; the open row of the same content is counted up instead. null, and nothing kept,
+   * where a record stands for the identity by now.
+   */
+  keep(event: NewFailedIngest): Promise<string | null>;
+  /** The newest first. */
+  list(query: FailedIngestQuery): Promise<FailedIngest[]>;
+  find(ref: FailedIngestRef): Promise<FoundFailedIngest | null>;
+  /** Writes down who asks for a retry, and returns the row; null where it is not open. */
+  noteRetry(ref: FailedIngestRef, word: PersonsWord): Promise<FoundFailedIngest | null>;
+  /** Counts one more failed try. */
+  countFailure(id: string, failure: InternalFailure): Promise<void>;
+  /** What a retry found to stand; does nothing to a row that is closed already. */
+  close(id: string, state: 'stored' | 'other_content'): Promise<void>;
+  /** Returns the row; null where it is not open. */
+  discard(ref: FailedIngestRef, word: PersonsWord): Promise<FailedIngest | null>;
 }
 
 export interface StoredApiKey extends ApiKey {

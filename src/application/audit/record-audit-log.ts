@@ -1,16 +1,16 @@
-import { randomBytes } from 'node:crypto';
-import { v7 as uuidv7 } from 'uuid';
 import type { AuditEvent } from '../../contract/audit-dto.js';
 import { type ApiKey, mayUseAnyTenant, tenantFor } from '../../domain/audit/api-key.js';
-import type { AuditRecord } from '../../domain/audit/audit-record.js';
-import { LEAF_VERSION } from '../../domain/audit/leaf.js';
+import { describeInternalFailure, framesOf } from './describe-internal-failure.js';
 import { checkFingerprintKeys, type FingerprintKeys, fingerprint, matchesFingerprint } from './fingerprint.js';
-import { formatHash, leafHash } from './leaf-hash.js';
-import type { AuditStore, NewRecord, RecordIdentity, StandingRecord } from './ports.js';
+import { formatHash } from './leaf-hash.js';
+import type { AuditStore, FailedIngestStore, StandingRecord } from './ports.js';
+import { type IdentifiedEvent, isOfTheEnvironment, settleRecords } from './settle-records.js';
 
 export interface RecordAuditLogDeps {
   readonly store: AuditStore;
+  readonly failedIngest: FailedIngestStore;
   readonly fingerprintKeys: FingerprintKeys;
+  readonly log: { error(fields: object, message: string): void };
 }
 
 export interface RecordAuditLogRequest {
@@ -36,6 +36,11 @@ export type RecordOutcome =
   | { readonly kind: 'replayed'; readonly receipt: RecordReceipt }
   /** The same identity with other content stands. Nothing was written. */
   | { readonly kind: 'conflict' }
+  /**
+   * It could not be stored for a reason of ours. Kept under this id; null: not kept, since the caller is our outbox,
+   * which keeps it itself, or since keeping it failed in its turn.
+   */
+  | { readonly kind: 'failed'; readonly failedIngestId: string | null }
   | { readonly kind: 'tenant_forbidden' }
   /** `contentHash` is for keys with the any-tenant scope (R26). */
   | { readonly kind: 'content_hash_forbidden' };
@@ -44,7 +49,8 @@ export type RecordAuditLog = (request: RecordAuditLogRequest) => Promise<RecordO
 
 /**
  * The one use case that writes audit records: one or many, one outcome for each, in the order given. Whatever races it,
- * one identity has one record (R25, R27). Throws StoreUnavailableError, or FingerprintKeyError where the keys configured
+ * one identity has one record (R25, R27). What it cannot store for a reason of its own fails alone, and is kept for a
+ * caller that is not our outbox (R28). Throws StoreUnavailableError, or FingerprintKeyError where the keys configured
  * cannot tell (R26); then the same request may be sent again, and what was written already answers as replayed.
  */
 export function recordAuditLog(deps: RecordAuditLogDeps): RecordAuditLog {
@@ -54,7 +60,7 @@ export function recordAuditLog(deps: RecordAuditLogDeps): RecordAuditLog {
     if (!checked) await checkFingerprintKeys(deps.store, deps.fingerprintKeys);
     checked = true;
     const outcomes = new Array<RecordOutcome>(events.length);
-    const byIdentity = new Map<string, { identity: RecordIdentity; positions: number[] }>();
+    const byIdentity = new Map<string, { first: IdentifiedEvent; positions: number[] }>();
     events.forEach((event, position) => {
       const tenantId = tenantFor(key, event.tenantId);
       if (tenantId === null) {
@@ -65,95 +71,78 @@ export function recordAuditLog(deps: RecordAuditLogDeps): RecordAuditLog {
         const identity = { tenantId, source: event.source, eventId: event.eventId };
         const id = JSON.stringify([tenantId, event.source, event.eventId]);
         const group = byIdentity.get(id);
-        if (group === undefined) byIdentity.set(id, { identity, positions: [position] });
+        if (group === undefined) byIdentity.set(id, { first: { identity, event }, positions: [position] });
         else group.positions.push(position);
       }
     });
 
     const groups = [...byIdentity.values()];
-    const settled = await settle(
-      deps.store,
-      groups.map(({ identity, positions }) =>
-        newRecord(deps.fingerprintKeys, key, now, identity, events[positions[0] as number] as AuditEvent),
-      ),
+    const origin = { keyId: key.id, via: mayUseAnyTenant(key) ? ('outbox' as const) : ('api' as const), now };
+    const settled = await settleRecords(
+      deps,
+      origin,
+      groups.map(({ first }) => first),
     );
-    groups.forEach(({ positions }, index) => {
-      const { standing, created } = settled[index] as Settled;
-      positions.forEach((position, nth) => {
-        const event = events[position] as AuditEvent;
-        if (created && nth === 0) {
-          outcomes[position] = { kind: 'created', receipt: receiptOf(standing, event) };
-        } else if (matchesFingerprint(deps.fingerprintKeys, standing, event)) {
-          outcomes[position] = { kind: 'replayed', receipt: receiptOf(standing, event) };
+    for (const [index, { first, positions }] of groups.entries()) {
+      const result = settled[index] as (typeof settled)[number];
+      for (const [nth, position] of positions.entries()) {
+        const identified = { identity: first.identity, event: events[position] as AuditEvent };
+        if (result.kind === 'failed') {
+          // Each for itself: one identity may have come twice, with other content.
+          outcomes[position] = await keepFailed(deps, key, identified, result.error);
+        } else if (result.created && nth === 0) {
+          outcomes[position] = { kind: 'created', receipt: receiptOf(result.standing, identified.event) };
         } else {
-          outcomes[position] = { kind: 'conflict' };
+          outcomes[position] = compare(deps.fingerprintKeys, result.standing, identified.event);
         }
-      });
-    });
+      }
+    }
     return outcomes;
   };
 }
 
-interface Settled {
-  readonly standing: StandingRecord;
-  readonly created: boolean;
-}
-
-/**
- * R27: write what is new; read the losers in a statement of its own, since the writing one cannot see its winners; a
- * loser that finds no winner (it rolled back) is tried once more.
- */
-async function settle(store: AuditStore, records: readonly NewRecord[]): Promise<Settled[]> {
-  const settled = new Map<NewRecord, Settled>();
-  let open = records;
-  for (let round = 0; open.length > 0; round++) {
-    if (round === 2) throw new Error(`expected ${open.length} identities to stand after two tries, found none`);
-    const written = await store.insertNew(open);
-    for (const entry of open) {
-      if (written.has(entry.record.recordId)) settled.set(entry, { standing: asStanding(entry), created: true });
-    }
-    const losers = open.filter((entry) => !settled.has(entry));
-    const found = losers.length === 0 ? [] : await store.readStanding(losers.map(({ identity }) => identity));
-    losers.forEach((entry, index) => {
-      const standing = found[index] ?? null;
-      if (standing !== null) settled.set(entry, { standing, created: false });
-    });
-    open = losers.filter((entry) => !settled.has(entry));
-  }
-  return records.map((entry) => settled.get(entry) as Settled);
-}
-
-function newRecord(
-  [current]: FingerprintKeys,
+/** R28. An outage while it is kept is one of the whole request: nothing is told to be kept that is not. */
+async function keepFailed(
+  deps: RecordAuditLogDeps,
   key: ApiKey,
-  now: Date,
-  identity: RecordIdentity,
-  event: AuditEvent,
-): NewRecord {
-  const record: AuditRecord = {
-    recordId: uuidv7({ msecs: now.getTime() }),
-    recordedAt: now.toISOString(),
-    tenantId: identity.tenantId,
-    via: mayUseAnyTenant(key) ? 'outbox' : 'api',
-    keyId: key.id,
-    leafVersion: LEAF_VERSION,
-    salt: randomBytes(16).toString('hex'),
-    event,
-  };
-  return {
-    identity,
-    record,
-    hmacKeyId: current.id,
-    fingerprint: fingerprint(current, event),
-    leafHash: leafHash(record),
-  };
+  { identity, event }: IdentifiedEvent,
+  error: unknown,
+): Promise<RecordOutcome> {
+  const failure = describeInternalFailure(error, event);
+  const fields = { event: 'ingest.failed', keyId: key.id, failure, frames: framesOf(error) };
+  if (mayUseAnyTenant(key)) {
+    deps.log.error({ ...fields, failedIngestId: null }, 'an event could not be stored; our outbox tries it again');
+    return { kind: 'failed', failedIngestId: null };
+  }
+  const [current] = deps.fingerprintKeys;
+  try {
+    const failedIngestId = await deps.failedIngest.keep({
+      identity,
+      body: JSON.stringify(event),
+      hmacKeyId: current.id,
+      fingerprint: fingerprint(current, event),
+      failure,
+      keyId: key.id,
+    });
+    const [standing] = failedIngestId === null ? await deps.store.readStanding([identity]) : [];
+    if (standing) return compare(deps.fingerprintKeys, standing, event); // another request has stored it meanwhile
+    deps.log.error({ ...fields, failedIngestId }, 'an event could not be stored; it is kept');
+    return { kind: 'failed', failedIngestId };
+  } catch (again) {
+    if (isOfTheEnvironment(again)) throw again;
+    const keeping = { keeping: describeInternalFailure(again, event), keepingFrames: framesOf(again) };
+    deps.log.error({ ...fields, ...keeping, failedIngestId: null }, 'an event could neither be stored nor kept');
+    return { kind: 'failed', failedIngestId: null };
+  }
 }
 
-function asStanding({ record, hmacKeyId, fingerprint, leafHash }: NewRecord): StandingRecord {
-  return { recordId: record.recordId, recordedAt: record.recordedAt, hmacKeyId, fingerprint, leafHash };
+function compare(keys: FingerprintKeys, standing: StandingRecord, event: AuditEvent): RecordOutcome {
+  return matchesFingerprint(keys, standing, event)
+    ? { kind: 'replayed', receipt: receiptOf(standing, event) }
+    : { kind: 'conflict' };
 }
 
-function receiptOf(standing: StandingRecord, event: AuditEvent): RecordReceipt {
+export function receiptOf(standing: StandingRecord, event: AuditEvent): RecordReceipt {
   return {
     recordId: standing.recordId,
     eventId: event.eventId,

@@ -18,6 +18,7 @@ const HANDLER_CODES: ReadonlySet<ErrorCode> = new Set([
   'HTTP.BAD_RESPONSE',
   'DISPATCH.INVALID_EVENT',
   'HANDLER.FAILED',
+  'INGEST.INTERNAL',
 ] as const);
 
 /**

@@ -1,4 +1,4 @@
-export const API_KEY_SCOPES = ['audit:write', 'audit:write:any-tenant', 'audit:read'] as const;
+export const API_KEY_SCOPES = ['audit:write', 'audit:write:any-tenant', 'audit:read', 'dlq:read', 'dlq:write'] as const;
 export type ApiKeyScope = (typeof API_KEY_SCOPES)[number];
 
 /** Who is asking, as far as the audit log knows. Holds nothing secret. */
@@ -24,6 +24,20 @@ export function mayLookUp(key: ApiKey): boolean {
 
 export function mayUseAnyTenant(key: ApiKey): boolean {
   return key.scopes.includes('audit:write:any-tenant');
+}
+
+/** Who may write what failed may read it too: nobody retries or discards what he cannot see. */
+export function mayReadFailed(key: ApiKey): boolean {
+  return key.scopes.includes('dlq:read') || mayWriteFailed(key);
+}
+
+export function mayWriteFailed(key: ApiKey): boolean {
+  return key.scopes.includes('dlq:write');
+}
+
+/** Whose failed events a key sees: a bound key its own tenant's, an operator's key, bound to none, everybody's (null). */
+export function tenantOfFailed(key: ApiKey): string | null {
+  return key.tenantId;
 }
 
 /**

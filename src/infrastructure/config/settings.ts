@@ -6,7 +6,15 @@
 import { z } from 'zod';
 
 /** What is about to be run: the roles, and the commands that need settings. */
-export type SettingsUser = 'api' | 'relay' | 'worker' | 'migrate' | 'keys' | 'import';
+export type SettingsUser =
+  | 'api'
+  | 'relay'
+  | 'worker'
+  | 'migrate'
+  | 'keys'
+  | 'import'
+  | 'failed-ingest'
+  | 'failed-ingest retry';
 
 interface Definition<Schema extends z.ZodType = z.ZodType> {
   readonly schema: Schema;
@@ -74,7 +82,7 @@ export const SETTINGS = {
   }),
   auditDatabaseUrl: define({
     schema: databaseUrl,
-    requiredBy: ['api', 'migrate', 'keys'],
+    requiredBy: ['api', 'migrate', 'keys', 'failed-ingest'],
     describe: "The audit log's database. May be the same one.",
     secret: true,
   }),
@@ -122,7 +130,7 @@ export const SETTINGS = {
   }),
   auditFingerprintKeys: define({
     schema: fingerprintKeys,
-    requiredBy: ['api'],
+    requiredBy: ['api', 'failed-ingest retry'],
     describe:
       'Keys of the fingerprints, shared by all apis: id:hex[,id:hex…]. The first is used for new records; keep old ones as long as their records.',
     secret: true,

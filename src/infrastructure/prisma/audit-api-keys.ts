@@ -1,7 +1,7 @@
 import type { ApiKeyStore } from '../../application/audit/ports.js';
 import { API_KEY_SCOPES, type ApiKeyScope } from '../../domain/audit/api-key.js';
-import { toAuditStoreError } from './audit-store.js';
-import { type PgPool, runStatement, type Statement } from './pg-pool.js';
+import { runAuditStatement } from './audit-store.js';
+import type { PgPool } from './pg-pool.js';
 
 const TIMEOUT_MS = 2_000;
 
@@ -9,7 +9,7 @@ const TIMEOUT_MS = 2_000;
 export function createAuditApiKeys(pool: PgPool): ApiKeyStore {
   return {
     async findByPrefix(prefix) {
-      const [row] = await run<ApiKeyRow>(pool, {
+      const [row] = await runAuditStatement<ApiKeyRow>(pool, {
         name: 'audit_find_api_key',
         text: `SELECT id, name, key_hash, scopes, tenant_id, expires_at, revoked_at,
                  date_trunc('milliseconds', clock_timestamp()) AS read_at
@@ -32,7 +32,7 @@ export function createAuditApiKeys(pool: PgPool): ApiKeyStore {
     },
 
     async insert(key) {
-      await run(pool, {
+      await runAuditStatement(pool, {
         name: 'audit_insert_api_key',
         text: `INSERT INTO audit.api_key (id, name, prefix, key_hash, scopes, tenant_id, expires_at, revoked_at)
                VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
@@ -66,12 +66,4 @@ interface ApiKeyRow {
 /** A scope that a later version granted is none to this one. */
 function isScope(scope: string): scope is ApiKeyScope {
   return (API_KEY_SCOPES as readonly string[]).includes(scope);
-}
-
-async function run<Row extends object>(pool: PgPool, statement: Statement): Promise<Row[]> {
-  try {
-    return await runStatement<Row>(pool, statement);
-  } catch (error) {
-    throw toAuditStoreError(error);
-  }
 }

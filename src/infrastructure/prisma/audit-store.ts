@@ -14,7 +14,7 @@ export function createAuditStore(pool: PgPool): AuditStore {
   let making: Promise<number> | null = null;
   /** One call at a time for all inserts that miss the same partition. */
   const ensurePartitions = (): Promise<number> => {
-    making ??= read<{ made: number }>(pool, {
+    making ??= runAuditStatement<{ made: number }>(pool, {
       name: 'audit_ensure_partitions',
       text: 'SELECT audit.ensure_partitions() AS made',
       timeoutMs: PARTITIONS_TIMEOUT_MS,
@@ -55,7 +55,7 @@ export function createAuditStore(pool: PgPool): AuditStore {
     },
 
     async readStanding(identities) {
-      const rows = await read<StandingRow>(pool, {
+      const rows = await runAuditStatement<StandingRow>(pool, {
         name: 'audit_read_standing',
         text: READ_STANDING,
         values: [
@@ -82,14 +82,14 @@ export function createAuditStore(pool: PgPool): AuditStore {
     async keepKeyChecks(checks) {
       const ids = checks.map(({ id }) => id);
       const hmacs = checks.map(({ hmac }) => Buffer.from(hmac));
-      await read(pool, {
+      await runAuditStatement(pool, {
         name: 'audit_keep_key_checks',
         text: KEEP_KEY_CHECKS,
         values: [ids, hmacs],
         timeoutMs: WRITE_TIMEOUT_MS,
       });
       // A statement of its own: the first one does not see what another api has just kept.
-      return read<{ id: string; hmac: Buffer }>(pool, {
+      return runAuditStatement<{ id: string; hmac: Buffer }>(pool, {
         name: 'audit_read_key_checks',
         text: 'SELECT id, check_hmac AS hmac FROM audit.fingerprint_key WHERE id = ANY ($1::text[])',
         values: [ids],
@@ -100,7 +100,7 @@ export function createAuditStore(pool: PgPool): AuditStore {
     ensurePartitions,
 
     async ping() {
-      await read(pool, {
+      await runAuditStatement(pool, {
         name: 'audit_ping',
         text: 'SELECT FROM audit.record_key LIMIT 0',
         timeoutMs: PING_TIMEOUT_MS,
@@ -110,7 +110,7 @@ export function createAuditStore(pool: PgPool): AuditStore {
 }
 
 /** What pg-pool tells as the store being away, in the audit side's own words. Anything else unchanged. */
-export function toAuditStoreError(error: unknown): unknown {
+function toAuditStoreError(error: unknown): unknown {
   return hasCode(error, 'STORE.UNAVAILABLE') ? new StoreUnavailableError((error as Error).cause) : error;
 }
 
@@ -126,6 +126,8 @@ interface StandingRow {
 /**
  * R27. One order of identities for every writer (COLLATE "C", whatever the database's collation), so that overlapping
  * batches wait for each other instead of deadlocking. Columns are taken from the event itself: they cannot differ.
+ * R28: what could not be stored before is closed here, by the very statement. What another request keeps while this one is
+ * under way is not seen by it, and fingerprints of another key cannot be compared: both stay open until they are retried.
  */
 const INSERT_NEW = `
 WITH input AS (
@@ -139,6 +141,12 @@ WITH input AS (
   ORDER BY tenant_id COLLATE "C", source COLLATE "C", event_id COLLATE "C"
   ON CONFLICT (tenant_id, source, event_id) DO NOTHING
   RETURNING record_id
+), resolved AS (
+  UPDATE audit.failed_ingest f
+  SET state = CASE WHEN f.fingerprint = i.fingerprint THEN 'stored' ELSE 'other_content' END, state_at = clock_timestamp()
+  FROM input i JOIN keys USING (record_id)
+  WHERE f.tenant_id = i.tenant_id AND f.source = i.source AND f.event_id = i.event_id
+    AND f.state = 'open' AND f.hmac_key_id = i.hmac_key_id
 )
 INSERT INTO audit.record (record_id, recorded_at, tenant_id, source, event_id, action, action_version, category,
   operation, outcome, severity, occurred_at, actor_type, actor_id, via, key_id, leaf_version, salt, body)
@@ -179,7 +187,8 @@ function insertValues(records: readonly NewRecord[]): unknown[] {
   ];
 }
 
-async function read<Row extends object>(pool: PgPool, statement: Statement): Promise<Row[]> {
+/** As runStatement, with StoreUnavailableError for what is the database's being away. */
+export async function runAuditStatement<Row extends object>(pool: PgPool, statement: Statement): Promise<Row[]> {
   try {
     return await runStatement<Row>(pool, statement);
   } catch (error) {

@@ -75,6 +75,40 @@ CREATE TABLE audit.fingerprint_key (
   CONSTRAINT fingerprint_key_check CHECK (octet_length(check_hmac) = 32)
 );
 
+-- R28: what the ingest could not store for a reason of its own, for callers that are not our outbox. The body is text: that
+-- jsonb refuses it may be why it is here. A row is never deleted by us; it is closed, by the transaction that stores the
+-- record or by a person. One open row for one content: another content under the same identity is a row beside it.
+CREATE TABLE audit.failed_ingest (
+  id           uuid        NOT NULL,
+  tenant_id    text        NOT NULL,
+  source       text        NOT NULL,
+  event_id     text        NOT NULL,
+  body         text        NOT NULL,
+  hmac_key_id  text        NOT NULL,
+  fingerprint  bytea       NOT NULL,
+  code         text        NOT NULL,
+  message      text        NOT NULL,
+  key_id       uuid        NOT NULL,
+  tries        integer     NOT NULL DEFAULT 1,
+  first_at     timestamptz NOT NULL DEFAULT clock_timestamp(),
+  last_at      timestamptz NOT NULL DEFAULT clock_timestamp(),
+  state        text        NOT NULL DEFAULT 'open',
+  state_at     timestamptz,
+  actor        text,
+  reason       text,
+  CONSTRAINT failed_ingest_pkey PRIMARY KEY (id),
+  CONSTRAINT failed_ingest_body CHECK (octet_length(body) <= 262144),
+  CONSTRAINT failed_ingest_fingerprint CHECK (octet_length(fingerprint) = 32),
+  CONSTRAINT failed_ingest_message CHECK (length(code) <= 100 AND length(message) <= 1000),
+  CONSTRAINT failed_ingest_state CHECK (state IN ('open', 'stored', 'other_content', 'discarded')),
+  CONSTRAINT failed_ingest_state_at CHECK ((state = 'open') = (state_at IS NULL)),
+  CONSTRAINT failed_ingest_discarded CHECK (state <> 'discarded' OR (actor IS NOT NULL AND reason IS NOT NULL)),
+  CONSTRAINT failed_ingest_person CHECK (length(actor) <= 200 AND length(reason) <= 1000)
+);
+CREATE UNIQUE INDEX failed_ingest_open ON audit.failed_ingest (tenant_id, source, event_id, fingerprint) WHERE state = 'open';
+CREATE INDEX failed_ingest_list ON audit.failed_ingest (state, id);
+CREATE INDEX failed_ingest_list_tenant ON audit.failed_ingest (tenant_id, state, id);
+
 CREATE FUNCTION audit.refuse_change() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   RAISE EXCEPTION '%.% is append-only: % is refused', TG_TABLE_SCHEMA, TG_TABLE_NAME, TG_OP

@@ -88,8 +88,11 @@ function readReceipt(response: HttpResponse, event: IntegrationEvent): HandlerRe
     return { id: recordId, hash, at: recordedAt, replayed, status };
   }
   const problem = problemSchema.safeParse(parseJsonBody(response));
-  const conflict = status === 422 && problem.success && problem.data.code === 'identity_conflict';
-  throw conflict ? toHttpError(response, 'HTTP.ID_CONFLICT') : toHttpError(response);
+  const code = problem.success ? problem.data.code : null;
+  if (status === 422 && code === 'identity_conflict') throw toHttpError(response, 'HTTP.ID_CONFLICT');
+  // R28: the log keeps nothing for its own outbox; this code says that the log itself failed, not what stands before it.
+  if (status === 500 && code === 'internal') throw toHttpError(response, 'INGEST.INTERNAL');
+  throw toHttpError(response);
 }
 
 function readLookup(response: HttpResponse): HandlerReceipt | null {

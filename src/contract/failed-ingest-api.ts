@@ -1,0 +1,61 @@
+import { z } from 'zod';
+
+/** What the audit log could not store, over HTTP: for people who operate it (R28). */
+
+export const FAILED_INGEST_PATH = '/ops/v1/failed-ingest';
+
+const stateSchema = z.enum(['open', 'stored', 'other_content', 'discarded']);
+
+export const failedIngestQuerySchema = z.strictObject({
+  state: stateSchema.default('open'),
+  limit: z
+    .string()
+    .regex(/^([1-9]\d?|1\d\d|200)$/, { error: 'Expected a whole number from 1 to 200' })
+    .transform(Number)
+    .default(50),
+  /** The `next` of the page before. */
+  before: z.uuid().optional(),
+});
+
+/** The body of a retry and of a discard. */
+export const failedIngestReasonSchema = z.strictObject({ reason: z.string().min(1).max(1_000) });
+
+const failedIngestSchema = z.object({
+  id: z.uuid(),
+  /** null: no tenant. */
+  tenantId: z.string().nullable(),
+  source: z.string(),
+  eventId: z.string(),
+  /** Why it could not be stored, at the last try: a SQLSTATE or an error's name, and words without any of its content. */
+  code: z.string(),
+  message: z.string(),
+  /** The API key that sent it. */
+  keyId: z.uuid(),
+  tries: z.int(),
+  firstAt: z.string(),
+  lastAt: z.string(),
+  state: stateSchema,
+  stateAt: z.string().nullable(),
+  /** Who asked last for a retry or a discard. */
+  actor: z.string().nullable(),
+  reason: z.string().nullable(),
+});
+export type FailedIngestView = z.infer<typeof failedIngestSchema>;
+
+/** The newest first. `next` is null on the last page. */
+export const failedIngestListSchema = z.object({ items: z.array(failedIngestSchema), next: z.uuid().nullable() });
+export type FailedIngestList = z.infer<typeof failedIngestListSchema>;
+
+/** `body` is JSON text as its sender wrote it: show it as text, never as markup. */
+export const failedIngestFoundSchema = failedIngestSchema.extend({ body: z.string() });
+export type FailedIngestFound = z.infer<typeof failedIngestFoundSchema>;
+
+export const failedIngestRetriedSchema = z.discriminatedUnion('outcome', [
+  z.object({
+    outcome: z.literal('stored'),
+    receipt: z.object({ recordId: z.uuid(), eventId: z.string(), recordedAt: z.string(), hash: z.string() }),
+  }),
+  /** A record with other content has the identity: this one is closed and will not be stored. */
+  z.object({ outcome: z.literal('other_content') }),
+]);
+export type FailedIngestRetried = z.infer<typeof failedIngestRetriedSchema>;

@@ -1,0 +1,153 @@
+import type { Request, Response } from 'express';
+import { z } from 'zod';
+import type { AuthenticateApiKey } from '../application/audit/authenticate-api-key.js';
+import type { DiscardFailedIngest, NotOpen } from '../application/audit/discard-failed-ingest.js';
+import type { FailedIngestRef, FailedIngestStore, PersonsWord } from '../application/audit/ports.js';
+import type { RetryFailedIngest } from '../application/audit/retry-failed-ingest.js';
+import { AUDIT_LIMITS, toFieldProblems } from '../contract/audit-dto.js';
+import {
+  type FailedIngestFound,
+  type FailedIngestList,
+  type FailedIngestRetried,
+  type FailedIngestView,
+  failedIngestQuerySchema,
+  failedIngestReasonSchema,
+} from '../contract/failed-ingest-api.js';
+import { findUnstorable } from '../contract/json-value.js';
+import { type ApiKey, mayReadFailed, mayWriteFailed, tenantOfFailed } from '../domain/audit/api-key.js';
+import type { FailedIngest } from '../domain/audit/failed-ingest.js';
+import { HttpProblem } from './problem.js';
+import { readJson } from './read-json.js';
+import { requireKey, requireScope } from './require-key.js';
+
+export interface FailedIngestRouteDeps {
+  readonly authenticate: AuthenticateApiKey;
+  readonly failedIngest: Pick<FailedIngestStore, 'list' | 'find'>;
+  readonly retryFailedIngest: RetryFailedIngest;
+  readonly discardFailedIngest: DiscardFailedIngest;
+}
+
+/** GET /ops/v1/failed-ingest: a page of those in one state, open ones unless asked otherwise, the newest first. */
+export function listFailedIngest(deps: FailedIngestRouteDeps) {
+  return async (req: Request, res: Response): Promise<void> => {
+    const key = await requireReader(deps, req, res);
+    const parsed = failedIngestQuerySchema.safeParse(req.query);
+    if (!parsed.success) {
+      throw new HttpProblem('invalid_query', 'Expected state, limit and before at most', {
+        errors: toFieldProblems(parsed.error),
+      });
+    }
+    const { state, limit, before = null } = parsed.data;
+    // One more than asked for says whether there is a next page.
+    const rows = await deps.failedIngest.list({ tenantId: tenantOfFailed(key), state, before, limit: limit + 1 });
+    const items = rows.slice(0, limit).map(toView);
+    const next = rows.length > limit ? (items.at(-1)?.id ?? null) : null;
+    res.json({ items, next } satisfies FailedIngestList);
+  };
+}
+
+/** GET /ops/v1/failed-ingest/{id}: one with its body. */
+export function getFailedIngest(deps: FailedIngestRouteDeps) {
+  return async (req: Request, res: Response): Promise<void> => {
+    const key = await requireReader(deps, req, res);
+    const found = await deps.failedIngest.find(refOf(req, key));
+    if (found === null) throw notFound();
+    res.json({ ...toView(found), body: found.body } satisfies FailedIngestFound);
+  };
+}
+
+/** POST /ops/v1/failed-ingest/{id}/retry: stores it now. Still failing, it is a problem `internal`, and stays open. */
+export function postRetry(deps: FailedIngestRouteDeps) {
+  return async (req: Request, res: Response): Promise<void> => {
+    const { ref, word } = await readWord(deps, req, res);
+    const outcome = await deps.retryFailedIngest(ref, word);
+    switch (outcome.kind) {
+      case 'stored':
+        res.json({ outcome: 'stored', receipt: { ...outcome.receipt } } satisfies FailedIngestRetried);
+        return;
+      case 'other_content':
+        res.json({ outcome: 'other_content' } satisfies FailedIngestRetried);
+        return;
+      case 'failed':
+        throw new HttpProblem('internal', 'It could not be stored again; it stays open', { failedIngestId: ref.id });
+      case 'invalid':
+        throw new HttpProblem('invalid_event', 'What was kept does not fit DTO v1; it stays open', {
+          errors: outcome.problems,
+        });
+      default:
+        throw whyNot(outcome);
+    }
+  };
+}
+
+/** POST /ops/v1/failed-ingest/{id}/discard: gives it up; the row stays. */
+export function postDiscard(deps: FailedIngestRouteDeps) {
+  return async (req: Request, res: Response): Promise<void> => {
+    const { ref, word } = await readWord(deps, req, res);
+    const outcome = await deps.discardFailedIngest(ref, word);
+    if (outcome.kind !== 'discarded') throw whyNot(outcome);
+    res.json(toView(outcome.row));
+  };
+}
+
+async function requireReader(deps: FailedIngestRouteDeps, req: Request, res: Response): Promise<ApiKey> {
+  const { key } = await requireKey(deps.authenticate, req, res);
+  requireScope(mayReadFailed(key), 'dlq:read');
+  return key;
+}
+
+/** The actor is the key: what else a caller says of itself proves nothing. */
+async function readWord(
+  deps: FailedIngestRouteDeps,
+  req: Request,
+  res: Response,
+): Promise<{ ref: FailedIngestRef; word: PersonsWord }> {
+  const { key } = await requireKey(deps.authenticate, req, res);
+  requireScope(mayWriteFailed(key), 'dlq:write');
+  const ref = refOf(req, key);
+  const { value } = await readJson(req);
+  const unstorable = findUnstorable(value, AUDIT_LIMITS.problems);
+  const parsed = failedIngestReasonSchema.safeParse(value);
+  if (unstorable.length > 0 || !parsed.success) {
+    const errors = parsed.success ? unstorable : [...unstorable, ...toFieldProblems(parsed.error)];
+    throw new HttpProblem('invalid_request', 'Expected {"reason": "…"}', { errors });
+  }
+  return { ref, word: { actor: `api-key:${key.id}`, reason: parsed.data.reason } };
+}
+
+function refOf(req: Request, key: ApiKey): FailedIngestRef {
+  const id = z.uuid().safeParse(req.params.id);
+  if (!id.success) throw notFound();
+  return { id: id.data, tenantId: tenantOfFailed(key) };
+}
+
+function whyNot(outcome: NotOpen): HttpProblem {
+  return outcome.kind === 'missing'
+    ? notFound()
+    : new HttpProblem('not_open', `Expected one that is open, this one is ${outcome.state}`);
+}
+
+/** Of another tenant's as of none at all. */
+function notFound(): HttpProblem {
+  return new HttpProblem('not_found', 'Nothing is here');
+}
+
+/** As people outside see it. */
+export function toView(row: FailedIngest): FailedIngestView {
+  return {
+    id: row.id,
+    tenantId: row.tenantId === '' ? null : row.tenantId,
+    source: row.source,
+    eventId: row.eventId,
+    code: row.failure.code,
+    message: row.failure.message,
+    keyId: row.keyId,
+    tries: row.tries,
+    firstAt: row.firstAt.toISOString(),
+    lastAt: row.lastAt.toISOString(),
+    state: row.state,
+    stateAt: row.stateAt?.toISOString() ?? null,
+    actor: row.actor,
+    reason: row.reason,
+  };
+}

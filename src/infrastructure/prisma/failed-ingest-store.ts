@@ -1,0 +1,149 @@
+import { v7 as uuidv7 } from 'uuid';
+import type { FailedIngestStore, FoundFailedIngest } from '../../application/audit/ports.js';
+import type { FailedIngest, FailedIngestState } from '../../domain/audit/failed-ingest.js';
+import { runAuditStatement } from './audit-store.js';
+import type { PgPool } from './pg-pool.js';
+import { toStorableText } from './to-storable.js';
+
+const TIMEOUT_MS = 5_000;
+
+/** What the ingest could not store, in PostgreSQL, by named statements over the pool given: one transaction each. */
+export function createFailedIngestStore(pool: PgPool): FailedIngestStore {
+  const run = <Row extends object>(name: string, text: string, values: readonly unknown[]) =>
+    runAuditStatement<Row>(pool, { name, text, values, timeoutMs: TIMEOUT_MS });
+  return {
+    async keep({ identity, body, hmacKeyId, fingerprint, failure, keyId }) {
+      const { tenantId, source, eventId } = identity;
+      const [row] = await run<{ id: string }>('audit_keep_failed', KEEP, [
+        tenantId,
+        source,
+        eventId,
+        body,
+        hmacKeyId,
+        Buffer.from(fingerprint),
+        toStorableText(failure.code),
+        toStorableText(failure.message),
+        keyId,
+        uuidv7(),
+      ]);
+      return row?.id ?? null;
+    },
+
+    async list({ tenantId, state, before, limit }) {
+      const rows = await (tenantId === null
+        ? run<Row>('audit_list_failed', `${LIST} ${PAGE}`, [state, before, limit])
+        : run<Row>('audit_list_failed_of_tenant', `${LIST} AND tenant_id = $4 ${PAGE}`, [
+            state,
+            before,
+            limit,
+            tenantId,
+          ]));
+      return rows.map(toFailedIngest);
+    },
+
+    async find({ id, tenantId }) {
+      const [row] = await run<FoundRow>('audit_find_failed', `SELECT ${FOUND} FROM audit.failed_ingest WHERE ${MINE}`, [
+        id,
+        tenantId,
+      ]);
+      return row === undefined ? null : toFound(row);
+    },
+
+    async noteRetry({ id, tenantId }, { actor, reason }) {
+      const [row] = await run<FoundRow>(
+        'audit_note_retry_of_failed',
+        `UPDATE audit.failed_ingest SET actor = $3, reason = $4 WHERE ${MINE} AND state = 'open' RETURNING ${FOUND}`,
+        [id, tenantId, actor, reason],
+      );
+      return row === undefined ? null : toFound(row);
+    },
+
+    async countFailure(id, { code, message }) {
+      await run(
+        'audit_count_failure_of_failed',
+        `UPDATE audit.failed_ingest SET tries = tries + 1, last_at = clock_timestamp(), code = $2, message = $3
+         WHERE id = $1 AND state = 'open'`,
+        [id, toStorableText(code), toStorableText(message)],
+      );
+    },
+
+    async close(id, state) {
+      await run(
+        'audit_close_failed',
+        `UPDATE audit.failed_ingest SET state = $2, state_at = clock_timestamp() WHERE id = $1 AND state = 'open'`,
+        [id, state],
+      );
+    },
+
+    async discard({ id, tenantId }, { actor, reason }) {
+      const [row] = await run<Row>(
+        'audit_discard_failed',
+        `UPDATE audit.failed_ingest SET state = 'discarded', state_at = clock_timestamp(), actor = $3, reason = $4
+         WHERE ${MINE} AND state = 'open' RETURNING ${COLUMNS}`,
+        [id, tenantId, actor, reason],
+      );
+      return row === undefined ? null : toFailedIngest(row);
+    },
+  };
+}
+
+const COLUMNS = `id, tenant_id, source, event_id, code, message, key_id, tries, first_at, last_at, state, state_at, actor, reason`;
+const FOUND = `${COLUMNS}, body, date_trunc('milliseconds', clock_timestamp()) AS read_at`;
+const MINE = 'id = $1 AND ($2::text IS NULL OR tenant_id = $2)';
+/** No `OR`: a generic plan, too, begins where the page before ended. No UUIDv7 is the last one. */
+const LIST = `SELECT ${COLUMNS} FROM audit.failed_ingest
+WHERE state = $1 AND id < coalesce($2::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')`;
+const PAGE = 'ORDER BY id DESC LIMIT $3';
+
+/** A record that was stored meanwhile leaves nothing to keep. The row keeps its first sender, which its record will carry. */
+const KEEP = `
+INSERT INTO audit.failed_ingest AS f (id, tenant_id, source, event_id, body, hmac_key_id, fingerprint, code, message, key_id)
+SELECT $10::uuid, $1::text, $2::text, $3::text, $4::text, $5::text, $6::bytea, $7::text, $8::text, $9::uuid
+WHERE NOT EXISTS (SELECT FROM audit.record_key k WHERE k.tenant_id = $1 AND k.source = $2 AND k.event_id = $3)
+ON CONFLICT (tenant_id, source, event_id, fingerprint) WHERE state = 'open'
+DO UPDATE SET tries = f.tries + 1, last_at = clock_timestamp(), code = excluded.code, message = excluded.message
+RETURNING id`;
+
+interface Row {
+  readonly id: string;
+  readonly tenant_id: string;
+  readonly source: string;
+  readonly event_id: string;
+  readonly code: string;
+  readonly message: string;
+  readonly key_id: string;
+  readonly tries: number;
+  readonly first_at: Date;
+  readonly last_at: Date;
+  readonly state: FailedIngestState;
+  readonly state_at: Date | null;
+  readonly actor: string | null;
+  readonly reason: string | null;
+}
+
+interface FoundRow extends Row {
+  readonly body: string;
+  readonly read_at: Date;
+}
+
+function toFailedIngest(row: Row): FailedIngest {
+  return {
+    id: row.id,
+    tenantId: row.tenant_id,
+    source: row.source,
+    eventId: row.event_id,
+    failure: { code: row.code, message: row.message },
+    keyId: row.key_id,
+    tries: row.tries,
+    firstAt: row.first_at,
+    lastAt: row.last_at,
+    state: row.state,
+    stateAt: row.state_at,
+    actor: row.actor,
+    reason: row.reason,
+  };
+}
+
+function toFound(row: FoundRow): FoundFailedIngest {
+  return { ...toFailedIngest(row), body: row.body, readAt: row.read_at };
+}

@@ -1,0 +1,160 @@
+/** `outbox failed-ingest list | show | retry | discard`: what the audit log could not store (R28), on its own database. */
+
+import { userInfo } from 'node:os';
+import { discardFailedIngest } from '../application/audit/discard-failed-ingest.js';
+import { type RetryOutcome, retryFailedIngest } from '../application/audit/retry-failed-ingest.js';
+import type { FailedIngestState } from '../domain/audit/failed-ingest.js';
+import { toView } from '../http/failed-ingest-routes.js';
+import { ConfigurationError, loadSettings, requireSetting } from '../infrastructure/config/load-settings.js';
+import { processEnvironment } from '../infrastructure/config/process-environment.js';
+import type { Settings, SettingsUser } from '../infrastructure/config/settings.js';
+import { createAuditStore } from '../infrastructure/prisma/audit-store.js';
+import { createFailedIngestStore } from '../infrastructure/prisma/failed-ingest-store.js';
+import { createPool, type PgPool } from '../infrastructure/prisma/pg-pool.js';
+
+interface WordOptions {
+  readonly reason: string;
+  readonly actor?: string;
+  readonly json: boolean;
+}
+
+export function runList(options: {
+  state: FailedIngestState;
+  tenant?: string;
+  limit: number;
+  before?: string;
+  json: boolean;
+}): Promise<number> {
+  return withDatabase(['failed-ingest'], async (pool) => {
+    const { state, limit, tenant: tenantId = null, before = null } = options;
+    const rows = await createFailedIngestStore(pool).list({ tenantId, state, before, limit: limit + 1 });
+    const items = rows.slice(0, limit).map(toView);
+    const next = rows.length > limit ? (items.at(-1)?.id ?? null) : null;
+    if (options.json) print(JSON.stringify({ items, next }));
+    else {
+      for (const { id, lastAt, tries, code, tenantId: tenant, source, eventId } of items) {
+        print([id, lastAt, `${tries}x`, code, tenant ?? '-', source, eventId].join('  '));
+      }
+      print(items.length === 0 ? `none is ${state}` : next === null ? 'that is all' : `more: --before ${next}`);
+    }
+    return 0;
+  });
+}
+
+export function runShow(id: string, options: { json: boolean }): Promise<number> {
+  return withDatabase(['failed-ingest'], async (pool) => {
+    const found = await createFailedIngestStore(pool).find({ id, tenantId: null });
+    if (found === null) return complain(`${id}: no such failed event`);
+    const view = { ...toView(found), body: found.body };
+    if (options.json) print(JSON.stringify(view));
+    else for (const [name, value] of Object.entries(view)) print(`${name.padEnd(10)}${value ?? '-'}`);
+    return 0;
+  });
+}
+
+export function runRetry(ids: readonly string[], options: WordOptions): Promise<number> {
+  return withDatabase(['failed-ingest', 'failed-ingest retry'], async (pool, settings) => {
+    const retry = retryFailedIngest({
+      failedIngest: createFailedIngestStore(pool),
+      store: createAuditStore(pool),
+      fingerprintKeys: requireSetting(settings.auditFingerprintKeys, 'AUDIT_FINGERPRINT_KEYS'),
+      log: SILENT,
+    });
+    return forEach(ids, options, 'stored', (id) => retry({ id, tenantId: null }, wordOf(options)), describeRetry);
+  });
+}
+
+export function runDiscard(ids: readonly string[], options: WordOptions): Promise<number> {
+  return withDatabase(['failed-ingest'], async (pool) => {
+    const discard = discardFailedIngest({ failedIngest: createFailedIngestStore(pool), log: SILENT });
+    const one = async (id: string) => {
+      const outcome = await discard({ id, tenantId: null }, wordOf(options));
+      return outcome.kind === 'discarded' ? { kind: outcome.kind } : outcome;
+    };
+    return forEach(ids, options, 'discarded', one, (outcome) =>
+      outcome.kind === 'discarded' ? 'discarded' : describeRetry(outcome),
+    );
+  });
+}
+
+/** What is done is printed here, and stands in the row. */
+const SILENT = { info: () => undefined, error: () => undefined };
+
+async function forEach<Outcome extends { readonly kind: string }>(
+  ids: readonly string[],
+  { json }: WordOptions,
+  wanted: Outcome['kind'],
+  work: (id: string) => Promise<Outcome>,
+  describe: (outcome: Outcome) => string,
+): Promise<number> {
+  const results: object[] = [];
+  let code = 0;
+  for (const id of ids) {
+    const outcome = await work(id);
+    if (outcome.kind !== wanted) code = 1;
+    const { kind, ...more } = outcome;
+    results.push({ id, outcome: kind, ...more });
+    if (!json) print(`${id}: ${describe(outcome)}`);
+  }
+  if (json) print(JSON.stringify({ results }));
+  return code;
+}
+
+function describeRetry(outcome: RetryOutcome): string {
+  switch (outcome.kind) {
+    case 'stored':
+      return `stored as record ${outcome.receipt.recordId}`;
+    case 'other_content':
+      return 'closed: a record with other content has this identity';
+    case 'failed':
+      return `failed again, and stays open: ${outcome.failure.message}`;
+    case 'invalid': {
+      const [problem] = outcome.problems;
+      return `what was kept does not fit DTO v1 (${problem?.pointer}: ${problem?.detail}); discard it`;
+    }
+    case 'missing':
+      return 'no such failed event';
+    case 'not_open':
+      return `expected one that is open, this one is ${outcome.state}`;
+    default:
+      return assertNever(outcome);
+  }
+}
+
+function wordOf({ reason, actor }: WordOptions): { actor: string; reason: string } {
+  if (actor !== undefined) return { actor, reason };
+  try {
+    return { actor: userInfo().username.slice(0, 200), reason };
+  } catch (cause) {
+    // In a container the user may have no name.
+    throw new ConfigurationError(['--actor: missing, and this process runs as a user without a name'], { cause });
+  }
+}
+
+async function withDatabase(
+  users: readonly SettingsUser[],
+  work: (pool: PgPool, settings: Settings) => Promise<number>,
+): Promise<number> {
+  const settings = loadSettings(processEnvironment(), users);
+  const pool = createPool(requireSetting(settings.auditDatabaseUrl, 'AUDIT_DATABASE_URL'), { max: 1 });
+  try {
+    return await work(pool, settings);
+  } finally {
+    await pool.end();
+  }
+}
+
+function complain(sentence: string): number {
+  process.stderr.write(`outbox: ${sentence}\n`);
+  return 1;
+}
+
+/** What strangers sent must not steer a terminal: printable ASCII only, the rest as JSON escapes (in JSON text, too). */
+function print(line: string): void {
+  const escaped = (char: string) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  process.stdout.write(`${line.replace(/[^\x20-\x7e]/g, escaped)}\n`);
+}
+
+function assertNever(value: never): never {
+  throw new Error(`unexpected outcome: ${JSON.stringify(value)}`);
+}
