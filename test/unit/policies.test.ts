@@ -1,5 +1,9 @@
 /** Pure: the policies section of a configuration, and the timeline that a policy makes. Nothing real, nothing fake. */
-import { findPolicyProblems, policyFor } from '../../src/application/delivery/policy-schema.js';
+import {
+  findPolicyProblems,
+  policiesJsonSchema,
+  resolvePolicies,
+} from '../../src/application/delivery/policy-schema.js';
 import { ERROR_CODES } from '../../src/domain/delivery/error-catalog.js';
 import { DEFAULT_POLICY, REFINABLE_CODES } from '../../src/domain/delivery/policy.js';
 import { simulateFailures } from '../../src/domain/delivery/simulate-failures.js';
@@ -62,14 +66,30 @@ describe('the policies of a configuration', () => {
       '*': { maxAttempts: 4, codes: { 'HTTP.TLS': 'final' } },
       ORDER: { deadlineMs: 5_000, codes: { 'HTTP.CLIENT_ERROR': { attempts: 2 } } },
     } as const;
-    expect(policyFor('AUTH', input)).toEqual({ ...DEFAULT_POLICY, maxAttempts: 4, codes: { 'HTTP.TLS': 'final' } });
-    expect(policyFor('ORDER', input)).toEqual({
+    expect(resolvePolicies(input).of('AUTH')).toEqual({
+      ...DEFAULT_POLICY,
+      maxAttempts: 4,
+      codes: { 'HTTP.TLS': 'final' },
+    });
+    expect(resolvePolicies(input).of('ORDER')).toEqual({
       ...DEFAULT_POLICY,
       maxAttempts: 4,
       deadlineMs: 5_000,
       codes: { 'HTTP.TLS': 'final', 'HTTP.CLIENT_ERROR': { attempts: 2 } },
     });
-    expect(policyFor('toString', {})).toBe(DEFAULT_POLICY);
+    expect(resolvePolicies(input).named).toEqual(['ORDER']);
+    expect(resolvePolicies().of('toString')).toEqual(DEFAULT_POLICY);
+  });
+
+  it('doubles the delay where a growing backoff names no coefficient', () => {
+    const backoff = { kind: 'exponential', initialMs: 10, maximumMs: 100 } as const;
+    expect(resolvePolicies({ A: { backoff } }).of('A').backoff).toEqual({ ...backoff, coefficient: 2 });
+  });
+
+  it('are published as a JSON Schema that names every code', () => {
+    const text = JSON.stringify(policiesJsonSchema());
+    for (const code of REFINABLE_CODES) expect(text).toContain(`"${code}"`);
+    expect(text).toContain('https://json-schema.org/draft/2020-12/schema');
   });
 });
 

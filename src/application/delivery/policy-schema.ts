@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import type { ErrorCode } from '../../domain/delivery/error-catalog.js';
 import {
+  type Backoff,
   type CodeRefinement,
   DEFAULT_POLICY,
   LONGEST_DELAY_MS,
@@ -59,11 +60,39 @@ export const policiesSchema = z.record(
   policy,
 );
 
+type BackoffInput<B extends Backoff = Backoff> = B extends { coefficient: number }
+  ? Omit<B, 'coefficient'> & { readonly coefficient?: number }
+  : B;
+
 /** What a configuration says of one event type; what it leaves out comes from `*`, then from the defaults. */
-export type PolicyInput = Omit<Partial<RetryPolicy>, 'codes'> & {
-  readonly codes?: Readonly<Partial<Record<(typeof REFINABLE_CODES)[number], CodeRefinement>>>;
-};
+export interface PolicyInput {
+  /** Failed attempts that end a delivery, whatever their codes. Default 10. */
+  readonly maxAttempts?: number;
+  /** From the first attempt on; judged only after an attempt that the destination answered or timed out. Default a day. */
+  readonly deadlineMs?: number;
+  /** Default: full jitter, 1 s × 2 up to 5 min. `coefficient` is 2 where it is left out. */
+  readonly backoff?: BackoffInput;
+  /** By code; see docs/errors.md for the defaults. */
+  readonly codes?: Readonly<
+    Partial<
+      Record<
+        (typeof REFINABLE_CODES)[number],
+        'final' | { readonly attempts?: number; readonly backoff?: BackoffInput }
+      >
+    >
+  >;
+}
+
+/** By event type; `*` is for all that are not named. */
 export type PoliciesInput = Readonly<Record<string, PolicyInput>>;
+
+/**
+ * JSON Schema (draft 2020-12) of the `policies` section, for editors and for files that are made by other programs. One
+ * rule it cannot say: `maximumMs` is at least `initialMs`.
+ */
+export function policiesJsonSchema(): object {
+  return { title: 'temporal-outbox policies', ...z.toJSONSchema(policiesSchema, { io: 'input' }) };
+}
 
 /** Every problem with its path, or none. */
 export function findPolicyProblems(input: unknown): string[] {
@@ -82,19 +111,34 @@ function unknownKey(path: readonly PropertyKey[]): string {
     : 'not a field of a policy';
 }
 
-/** The policy in force for an event type. Throws nothing: the input has been checked. */
-export function policyFor(eventType: string, input: PoliciesInput): RetryPolicy {
-  const everyone = refine(DEFAULT_POLICY, input['*']);
-  return Object.hasOwn(input, eventType) ? refine(everyone, input[eventType]) : everyone;
+export interface Policies {
+  /** The event types with a policy of their own. */
+  readonly named: readonly string[];
+  /** The policy in force for an event type. */
+  of(eventType: string): RetryPolicy;
 }
 
-function refine(base: RetryPolicy, input: PolicyInput | undefined): RetryPolicy {
-  if (input === undefined) return base;
-  const codes: Partial<Record<ErrorCode, CodeRefinement>> = { ...base.codes, ...input.codes };
+/** Throws a ZodError for what `findPolicyProblems` would have named. */
+export function resolvePolicies(input: PoliciesInput = {}): Policies {
+  const checked = policiesSchema.parse(input) as Record<string, CheckedPolicy>;
+  const everyone = refine(DEFAULT_POLICY, checked['*']);
+  const byType = new Map(
+    Object.entries(checked)
+      .filter(([name]) => name !== '*')
+      .map(([name, own]) => [name, refine(everyone, own)]),
+  );
+  return { named: [...byType.keys()], of: (eventType) => byType.get(eventType) ?? everyone };
+}
+
+type CheckedPolicy = Partial<Omit<RetryPolicy, 'codes'>> & {
+  readonly codes?: Readonly<Partial<Record<ErrorCode, CodeRefinement>>>;
+};
+
+function refine(base: RetryPolicy, input: CheckedPolicy | undefined): RetryPolicy {
   return {
-    maxAttempts: input.maxAttempts ?? base.maxAttempts,
-    deadlineMs: input.deadlineMs ?? base.deadlineMs,
-    backoff: input.backoff ?? base.backoff,
-    codes,
+    maxAttempts: input?.maxAttempts ?? base.maxAttempts,
+    deadlineMs: input?.deadlineMs ?? base.deadlineMs,
+    backoff: input?.backoff ?? base.backoff,
+    codes: { ...base.codes, ...input?.codes },
   };
 }
