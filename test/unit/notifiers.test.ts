@@ -11,6 +11,7 @@ import { Webhook, WebhookVerificationError } from 'standardwebhooks';
 import { NotifyError } from '../../src/application/delivery/notify/notify-error.js';
 import type { Notice, Notifier } from '../../src/application/delivery/notify/ports.js';
 import { sendNotice } from '../../src/application/delivery/notify/send-notice.js';
+import { createRedactor } from '../../src/domain/delivery/redaction/redactor.js';
 import { logNotifier, sentryNotifier, slackNotifier, webhookNotifier } from '../../src/index.js';
 import { createLogger } from '../../src/infrastructure/log/create-logger.js';
 import { HOSTILE_TEXTS, NOTICES, withText } from '../support/notices.js';
@@ -296,7 +297,7 @@ describe('the log channel', () => {
 
   it('B18: writes one line for each notice, at its level, whatever an event is named', async () => {
     const file = join(folder, 'log.ndjson');
-    const log = createLogger({ level: 'info', base: {}, file });
+    const log = createLogger({ level: 'info', base: {}, file, redactor: createRedactor() });
     const notifier = logNotifier();
     const context = { signal: new AbortController().signal, idempotencyKey: KEY, log };
     for (const notice of Object.values(NOTICES)) await notifier.send(withText(notice, HOSTILE), context);

@@ -22,14 +22,6 @@ export type Backoff =
   | { readonly kind: 'fixed'; readonly intervalMs: number }
   | { readonly kind: 'schedule'; readonly delaysMs: readonly number[] };
 
-export const BACKOFF_KINDS = [
-  'full-jitter',
-  'equal-jitter',
-  'exponential',
-  'fixed',
-  'schedule',
-] as const satisfies readonly Backoff['kind'][];
-
 /** What a policy says of one code. What it leaves out is the catalogue's. */
 export type CodeRefinement =
   | 'final'
