@@ -178,6 +178,7 @@ describe('the installed package', () => {
         'ERROR_CODES',
         'IntegrationError',
         'NotInTransactionError',
+        'NotifyError',
         'auditHandler',
         'createApi',
         'createRelay',
@@ -185,11 +186,18 @@ describe('the installed package', () => {
         'createWorker',
         'defineConfig',
         'defineHandler',
+        'defineNotifier',
+        'describeNotice',
         'httpHandler',
         'isIntegrationError',
+        'isNotifyError',
+        'logNotifier',
         'recordEvent',
         'recordEvents',
+        'sentryNotifier',
+        'slackNotifier',
         'toHttpError',
+        'webhookNotifier',
       ],
       'temporal-outbox/client': ['IntegrationError', 'createAuditClient', 'isIntegrationError'],
       'temporal-outbox/testing': [
@@ -210,7 +218,7 @@ describe('the installed package', () => {
       await import('temporal-outbox');
       const native = process.report.getReport().sharedObjects.filter((path) => path.endsWith('.node'));
       const modules = Object.keys(createRequire(process.cwd() + '/x.js').cache).filter((path) =>
-        /node_modules\\/(@temporalio|express|@prisma|pg)\\//.test(path));
+        /node_modules\\/(@temporalio|express|@prisma|pg|undici)\\//.test(path));
       console.log(JSON.stringify({ native, modules }))`);
     expect(JSON.parse(loaded.stdout)).toEqual({ native: [], modules: [] });
   });

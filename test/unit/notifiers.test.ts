@@ -25,10 +25,18 @@ const HOSTILE = Object.values(HOSTILE_TEXTS).slice(0, 13).join(' ').slice(0, 450
 const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
 let server: RecordingServer;
+const servers: RecordingServer[] = [];
+const startServer = async () => {
+  const started = await startRecordingServer();
+  servers.push(started);
+  return started;
+};
 beforeEach(async () => {
-  server = await startRecordingServer();
+  server = await startServer();
 });
-afterEach(() => server.close());
+afterEach(async () => {
+  for (const each of servers.splice(0)) await each.close();
+});
 
 const CHANNELS: Record<string, () => Notifier> = {
   slack: () => slackNotifier({ webhookUrl: `${server.origin}/services/T0/B0/XXX`, allowHosts }),
@@ -110,15 +118,13 @@ describe.each(Object.keys(CHANNELS))('%s', (name) => {
     const closed = channel();
     await server.close();
     expect(await failure(send(closed))).toMatchObject({ code: 'HTTP.NETWORK', retryable: true, retryAfterMs: null });
-    server = await startRecordingServer();
   });
 
   it('follows no redirect', async () => {
-    const other = await startRecordingServer();
+    const other = await startServer();
     server.answer = (response) => void response.writeHead(307, { location: `${other.origin}/` }).end();
     expect(await failure(send(channel()))).toMatchObject({ code: 'HTTP.BAD_RESPONSE', retryable: false });
     expect(other.connections()).toBe(0);
-    await other.close();
   });
 
   it('takes a 2xx of any length for taken, and reads no more of it than it must', async () => {
@@ -280,6 +286,8 @@ describe('the Sentry channel', () => {
     expect(server.requests).toHaveLength(1);
     expect(JSON.stringify(server.requests)).not.toContain('anna');
     expect(Sentry.getClient()).toBeUndefined();
+    // Where @sentry/node 11 notes the module hooks that a client installs by default.
+    expect(Object.keys(globalThis)).not.toContain('__SENTRY_ORCHESTRION__');
     expect({ listeners: listeners(), request: http.request, fetch: globalThis.fetch, log: console.log }).toEqual(
       before,
     );

@@ -64,6 +64,7 @@ describe('notifiers in a configuration', () => {
         { name: 'BAD NAME', send: async () => {} },
         { name: 'nothing' },
         null,
+        slackNotifier({ webhookUrl: 'https://hooks.slack.com/x', name: 'Slack Billing' }),
       ],
       notify: { AUTH: ['slack', 'slack', 'pager'], 'bad type': [], ORDER: 'slack' },
     });
@@ -84,6 +85,7 @@ describe('notifiers in a configuration', () => {
       'notifiers[4].name: expected 1 to 40 of a to z, 0 to 9, "_" or "-", beginning with a letter',
       'notifiers[5]: expected what slackNotifier, webhookNotifier, … or defineNotifier returns',
       'notifiers[6]: expected what slackNotifier, webhookNotifier, … or defineNotifier returns',
+      'notifiers[7].name: expected 1 to 40 of a to z, 0 to 9, "_" or "-", beginning with a letter',
       'notify["AUTH"][1]: "slack" is there already',
       'notify["AUTH"][2]: expected the name of a notifier; there are: slack, webhook, sentry',
       'notify["bad type"]: expected an event type, or "*" for every other',

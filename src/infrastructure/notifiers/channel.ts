@@ -2,13 +2,12 @@
 import { lookup } from 'node:dns';
 import type { LookupFunction } from 'node:net';
 import { toHttpError } from '../../application/delivery/handlers/to-http-error.js';
-import { isNotifierName } from '../../application/delivery/notify/define-notifier.js';
 import { NotifyError, toNotifyError } from '../../application/delivery/notify/notify-error.js';
 import type { Notifier, NotifierProblem } from '../../application/delivery/notify/ports.js';
 import { NOTICE_TIMEOUT_MS } from '../../application/delivery/notify/send-notice.js';
 import type { HttpResponse } from '../../application/delivery/ports.js';
 import { type IntegrationError, isIntegrationError } from '../../domain/delivery/integration-error.js';
-import { findResolvedProblem, findUrlProblem, type Guard, guardedConnect, REFUSED_CODE } from './guard.js';
+import { findResolvedProblem, findUrlProblem, type Guard, REFUSED_CODE } from './guard.js';
 
 export interface ChannelOptions {
   /** Unique in a configuration. Default: the kind of the channel. */
@@ -27,7 +26,7 @@ export const OUTSIDE: Outside = { lookup: lookup as LookupFunction };
 export interface Channel {
   readonly name: string;
   readonly guard: Guard;
-  /** Of `name`, `allowHosts` and the URL, which stands under `urlOption`. */
+  /** Of `allowHosts` and the URL, which stands under `urlOption`. */
   readonly problems: readonly NotifierProblem[];
   readonly verify: NonNullable<Notifier['verify']>;
 }
@@ -49,7 +48,7 @@ export function openChannel(
   if (problem !== null) problems.push({ option: urlOption, message: problem });
   const guard = { allowHosts: hosts, lookup: outside.lookup };
   return {
-    name: isNotifierName(name) ? name : kind,
+    name,
     guard,
     problems,
     verify: async (signal) => {
@@ -83,6 +82,7 @@ export async function postNotice(
 ): Promise<void> {
   // Loaded here, since a producer loads the package, too, and never sends a notice.
   const { createHttpClient } = await import('../http/create-http-client.js');
+  const { guardedConnect } = await import('./guarded-connect.js');
   const http = createHttpClient({ connections: 1, connect: guardedConnect(guard, NOTICE_TIMEOUT_MS) });
   try {
     const { url, headers, body } = request;

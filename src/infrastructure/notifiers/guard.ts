@@ -5,7 +5,6 @@
  */
 import type { LookupAddress } from 'node:dns';
 import { isIP, type LookupFunction } from 'node:net';
-import { buildConnector } from 'undici';
 import { isPublicAddress } from './public-address.js';
 
 export interface Guard {
@@ -17,7 +16,7 @@ export interface Guard {
 /** Its code travels as the cause of what the HttpClient throws. */
 export const REFUSED_CODE = 'ERR_ADDRESS_REFUSED';
 
-class RefusedAddressError extends Error {
+export class RefusedAddressError extends Error {
   override readonly name = 'RefusedAddressError';
   readonly code = REFUSED_CODE;
 
@@ -54,26 +53,8 @@ export async function findResolvedProblem(url: string, guard: Guard, signal: Abo
   });
 }
 
-/** For undici: judges a literal address, and the addresses that a name leads to, which are the ones then connected to. */
-export function guardedConnect(guard: Guard, timeoutMs: number): buildConnector.connector {
-  const connectAllowed = buildConnector({ timeout: timeoutMs, allowH2: false, lookup: guard.lookup });
-  const connectGuarded = buildConnector({ timeout: timeoutMs, allowH2: false, lookup: guardLookup(guard) });
-  return (options, callback) => {
-    const { hostname: host } = options; // undici has taken the brackets off
-    if (guard.allowHosts.includes(isIP(host) === 6 ? `[${host}]` : host)) {
-      connectAllowed(options, callback);
-      return;
-    }
-    if (isIP(host) !== 0 && !isPublicAddress(host)) {
-      callback(new RefusedAddressError(host), null);
-      return;
-    }
-    connectGuarded(options, callback);
-  };
-}
-
 /** One address that is not public spoils all of them: which one a connection takes is not ours to choose. */
-function guardLookup({ lookup }: Guard): LookupFunction {
+export function guardLookup({ lookup }: Guard): LookupFunction {
   return (hostname, options, callback) => {
     lookup(hostname, { ...options, all: true }, (error, found) => {
       const addresses = found as unknown as LookupAddress[];
