@@ -8,6 +8,7 @@ import { sendNotice } from '../../src/application/delivery/notify/send-notice.js
 import { catalogEntry, ERROR_CODES } from '../../src/domain/delivery/error-catalog.js';
 import { IntegrationError } from '../../src/domain/delivery/integration-error.js';
 import {
+  createRelay,
   logNotifier,
   sentryNotifier,
   slackNotifier,
@@ -138,6 +139,12 @@ describe('the check at the start of a role', () => {
       name: 'ConfigurationError',
       problems: ['notifiers[1].url: expected a public host'],
     });
+  });
+
+  it('comes before anything else is started', async () => {
+    const notifiers = [channel(async () => [{ option: 'url', message: 'expected a public host' }])];
+    const environment = { OUTBOX_DATABASE_URL: 'postgres://127.0.0.1:1/nobody', OUTBOX_LOG_LEVEL: 'silent' };
+    await expect(createRelay({ notifiers }, { environment })).rejects.toMatchObject({ name: 'ConfigurationError' });
   });
 
   it('goes on when a channel cannot tell: it throws, or says nothing in time', async () => {
