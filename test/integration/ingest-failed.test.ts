@@ -145,6 +145,17 @@ describe('R28: an event that cannot be stored', () => {
     expect(await rowsOf(one)).toMatchObject([{ id, tries: 2, state: 'open' }]);
   });
 
+  it('R28: is kept whole where its JSON is four times as long as what was sent, and can be stored from there', async () => {
+    const one = event({ data: { n: [] } });
+    await refuse(one);
+    const sent = JSON.stringify(one).replace('"n":[]', `"n":[${Array.from({ length: 13_000 }, () => '9e15').join()}]`);
+    const id = expectFailed(await ingest.post(sent));
+    expect(String((await rowsOf(one))[0]?.body).length).toBeGreaterThan(200_000);
+    await mend();
+    expect((await act(id, 'retry')).body.outcome).toBe('stored');
+    expect((await ingest.post(sent)).status).toBe(200);
+  });
+
   it('R28: twenty at once are one row under one id', async () => {
     const one = event();
     await refuse(one);

@@ -52,6 +52,8 @@ describe('R28: of any other error', () => {
         }
       }),
     );
+    const nested = eventWith({ a: 'hunter', b: 'hunter-and-gatherer' });
+    expect(describeInternalFailure(new Error('got hunter-and-gatherer'), nested).message).toBe('Error: got […]');
     expect(describeInternalFailure(new SyntaxError('Unexpected token h, "hunter2'), eventWith({})).message).toBe(
       'SyntaxError: Unexpected token h, […]',
     );

@@ -264,7 +264,8 @@ export const ERROR_CATALOG = {
   'INGEST.INTERNAL': {
     message: 'The audit log could not write the record',
     when: 'The audit use case could not write, for a reason of its own; the caller retries',
-    advice: "Look at the api's log; what could not be stored is listed and can be retried",
+    advice:
+      "Mend what the api's log names (`ingest.failed`); then redrive. `outbox failed-ingest` lists what other callers sent",
     rule: askedRetry,
     spends: true,
     effect: 'none',
