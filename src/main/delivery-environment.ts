@@ -4,9 +4,10 @@
  * wrong rather than away (another deployment, no such namespace, a missing attribute) ends the start with a sentence.
  */
 
-import { policyHash } from '../application/delivery/policy-hash.js';
+import { hashPolicies } from '../application/delivery/policy-hash.js';
+import { resolvePolicies } from '../application/delivery/policy-schema.js';
+import type { PolicyHashes } from '../application/delivery/ports.js';
 import { defaultTaskQueue } from '../domain/delivery/deployment.js';
-import { DEFAULT_POLICY } from '../domain/delivery/policy.js';
 import { ConfigurationError, type Environment, requireSetting } from '../infrastructure/config/load-settings.js';
 import { createDeploymentStore } from '../infrastructure/prisma/deployment-store.js';
 import { createPool, type PgPool } from '../infrastructure/prisma/pg-pool.js';
@@ -37,14 +38,15 @@ export interface DeliveryEnvironment {
   readonly target: TemporalTarget;
   readonly deployment: string;
   readonly taskQueue: string;
-  readonly policyHash: string;
+  /** The configuration's, stored. */
+  readonly policies: PolicyHashes;
   /** null: search attributes are off. */
   readonly searchAttributes: SearchAttributeNames | null;
   close(): Promise<void>;
 }
 
 export async function openDeliveryEnvironment(
-  { settings, log }: RoleContext,
+  { settings, config, log }: RoleContext,
   target: TemporalTarget,
   wait: Pick<WaitOptions, 'signal' | 'onWaiting'>,
 ): Promise<DeliveryEnvironment> {
@@ -59,8 +61,8 @@ export async function openDeliveryEnvironment(
     const store = createDeploymentStore(pool);
     const stored = await untilItAnswers('the outbox database', () => store.readName(), waiting);
     checkDeployment(stored, settings.deployment);
-    const hash = policyHash(DEFAULT_POLICY);
-    await untilItAnswers('the outbox database', () => store.storePolicy(hash, DEFAULT_POLICY), waiting);
+    const { hashes, bodies } = hashPolicies(resolvePolicies(config.policies));
+    await untilItAnswers('the outbox database', () => store.storePolicies(bodies), waiting);
 
     const connect = () => {
       installRuntime(log);
@@ -89,7 +91,7 @@ export async function openDeliveryEnvironment(
       target,
       deployment: settings.deployment,
       taskQueue: settings.taskQueue ?? defaultTaskQueue(settings.deployment),
-      policyHash: hash,
+      policies: hashes,
       searchAttributes: mode === 'off' ? null : searchAttributeNames(prefix),
       close: async () => {
         for (const step of undo) await step();

@@ -2,7 +2,6 @@ import { DEFAULT_POLL } from '../application/delivery/poll-schedule.js';
 import { relayOutbox } from '../application/delivery/relay-outbox.js';
 import { systemTime } from '../application/delivery/relay-time.js';
 import { DEFAULT_TIMEOUTS, deliveryTimeouts } from '../domain/delivery/delivery-timeouts.js';
-import { DEFAULT_POLICY } from '../domain/delivery/policy.js';
 import { createDeadLetterStore } from '../infrastructure/prisma/dead-letter-store.js';
 import { createRelayStore } from '../infrastructure/prisma/relay-store.js';
 import { createWorkflowStarter } from '../infrastructure/temporal/workflow-starter.js';
@@ -22,7 +21,6 @@ export function startRelayRole(context: DeliveryContext, options: { eager: boole
         namespace: delivery.target.namespace,
         deployment: delivery.deployment,
         taskQueue: delivery.taskQueue,
-        policy: DEFAULT_POLICY,
         timeoutsOf: (destination) => timeouts.get(destination) ?? DEFAULT_TIMEOUTS,
         searchAttributes: delivery.searchAttributes,
         eager: options.eager,
@@ -33,7 +31,7 @@ export function startRelayRole(context: DeliveryContext, options: { eager: boole
       telemetry: { log, count: (name, by) => counters.count(name, by) },
     },
     {
-      policyHash: delivery.policyHash,
+      policies: delivery.policies,
       leaseMs: settings.leaseMs,
       batch: settings.batch,
       inFlight: settings.startsAtOnce,

@@ -250,11 +250,11 @@ describe('claims beside claims', () => {
     await pool.query('VACUUM ANALYZE outbox.delivery, outbox.event');
     const client = await pool.connect();
     try {
-      await client.query(`PREPARE claim(uuid, integer, integer, jsonb, integer, text, uuid, integer) AS ${CLAIM}`);
+      await client.query(`PREPARE claim(uuid, integer, integer, jsonb, integer, jsonb, uuid, integer) AS ${CLAIM}`);
       for (const mode of ['force_custom_plan', 'force_generic_plan']) {
         await client.query(`SET plan_cache_mode = ${mode}`);
         const { rows } = await client.query<{ 'QUERY PLAN': string }>(
-          `EXPLAIN EXECUTE claim('${randomUUID()}', 30000, 200, '{}', 500, 'p', '${randomUUID()}', 200)`,
+          `EXPLAIN EXECUTE claim('${randomUUID()}', 30000, 200, '{}', 500, '{"otherwise":"p"}', '${randomUUID()}', 200)`,
         );
         const plan = rows.map((row) => row['QUERY PLAN']).join('\n');
         for (const index of ['waiting', 'running', 'carried']) expect(plan).toContain(`delivery_${index}`);
@@ -277,9 +277,9 @@ it('R6: the runs of thousands of tenants that sleep in a backoff cost a claim no
   await pool.query('VACUUM ANALYZE outbox.delivery');
   const client = await pool.connect();
   try {
-    await client.query(`PREPARE claim(uuid, integer, integer, jsonb, integer, text, uuid, integer) AS ${CLAIM}`);
+    await client.query(`PREPARE claim(uuid, integer, integer, jsonb, integer, jsonb, uuid, integer) AS ${CLAIM}`);
     const { rows } = await client.query(
-      `EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) EXECUTE claim('${randomUUID()}', 30000, 200, '{}', 500, 'p', '${randomUUID()}', 200)`,
+      `EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) EXECUTE claim('${randomUUID()}', 30000, 200, '{}', 500, '{"otherwise":"p"}', '${randomUUID()}', 200)`,
     );
     const { Plan: plan } = rows[0]['QUERY PLAN'][0];
     expect(plan['Actual Rows']).toBe(1);
@@ -297,7 +297,7 @@ function claim(overrides: Partial<ClaimRequest>): Promise<Claim> {
     batch: 200,
     cursor: null,
     defaultMaxRuns: 500,
-    policyHash: 'policy-1',
+    policies: { byType: {}, otherwise: 'policy-1' },
     probeHolder: randomUUID(),
     ...overrides,
   });

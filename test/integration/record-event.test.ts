@@ -200,7 +200,7 @@ async function claimAll(): Promise<string[]> {
     batch: 1_000,
     cursor: null,
     defaultMaxRuns: 1_000,
-    policyHash: 'p',
+    policies: { byType: {}, otherwise: 'p' },
     probeHolder: randomUUID(),
   });
   return events.map((claimed) => claimed.eventId);

@@ -3,6 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 import type { Claim } from '../../src/application/delivery/ports.js';
+import { DEFAULT_POLICY } from '../../src/domain/delivery/policy.js';
 import { createPool, type PgPool } from '../../src/infrastructure/prisma/pg-pool.js';
 import { createRelayStore } from '../../src/infrastructure/prisma/relay-store.js';
 import { createTestDatabases, type TestDatabases } from '../support/databases.js';
@@ -38,7 +39,20 @@ describe('a claim', () => {
   it('keeps the policy that a row was started with before', async () => {
     const id = await wait();
     await pool.query(`UPDATE outbox.delivery SET policy_hash = 'older' WHERE event_id = $1`, [id]);
-    expect((await claim(randomUUID())).events[0]?.policyHash).toBe('older');
+    await pool.query('INSERT INTO outbox.policy (hash, body) VALUES ($1, $2)', [
+      'older',
+      { ...DEFAULT_POLICY, maxAttempts: 3 },
+    ]);
+    expect((await claim(randomUUID())).events[0]).toMatchObject({ policyHash: 'older', policy: { maxAttempts: 3 } });
+  });
+
+  it('gives a row without one the policy of its event type, or the one for all others', async () => {
+    const [named, other] = [await wait('ORDER'), await wait()];
+    const { events } = await claim(randomUUID(), { ORDER: 'policy-order' });
+    expect(Object.fromEntries(events.map(({ eventId, policyHash }) => [eventId, policyHash]))).toEqual({
+      [named]: 'policy-order',
+      [other]: 'policy-1',
+    });
   });
 
   it('R7: after the lease the row goes to the next claim; the stale mark and release match no row', async () => {
@@ -235,8 +249,9 @@ function store() {
   return createRelayStore(pool);
 }
 
-function claim(leaseToken: string): Promise<Claim> {
-  const fixed = { leaseMs: 30_000, batch: 200, cursor: null, defaultMaxRuns: 500, policyHash: 'policy-1' };
+function claim(leaseToken: string, byType: Record<string, string> = {}): Promise<Claim> {
+  const policies = { byType, otherwise: 'policy-1' };
+  const fixed = { leaseMs: 30_000, batch: 200, cursor: null, defaultMaxRuns: 500, policies };
   return store().claim({ leaseToken, probeHolder: randomUUID(), ...fixed });
 }
 
@@ -244,12 +259,12 @@ function release(eventId: string, epoch = 0) {
   return [{ eventId, epoch, delayMs: 0, countTry: false }];
 }
 
-async function wait(): Promise<string> {
+async function wait(eventType = 'AUTH'): Promise<string> {
   const id = randomUUID();
   await pool.query(
     `INSERT INTO outbox.delivery (event_id, destination, event_type, due_at)
-     VALUES ($1, 'audit.log', 'AUTH', clock_timestamp() - interval '1 second')`,
-    [id],
+     VALUES ($1, 'audit.log', $2, clock_timestamp() - interval '1 second')`,
+    [id, eventType],
   );
   return id;
 }

@@ -205,7 +205,11 @@ function startRelay(options: {
         },
       },
     },
-    { policyHash: 'p', maxRuns: 10_000, ...(options.failpoint === undefined ? {} : { failpoint: options.failpoint }) },
+    {
+      policies: { byType: {}, otherwise: 'p' },
+      maxRuns: 10_000,
+      ...(options.failpoint === undefined ? {} : { failpoint: options.failpoint }),
+    },
   );
   relays.push({
     hint: relay.hint,

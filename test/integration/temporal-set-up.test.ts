@@ -13,7 +13,7 @@ import {
   createWorkflowStarter,
   type WorkflowStarterOptions,
 } from '../../src/infrastructure/temporal/workflow-starter.js';
-import { claimed, FAST_POLICY, silentLog } from '../support/delivery-line.js';
+import { claimed, silentLog } from '../support/delivery-line.js';
 import { temporalAddress } from '../support/temporal.js';
 
 let connection: NativeConnection;
@@ -29,7 +29,6 @@ const starterWith = (more: Partial<WorkflowStarterOptions>) =>
     namespace: 'default',
     deployment: 'set-up',
     taskQueue: 'nobody',
-    policy: FAST_POLICY,
     timeoutsOf: () => DEFAULT_TIMEOUTS,
     searchAttributes: null,
     eager: false,

@@ -197,7 +197,6 @@ export async function createDeliveryLine(options: LineOptions) {
     namespace: 'default',
     deployment,
     taskQueue,
-    policy: options.policy ?? FAST_POLICY,
     timeoutsOf: () => options.timeouts ?? DEFAULT_TIMEOUTS,
     searchAttributes: searchAttributeNames('Outbox'),
     eager: options.eager ?? true,
@@ -210,7 +209,10 @@ export async function createDeliveryLine(options: LineOptions) {
     starter,
     fenced,
     start: (eventId: string, overrides: Partial<ClaimedEvent> = {}) =>
-      starter.start({ ...claimed(eventId), ...overrides }, 5_000),
+      starter.start(
+        { ...claimed(eventId), ...(options.policy === undefined ? {} : { policy: options.policy }), ...overrides },
+        5_000,
+      ),
     run: (eventId: string, epoch = 0): WorkflowHandle =>
       client.workflow.getHandle(eventRunId({ deployment, eventId, epoch })),
     async stop() {
@@ -235,6 +237,7 @@ export function claimed(eventId: string): ClaimedEvent {
     aggregateType: 'order',
     aggregateId: '1',
     policyHash: FAST_POLICY_HASH,
+    policy: FAST_POLICY,
     firstAttempt: 'local',
     startTries: 0,
   };

@@ -1,10 +1,12 @@
 // The relay's loop over scripted neighbours: the store, Temporal and time are fake here and real in
 // test/integration/relay-*.test.ts. Time stands still until everything waits for it, then jumps to the next waker.
+
 import { jest } from '@jest/globals';
 import type { ClaimedEvent, ClaimRequest, DeadLetterInput, StartAnswer } from '../../src/application/delivery/ports.js';
 import { type Relay, type RelayOptions, relayOutbox } from '../../src/application/delivery/relay-outbox.js';
 import type { RelayTime } from '../../src/application/delivery/relay-time.js';
 import { IntegrationError } from '../../src/domain/delivery/integration-error.js';
+import { DEFAULT_POLICY } from '../../src/domain/delivery/policy.js';
 
 type Released = { eventId: string; delayMs: number; countTry: boolean };
 const started: StartAnswer = { kind: 'started', eager: false };
@@ -424,7 +426,7 @@ function createWorld(script: {
         },
       },
     },
-    { policyHash: 'p', ...script.options },
+    { policies: { byType: {}, otherwise: 'p' }, ...script.options },
   );
   worlds.push(world);
   return world;
@@ -479,6 +481,7 @@ function event(eventId = `e${serial++}`): ClaimedEvent {
     aggregateType: 'user',
     aggregateId: '1',
     policyHash: 'p',
+    policy: DEFAULT_POLICY,
     firstAttempt: 'local',
     startTries: 0,
   };

@@ -4,6 +4,7 @@ import type { AuditMapper } from './mappers/to-audit-event.js';
 import { notifyProblems } from './notify/check-notify.js';
 import type { Notifier } from './notify/ports.js';
 import type { NoticeRoutes } from './notify/route-notice.js';
+import { findPolicyProblems, type PoliciesInput } from './policy-schema.js';
 import type { Handler } from './ports.js';
 import { redactionProblems } from './redaction-config.js';
 
@@ -19,6 +20,8 @@ export interface OutboxConfig {
    * those is their own affair.
    */
   readonly redaction?: RedactionRules;
+  /** By event type, `*` for all others: how often and when a failed delivery is tried again. */
+  readonly policies?: PoliciesInput;
   /** Channels by which a person hears of dead letters and of what is wrong with the environment. */
   readonly notifiers?: readonly Notifier[];
   /** By event type, the names of the notifiers; `*` for every other type and for alerts. Default: all of them. */
@@ -56,12 +59,14 @@ function findProblems(config: unknown): string[] {
     redaction,
     notifiers = [],
     notify = {},
+    policies = {},
   } = config as Record<keyof OutboxConfig, unknown>;
   return [
     ...problems,
     ...handlerProblems(handlers),
     ...mapperProblems(mappers),
     ...redactionProblems(redaction),
+    ...findPolicyProblems(policies),
     ...notifyProblems(notifiers, notify),
   ];
 }

@@ -114,6 +114,8 @@ function unknownKey(path: readonly PropertyKey[]): string {
 export interface Policies {
   /** The event types with a policy of their own. */
   readonly named: readonly string[];
+  /** For all that are not named. */
+  readonly otherwise: RetryPolicy;
   /** The policy in force for an event type. */
   of(eventType: string): RetryPolicy;
 }
@@ -127,7 +129,7 @@ export function resolvePolicies(input: PoliciesInput = {}): Policies {
       .filter(([name]) => name !== '*')
       .map(([name, own]) => [name, refine(everyone, own)]),
   );
-  return { named: [...byType.keys()], of: (eventType) => byType.get(eventType) ?? everyone };
+  return { named: [...byType.keys()], otherwise: everyone, of: (eventType) => byType.get(eventType) ?? everyone };
 }
 
 type CheckedPolicy = Partial<Omit<RetryPolicy, 'codes'>> & {

@@ -230,8 +230,16 @@ export interface ClaimedEvent {
   readonly aggregateType: string;
   readonly aggregateId: string;
   readonly policyHash: string;
+  /** The policy of that hash; the default where the store does not have it. */
+  readonly policy: RetryPolicy;
   readonly firstAttempt: 'local' | 'regular';
   readonly startTries: number;
+}
+
+/** Which stored policy an event type has. */
+export interface PolicyHashes {
+  readonly byType: Readonly<Record<string, string>>;
+  readonly otherwise: string;
 }
 
 export interface ClaimRequest {
@@ -243,7 +251,7 @@ export interface ClaimRequest {
   /** Cap of runs for destinations that name none. */
   readonly defaultMaxRuns: number;
   /** Given to rows that have none yet. */
-  readonly policyHash: string;
+  readonly policies: PolicyHashes;
   readonly probeHolder: string;
 }
 

@@ -18,7 +18,7 @@
 import { randomUUID } from 'node:crypto';
 import { checkStartFields } from './check-start-fields.js';
 import { type ClaimOutcome, DEFAULT_POLL, nextPoll, type PollOptions, startPolling } from './poll-schedule.js';
-import type { ClaimedEvent, DeadLetterStore, Logger, RelayStore, WorkflowStarter } from './ports.js';
+import type { ClaimedEvent, DeadLetterStore, Logger, PolicyHashes, RelayStore, WorkflowStarter } from './ports.js';
 import type { RelayTime } from './relay-time.js';
 import { type StartedBatch, startBatch } from './start-batch.js';
 import { watchRoom } from './watch-room.js';
@@ -45,7 +45,8 @@ export interface RelayDeps {
 }
 
 export interface RelayOptions {
-  readonly policyHash: string;
+  /** By event type; of this relay's configuration, stored already. */
+  readonly policies: PolicyHashes;
   readonly leaseMs?: number;
   readonly batch?: number;
   /** Starts at once. */
@@ -135,8 +136,8 @@ export function relayOutbox(deps: RelayDeps, options: RelayOptions): Relay {
     const batch = inFlight < settings.inFlight ? inFlight : settings.batch;
     const leaseToken = randomUUID();
     const claimedAt = time.now();
-    const { leaseMs, maxRuns: defaultMaxRuns, policyHash } = settings;
-    const claim = await store.claim({ leaseToken, leaseMs, batch, cursor, defaultMaxRuns, policyHash, probeHolder });
+    const { leaseMs, maxRuns: defaultMaxRuns, policies } = settings;
+    const claim = await store.claim({ leaseToken, leaseMs, batch, cursor, defaultMaxRuns, policies, probeHolder });
     outages.over();
     cursor = claim.cursor;
     const outcome = { claimed: claim.events.length, batch, unfinished: claim.unfinished };

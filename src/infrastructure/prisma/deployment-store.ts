@@ -8,8 +8,8 @@ export interface DeploymentStore {
   readName(): Promise<string | null>;
   /** Whether the database answers, within a second. */
   ping(): Promise<boolean>;
-  /** Keeps a policy under its hash, so that every delivery can name the one it was started with. Never changed. */
-  storePolicy(hash: string, policy: RetryPolicy): Promise<void>;
+  /** Keeps policies under their hashes, so that every delivery can name the one it was started with. Never changed. */
+  storePolicies(policies: ReadonlyMap<string, RetryPolicy>): Promise<void>;
 }
 
 const PING_TIMEOUT_MS = 1_000;
@@ -43,9 +43,10 @@ export function createDeploymentStore(pool: PgPool): DeploymentStore {
         () => false,
       );
     },
-    async storePolicy(hash, policy) {
+    async storePolicies(policies) {
+      const data = [...policies].map(([hash, body]) => ({ hash, body: JSON.parse(JSON.stringify(body)) }));
       try {
-        await prisma.policy.createMany({ data: [{ hash, body: { ...policy } }], skipDuplicates: true });
+        await prisma.policy.createMany({ data, skipDuplicates: true });
       } catch (error) {
         throw asStoreError(error);
       }

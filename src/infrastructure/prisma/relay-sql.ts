@@ -37,7 +37,7 @@ const runsDueBefore = (moment: string) => `(
  * One time for all of it, `statement_timestamp()`: stable, so that indexes can serve it.
  *
  * $1 lease token · $2 lease, ms · $3 batch · $4 cursor, {destination: [event type, tenant]} · $5 default cap ·
- * $6 policy hash · $7 probe holder · $8 lanes walked for each destination
+ * $6 policy hashes, {byType, otherwise} · $7 probe holder · $8 lanes walked for each destination
  */
 export const CLAIM = `
 WITH RECURSIVE
@@ -154,14 +154,14 @@ fit AS MATERIALIZED (
 claimed AS (
   UPDATE outbox.delivery d
   SET lease_token = $1::uuid, due_at = statement_timestamp() + $2::integer * interval '1 millisecond',
-    policy_hash = coalesce(d.policy_hash, $6::text)
+    policy_hash = coalesce(d.policy_hash, $6::jsonb->'byType'->>d.event_type, $6::jsonb->>'otherwise')
   WHERE d.event_id = ANY (ARRAY(SELECT event_id FROM fit))
   RETURNING d.event_id, d.epoch, d.budget_epoch, d.carrier, d.destination, d.event_type, d.tenant, d.policy_hash, d.start_tries
 )
 -- One row at least, so that the cursor comes back from an empty claim. A destination that was walked round starts one
 -- lane further next time: with room for one, every lane gets its turn.
 SELECT walk.cursor, walk.unfinished, c.event_id, c.epoch, c.carrier, c.destination, c.event_type, c.tenant,
-  c.policy_hash, c.start_tries, coalesce(e.event_name, '') AS event_name, coalesce(e.aggregate_type, '') AS aggregate_type,
+  c.policy_hash, p.body AS policy, c.start_tries, coalesce(e.event_name, '') AS event_name, coalesce(e.aggregate_type, '') AS aggregate_type,
   coalesce(e.aggregate_id, '') AS aggregate_id,
   -- A local attempt counts nothing that came before it: only a budget that begins with it is right for one.
   c.budget_epoch = c.epoch AND coalesce(h.health = 'ok' AND h.breaker = 'closed', true) AS local_first
@@ -175,6 +175,7 @@ FROM (
   ) w WHERE here
 ) walk
 LEFT JOIN (claimed c JOIN fit USING (event_id)) ON true
+LEFT JOIN LATERAL (SELECT body FROM outbox.policy WHERE hash = c.policy_hash LIMIT 1) p ON true
 LEFT JOIN LATERAL (SELECT event_name, aggregate_type, aggregate_id FROM outbox.event WHERE id = c.event_id LIMIT 1) e ON true
 LEFT JOIN LATERAL (SELECT health, breaker FROM outbox.destination WHERE name = c.destination LIMIT 1) h ON true
 ORDER BY fit.place

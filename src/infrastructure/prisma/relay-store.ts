@@ -1,4 +1,5 @@
 import type { Claim, ClaimedEvent, ClaimRequest, RelayStore } from '../../application/delivery/ports.js';
+import { DEFAULT_POLICY, type RetryPolicy } from '../../domain/delivery/policy.js';
 import { type PgPool, runStatement } from './pg-pool.js';
 import { CLAIM, EXPLAIN_MISSED, FULL_DESTINATIONS, MARK_STARTED, RELEASE } from './relay-sql.js';
 
@@ -68,6 +69,7 @@ interface ClaimRow {
   event_type: string;
   tenant: string;
   policy_hash: string;
+  policy: RetryPolicy | null;
   start_tries: number;
   event_name: string;
   aggregate_type: string;
@@ -85,7 +87,7 @@ async function claim(pool: PgPool, request: ClaimRequest): Promise<Claim> {
       request.batch,
       request.cursor ?? '{}',
       request.defaultMaxRuns,
-      request.policyHash,
+      JSON.stringify(request.policies),
       request.probeHolder,
       LANES_PER_DESTINATION,
     ],
@@ -110,6 +112,7 @@ function toClaimedEvent(row: ClaimRow, eventId: string): ClaimedEvent {
     aggregateType: row.aggregate_type,
     aggregateId: row.aggregate_id,
     policyHash: row.policy_hash,
+    policy: row.policy ?? DEFAULT_POLICY,
     firstAttempt: row.local_first ? 'local' : 'regular',
     startTries: row.start_tries,
   };

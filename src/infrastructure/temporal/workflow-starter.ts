@@ -3,7 +3,6 @@ import type { NativeConnection } from '@temporalio/worker';
 import { DELIVER_EVENT, type DeliverEventInput } from '../../../workflows/contract.js';
 import type { ClaimedEvent, StartAnswer, WorkflowStarter } from '../../application/delivery/ports.js';
 import { type DeliveryTimeouts, startsRegular } from '../../domain/delivery/delivery-timeouts.js';
-import type { RetryPolicy } from '../../domain/delivery/policy.js';
 import { eventRunId } from '../../domain/delivery/workflow-ids.js';
 import { type SearchAttributeNames, searchAttributesOf } from './search-attributes.js';
 
@@ -12,8 +11,6 @@ export interface WorkflowStarterOptions {
   readonly namespace: string;
   readonly deployment: string;
   readonly taskQueue: string;
-  /** The policy of every event type, as yet. */
-  readonly policy: RetryPolicy;
   /** By destination. */
   readonly timeoutsOf: (destination: string) => DeliveryTimeouts;
   /** null: search attributes are off. */
@@ -61,8 +58,8 @@ export function createWorkflowStarter(options: WorkflowStarterOptions): Workflow
 }
 
 function inputOf(event: ClaimedEvent, options: WorkflowStarterOptions): DeliverEventInput {
-  const { eventId, epoch, carrier, policyHash } = event;
-  const { policy, searchAttributes } = options;
+  const { eventId, epoch, carrier, policyHash, policy } = event;
+  const { searchAttributes } = options;
   const timeouts = options.timeoutsOf(event.destination);
   const firstAttempt = startsRegular(timeouts) ? 'regular' : event.firstAttempt;
   const errorCodeAttribute = searchAttributes?.errorCode ?? null;
