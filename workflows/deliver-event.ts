@@ -24,6 +24,7 @@ import {
 import { NO_ATTEMPTS } from '../src/domain/delivery/attempt-totals.js';
 import { type CarriedState, NOTHING_CARRIED, type PreviousAttempt } from '../src/domain/delivery/carried-state.js';
 import { decideAfterFailure } from '../src/domain/delivery/decide-after-failure.js';
+import { describePolicy } from '../src/domain/delivery/describe-policy.js';
 import { catalogEntry, type ErrorCode } from '../src/domain/delivery/error-catalog.js';
 import type {
   DeliverEventInput,
@@ -33,7 +34,6 @@ import type {
   FailureDetails,
   RecordDeadLetterTask,
 } from './contract.js';
-import { describePolicy } from './describe-policy.js';
 import { readFailure } from './read-failure.js';
 
 /** Why a delivery ends without a receipt. */
@@ -61,7 +61,7 @@ const LOST: Handover = { ...NO_HANDOVER, previous: { n: 1, code: 'DELIVERY.ATTEM
 const TERMINATED: End = { kind: 'ended', code: 'WORKFLOW.TERMINATED', attempt: null };
 
 export async function deliverEvent(input: DeliverEventInput): Promise<DeliverEventResult> {
-  setCurrentDetails(describePolicy(input.policyHash, input.policy));
+  setCurrentDetails(`Policy \`${input.policyHash}\`: ${describePolicy(input.policy)}`);
   const outcome = await attemptUntilSettled(input).catch(endOfUnexpected);
   if (outcome.kind === 'ended') return CancellationScope.nonCancellable(() => endInDeadLetter(input, outcome));
   return outcome;

@@ -168,6 +168,42 @@ program
     exitWith(await (await import('../main/run-import-command.js')).runImportCommand(file, options)),
   );
 
+const policies = program
+  .command('policies')
+  .description('retry policies: those of the configuration, what they do, pointing open deliveries to them')
+  .option('--config <file>', 'temporal-outbox.config.ts with your policies')
+  .option('--simulate <code>', 'print the attempts of an event that always fails with this code')
+  .option('--event-type <name>', 'the policy of this event type (default: the one for all others)')
+  .option('--seed <number>', 'of the jitter in --simulate (default: 1)')
+  .option('--attempt-ms <number>', 'how long each attempt of --simulate takes (default: 0)')
+  .option('--retry-after <seconds>', 'as the destination asks in --simulate')
+  .option('--json', 'print one JSON document', false)
+  .addHelpText(
+    'after',
+    examples(
+      'outbox policies',
+      'outbox policies --simulate HTTP.SERVER_ERROR --event-type ORDER --attempt-ms 200',
+      'outbox policies apply --to-open --event-type ORDER',
+    ),
+  )
+  .action(async (options) => {
+    const { runListPolicies, runSimulatePolicy } = await import('../main/policies.js');
+    exitWith(await (options.simulate === undefined ? runListPolicies(options) : runSimulatePolicy(options)));
+  });
+policies
+  .command('apply')
+  .description(
+    "store the configuration's policies and point open deliveries to them; running ones follow at their next attempt",
+  )
+  .requiredOption('--to-open', 'say that open deliveries are meant: new ones get theirs from the relay')
+  .addHelpText(
+    'after',
+    examples('outbox policies apply --to-open', 'outbox policies apply --to-open --event-type ORDER --json'),
+  )
+  .action(async (_, command) =>
+    exitWith(await (await import('../main/policies.js')).runApplyPolicies(command.optsWithGlobals())),
+  );
+
 try {
   await program.parseAsync();
 } catch (error) {

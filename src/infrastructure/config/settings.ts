@@ -14,6 +14,7 @@ export type SettingsUser =
   | 'keys'
   | 'import'
   | 'failed-ingest'
+  | 'policies'
   | 'failed-ingest retry';
 
 interface Definition<Schema extends z.ZodType = z.ZodType> {
@@ -76,7 +77,7 @@ interface FingerprintKey {
 export const SETTINGS = {
   databaseUrl: define({
     schema: databaseUrl,
-    requiredBy: ['relay', 'worker', 'migrate', 'import'],
+    requiredBy: ['relay', 'worker', 'migrate', 'import', 'policies'],
     describe: 'The outbox database: the one that your application writes to.',
     secret: true,
   }),

@@ -1,0 +1,120 @@
+/** `outbox policies`: what is in force, what it would do, and pointing open deliveries to it. */
+import { hashPolicies, policyHash } from '../application/delivery/policy-hash.js';
+import { type Policies, resolvePolicies } from '../application/delivery/policy-schema.js';
+import { describePolicy } from '../domain/delivery/describe-policy.js';
+import { ERROR_CODES, type ErrorCode, isErrorCode } from '../domain/delivery/error-catalog.js';
+import { simulateFailures } from '../domain/delivery/simulate-failures.js';
+import { loadConfigFile } from '../infrastructure/config/load-config-file.js';
+import { ConfigurationError, loadSettings, requireSetting } from '../infrastructure/config/load-settings.js';
+import { processEnvironment } from '../infrastructure/config/process-environment.js';
+import { createDeploymentStore } from '../infrastructure/prisma/deployment-store.js';
+import { createPool } from '../infrastructure/prisma/pg-pool.js';
+import { createPolicyStore } from '../infrastructure/prisma/policy-store.js';
+import { seededRandom } from './dev/seeded-random.js';
+
+interface Common {
+  readonly config?: string;
+  readonly json: boolean;
+}
+
+/** `outbox policies`: of the configuration, and how many open deliveries have which, where a database is named. */
+export async function runListPolicies(options: Common): Promise<number> {
+  const policies = await load(options);
+  const rows = ['*', ...policies.named].map((eventType) => {
+    const policy = eventType === '*' ? policies.otherwise : policies.of(eventType);
+    return { eventType, hash: policyHash(policy), policy };
+  });
+  const settings = loadSettings(processEnvironment(), []);
+  const open = settings.databaseUrl === undefined ? null : await readOpen(settings.databaseUrl);
+  if (options.json) return print(JSON.stringify({ policies: rows, open }));
+  for (const { eventType, hash, policy } of rows) print(`${eventType.padEnd(16)}${hash}  ${describePolicy(policy)}`);
+  if (open === null) return print('\nOUTBOX_DATABASE_URL is not set: not looked at open deliveries');
+  print(open.length === 0 ? '\nno open deliveries' : '\nopen deliveries:');
+  for (const { eventType, hash, open: count } of open) {
+    print(`${eventType.padEnd(16)}${hash ?? '(given by the claim)'}  ${count}`);
+  }
+  return 0;
+}
+
+/** `outbox policies --simulate CODE`: the attempts of an event that always fails so. */
+export async function runSimulatePolicy(
+  options: Common & { simulate: string; eventType?: string; seed?: string; attemptMs?: string; retryAfter?: string },
+): Promise<number> {
+  const code = readCode(options.simulate);
+  const policies = await load(options);
+  const policy = options.eventType === undefined ? policies.otherwise : policies.of(options.eventType);
+  const seed = wholeNumber('--seed', options.seed ?? '1');
+  const simulation = simulateFailures({
+    policy,
+    code,
+    random: seededRandom(seed),
+    attemptMs: wholeNumber('--attempt-ms', options.attemptMs ?? '0'),
+    retryAfterMs: options.retryAfter === undefined ? null : wholeNumber('--retry-after', options.retryAfter) * 1_000,
+  });
+  const eventType = options.eventType ?? '*';
+  if (options.json) return print(JSON.stringify({ eventType, code, seed, hash: policyHash(policy), ...simulation }));
+  print(`${code} under the policy of ${eventType} (${policyHash(policy)}): ${describePolicy(policy)}`);
+  for (const { attempt, atMs, delayMs } of simulation.attempts) {
+    const then = delayMs === null ? `final: ${simulation.finalCode}` : `again in ${seconds(delayMs)}`;
+    print(`  attempt ${String(attempt).padStart(3)}  at ${seconds(atMs).padStart(13)}  ${then}`);
+  }
+  return print(
+    simulation.finalCode === null ? '  and so on, without end' : `  dead letter after ${seconds(simulation.totalMs)}`,
+  );
+}
+
+/** `outbox policies apply --to-open`: stores the configuration's policies and points open deliveries to them. */
+export async function runApplyPolicies(options: Common & { eventType?: string }): Promise<number> {
+  const { hashes, bodies } = hashPolicies(await load(options));
+  const settings = loadSettings(processEnvironment(), ['policies']);
+  const pool = createPool(requireSetting(settings.databaseUrl, 'OUTBOX_DATABASE_URL'), { max: 2 });
+  try {
+    await createDeploymentStore(pool).storePolicies(bodies);
+    let said = performance.now();
+    const applied = await createPolicyStore(pool).applyToOpen(hashes, options.eventType ?? null, (changed) => {
+      if (options.json || performance.now() - said < 2_000) return;
+      said = performance.now();
+      process.stderr.write(`${changed} so far\n`);
+    });
+    if (options.json) print(JSON.stringify(applied));
+    else {
+      print(`${applied.changed} open deliveries have the policy of the configuration now`);
+      if (applied.held > 0) print(`${applied.held} were being written and keep theirs: run it again`);
+    }
+    return applied.held > 0 ? 1 : 0;
+  } finally {
+    await pool.end();
+  }
+}
+
+async function load(options: Common): Promise<Policies> {
+  return resolvePolicies((await loadConfigFile(options.config ?? null, process.cwd())).policies);
+}
+
+async function readOpen(url: string) {
+  const pool = createPool(url, { max: 1 });
+  try {
+    return await createPolicyStore(pool).listOpen();
+  } finally {
+    await pool.end();
+  }
+}
+
+function readCode(text: string): ErrorCode {
+  if (isErrorCode(text)) return text;
+  throw new ConfigurationError([`--simulate: expected one of ${ERROR_CODES.join(', ')}, got "${text.slice(0, 40)}"`]);
+}
+
+function wholeNumber(option: string, text: string): number {
+  if (/^\d{1,10}$/.test(text)) return Number(text);
+  throw new ConfigurationError([`${option}: expected a whole number, got "${text.slice(0, 40)}"`]);
+}
+
+function seconds(ms: number): string {
+  return `${(ms / 1_000).toFixed(3)} s`;
+}
+
+function print(line: string): 0 {
+  process.stdout.write(`${line}\n`);
+  return 0;
+}
