@@ -305,3 +305,18 @@ export type StartAnswer =
   | { readonly kind: 'exists' }
   /** Refused or unanswered: the environment's fault, never the event's. */
   | { readonly kind: 'refused'; readonly reason: string };
+
+// ---- Duties that one process does at a time ------------------------------------------------------------------------
+
+/** Who does a duty: carried by every write of it. */
+export interface LeaseHold {
+  readonly name: string;
+  readonly holder: string;
+}
+
+export interface LeaseStore {
+  /** Takes or renews it; false while somebody else has it. */
+  take(hold: LeaseHold, leaseMs: number): Promise<boolean>;
+  /** Ends it at once, where it is still the holder's. */
+  release(hold: LeaseHold): Promise<void>;
+}

@@ -130,6 +130,9 @@ CREATE TABLE outbox.dead_letter (
 -- DEAD <=> one open letter (R23): the "one" is a fence, not a hope.
 CREATE UNIQUE INDEX dead_letter_open ON outbox.dead_letter (event_id) WHERE state = 'open';
 CREATE INDEX dead_letter_triage ON outbox.dead_letter (state, code, last_failed_at);
+-- R18: the letters whose destination is to be asked again.
+CREATE INDEX dead_letter_asks ON outbox.dead_letter (effect_ask_at)
+  WHERE state = 'open' AND effect = 'unknown' AND effect_ask_at IS NOT NULL;
 
 -- An edited payload; the event itself never changes. Applies from its epoch on (R15).
 CREATE TABLE outbox.event_revision (
@@ -208,10 +211,22 @@ CREATE TABLE outbox.deployment (
   singleton    boolean     NOT NULL DEFAULT true,
   name         text        NOT NULL,
   namespace_id uuid,
+  -- What was started before this moment was in a namespace that is gone: it is dispatched again (`adopt --lost`).
+  adopting_before timestamptz,
   created_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
   CONSTRAINT deployment_pkey PRIMARY KEY (singleton),
   CONSTRAINT deployment_singleton CHECK (singleton),
   CONSTRAINT deployment_name CHECK (name ~ '^[a-z0-9-]{1,40}$')
+);
+
+-- One holder for each duty that needs one (reconcile, effects, …): whoever renews in time keeps it, then anybody takes it.
+CREATE TABLE outbox.lease (
+  name           text        NOT NULL,
+  holder         uuid        NOT NULL,
+  until          timestamptz NOT NULL,
+  -- R21: why the duty writes nothing at the moment; it outlives its holder.
+  stopped_reason text,
+  CONSTRAINT lease_pkey PRIMARY KEY (name)
 );
 
 -- RFC 9562, section 5.7 (PostgreSQL has uuidv7() from 18 on; this works from 15 on).
