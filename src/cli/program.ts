@@ -1,265 +1,223 @@
 /**
  * The command line: parses, calls main, exits with its code. Settings come from the environment; options only say what to
- * do with them. Exit codes: 0 done, 1 failed, 64 wrong usage, 78 wrong configuration; `import` has its own.
+ * do with them.
  */
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import type { DevOptions } from '../main/dev/run-dev.js';
+import type { RoleName } from '../main/role-name.js';
+import { CONFIG, exitWith, JSON_FLAG, wholeUpTo } from './arguments.js';
+import { addFailedIngestCommands } from './failed-ingest-commands.js';
+import { EPILOGUE, explain } from './help.js';
+import { addPoliciesCommands } from './policies-commands.js';
+import { refuseUsage, requireOption } from './refuse-usage.js';
 
-const USAGE = 64;
+// Whoever read enough (`| head`) closes the pipe: no error of anybody's.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+  });
+}
+
+const TEMPORAL = 'TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE (default: localhost:7233, default)';
 
 const program = new Command('outbox')
   .description('Delivers every committed event of a PostgreSQL outbox to its handler through Temporal.')
-  .version(packageVersion())
-  .exitOverride()
-  .showHelpAfterError('(run with --help for what is expected)');
+  .version(packageVersion(), '-V, --version', 'print the version')
+  .helpOption('-h, --help', 'print this')
+  .helpCommand('help [command]', 'print the help of a command')
+  .configureHelp({ helpWidth: Math.min(120, process.stdout.columns || 100) })
+  .addHelpText('after', EPILOGUE);
 
-program
-  .command('dev')
-  .description(
-    'everything on this machine: PostgreSQL, Temporal with its Web UI, migrations, api, relay, worker, sample traffic',
-  )
-  .option('--once', 'run a fixed amount of sample traffic, compare the books, exit', false)
-  .option('--data-dir <folder>', 'where the data stands between starts', '.data')
-  .option('--config <file>', 'temporal-outbox.config.ts with your handlers')
-  .option(
-    '--migrate',
-    'allow migrations and API keys of its own in the databases that OUTBOX_DATABASE_URL and AUDIT_DATABASE_URL name',
-    false,
-  )
-  .option('--sample', 'allow sample traffic into a database that was named by OUTBOX_DATABASE_URL', false)
-  .option(
-    '--seed <number>',
-    'what the sample application does: the same for the same number',
-    wholeUpTo(2 ** 32 - 1),
-    1,
-  )
-  .option('--start-timeout <seconds>', 'give up starting after this (default: 600 with --once)', wholeUpTo(86_400))
-  .addHelpText(
-    'after',
-    examples('npm start', 'npm start -- --once --seed 7', 'OUTBOX_DATABASE_URL=postgres://… outbox dev --migrate'),
-  )
-  .action(async (options: DevOptions) => exitWith(await (await import('../main/dev/run-dev.js')).runDev(options)));
-
-for (const role of ['api', 'relay', 'worker'] as const) {
+explain(
   program
-    .command(role)
+    .command('dev')
     .description(
-      {
-        api: "the audit log's HTTP entrance",
-        relay: 'claims due events and starts their workflows',
-        worker: 'runs the workflows and the handlers',
-      }[role],
+      'everything on this machine: PostgreSQL, Temporal with its Web UI, migrations, api, relay, worker, sample traffic',
     )
-    .option('--config <file>', 'temporal-outbox.config.ts with your handlers')
-    .addHelpText('after', examples(`outbox ${role}`))
-    .action(async (options: { config?: string }) => exitWith(await runRoles([role], options)));
+    .option('--once', 'run a fixed amount of sample traffic, compare the books, exit')
+    .option('--data-dir <folder>', 'where the data stands between starts', '.data')
+    .option(...CONFIG)
+    .option(
+      '--migrate',
+      'allow migrations and API keys of its own in the databases that OUTBOX_DATABASE_URL and AUDIT_DATABASE_URL name',
+    )
+    .option('--sample', 'allow sample traffic into a database that was named by OUTBOX_DATABASE_URL')
+    .option(
+      '--seed <number>',
+      'what the sample application does: the same for the same number',
+      wholeUpTo(2 ** 32 - 1),
+      1,
+    )
+    .option('--start-timeout <seconds>', 'give up starting after this (default: 600 with --once)', wholeUpTo(86_400))
+    .action(async (options: Omit<DevOptions, 'once' | 'migrate' | 'sample'>) => {
+      const { runDev } = await import('../main/dev/run-dev.js');
+      exitWith(await runDev({ once: false, migrate: false, sample: false, ...options }));
+    }),
+  {
+    examples: [
+      'outbox dev                    # stays up until Ctrl-C',
+      'outbox dev --once --seed 7    # about a minute; exit code 0 only if the books agree',
+      'OUTBOX_DATABASE_URL=postgres://… AUDIT_DATABASE_URL=postgres://… outbox dev --migrate',
+    ],
+  },
+);
+
+const ROLE_HELP = {
+  api: {
+    description: "the audit log's HTTP entrance",
+    settings: ['AUDIT_DATABASE_URL, AUDIT_FINGERPRINT_KEYS'],
+    examples: ['outbox api', 'OUTBOX_HOST=0.0.0.0 OUTBOX_API_PORT=80 outbox api'],
+  },
+  relay: {
+    description: 'claims due events and starts a workflow for each',
+    settings: ['OUTBOX_DATABASE_URL', TEMPORAL],
+    examples: ['outbox relay', 'OUTBOX_PROBE_PORT=8083 outbox relay   # a second one on this machine'],
+  },
+  worker: {
+    description: 'runs the workflows and the handlers',
+    settings: ['OUTBOX_DATABASE_URL, OUTBOX_AUDIT_API_KEY', TEMPORAL],
+    examples: ['outbox worker', 'outbox worker --config config/outbox.ts'],
+  },
+} as const satisfies Record<RoleName, object>;
+const ROLES = Object.keys(ROLE_HELP) as RoleName[];
+
+for (const role of ROLES) {
+  const { description, ...help } = ROLE_HELP[role];
+  explain(
+    program
+      .command(role)
+      .description(`${description}; until SIGTERM or SIGINT`)
+      .option(...CONFIG)
+      .action(async (options: { config?: string }) => exitWith(await runRoles([role], options))),
+    help,
+  );
 }
 
-program
-  .command('run')
-  .description('several roles in one process; relay and worker together start workflows eagerly')
-  .requiredOption('--roles <list>', 'api, relay, worker, separated by commas', parseRoles)
-  .option('--config <file>', 'temporal-outbox.config.ts with your handlers')
-  .addHelpText('after', examples('outbox run --roles relay,worker', 'outbox run --roles api,relay,worker'))
-  .action(async (options: { roles: Role[]; config?: string }) => exitWith(await runRoles(options.roles, options)));
+explain(
+  program
+    .command('run')
+    .description('several roles in one process; relay and worker together save round trips to Temporal')
+    .option('--roles <list>', 'api, relay, worker, separated by commas (required)', parseRoles)
+    .option(...CONFIG)
+    .action(async (options: { roles: RoleName[]; config?: string }, command: Command) => {
+      requireOption(command, '--roles <list>', options.roles);
+      exitWith(await runRoles(options.roles, options));
+    }),
+  {
+    settings: ['those of each role: outbox api --help, outbox relay --help, outbox worker --help'],
+    examples: ['outbox run --roles relay,worker', 'outbox run --roles api,relay,worker'],
+  },
+);
 
-const migrate = program.command('migrate').description('the migrations of both databases');
-migrate
-  .command('deploy')
-  .description('apply what is pending; several at once are safe')
-  .option(
-    '--deployment <name>',
-    'the name in workflow ids and the task queue: a-z, 0-9, "-", at most 40 (default: main)',
-  )
-  .option('--json', 'print one JSON document', false)
-  .addHelpText('after', examples('outbox migrate deploy --deployment shop'))
-  .action(async (options) =>
-    exitWith(await (await import('../main/run-migrate-command.js')).runMigrateCommand('deploy', options)),
-  );
-migrate
-  .command('status')
-  .description('what is applied, pending, changed or failed; exit code 1 when there is something to do')
-  .option('--json', 'print one JSON document', false)
-  .action(async (options) =>
-    exitWith(await (await import('../main/run-migrate-command.js')).runMigrateCommand('status', options)),
-  );
+const migrate = program.command('migrate').description('the tables of both databases: bring them up to date, or look');
+explain(migrate, { examples: ['outbox migrate deploy --deployment shop', 'outbox migrate status'] });
+explain(
+  migrate
+    .command('deploy')
+    .description('apply what is pending; several at once are safe, and again does nothing')
+    .option(
+      '--deployment <name>',
+      'stored once and for ever, in workflow ids and the task queue: a-z, 0-9, "-", at most 40. Default: ' +
+        'OUTBOX_DEPLOYMENT (where both are given they must be the same), else the stored name, else main',
+    )
+    .option(...JSON_FLAG)
+    .action(async (options) => {
+      const { runMigrateCommand } = await import('../main/run-migrate-command.js');
+      exitWith(await runMigrateCommand('deploy', options));
+    }),
+  {
+    settings: ['OUTBOX_DATABASE_URL, AUDIT_DATABASE_URL'],
+    examples: ['outbox migrate deploy --deployment shop', 'outbox migrate deploy            # at every release'],
+  },
+);
+explain(
+  migrate
+    .command('status')
+    .description('what is applied, pending, changed or failed; exit code 1 when there is something to do')
+    .option(...JSON_FLAG)
+    .action(async (options) => {
+      const { runMigrateCommand } = await import('../main/run-migrate-command.js');
+      exitWith(await runMigrateCommand('status', options));
+    }),
+  {
+    settings: ['OUTBOX_DATABASE_URL, AUDIT_DATABASE_URL'],
+    examples: ['outbox migrate status', "outbox migrate status --json | jq '.[].pending'"],
+  },
+);
 
 const keys = program.command('keys').description('API keys of the audit log');
-keys
-  .command('create')
-  .description('make a key and print it; it is never shown again')
-  .requiredOption('--name <text>', 'whose key it is')
-  .addOption(
-    new Option('--scope <scope...>', 'what it may do')
-      .choices(['audit:write', 'audit:read', 'audit:write:any-tenant', 'dlq:read', 'dlq:write'])
-      .default(['audit:write']),
-  )
-  .option('--tenant <id>', 'bind it to one tenant')
-  .option('--json', 'print one JSON document', false)
-  .addHelpText(
-    'after',
-    examples(
-      'outbox keys create --name billing --tenant acme',
-      'outbox keys create --name worker --scope audit:write:any-tenant',
-      'outbox keys create --name operators --scope dlq:write   # without a tenant: what failed of every tenant',
-    ),
-  )
-  .action(async (options) => exitWith(await (await import('../main/create-key.js')).runCreateKey(options)));
-
-const failedIngest = program
-  .command('failed-ingest')
-  .description('what the audit log could not store for a reason of its own: look, store again, give up');
-const JSON_OPTION = ['--json', 'print one JSON document', false] as const;
-failedIngest
-  .command('list')
-  .description('the newest first')
-  .addOption(
-    new Option('--state <state>', 'which ones')
-      .choices(['open', 'stored', 'other_content', 'discarded'])
-      .default('open'),
-  )
-  .option('--tenant <id>', 'of one tenant ("" for none)')
-  .addOption(new Option('--limit <n>', 'at most so many').argParser(parseLimit).default(50))
-  .option('--before <id>', 'the page after the one that ended with this id', parseId)
-  .option(...JSON_OPTION)
-  .addHelpText('after', examples('outbox failed-ingest list', 'outbox failed-ingest list --state discarded --json'))
-  .action(async (options) => exitWith(await (await failedIngestMain()).runList(options)));
-failedIngest
-  .command('show')
-  .description('one with what was sent, as text')
-  .argument('<id>', 'of the list', parseId)
-  .option(...JSON_OPTION)
-  .action(async (id: string, options) => exitWith(await (await failedIngestMain()).runShow(id, options)));
-for (const verb of ['retry', 'discard'] as const) {
-  failedIngest
-    .command(verb)
-    .description({ retry: 'store it now, as its sender', discard: 'give it up; it stays in the list' }[verb])
-    .argument('<ids...>', 'of the list', (id: string, ids: string[] | undefined) => [...(ids ?? []), parseId(id)])
-    .requiredOption('--reason <text>', 'why, for whoever looks at it later', parseText(1_000))
-    .option('--actor <name>', 'who asks (default: the user of this process)', parseText(200))
-    .option(...JSON_OPTION)
-    .addHelpText(
-      'after',
-      examples(`outbox failed-ingest ${verb} 0198c0de-0000-7000-8000-000000000001 --reason "the trigger is gone"`),
+explain(keys, { examples: ['outbox keys create --name worker --scope audit:write:any-tenant'] });
+explain(
+  keys
+    .command('create')
+    .description('make a key and print it, alone on standard output; it is never shown again')
+    .option('--name <text>', 'whose key it is (required)')
+    .addOption(
+      new Option('--scope <scope...>', 'what it may do; audit:write:any-tenant is for the worker')
+        .choices(['audit:write', 'audit:read', 'audit:write:any-tenant', 'dlq:read', 'dlq:write'])
+        .default(['audit:write']),
     )
-    .addHelpText('after', '\nExit code 1 when one of them was not there, not open, or could not be stored again.')
-    .action(async (ids: string[], options) =>
-      exitWith(await (await failedIngestMain())[verb === 'retry' ? 'runRetry' : 'runDiscard'](ids, options)),
-    );
-}
+    .option('--tenant <id>', 'bind it to one tenant')
+    .option(...JSON_FLAG)
+    .action(async (options, command: Command) => {
+      requireOption(command, '--name <text>', options.name);
+      exitWith(await (await import('../main/create-key.js')).runCreateKey(options));
+    }),
+  {
+    settings: ['AUDIT_DATABASE_URL'],
+    examples: [
+      'outbox keys create --name worker --scope audit:write:any-tenant',
+      'outbox keys create --name billing --tenant acme --scope audit:write audit:read',
+      'outbox keys create --name operators --scope dlq:write   # without a tenant: what failed of every tenant',
+    ],
+  },
+);
 
-program
-  .command('import')
-  .description('foreign audit events, one JSON object a line, into the outbox; running it again adds nothing twice')
-  .argument('<file>', 'an .ndjson file')
-  .requiredOption('--mapping <name>', 'how to read the lines; an unknown name lists the known ones')
-  .option('--tenant <id>', 'the tenant of every event of the file')
-  .option('--json', 'print one JSON document at the end', false)
-  .addHelpText(
-    'after',
-    examples('outbox import events.ndjson --mapping cloudtrail', 'outbox import other.ndjson --mapping default --json'),
-  )
-  .addHelpText(
-    'after',
-    '\nExit codes: 0 all in, 65 some lines refused (each is named), 66 no such file, 69 database away, 78 configuration',
-  )
-  .action(async (file: string, options) =>
-    exitWith(await (await import('../main/run-import-command.js')).runImportCommand(file, options)),
-  );
+explain(
+  program
+    .command('import')
+    .description(
+      'foreign audit events, one JSON object a line, into the outbox; running it again adds nothing twice and goes on where it stopped',
+    )
+    .argument('<file>', 'an .ndjson file')
+    .option('--mapping <name>', 'how to read the lines (required); an unknown name lists the known ones')
+    .option('--tenant <id>', 'the tenant of every event of the file (default: none)')
+    .option('--json', 'print one JSON document at the end')
+    .action(async (file: string, options, command: Command) => {
+      requireOption(command, '--mapping <name>', options.mapping);
+      exitWith(await (await import('../main/run-import-command.js')).runImportCommand(file, options));
+    }),
+  {
+    settings: ['OUTBOX_DATABASE_URL'],
+    examples: [
+      'outbox import events.ndjson --mapping cloudtrail',
+      'outbox import other.ndjson --mapping default --json',
+    ],
+  },
+);
 
-const policies = program
-  .command('policies')
-  .description('retry policies: those of the configuration, what they do, pointing open deliveries to them')
-  .option('--config <file>', 'temporal-outbox.config.ts with your policies')
-  .option('--simulate <code>', 'print the attempts of an event that always fails with this code')
-  .option('--event-type <name>', 'the policy of this event type (default: the one for all others)')
-  .option('--seed <number>', 'of the jitter in --simulate (default: 1)')
-  .option('--attempt-ms <number>', 'how long each attempt of --simulate takes (default: 0)')
-  .option('--retry-after <seconds>', 'as the destination asks in --simulate')
-  .option('--json', 'print one JSON document', false)
-  .addHelpText(
-    'after',
-    examples(
-      'outbox policies',
-      'outbox policies --simulate HTTP.SERVER_ERROR --event-type ORDER --attempt-ms 200',
-      'outbox policies apply --to-open --event-type ORDER',
-    ),
-  )
-  .action(async (options) => {
-    const { runListPolicies, runSimulatePolicy } = await import('../main/policies.js');
-    exitWith(await (options.simulate === undefined ? runListPolicies(options) : runSimulatePolicy(options)));
-  });
-policies
-  .command('apply')
-  .description(
-    "store the configuration's policies and point open deliveries to them; running ones follow at their next attempt",
-  )
-  .requiredOption('--to-open', 'say that open deliveries are meant: new ones get theirs from the relay')
-  .addHelpText(
-    'after',
-    examples('outbox policies apply --to-open', 'outbox policies apply --to-open --event-type ORDER --json'),
-  )
-  .action(async (_, command) =>
-    exitWith(await (await import('../main/policies.js')).runApplyPolicies(command.optsWithGlobals())),
-  );
-
+addPoliciesCommands(program);
+addFailedIngestCommands(program);
+refuseUsage(program);
 try {
   await program.parseAsync();
 } catch (error) {
-  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : USAGE;
-  else process.exitCode = await (await import('../main/report-error.js')).reportError(error);
+  const { reportError } = await import('../main/report-error.js');
+  // Not from the parsed options: it must hold for a command line that does not parse.
+  const json = process.argv.includes('--json');
+  if (!(error instanceof CommanderError)) process.exitCode = reportError(error, { json });
 }
 
-type Role = 'api' | 'relay' | 'worker';
-
-async function runRoles(roles: readonly Role[], options: { config?: string }): Promise<number> {
+async function runRoles(roles: readonly RoleName[], options: { config?: string }): Promise<number> {
   return (await import('../main/run-roles.js')).runRolesCommand(roles, options);
 }
 
-function failedIngestMain() {
-  return import('../main/failed-ingest.js');
-}
-
-function parseId(text: string): string {
-  if (!/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text)) throw new InvalidArgumentError('expected a UUID');
-  return text.toLowerCase();
-}
-
-function parseLimit(text: string): number {
-  if (!/^\d{1,3}$/.test(text) || Number(text) < 1 || Number(text) > 200) {
-    throw new InvalidArgumentError('expected a whole number from 1 to 200');
-  }
-  return Number(text);
-}
-
-function parseText(longest: number) {
-  return (text: string): string => {
-    if (text.length < 1 || text.length > longest) throw new InvalidArgumentError(`expected 1 to ${longest} characters`);
-    return text;
-  };
-}
-
-function parseRoles(text: string): Role[] {
+function parseRoles(text: string): RoleName[] {
   const roles = text.split(',').map((role) => role.trim());
-  const wrong = roles.find((role) => role !== 'api' && role !== 'relay' && role !== 'worker');
-  if (wrong !== undefined) throw new InvalidArgumentError(`expected api, relay or worker, got "${wrong}"`);
-  return [...new Set(roles)] as Role[];
-}
-
-function wholeUpTo(maximum: number): (text: string) => number {
-  return (text) => {
-    if (/^\d{1,10}$/.test(text) && Number(text) <= maximum) return Number(text);
-    throw new InvalidArgumentError(`expected a whole number up to ${maximum}, got "${text}"`);
-  };
-}
-
-function exitWith(code: number): void {
-  process.exitCode = code;
-}
-
-function examples(...lines: string[]): string {
-  return `\nExamples:\n${lines.map((line) => `  ${line}`).join('\n')}`;
+  const wrong = roles.find((role) => !(ROLES as readonly string[]).includes(role));
+  if (wrong !== undefined) throw new InvalidArgumentError(`expected ${ROLES.join(', ')}, got "${wrong}"`);
+  return [...new Set(roles)] as RoleName[];
 }
 
 function packageVersion(): string {

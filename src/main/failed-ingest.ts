@@ -5,17 +5,19 @@ import { discardFailedIngest } from '../application/audit/discard-failed-ingest.
 import { type RetryOutcome, retryFailedIngest } from '../application/audit/retry-failed-ingest.js';
 import type { FailedIngestState } from '../domain/audit/failed-ingest.js';
 import { toView } from '../http/failed-ingest-routes.js';
-import { ConfigurationError, loadSettings, requireSetting } from '../infrastructure/config/load-settings.js';
+import { loadSettings, requireSetting } from '../infrastructure/config/load-settings.js';
 import { processEnvironment } from '../infrastructure/config/process-environment.js';
 import type { Settings, SettingsUser } from '../infrastructure/config/settings.js';
 import { createAuditStore } from '../infrastructure/prisma/audit-store.js';
 import { createFailedIngestStore } from '../infrastructure/prisma/failed-ingest-store.js';
 import { createPool, type PgPool } from '../infrastructure/prisma/pg-pool.js';
+import { explainingDatabase } from './explain-database.js';
+import { UsageError } from './usage-error.js';
 
 interface WordOptions {
   readonly reason: string;
   readonly actor?: string;
-  readonly json: boolean;
+  readonly json?: boolean;
 }
 
 export function runList(options: {
@@ -23,7 +25,7 @@ export function runList(options: {
   tenant?: string;
   limit: number;
   before?: string;
-  json: boolean;
+  json?: boolean;
 }): Promise<number> {
   return withDatabase(['failed-ingest'], async (pool) => {
     const { state, limit, tenant: tenantId = null, before = null } = options;
@@ -41,7 +43,7 @@ export function runList(options: {
   });
 }
 
-export function runShow(id: string, options: { json: boolean }): Promise<number> {
+export function runShow(id: string, options: { json?: boolean }): Promise<number> {
   return withDatabase(['failed-ingest'], async (pool) => {
     const found = await createFailedIngestStore(pool).find({ id, tenantId: null });
     if (found === null) return complain(`${id}: no such failed event`);
@@ -125,9 +127,11 @@ function wordOf({ reason, actor }: WordOptions): { actor: string; reason: string
   if (actor !== undefined) return { actor, reason };
   try {
     return { actor: userInfo().username.slice(0, 200), reason };
-  } catch (cause) {
+  } catch {
     // In a container the user may have no name.
-    throw new ConfigurationError(['--actor: missing, and this process runs as a user without a name'], { cause });
+    throw new UsageError('--actor: missing, and this process runs as a user without a name', {
+      command: 'outbox failed-ingest',
+    });
   }
 }
 
@@ -138,7 +142,7 @@ async function withDatabase(
   const settings = loadSettings(processEnvironment(), users);
   const pool = createPool(requireSetting(settings.auditDatabaseUrl, 'AUDIT_DATABASE_URL'), { max: 1 });
   try {
-    return await work(pool, settings);
+    return await explainingDatabase('audit', () => work(pool, settings));
   } finally {
     await pool.end();
   }

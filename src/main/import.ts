@@ -3,24 +3,13 @@ import { stat } from 'node:fs/promises';
 import type { Writable } from 'node:stream';
 import { type ImportProgress, type ImportResult, importEvents } from '../application/delivery/import/import-events.js';
 import { findMapping, IMPORT_MAPPINGS } from '../application/delivery/import/mappings/index.js';
-import { isIntegrationError } from '../domain/delivery/integration-error.js';
 import { EVENT_LIMITS } from '../domain/delivery/outbox-event.js';
 import { createImportStore } from '../infrastructure/prisma/import-store.js';
 import { createPool } from '../infrastructure/prisma/pg-pool.js';
+import { EXIT, type ExitCode } from './exit-codes.js';
+import { explainDatabase } from './explain-database.js';
+import { describeFailure, type Failure, renderFailure } from './report-error.js';
 import { showImport } from './show-import.js';
-
-/** BSD sysexits, so that a script can tell what to mend. */
-export const IMPORT_EXIT = {
-  allIn: 0,
-  /** At least one line was refused and named; the rest is in. */
-  refused: 65,
-  noInput: 66,
-  /** The database stayed away; the import can be run again. */
-  unavailable: 69,
-  configuration: 78,
-  interrupted: 130,
-} as const;
-export type ImportExitCode = (typeof IMPORT_EXIT)[keyof typeof IMPORT_EXIT];
 
 export interface ImportRequest {
   readonly file: string;
@@ -43,31 +32,28 @@ export interface ImportRequest {
 }
 
 /** `outbox import FILE --mapping NAME`: everything it has to say is written, the exit code returned; throws for bugs only. */
-export async function runImport(request: ImportRequest): Promise<ImportExitCode> {
+export async function runImport(request: ImportRequest): Promise<ExitCode> {
   const { file, err } = request;
-  const fail = (code: ImportExitCode, message: string) => {
-    err.write(`outbox import: ${message}\n`);
-    return code;
+  const fail = (kind: Failure['kind'], message: string) => {
+    err.write(renderFailure({ kind, message }, { json: request.json }));
+    return EXIT[kind];
   };
   const mapping = findMapping(request.mapping);
   if (mapping === undefined) {
     const known = IMPORT_MAPPINGS.map(({ name, title }) => `  ${name}: ${title}`).join('\n');
-    return fail(
-      IMPORT_EXIT.configuration,
-      `no mapping is named ${JSON.stringify(request.mapping)}; known are\n${known}`,
-    );
+    return fail('usage', `--mapping: none is named ${JSON.stringify(request.mapping)}; known are\n${known}`);
   }
   const tenantId = request.tenant ?? '';
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it refuses
   if (tenantId.length > EVENT_LIMITS.tenantId || /[\u0000-\u001f\u007f]/.test(tenantId)) {
     const expected = `at most ${EVENT_LIMITS.tenantId} characters and no control characters`;
-    return fail(IMPORT_EXIT.configuration, `the tenant: expected ${expected}`);
+    return fail('usage', `--tenant: expected ${expected}`);
   }
   const size = await stat(file).then(
     (found) => (found.isDirectory() ? null : found.size),
     () => null,
   );
-  if (size === null) return fail(IMPORT_EXIT.noInput, `expected a readable file, found none at ${file}`);
+  if (size === null) return fail('noInput', `expected a readable file, found none at ${file}`);
 
   const pool = createPool(request.outboxUrl, { max: 1, applicationName: 'temporal-outbox import' });
   const stop = stopSignal(request.signal);
@@ -76,12 +62,11 @@ export async function runImport(request: ImportRequest): Promise<ImportExitCode>
     const store = createImportStore(pool);
     const stored = await store.deploymentName();
     if (stored === null) {
-      const message = 'this outbox has no deployment name yet: run `outbox migrate deploy --deployment NAME` first';
-      return fail(IMPORT_EXIT.configuration, message);
+      return fail('configuration', 'this outbox has no deployment name yet: run `outbox migrate deploy` first');
     }
     if (request.deployment !== undefined && request.deployment !== stored) {
-      const message = `this outbox is deployment ${stored}, the configuration says ${request.deployment}`;
-      return fail(IMPORT_EXIT.configuration, message);
+      const message = `the outbox database belongs to deployment "${stored}", OUTBOX_DEPLOYMENT says "${request.deployment}"`;
+      return fail('configuration', `${message}: set OUTBOX_DEPLOYMENT=${stored}, or name another database`);
     }
     const show = showImport({ ...request, size });
     const result = await show.run((onProgress, onRefused) =>
@@ -103,17 +88,22 @@ export async function runImport(request: ImportRequest): Promise<ImportExitCode>
     show.summary(result, code);
     return code;
   } catch (error) {
-    const [code, message] = explain(error, file);
-    return fail(code, `${message}; ${howFar(last)}`);
+    const { code, syscall } = error as { code?: unknown; syscall?: unknown };
+    if (syscall === 'open' || syscall === 'read') {
+      return fail('noInput', `${file} cannot be read (${String(code)}); ${howFar(last)}`);
+    }
+    const { kind, message } = describeFailure(explainDatabase(error, 'outbox'));
+    if (kind === 'failed') throw error;
+    return fail(kind, `${message}; ${howFar(last)}`);
   } finally {
     stop.release();
     await pool.end();
   }
 }
 
-function exitCodeOf(result: ImportResult): ImportExitCode {
-  if (result.ended === 'aborted') return IMPORT_EXIT.interrupted;
-  return result.refused > 0 ? IMPORT_EXIT.refused : IMPORT_EXIT.allIn;
+function exitCodeOf(result: ImportResult): ExitCode {
+  if (result.ended === 'aborted') return EXIT.interrupted;
+  return result.refused > 0 ? EXIT.refused : EXIT.done;
 }
 
 /** A second signal finds no listener and ends the process at once. */
@@ -131,22 +121,6 @@ function stopSignal(given: AbortSignal | undefined): { signal: AbortSignal; rele
   process.on('SIGINT', onSignal);
   process.on('SIGTERM', onSignal);
   return { signal: controller.signal, release };
-}
-
-const UNDEFINED_TABLE = '42P01';
-const UNDEFINED_SCHEMA = '3F000';
-
-function explain(error: unknown, file: string): [ImportExitCode, string] {
-  if (isIntegrationError(error) && error.code === 'STORE.UNAVAILABLE') {
-    return [IMPORT_EXIT.unavailable, 'the outbox database does not answer'];
-  }
-  const { code, syscall } = error as { code?: unknown; syscall?: unknown };
-  if (code === UNDEFINED_TABLE || code === UNDEFINED_SCHEMA) {
-    return [IMPORT_EXIT.configuration, 'this database has no outbox: run `outbox migrate deploy` first'];
-  }
-  if (syscall === 'open' || syscall === 'read')
-    return [IMPORT_EXIT.noInput, `${file} cannot be read (${String(code)})`];
-  throw error;
 }
 
 function howFar(last: ImportProgress | null): string {

@@ -1,4 +1,11 @@
-import { deployMigrations, type MigrationStatus, migrationStatus } from '../infrastructure/prisma/migrations.js';
+import {
+  deployMigrations,
+  MigrationError,
+  type MigrationStatus,
+  type MigrationTarget,
+  migrationStatus,
+} from '../infrastructure/prisma/migrations.js';
+import { explainDatabase } from './explain-database.js';
 
 export interface MigrateRequest {
   readonly command: 'deploy' | 'status';
@@ -18,7 +25,10 @@ export interface MigrateResult {
   readonly text: string;
 }
 
-/** `outbox migrate deploy | status`. Throws MigrationError when a deploy is refused or the database cannot be reached. */
+/**
+ * `outbox migrate deploy | status`. Throws MigrationError when a deploy is refused, UnavailableError or StartRefusedError
+ * when a database cannot be reached or does not let us in.
+ */
 export async function runMigrate(request: MigrateRequest): Promise<MigrateResult> {
   const { outboxUrl, auditUrl, log } = request;
   const databases = [
@@ -28,7 +38,7 @@ export async function runMigrate(request: MigrateRequest): Promise<MigrateResult
 
   if (request.command === 'status') {
     const found = [];
-    for (const database of databases) found.push(await migrationStatus(database));
+    for (const database of databases) found.push(await explaining(database.target, () => migrationStatus(database)));
     const exitCode = found.every(isCurrent) ? 0 : 1;
     return { exitCode, text: request.json ? JSON.stringify(found) : found.map(describe).join('\n') };
   }
@@ -37,13 +47,26 @@ export async function runMigrate(request: MigrateRequest): Promise<MigrateResult
   let deployment: string | null = null;
   for (const database of databases) {
     const named = database.target === 'outbox' ? { deployment: request.deployment ?? null } : {};
-    const deployed = await deployMigrations({ ...database, ...named });
+    const deployed = await explaining(database.target, () => deployMigrations({ ...database, ...named }));
     applied.push({ target: database.target, applied: deployed.applied });
     deployment ??= deployed.deployment;
   }
   if (request.json) return { exitCode: 0, text: JSON.stringify({ applied, deployment }) };
-  const lines = applied.map(({ target, applied: names }) => `${target}: ${names.length} applied${list(names)}`);
+  const lines = applied.map(
+    ({ target, applied: names }) =>
+      `${target}: ${names.length === 0 ? 'nothing to apply' : `${names.length} applied${list(names)}`}`,
+  );
   return { exitCode: 0, text: [...lines, ...(deployment === null ? [] : [`deployment: ${deployment}`])].join('\n') };
+}
+
+/** A refused migration has its own sentence; the database's own error, and one in connecting, get theirs. */
+async function explaining<T>(target: MigrationTarget, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof MigrationError)) throw explainDatabase(error, target);
+    throw error.code === 'MIGRATE.UNREACHABLE' ? explainDatabase(error.cause, target) : error;
+  }
 }
 
 function isCurrent(status: MigrationStatus): boolean {

@@ -5,16 +5,18 @@ import { describePolicy } from '../domain/delivery/describe-policy.js';
 import { ERROR_CODES, type ErrorCode, isErrorCode } from '../domain/delivery/error-catalog.js';
 import { simulateFailures } from '../domain/delivery/simulate-failures.js';
 import { loadConfigFile } from '../infrastructure/config/load-config-file.js';
-import { ConfigurationError, loadSettings, requireSetting } from '../infrastructure/config/load-settings.js';
+import { loadSettings, requireSetting } from '../infrastructure/config/load-settings.js';
 import { processEnvironment } from '../infrastructure/config/process-environment.js';
 import { createDeploymentStore } from '../infrastructure/prisma/deployment-store.js';
 import { createPool } from '../infrastructure/prisma/pg-pool.js';
 import { createPolicyStore } from '../infrastructure/prisma/policy-store.js';
 import { seededRandom } from './dev/seeded-random.js';
+import { explainingDatabase } from './explain-database.js';
+import { UsageError } from './usage-error.js';
 
 interface Common {
   readonly config?: string;
-  readonly json: boolean;
+  readonly json?: boolean;
 }
 
 /** `outbox policies`: of the configuration, and how many open deliveries have which, where a database is named. */
@@ -38,18 +40,18 @@ export async function runListPolicies(options: Common): Promise<number> {
 
 /** `outbox policies --simulate CODE`: the attempts of an event that always fails so. */
 export async function runSimulatePolicy(
-  options: Common & { simulate: string; eventType?: string; seed?: string; attemptMs?: string; retryAfter?: string },
+  options: Common & { simulate: string; eventType?: string; seed: number; attemptMs: number; retryAfter?: number },
 ): Promise<number> {
   const code = readCode(options.simulate);
   const policies = await load(options);
   const policy = options.eventType === undefined ? policies.otherwise : policies.of(options.eventType);
-  const seed = wholeNumber('--seed', options.seed ?? '1');
+  const { seed, attemptMs } = options;
   const simulation = simulateFailures({
     policy,
     code,
     random: seededRandom(seed),
-    attemptMs: wholeNumber('--attempt-ms', options.attemptMs ?? '0'),
-    retryAfterMs: options.retryAfter === undefined ? null : wholeNumber('--retry-after', options.retryAfter) * 1_000,
+    attemptMs,
+    retryAfterMs: options.retryAfter === undefined ? null : options.retryAfter * 1_000,
   });
   const eventType = options.eventType ?? '*';
   if (options.json) return print(JSON.stringify({ eventType, code, seed, hash: policyHash(policy), ...simulation }));
@@ -69,12 +71,15 @@ export async function runApplyPolicies(options: Common & { eventType?: string })
   const settings = loadSettings(processEnvironment(), ['policies']);
   const pool = createPool(requireSetting(settings.databaseUrl, 'OUTBOX_DATABASE_URL'), { max: 2 });
   try {
-    await createDeploymentStore(pool).storePolicies(bodies);
     let said = performance.now();
-    const applied = await createPolicyStore(pool).applyToOpen(hashes, options.eventType ?? null, (changed) => {
+    const progress = (changed: number) => {
       if (options.json || performance.now() - said < 2_000) return;
       said = performance.now();
       process.stderr.write(`${changed} so far\n`);
+    };
+    const applied = await explainingDatabase('outbox', async () => {
+      await createDeploymentStore(pool).storePolicies(bodies);
+      return createPolicyStore(pool).applyToOpen(hashes, options.eventType ?? null, progress);
     });
     if (options.json) print(JSON.stringify(applied));
     else {
@@ -94,7 +99,7 @@ async function load(options: Common): Promise<Policies> {
 async function readOpen(url: string) {
   const pool = createPool(url, { max: 1 });
   try {
-    return await createPolicyStore(pool).listOpen();
+    return await explainingDatabase('outbox', () => createPolicyStore(pool).listOpen());
   } finally {
     await pool.end();
   }
@@ -102,12 +107,9 @@ async function readOpen(url: string) {
 
 function readCode(text: string): ErrorCode {
   if (isErrorCode(text)) return text;
-  throw new ConfigurationError([`--simulate: expected one of ${ERROR_CODES.join(', ')}, got "${text.slice(0, 40)}"`]);
-}
-
-function wholeNumber(option: string, text: string): number {
-  if (/^\d{1,10}$/.test(text)) return Number(text);
-  throw new ConfigurationError([`${option}: expected a whole number, got "${text.slice(0, 40)}"`]);
+  throw new UsageError(`--simulate: expected one of ${ERROR_CODES.join(', ')}, got "${text.slice(0, 40)}"`, {
+    command: 'outbox policies',
+  });
 }
 
 function seconds(ms: number): string {

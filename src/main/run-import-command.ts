@@ -5,7 +5,7 @@ import { runImport } from './import.js';
 /** `outbox import FILE --mapping NAME`. */
 export async function runImportCommand(
   file: string,
-  options: { mapping: string; tenant?: string; json: boolean },
+  options: { mapping: string; tenant?: string; json?: boolean },
 ): Promise<number> {
   const environment = processEnvironment();
   const settings = loadSettings(environment, ['import']);
@@ -15,7 +15,8 @@ export async function runImportCommand(
     tenant: options.tenant,
     json: options.json,
     outboxUrl: requireSetting(settings.databaseUrl, 'OUTBOX_DATABASE_URL'),
-    deployment: environment.OUTBOX_DEPLOYMENT,
+    // An empty variable is an unset one; the default is not what somebody said.
+    deployment: environment.OUTBOX_DEPLOYMENT || undefined,
     isTTY: process.stdout.isTTY === true,
     out: process.stdout,
     err: process.stderr,

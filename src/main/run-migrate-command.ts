@@ -1,23 +1,42 @@
-import { loadSettings } from '../infrastructure/config/load-settings.js';
+import { ConfigurationError, loadSettings } from '../infrastructure/config/load-settings.js';
 import { processEnvironment } from '../infrastructure/config/process-environment.js';
+import { definitionOf } from '../infrastructure/config/settings.js';
 import { runMigrate } from './migrate.js';
+import { UsageError } from './usage-error.js';
 
-/** `outbox migrate deploy | status`. */
+/** `outbox migrate deploy | status`. The result goes to standard output, what happens meanwhile to standard error. */
 export async function runMigrateCommand(
   command: 'deploy' | 'status',
-  options: { deployment?: string; json: boolean },
+  options: { deployment?: string; json?: boolean },
 ): Promise<number> {
   const environment = processEnvironment();
   const settings = loadSettings(environment, ['migrate']);
+  const { json = false } = options;
   const { exitCode, text } = await runMigrate({
     command,
     outboxUrl: settings.databaseUrl,
     auditUrl: settings.auditDatabaseUrl,
-    // Without a name in either place the stored one stays.
-    deployment: options.deployment ?? environment.OUTBOX_DEPLOYMENT,
-    json: options.json,
-    ...(options.json ? {} : { log: (line: string) => process.stdout.write(`${line}\n`) }),
+    deployment: nameOf(options.deployment, environment.OUTBOX_DEPLOYMENT),
+    json,
+    log: (line) => process.stderr.write(json ? `${JSON.stringify({ note: line })}\n` : `${line}\n`),
   });
   process.stdout.write(`${text}\n`);
   return exitCode;
+}
+
+/** The name stays for ever, so of two that differ neither wins. Without one the stored name stays. */
+function nameOf(option: string | undefined, variable: string | undefined): string | undefined {
+  if (option === undefined) return variable === '' ? undefined : variable;
+  const parsed = definitionOf('deployment').schema.safeParse(option);
+  if (!parsed.success) {
+    throw new UsageError(`--deployment: ${parsed.error.issues[0]?.message}, got ${JSON.stringify(option)}`, {
+      command: 'outbox migrate deploy',
+    });
+  }
+  if (variable !== undefined && variable !== '' && variable !== option) {
+    throw new ConfigurationError([
+      `--deployment says "${option}", OUTBOX_DEPLOYMENT says "${variable}": the name stays for ever, so say the same in both, or leave one out`,
+    ]);
+  }
+  return option;
 }

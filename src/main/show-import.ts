@@ -24,7 +24,7 @@ const LINE_EVERY_MS = 1_000;
 
 /**
  * What a person (or a pipe, or a program) sees of an import: a bar on a terminal; at most one line a second in a pipe;
- * with `json` one document at the end. Each refused line is named on `err`, on a terminal once the bar has gone.
+ * with `json` one document at the end, and one for each refused line on `err`. Each refused line is named on `err`, on a terminal once the bar has gone.
  */
 export function showImport(options: ShowOptions): {
   run(work: Work): Promise<ImportResult>;
@@ -37,7 +37,9 @@ export function showImport(options: ShowOptions): {
 
   const onRefused = (line: number, reason: string) => {
     if (refusals.length < LISTED_REFUSALS) refusals.push({ line, reason });
-    err.write(`line ${line}: refused: ${reason}\n`);
+    err.write(
+      options.json ? `${JSON.stringify({ refused: { line, reason } })}\n` : `line ${line}: refused: ${reason}\n`,
+    );
   };
   const describe = (progress: ImportProgress) => {
     const share = options.size === 0 ? 1 : Math.min(1, progress.bytes / options.size);

@@ -5,6 +5,7 @@ import type { OutboxConfig } from '../application/delivery/define-config.js';
 import { startProbeServer } from '../http/probe-server.js';
 import type { Environment } from '../infrastructure/config/load-settings.js';
 import type { Settings } from '../infrastructure/config/settings.js';
+import { mistypedTemporalVariables } from '../infrastructure/config/temporal-variables.js';
 import type { TemporalTarget } from '../infrastructure/temporal/connect-temporal.js';
 import { type Counters, createCounters } from './counters.js';
 import { type DeliveryEnvironment, openDeliveryEnvironment, readTarget } from './delivery-environment.js';
@@ -49,6 +50,7 @@ export async function startRoles(options: StartRolesOptions): Promise<Started> {
   let delivery: DeliveryEnvironment | null = null;
   let probes: Awaited<ReturnType<typeof startProbeServer>> | null = null;
 
+  let running = false;
   let stopped: Promise<void> | null = null;
   /** Claiming first, then what runs, then what it is delivered to, then what all stand on. */
   const stop = () => {
@@ -56,13 +58,16 @@ export async function startRoles(options: StartRolesOptions): Promise<Started> {
       ...(['relay', 'worker', 'api'] as const).map((name) => () => started.find((role) => role.name === name)?.stop()),
       () => delivery?.close(),
       () => probes?.close(),
-      async () => log.info({ counters: counters.read() }, 'process.counters'),
+      async () => running && log.info({ counters: counters.read() }, 'process.counters'),
     ]);
     return stopped;
   };
   try {
     const delivers = roles.some((role) => role !== 'api');
     if (delivers) {
+      if (options.temporal === undefined) {
+        for (const found of mistypedTemporalVariables(options.environment)) log.warn(found, 'environment.mistyped');
+      }
       // Before the wait for what is away, so that the process can be seen to live meanwhile.
       probes = await startProbeServer({
         host: settings.host,
@@ -85,6 +90,7 @@ export async function startRoles(options: StartRolesOptions): Promise<Started> {
     const failed = Promise.race(started.map((role) => role.failed ?? new Promise<never>(() => {})));
     failed.catch(() => {}); // `runUntilSignal` listens; a caller that does not must not be ended by it
     const apiPort = started.find((role) => role.name === 'api')?.port ?? null;
+    running = true;
     log.info({ roles, apiPort, probePort: probes?.port, deployment: settings.deployment }, 'process.started');
     return {
       apiPort,

@@ -162,8 +162,8 @@ it('R28: wrong use ends with 64 or 78 and a sentence, what is not there with 1',
   expect(keyless).toMatchObject({ code: 78, printed: expect.stringContaining('AUDIT_FINGERPRINT_KEYS: missing') });
   const away = { ...environment, AUDIT_DATABASE_URL: 'postgresql://nobody@127.0.0.1:1/none' };
   expect(await runOutboxCli(['failed-ingest', 'list'], away)).toMatchObject({
-    code: 1,
-    printed: expect.stringMatching(/^outbox: The audit database did not answer/),
+    code: 69,
+    printed: expect.stringMatching(/^outbox: the audit database does not answer/),
   });
 });
 

@@ -50,7 +50,7 @@ it('--simulate prints what the deciding functions say, and the same for the same
   expect(JSON.parse(stdout)).toMatchObject(simulateFailures({ policy, code: 'HTTP.TIMEOUT', random: seededRandom(7) }));
   expect((await runOutboxCli([...simulate, '--config', config])).stdout).toBe(stdout);
   const unknown = await runOutboxCli(['policies', '--simulate', 'HTTP.TEAPOT']);
-  expect([unknown.code, unknown.printed]).toEqual([78, expect.stringContaining('HTTP.SERVER_ERROR')]);
+  expect([unknown.code, unknown.printed]).toEqual([64, expect.stringContaining('HTTP.SERVER_ERROR')]);
 });
 
 it('an open delivery keeps the policy it was given until it is pointed to another', async () => {

@@ -146,7 +146,7 @@ describe('outbox import', () => {
     await runJson(fileOf('first.ndjson', [event(1)]));
     const { code, err } = await runJson(fileOf('second.ndjson', [event(1, { action: 'thing.delete' }), event(2)]));
     expect(code).toBe(65);
-    expect(err).toBe('line 1: refused: the id "e-1" stands already with other content\n');
+    expect(JSON.parse(err)).toEqual({ refused: { line: 1, reason: 'the id "e-1" stands already with other content' } });
     const { rows } = await pool.query('SELECT event_name FROM outbox.event ORDER BY event_name');
     expect(rows).toEqual([{ event_name: 'thing.create.v1' }, { event_name: 'thing.create.v1' }]);
   });
@@ -328,10 +328,10 @@ describe('what outbox import says', () => {
     expect(err).toBe('line 2: refused: the id "\\u001b[31mred\\u202e\\u0007" stands already with other content\n');
   });
 
-  it('an unknown mapping: the known ones, 78', async () => {
+  it('an unknown mapping: the known ones, 64', async () => {
     const { code, err } = await runOn(fileOf('any.ndjson', [event(1)]), { mapping: 'splunk' });
-    expect(code).toBe(78);
-    expect(err).toMatch(/no mapping is named "splunk"; known are\n {2}cloudtrail: .*\n(.*\n)* {2}default: /);
+    expect(code).toBe(64);
+    expect(err).toMatch(/--mapping: none is named "splunk"; known are\n {2}cloudtrail: .*\n(.*\n)* {2}default: /);
   });
 
   it('no file, or a folder: 66', async () => {

@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { eventually } from './eventually.js';
 
-const CLI = fileURLToPath(new URL('../../dist/src/cli/outbox.js', import.meta.url));
+export const CLI = fileURLToPath(new URL('../../dist/src/cli/outbox.js', import.meta.url));
 
 export interface CliProcess {
   readonly pid: number;

@@ -74,3 +74,15 @@ it('a line with a getter that throws, or a circle, is written all the same', () 
   });
   expect(lines.map(({ msg }) => msg)).toEqual(['one', 'two']);
 });
+
+it('no name stands twice in a line: what the line says goes before what every line has', () => {
+  const file = join(folder, 'log');
+  const redactor = createRedactor();
+  const log = createLogger({ level: 'info', base: { role: 'api', deployment: 'main' }, redactor, file });
+  log.info({ deployment: 'other' }, 'said');
+  log.info('plain');
+  const [said = '', plain = ''] = readFileSync(file, 'utf8').split('\n');
+  expect(said.match(/"deployment":/g)).toHaveLength(1);
+  expect(JSON.parse(said)).toMatchObject({ role: 'api', deployment: 'other', msg: 'said' });
+  expect(JSON.parse(plain)).toMatchObject({ role: 'api', deployment: 'main', msg: 'plain' });
+});

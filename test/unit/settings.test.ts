@@ -6,12 +6,9 @@ import { fileURLToPath } from 'node:url';
 import { defineConfig } from '../../src/application/delivery/define-config.js';
 import { renderEnvExample } from '../../src/infrastructure/config/env-example.js';
 import { loadConfigFile } from '../../src/infrastructure/config/load-config-file.js';
-import {
-  CONFIGURATION_EXIT_CODE,
-  ConfigurationError,
-  loadSettings,
-} from '../../src/infrastructure/config/load-settings.js';
+import { ConfigurationError, loadSettings } from '../../src/infrastructure/config/load-settings.js';
 import { definitionOf, SETTING_KEYS, variableOf } from '../../src/infrastructure/config/settings.js';
+import { mistypedTemporalVariables, TEMPORAL_VARIABLES } from '../../src/infrastructure/config/temporal-variables.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const HEX = 'ab'.repeat(32);
@@ -63,7 +60,6 @@ describe('the settings', () => {
       'AUDIT_NONSENSE_WITHOUT_ANY_LIKENESS: unknown',
       'OUTBOX_LESE_MS: unknown; did you mean OUTBOX_LEASE_MS?',
     ]);
-    expect(CONFIGURATION_EXIT_CODE).toBe(78);
   });
 
   it('never shows the value of a secret', () => {
@@ -116,8 +112,45 @@ describe('the settings', () => {
     expect(unread).toEqual([]);
   });
 
+  it('says once that no .env file is read, where one is missing', () => {
+    const messageOfMissing = messageOf(() => loadSettings({}, ['relay', 'api']));
+    expect(messageOfMissing.match(/No \.env file is read/g)).toHaveLength(1);
+    expect(messageOf(() => loadSettings({ OUTBOX_BATCH: 'x' }, []))).not.toContain('.env file');
+  });
+
   it('are all in .env.example, which is generated', () => {
     expect(readFileSync(join(root, '.env.example'), 'utf8')).toBe(renderEnvExample());
+  });
+});
+
+describe("Temporal's own variables", () => {
+  it('are those that envconfig reads', () => {
+    const folder = join(root, 'node_modules/@temporalio/envconfig/lib');
+    const code = readdirSync(folder)
+      .filter((name) => name.endsWith('.js'))
+      .map((name) => readFileSync(join(folder, name), 'utf8'));
+    const read = new Set(code.join('\n').match(/\bTEMPORAL_[A-Z_]+\b/g));
+    expect([...read].sort()).toEqual([...TEMPORAL_VARIABLES, 'TEMPORAL_GRPC_META_'].sort());
+  });
+
+  it.each([
+    ['TEMPORAL_ADRESS', 'TEMPORAL_ADDRESS'],
+    ['TEMPORAL_NAMESPACES', 'TEMPORAL_NAMESPACE'],
+    ['TEMPORAL_APIKEY', 'TEMPORAL_API_KEY'],
+    ['TEMPORAL_TLS_SERVERNAME', 'TEMPORAL_TLS_SERVER_NAME'],
+  ])('%s is told as mistyped: %s', (variable, nearest) => {
+    expect(mistypedTemporalVariables({ [variable]: 'x' })).toEqual([{ variable, nearest }]);
+  });
+
+  it('others may have names with the same prefix', () => {
+    const others = {
+      TEMPORAL_CLI_PATH: 'x',
+      TEMPORAL_UI_PORT: '1',
+      TEMPORAL_GRPC_META_ADRESS: 'x',
+      TEMPORAL_ADRESS: '',
+    };
+    const own = Object.fromEntries(TEMPORAL_VARIABLES.map((name) => [name, 'x']));
+    expect(mistypedTemporalVariables({ ...others, ...own, PATH: 'x' })).toEqual([]);
   });
 });
 
@@ -161,7 +194,7 @@ describe('the configuration file', () => {
     const text = `const h = { routingKey: 'a', deliver() {} };
       export default { handlers: [h, h, {}], mappers: { x: 1 }, polices: {} };`;
     await expect(load(text)).rejects.toThrow(
-      /polices: unknown; known are handlers, mappers\b.*\nhandlers\[1\]: a second handler for the routing key "a"\nhandlers\[2\]: expected .*\nmappers\["x"\]: expected a function/,
+      /^The configuration does not fit:\n.*mjs: polices: unknown; known are handlers, mappers, redaction, policies, notifiers, notify\n.*mjs: handlers\[1\]: a second handler for the routing key "a"\n.*: handlers\[2\]: expected .*\n.*: mappers\["x"\]: expected a function$/,
     );
   });
 

@@ -32,6 +32,7 @@ const KEYS = [
   'handlers',
   'mappers',
   'redaction',
+  'policies',
   'notifiers',
   'notify',
 ] as const satisfies readonly (keyof OutboxConfig)[];

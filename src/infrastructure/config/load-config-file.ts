@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { defineConfig, type OutboxConfig } from '../../application/delivery/define-config.js';
+import { createRedactor } from '../../domain/delivery/redaction/redactor.js';
 import { ConfigurationError } from './load-settings.js';
 
 export const DEFAULT_CONFIG_FILE = 'temporal-outbox.config.ts';
@@ -24,7 +25,9 @@ export async function loadConfigFile(path: string | null, workingDirectory: stri
   try {
     return defineConfig(loaded.default as OutboxConfig);
   } catch (error) {
-    throw new ConfigurationError([`${file}: ${error instanceof Error ? error.message : String(error)}`]);
+    // Its heading would stand here a second time.
+    const [heading = '', ...problems] = (error instanceof Error ? error.message : String(error)).split('\n');
+    throw new ConfigurationError((problems.length > 0 ? problems : [heading]).map((problem) => `${file}: ${problem}`));
   }
 }
 
@@ -32,7 +35,9 @@ async function importFile(file: string): Promise<{ default?: unknown }> {
   try {
     return (await import(pathToFileURL(file).href)) as { default?: unknown };
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
+    // Code of the application's own ran here, and its error may quote what it connects with.
+    const redactor = createRedactor({ personalData: false });
+    const reason = redactor.text(cause instanceof Error ? cause.message : String(cause), 2_000);
     throw new ConfigurationError([`${file}: could not be loaded: ${reason}`], { cause });
   }
 }

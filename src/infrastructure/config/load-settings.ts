@@ -1,20 +1,31 @@
+import { nearestName } from './nearest-name.js';
 import { definitionOf, SETTING_KEYS, type Settings, type SettingsUser, variableOf } from './settings.js';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** EX_CONFIG of sysexits.h. */
-export const CONFIGURATION_EXIT_CODE = 78;
-
-/** Every problem of the environment at once, one a line; holds no value of a secret. */
+/** Every problem at once, one a line, and where to read on; holds no value of a secret. Exit code 78. */
 export class ConfigurationError extends Error {
   override readonly name = 'ConfigurationError';
   readonly problems: readonly string[];
+  readonly hints: readonly string[];
 
-  constructor(problems: readonly string[], options?: ErrorOptions) {
-    super(`The configuration does not fit:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`, options);
+  constructor(problems: readonly string[], options: { cause?: unknown; hints?: readonly string[] } = {}) {
+    const { hints = [], cause } = options;
+    const listed = problems.map((problem) => `  - ${problem}`);
+    super(
+      ['The configuration does not fit:', ...listed, ...hints].join('\n'),
+      cause === undefined ? undefined : { cause },
+    );
     this.problems = problems;
+    this.hints = hints;
   }
 }
+
+const HINTS = {
+  missing:
+    'No .env file is read by itself: start with `node --env-file=.env node_modules/.bin/outbox …`, or load it into the shell.',
+  settings: 'Every setting with its default: .env.example in the package temporal-outbox.',
+};
 
 /**
  * Reads and checks the settings. `users`: who is about to run, for what is required.
@@ -22,6 +33,7 @@ export class ConfigurationError extends Error {
  */
 export function loadSettings(environment: Environment, users: readonly SettingsUser[]): Settings {
   const problems: string[] = [];
+  let missing = false;
   const settings: Record<string, unknown> = {};
   for (const key of SETTING_KEYS) {
     const { schema, fallback, requiredBy = [], describe, secret } = definitionOf(key);
@@ -33,6 +45,7 @@ export function loadSettings(environment: Environment, users: readonly SettingsU
     if (text === undefined) {
       const by = requiredBy.filter((user) => users.includes(user));
       if (by.length > 0) problems.push(`${variable}: missing (${by.join(', ')}). ${describe}`);
+      missing ||= by.length > 0;
       continue;
     }
     const parsed = schema.safeParse(text);
@@ -43,7 +56,10 @@ export function loadSettings(environment: Environment, users: readonly SettingsU
     }
   }
   problems.push(...unknownVariables(environment));
-  if (problems.length > 0) throw new ConfigurationError(problems);
+  if (problems.length > 0) {
+    const hints = [...(missing ? [HINTS.missing] : []), HINTS.settings];
+    throw new ConfigurationError(problems, { hints });
+  }
   return settings as Settings;
 }
 
@@ -59,22 +75,7 @@ function unknownVariables(environment: Environment): string[] {
     .filter((name) => /^(OUTBOX|AUDIT)_/.test(name) && !known.includes(name))
     .sort()
     .map((name) => {
-      const nearest = known.map((other) => ({ other, away: distance(name, other) })).sort((a, b) => a.away - b.away)[0];
-      const hint = nearest !== undefined && nearest.away <= 3 ? `; did you mean ${nearest.other}?` : '';
-      return `${name}: unknown${hint}`;
+      const nearest = nearestName(name, known);
+      return `${name}: unknown${nearest !== null && nearest.away <= 3 ? `; did you mean ${nearest.name}?` : ''}`;
     });
-}
-
-/** Levenshtein's. */
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
-  for (let i = 1; i <= a.length; i += 1) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j += 1) {
-      const replaced = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(replaced, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row[b.length] ?? 0;
 }

@@ -10,7 +10,7 @@ import type { Redactor } from '../../domain/delivery/redaction/redactor.js';
 export interface LoggerOptions {
   /** trace, debug, info, warn, error, fatal or silent. */
   readonly level: string;
-  /** Added to every line: role, deployment. */
+  /** Added to every line, unless the line says otherwise: role, deployment. */
   readonly base: Readonly<Record<string, string>>;
   readonly redactor: Redactor;
   /** Appends to this file instead of writing to standard output. */
@@ -27,7 +27,9 @@ export function createLogger(options: LoggerOptions): Logger {
   const { redactor } = options;
   const settings: pino.LoggerOptions = {
     level: options.level,
-    base: { ...options.base },
+    // Not as pino's own base, which writes a name twice where a line has it, too.
+    base: null,
+    mixin: () => ({ ...options.base }),
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label) => ({ level: label }), log: (fields) => redactFields(fields, redactor) },
     // `formatters.log` has made plain objects of errors already.

@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
+import { watchLocks } from './watch-locks.js';
 
 /** The two databases' PostgreSQL schemas; each has its own migrations and its own `_prisma_migrations`. */
 export type MigrationTarget = 'outbox' | 'audit';
@@ -70,6 +71,8 @@ interface MigrationRow {
 }
 
 const CONNECT_TIMEOUT_MS = 10_000;
+/** A person who sees nothing for longer thinks that it hangs. */
+const SAY_AFTER_MS = 2_000;
 
 /**
  * Brings one PostgreSQL schema to this package's state: applies the pending files by name, each in one transaction
@@ -102,11 +105,6 @@ export async function deployMigrations(
     }
     // Partitions are made ahead of time; a deploy is the one moment at which the owner of the tables is surely here.
     if (target === 'audit') await client.query('SELECT audit.ensure_partitions()');
-    log(
-      status.pending.length === 0
-        ? `${target}: nothing to apply`
-        : `${target}: ${status.pending.length} migrations applied`,
-    );
     if (deployment === undefined || stored !== null) return { applied: status.pending, deployment: stored };
     const name = deployment ?? 'main';
     // Still under the lock: whoever finds the schema migrated by this deploy finds its name, too.
@@ -125,7 +123,7 @@ function checkName(name: string | null | undefined): void {
   if (name === undefined || name === null || /^[a-z0-9-]{1,40}$/.test(name)) return;
   throw new MigrationError(
     'MIGRATE.DEPLOYMENT',
-    `deployment: expected 1 to 40 of a-z, 0-9 and "-", got ${JSON.stringify(name)}`,
+    `the deployment's name: expected 1 to 40 of a-z, 0-9 and "-", got ${JSON.stringify(name)}`,
   );
 }
 
@@ -133,7 +131,7 @@ function refuseName(name: string | null | undefined, stored: string | null): voi
   if (stored === null || name === undefined || name === null || name === stored) return;
   throw new MigrationError(
     'MIGRATE.DEPLOYMENT',
-    `deployment: this database belongs to "${stored}", not to "${name}"; use --deployment ${stored}, or another database`,
+    `this database belongs to the deployment "${stored}", not to "${name}": say ${stored}, or use another database`,
   );
 }
 
@@ -185,19 +183,19 @@ function refuse({ target, failed, changed, unknown, pending }: MigrationStatus):
   if (failed.length > 0) {
     throw new MigrationError(
       'MIGRATE.FAILED',
-      `${target}: ${failed.join(', ')} began and never finished; mend the database, then set rolled_back_at (to run it again) or finished_at (if it stands) in ${target}._prisma_migrations`,
+      `schema ${target}: ${failed.join(', ')} began and never finished; mend the database, then set rolled_back_at (to run it again) or finished_at (if it stands) in ${target}._prisma_migrations`,
     );
   }
   if (changed.length > 0) {
     throw new MigrationError(
       'MIGRATE.CHANGED',
-      `${target}: ${changed.join(', ')} was changed after it was applied (its checksum differs); restore the file and put the change into a new migration`,
+      `schema ${target}: ${changed.join(', ')} was changed after it was applied (its checksum differs); restore the file and put the change into a new migration`,
     );
   }
   if (unknown.length > 0 && pending.length > 0) {
     throw new MigrationError(
       'MIGRATE.DIVERGED',
-      `${target}: ${unknown.join(', ')} is applied but not in this package, which would add ${pending.join(', ')}; deploy with the newer package`,
+      `schema ${target}: ${unknown.join(', ')} is applied but not in this package, which would add ${pending.join(', ')}; deploy with the newer package`,
     );
   }
 }
@@ -210,7 +208,7 @@ async function takeLock(client: pg.Client, target: MigrationTarget): Promise<voi
     if (!(error instanceof pg.DatabaseError && error.code === '55P03')) throw error;
     throw new MigrationError(
       'MIGRATE.LOCKED',
-      `${target}: another deployer still holds the lock; try again when it is done`,
+      `schema ${target}: another deployer still holds the lock; try again when it is done`,
       error,
     );
   }
@@ -258,35 +256,52 @@ async function apply(client: pg.Client, target: MigrationTarget, file: Migration
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     await client.query('ROLLBACK').catch(() => undefined); // a broken connection has rolled back already
-    throw new MigrationError('MIGRATE.SQL', `${target}: ${file.name} failed and was rolled back: ${reason}`, error);
+    throw new MigrationError(
+      'MIGRATE.SQL',
+      `schema ${target}: ${file.name} failed and was rolled back: ${reason}`,
+      error,
+    );
   }
 }
 
 async function withSession<T>(
-  options: Pick<MigrationOptions, 'databaseUrl' | 'target' | 'lockTimeoutMs' | 'statementTimeoutMs'>,
+  options: Pick<MigrationOptions, 'databaseUrl' | 'target' | 'lockTimeoutMs' | 'statementTimeoutMs' | 'log'>,
   work: (client: pg.Client) => Promise<T>,
 ): Promise<T> {
+  const { target, databaseUrl, lockTimeoutMs = 60_000, log = () => undefined } = options;
   const client = new pg.Client({
-    connectionString: options.databaseUrl,
+    connectionString: databaseUrl,
     application_name: 'temporal-outbox migrate',
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-    lock_timeout: options.lockTimeoutMs ?? 60_000,
+    lock_timeout: lockTimeoutMs,
     statement_timeout: options.statementTimeoutMs ?? 600_000,
   });
   client.on('error', () => undefined); // the statement that runs, or the next one, rejects with it
+  const slow = setTimeout(
+    () => log(`${target}: waits for ${client.host}:${client.port} to answer, at most ${CONNECT_TIMEOUT_MS / 1_000} s`),
+    SAY_AFTER_MS,
+  );
   try {
     await client.connect();
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new MigrationError(
       'MIGRATE.UNREACHABLE',
-      `${options.target}: cannot connect to the database: ${reason}`,
+      `schema ${target}: cannot connect to the database: ${reason}`,
       error,
     );
+  } finally {
+    clearTimeout(slow);
   }
+  const watch = watchLocks(client, {
+    databaseUrl,
+    everyMs: SAY_AFTER_MS,
+    say: (holders) => log(`${target}: waits for ${holders} to let go of a lock, at most ${lockTimeoutMs / 1_000} s`),
+  });
   try {
     return await work(client);
   } finally {
+    await watch.stop();
     await client.end();
   }
 }

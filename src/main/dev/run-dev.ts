@@ -2,7 +2,7 @@
  * `outbox dev`: the whole line on one machine. What it starts it stops, in order, also when it is interrupted while
  * starting; what was killed before is ended at the next start and recovers from its files.
  */
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Logger } from 'pino';
 import type { OutboxConfig } from '../../application/delivery/define-config.js';
@@ -73,6 +73,7 @@ export async function runDev(options: DevOptions): Promise<number> {
       log.error({ err }, 'process.stop_failed');
       process.stderr.write(`outbox dev: not everything stopped in order, see ${join(dataDir, 'outbox.log')}\n`);
     });
+    await rm(join(dataDir, OWNER_FILE), { force: true });
     starting.release();
   }
 }
@@ -100,9 +101,11 @@ function unwind(undo: Undo): Promise<void> {
   return runAll(undo.splice(0).reverse());
 }
 
+const OWNER_FILE = 'dev.pid';
+
 /** One `outbox dev` for a folder: a second would end the first one's servers as leftovers. */
 async function takeFolder(dataDir: string): Promise<void> {
-  const file = join(dataDir, 'dev.pid');
+  const file = join(dataDir, OWNER_FILE);
   const owner = Number(await readFile(file, 'utf8').catch(() => '0'));
   const commandLine = owner > 0 ? await readFile(`/proc/${owner}/cmdline`, 'utf8').catch(() => '') : '';
   if (owner !== process.pid && commandLine.includes('outbox')) {

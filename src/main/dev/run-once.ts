@@ -111,7 +111,7 @@ async function waitForLanding(
     const open = await countOpen(world.outbox, accounts);
     if (open === 0 || performance.now() > deadline) return;
     if (performance.now() - saidAt > SAY_EVERY_MS) {
-      say(`waiting   ${open} events are on their way`);
+      say(`waiting   ${open === 1 ? '1 event is on its' : `${open} events are on their`} way`);
       saidAt = performance.now();
     }
     await new Promise((resolve) => setTimeout(resolve, 100));
