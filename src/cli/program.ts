@@ -5,6 +5,8 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import type { DevOptions } from '../main/dev/run-dev.js';
+import { examples, exitWith, JSON_OPTION, parseId, parseIds, parseLimit, parseText, wholeUpTo } from './arguments.js';
+import { addDlqCommands } from './dlq-commands.js';
 
 const USAGE = 64;
 
@@ -110,7 +112,6 @@ keys
 const failedIngest = program
   .command('failed-ingest')
   .description('what the audit log could not store for a reason of its own: look, store again, give up');
-const JSON_OPTION = ['--json', 'print one JSON document', false] as const;
 failedIngest
   .command('list')
   .description('the newest first')
@@ -135,7 +136,7 @@ for (const verb of ['retry', 'discard'] as const) {
   failedIngest
     .command(verb)
     .description({ retry: 'store it now, as its sender', discard: 'give it up; it stays in the list' }[verb])
-    .argument('<ids...>', 'of the list', (id: string, ids: string[] | undefined) => [...(ids ?? []), parseId(id)])
+    .argument('<ids...>', 'of the list', parseIds)
     .requiredOption('--reason <text>', 'why, for whoever looks at it later', parseText(1_000))
     .option('--actor <name>', 'who asks (default: the user of this process)', parseText(200))
     .option(...JSON_OPTION)
@@ -148,6 +149,8 @@ for (const verb of ['retry', 'discard'] as const) {
       exitWith(await (await failedIngestMain())[verb === 'retry' ? 'runRetry' : 'runDiscard'](ids, options)),
     );
 }
+
+addDlqCommands(program);
 
 program
   .command('import')
@@ -185,45 +188,11 @@ function failedIngestMain() {
   return import('../main/failed-ingest.js');
 }
 
-function parseId(text: string): string {
-  if (!/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text)) throw new InvalidArgumentError('expected a UUID');
-  return text.toLowerCase();
-}
-
-function parseLimit(text: string): number {
-  if (!/^\d{1,3}$/.test(text) || Number(text) < 1 || Number(text) > 200) {
-    throw new InvalidArgumentError('expected a whole number from 1 to 200');
-  }
-  return Number(text);
-}
-
-function parseText(longest: number) {
-  return (text: string): string => {
-    if (text.length < 1 || text.length > longest) throw new InvalidArgumentError(`expected 1 to ${longest} characters`);
-    return text;
-  };
-}
-
 function parseRoles(text: string): Role[] {
   const roles = text.split(',').map((role) => role.trim());
   const wrong = roles.find((role) => role !== 'api' && role !== 'relay' && role !== 'worker');
   if (wrong !== undefined) throw new InvalidArgumentError(`expected api, relay or worker, got "${wrong}"`);
   return [...new Set(roles)] as Role[];
-}
-
-function wholeUpTo(maximum: number): (text: string) => number {
-  return (text) => {
-    if (/^\d{1,10}$/.test(text) && Number(text) <= maximum) return Number(text);
-    throw new InvalidArgumentError(`expected a whole number up to ${maximum}, got "${text}"`);
-  };
-}
-
-function exitWith(code: number): void {
-  process.exitCode = code;
-}
-
-function examples(...lines: string[]): string {
-  return `\nExamples:\n${lines.map((line) => `  ${line}`).join('\n')}`;
 }
 
 function packageVersion(): string {

@@ -14,7 +14,8 @@ export type SettingsUser =
   | 'keys'
   | 'import'
   | 'failed-ingest'
-  | 'failed-ingest retry';
+  | 'failed-ingest retry'
+  | 'dlq';
 
 interface Definition<Schema extends z.ZodType = z.ZodType> {
   readonly schema: Schema;
@@ -76,7 +77,7 @@ interface FingerprintKey {
 export const SETTINGS = {
   databaseUrl: define({
     schema: databaseUrl,
-    requiredBy: ['relay', 'worker', 'migrate', 'import'],
+    requiredBy: ['relay', 'worker', 'migrate', 'import', 'dlq'],
     describe: 'The outbox database: the one that your application writes to.',
     secret: true,
   }),

@@ -1,0 +1,32 @@
+/** What commands say to a person, and who that person is. */
+import { userInfo } from 'node:os';
+import { ConfigurationError } from '../infrastructure/config/load-settings.js';
+
+/** What strangers sent must not steer a terminal: printable ASCII only, the rest as JSON escapes (in JSON text, too). */
+export function print(line: string): void {
+  const escaped = (char: string) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  process.stdout.write(`${line.replace(/[^\x20-\x7e]/g, escaped)}\n`);
+}
+
+/** EX_USAGE of sysexits.h. */
+export const USAGE = 64;
+
+/** Says why, and returns the exit code. */
+export function complain(sentence: string, code = 1): number {
+  process.stderr.write(`outbox: ${sentence}\n`);
+  return code;
+}
+
+/** Who asks, and why: the user of this process where nobody is named. */
+export function wordOf({ reason, actor }: { readonly reason: string; readonly actor?: string }): {
+  actor: string;
+  reason: string;
+} {
+  if (actor !== undefined) return { actor, reason };
+  try {
+    return { actor: userInfo().username.slice(0, 200), reason };
+  } catch (cause) {
+    // In a container the user may have no name.
+    throw new ConfigurationError(['--actor: missing, and this process runs as a user without a name'], { cause });
+  }
+}
