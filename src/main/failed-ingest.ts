@@ -1,6 +1,5 @@
 /** `outbox failed-ingest list | show | retry | discard`: what the audit log could not store (R28), on its own database. */
 
-import { userInfo } from 'node:os';
 import { discardFailedIngest } from '../application/audit/discard-failed-ingest.js';
 import { type RetryOutcome, retryFailedIngest } from '../application/audit/retry-failed-ingest.js';
 import type { FailedIngestState } from '../domain/audit/failed-ingest.js';
@@ -12,7 +11,7 @@ import { createAuditStore } from '../infrastructure/prisma/audit-store.js';
 import { createFailedIngestStore } from '../infrastructure/prisma/failed-ingest-store.js';
 import { createPool, type PgPool } from '../infrastructure/prisma/pg-pool.js';
 import { explainingDatabase } from './explain-database.js';
-import { UsageError } from './usage-error.js';
+import { complain, print, wordOf } from './terminal.js';
 
 interface WordOptions {
   readonly reason: string;
@@ -123,18 +122,6 @@ function describeRetry(outcome: RetryOutcome): string {
   }
 }
 
-function wordOf({ reason, actor }: WordOptions): { actor: string; reason: string } {
-  if (actor !== undefined) return { actor, reason };
-  try {
-    return { actor: userInfo().username.slice(0, 200), reason };
-  } catch {
-    // In a container the user may have no name.
-    throw new UsageError('--actor: missing, and this process runs as a user without a name', {
-      command: 'outbox failed-ingest',
-    });
-  }
-}
-
 async function withDatabase(
   users: readonly SettingsUser[],
   work: (pool: PgPool, settings: Settings) => Promise<number>,
@@ -146,17 +133,6 @@ async function withDatabase(
   } finally {
     await pool.end();
   }
-}
-
-function complain(sentence: string): number {
-  process.stderr.write(`outbox: ${sentence}\n`);
-  return 1;
-}
-
-/** What strangers sent must not steer a terminal: printable ASCII only, the rest as JSON escapes (in JSON text, too). */
-function print(line: string): void {
-  const escaped = (char: string) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`;
-  process.stdout.write(`${line.replace(/[^\x20-\x7e]/g, escaped)}\n`);
 }
 
 function assertNever(value: never): never {

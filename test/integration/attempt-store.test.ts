@@ -369,8 +369,8 @@ describe('R16: settling', () => {
     await other.query('BEGIN');
     await other.query("UPDATE outbox.delivery SET status = 'DEAD' WHERE event_id = $1", [id]);
     await other.query(
-      `INSERT INTO outbox.dead_letter (id, event_id, epoch, code, message, retry_count, max_retries)
-       VALUES (gen_random_uuid(), $1, 0, 'HTTP.TIMEOUT', 'm', 1, 1)`,
+      `INSERT INTO outbox.dead_letter (id, event_id, epoch, destination, event_type, code, message, retry_count, max_retries)
+       VALUES (gen_random_uuid(), $1, 0, 'd', 'T', 'HTTP.TIMEOUT', 'm', 1, 1)`,
       [id],
     );
     const settling = store.attempts.settle(runOf(id), RECEIPT, null, T);

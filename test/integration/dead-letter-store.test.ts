@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import type { DeadLetterInput } from '../../src/application/delivery/ports.js';
 import { redriveEvent } from '../../src/application/delivery/redrive-event.js';
-import { createDeliveryStore, type DeliveryStore, silentLog } from '../support/delivery-line.js';
+import { createDeliveryStore, type DeliveryStore, FAST_POLICY, silentLog } from '../support/delivery-line.js';
 
 const T = 5_000;
 
@@ -60,7 +60,7 @@ describe('R17: the dead letter', () => {
           response: { body: 'no' },
           retry_count: 2,
           max_retries: 1,
-          effect: 'none',
+          effect: 'unknown',
           workflow_id: 'wf',
           run_id: 'run',
           traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
@@ -89,6 +89,49 @@ describe('R17: the dead letter', () => {
       { n: 1, local: false, code: 'HTTP.CLIENT_ERROR', finished: true },
     ]);
     expect(await store.letters(regular)).toMatchObject([{ retry_count: 1 }]);
+  });
+
+  it('the letter carries what lists ask for, and the maximum that the policy gives its code', async () => {
+    const of = async (codes: object, code: DeadLetterInput['code']) => {
+      const hash = JSON.stringify(codes);
+      const body = { ...FAST_POLICY, maxAttempts: 8, codes };
+      await store.pool.query('INSERT INTO outbox.policy (hash, body) VALUES ($1, $2) ON CONFLICT DO NOTHING', [
+        hash,
+        body,
+      ]);
+      const id = await store.append({ policyHash: hash, eventType: 'AUTH', tenantId: 't2', routingKey: 'crm' });
+      await record(inputOf(id, { code }));
+      const [letter] = await store.letters(id);
+      expect(letter).toMatchObject({ destination: 'crm', event_type: 'AUTH', tenant: 't2' });
+      return letter?.['max_retries'];
+    };
+    expect(await of({}, 'HTTP.TLS')).toBe(5);
+    expect(await of({ 'HTTP.TLS': { attempts: 3 } }, 'HTTP.TLS')).toBe(3);
+    expect(await of({ 'HTTP.TLS': { backoff: {} } }, 'HTTP.TLS')).toBe(5);
+    expect(await of({ 'HTTP.TLS': 'final' }, 'HTTP.TLS')).toBe(1);
+    expect(await of({ 'HTTP.TLS': 'final' }, 'HTTP.TIMEOUT')).toBe(8);
+    expect(await of({ 'HTTP.CLIENT_ERROR': { backoff: {} } }, 'HTTP.CLIENT_ERROR')).toBe(8);
+    expect(await of({ 'HTTP.CLIENT_ERROR': { attempts: 20 } }, 'HTTP.CLIENT_ERROR')).toBe(8);
+  });
+
+  it('R18: the effect is unknown where any attempt, of an epoch before too, left that open', async () => {
+    const effectOf = async (id: string) => (await store.letters(id)).at(-1)?.['effect'];
+    const none = await store.append();
+    await attempt(none, 'HTTP.CLIENT_ERROR', 'w#1');
+    await record(inputOf(none, { attempt: { n: 1, local: false, status: 422 } }));
+    expect(await effectOf(none)).toBe('none');
+    const earlier = await store.append();
+    await attempt(earlier, 'HTTP.SERVER_ERROR', 'w#1');
+    await attempt(earlier, 'HTTP.CLIENT_ERROR', 'w#2');
+    await record(inputOf(earlier, { attempt: { n: 2, local: false, status: 422 } }));
+    expect(await effectOf(earlier)).toBe('unknown');
+    await redriveEvent(deps(), { eventId: earlier, actor: 'ada', reason: 'r' });
+    await record(inputOf(earlier, { run: { eventId: earlier, epoch: 1, carrier: null } }));
+    expect(await effectOf(earlier)).toBe('unknown');
+    const lost = await store.append();
+    await attempt(lost, null, 'w#1');
+    await record(inputOf(lost));
+    expect(await effectOf(lost)).toBe('unknown');
   });
 
   it("R11: the letter leaves no attempt unfinished: a dead worker's is lost, and spends nothing", async () => {

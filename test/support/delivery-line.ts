@@ -81,17 +81,26 @@ export async function createDeliveryStore() {
 
     /** As the producer appends it and the relay marks it; `status` PENDING: as a run meets it that is faster. */
     async append(
-      options: { status?: 'PENDING' | 'STARTED'; policyHash?: string; payload?: string; routingKey?: string } = {},
+      options: {
+        status?: 'PENDING' | 'STARTED';
+        policyHash?: string;
+        payload?: string;
+        routingKey?: string;
+        eventType?: string;
+        tenantId?: string;
+      } = {},
     ) {
       const { status = 'STARTED', policyHash = FAST_POLICY_HASH, payload = '{"total":1}' } = options;
-      const { routingKey = 'test.destination' } = options;
+      const { routingKey = 'test.destination', eventType = 'ORDER', tenantId = 'acme' } = options;
       const { id } = await one<{ id: string }>(
-        `SELECT outbox.record_event(jsonb_build_object('eventName', 'order.order.placed.v1', 'eventType', 'ORDER',
-           'routingKey', $2::text, 'tenantId', 'acme', 'aggregate', jsonb_build_object('type', 'order', 'id', '1'),
+        `SELECT outbox.record_event(jsonb_build_object('eventName', 'order.order.placed.v1', 'eventType', $3::text,
+           'routingKey', $2::text, 'tenantId', $4::text, 'aggregate', jsonb_build_object('type', 'order', 'id', '1'),
            'headers', jsonb_build_object('traceparent', '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'),
            'payload', $1::jsonb)) AS id`,
         payload,
         routingKey,
+        eventType,
+        tenantId,
       );
       await pool.query(
         'UPDATE outbox.delivery SET status = $2, policy_hash = $3, started_at = now() WHERE event_id = $1',

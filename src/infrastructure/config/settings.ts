@@ -14,8 +14,9 @@ export type SettingsUser =
   | 'keys'
   | 'import'
   | 'failed-ingest'
+  | 'failed-ingest retry'
   | 'policies'
-  | 'failed-ingest retry';
+  | 'dlq';
 
 interface Definition<Schema extends z.ZodType = z.ZodType> {
   readonly schema: Schema;
@@ -77,7 +78,7 @@ interface FingerprintKey {
 export const SETTINGS = {
   databaseUrl: define({
     schema: databaseUrl,
-    requiredBy: ['relay', 'worker', 'migrate', 'import', 'policies'],
+    requiredBy: ['relay', 'worker', 'migrate', 'import', 'policies', 'dlq'],
     describe: 'The outbox database: the one that your application writes to.',
     secret: true,
   }),

@@ -3,12 +3,13 @@ import { v7 as uuidV7 } from 'uuid';
 import type { DeadLetterStore, RedriveAnswer } from '../../application/delivery/ports.js';
 import { maxAttemptsFor } from '../../domain/delivery/decide-after-failure.js';
 import { catalogEntry, ERROR_CODES } from '../../domain/delivery/error-catalog.js';
-import { DEFAULT_POLICY } from '../../domain/delivery/policy.js';
+import { DEFAULT_POLICY, type RetryPolicy } from '../../domain/delivery/policy.js';
 import { type PgPool, runStatement } from './pg-pool.js';
 import { toStorableText } from './to-storable.js';
 
 const REDRIVE_TIMEOUT_MS = 5_000;
 const SPENDING_CODES = ERROR_CODES.filter((code) => catalogEntry(code).spends);
+const UNKNOWN_EFFECT_CODES = ERROR_CODES.filter((code) => catalogEntry(code).effect === 'unknown');
 
 export function createDeadLetterStore(pool: PgPool): DeadLetterStore {
   return {
@@ -31,9 +32,12 @@ export function createDeadLetterStore(pool: PgPool): DeadLetterStore {
           attempt?.local ?? false,
           attempt?.status ?? null,
           SPENDING_CODES,
-          maxAttemptsFor(code, { ...DEFAULT_POLICY, maxAttempts: MOST_ATTEMPTS }),
+          maxAttemptsFor(code, UNBOUND),
           DEFAULT_POLICY.maxAttempts,
           catalogEntry('DELIVERY.ATTEMPT_LOST').message,
+          maxAttemptsFor(code, { ...UNBOUND, codes: { [code]: 'final' } }),
+          maxAttemptsFor(code, { ...UNBOUND, codes: { [code]: {} } }),
+          UNKNOWN_EFFECT_CODES,
         ],
         timeoutMs,
       });
@@ -68,17 +72,19 @@ export function createDeadLetterStore(pool: PgPool): DeadLetterStore {
   };
 }
 
-/** Any policy's maximum; leaves the code's own number standing where it has one. */
-const MOST_ATTEMPTS = 2 ** 31 - 1;
+/** Above any policy's maximum, so that the code's own number is left standing where it has one. */
+const UNBOUND: RetryPolicy = { ...DEFAULT_POLICY, maxAttempts: 2 ** 31 - 1 };
 
 /**
  * $1 event, $2 epoch, $3 carrier, $4 id of the letter, $5 id of the notification, $6 code, $7 message, $8 effect,
  * $9 workflow, $10 run; $11 n, $12 local, $13 status of the attempt that ended it; $14 codes that spend, $15 the code's
- * own maximum of attempts, $16 the default policy's, $17 the message for a lost attempt.
+ * own maximum of attempts, $16 the default policy's, $17 the message for a lost attempt; $18 the code's maximum where the
+ * policy calls it final, $19 where the policy refines it without a number; $20 codes of unknown effect.
  *
  * No fenced row, no letter: everything else joins `fenced`. No attempt will begin in this epoch any more that could close
  * the unfinished ones, so this closes them. `attempt` is what the rows of the budget are after this statement, but for
- * those just lost: they tell nothing and spend nothing.
+ * those just lost: they tell nothing and spend nothing. The effect may stand where any attempt of any epoch left that
+ * open, those just lost and one whose receipt came too late included.
  */
 const RECORD_DEAD_LETTER = `
 WITH fenced AS (
@@ -112,14 +118,26 @@ WITH fenced AS (
 ), last AS (
   SELECT * FROM attempt ORDER BY epoch DESC, n DESC LIMIT 1
 ), letter AS (
-  INSERT INTO outbox.dead_letter (id, event_id, epoch, code, message, stack, causes, response, field, retry_count, max_retries,
-    effect, workflow_id, run_id, traceparent, policy_hash, first_failed_at, last_failed_at, previous_id)
-  SELECT $4::uuid, f.event_id, $2::int, $6::text,
+  INSERT INTO outbox.dead_letter (id, event_id, epoch, destination, event_type, tenant, code, message, stack, causes, response,
+    field, retry_count, max_retries, effect, workflow_id, run_id, traceparent, policy_hash, first_failed_at, last_failed_at,
+    previous_id)
+  SELECT $4::uuid, f.event_id, $2::int, f.destination, f.event_type, f.tenant, $6::text,
     CASE WHEN last.code = $6::text THEN coalesce(last.message, $7::text) ELSE $7::text END,
     last.stack, last.causes, last.response, last.field,
     (SELECT count(*) FROM attempt WHERE code = ANY ($14::text[])),
-    least($15::int, coalesce((p.body->>'maxAttempts')::int, $16::int)),
-    $8::text, $9::text, $10::text, e.headers->>'traceparent', f.policy_hash,
+    least(
+      CASE jsonb_typeof(p.body->'codes'->$6::text)
+        WHEN 'string' THEN $18::int
+        WHEN 'object' THEN coalesce((p.body->'codes'->$6::text->>'attempts')::int, $19::int)
+        ELSE $15::int
+      END,
+      coalesce((p.body->>'maxAttempts')::int, $16::int)),
+    CASE WHEN EXISTS (
+      SELECT FROM outbox.delivery_attempt a
+      WHERE a.event_id = f.event_id AND (a.epoch, a.n) IS DISTINCT FROM ($2::int, $11::int)
+        AND (a.code IS NULL OR a.code = ANY ($20::text[]))
+    ) THEN 'unknown' ELSE $8::text END,
+    $9::text, $10::text, e.headers->>'traceparent', f.policy_hash,
     (SELECT min(failed_at) FROM attempt), coalesce(last.failed_at, clock_timestamp()),
     (SELECT l.id FROM outbox.dead_letter l WHERE l.event_id = $1::uuid AND l.epoch < $2::int ORDER BY l.epoch DESC LIMIT 1)
   FROM fenced f

@@ -98,6 +98,10 @@ CREATE TABLE outbox.dead_letter (
   id               uuid        NOT NULL,
   event_id         uuid        NOT NULL,
   epoch            integer     NOT NULL,
+  -- The event's own, so that a list of letters reads no other table.
+  destination      text        NOT NULL,
+  event_type       text        NOT NULL,
+  tenant           text        NOT NULL DEFAULT '',
   code             text        NOT NULL,
   message          text        NOT NULL,
   stack            text,
@@ -129,7 +133,8 @@ CREATE TABLE outbox.dead_letter (
 );
 -- DEAD <=> one open letter (R23): the "one" is a fence, not a hope.
 CREATE UNIQUE INDEX dead_letter_open ON outbox.dead_letter (event_id) WHERE state = 'open';
-CREATE INDEX dead_letter_triage ON outbox.dead_letter (state, code, last_failed_at);
+-- Lists, counts and redrive jobs walk the letters of one state by time; what else a person asks for is looked at on the way.
+CREATE INDEX dead_letter_list ON outbox.dead_letter (state, created_at, id);
 -- R18: the letters whose destination is to be asked again.
 CREATE INDEX dead_letter_asks ON outbox.dead_letter (effect_ask_at)
   WHERE state = 'open' AND effect = 'unknown' AND effect_ask_at IS NOT NULL;

@@ -1,0 +1,107 @@
+/** What a person sees of dead letters, and the store that shows it. Texts in letters were redacted when they were written. */
+import type { JsonValue } from '../../../domain/delivery/json.js';
+
+export const DEAD_LETTER_STATES = ['open', 'redriven', 'resolved', 'discarded'] as const;
+export type DeadLetterState = (typeof DEAD_LETTER_STATES)[number];
+
+/** Which letters are meant; null leaves a field out. */
+export interface DeadLetterFilter {
+  readonly eventType: string | null;
+  readonly code: string | null;
+  /** The empty string: letters of events without a tenant. */
+  readonly tenantId: string | null;
+  readonly destination: string | null;
+  /** When the letter was written, from `since` on and before `until`; RFC 3339. */
+  readonly since: string | null;
+  readonly until: string | null;
+  /** In the message, the field, the causes or the body of the last response, whatever its case. Needs `since`. */
+  readonly text: string | null;
+}
+
+/** A letter as lists show it. Times are RFC 3339, UTC. */
+export interface DeadLetterSummary {
+  readonly id: string;
+  readonly eventId: string;
+  readonly epoch: number;
+  readonly destination: string;
+  readonly eventType: string;
+  /** null: no tenant. */
+  readonly tenantId: string | null;
+  /** One of docs/errors.md. */
+  readonly code: string;
+  readonly message: string;
+  /** What the destination answered last with; null where it did not. */
+  readonly status: number | null;
+  readonly retryCount: number;
+  readonly maxRetries: number;
+  /** Whether the outside effect stands although the delivery failed. */
+  readonly effect: 'none' | 'unknown' | 'stands';
+  readonly createdAt: string;
+  readonly lastFailedAt: string;
+  readonly state: DeadLetterState;
+  readonly stateAt: string | null;
+  readonly actor: string | null;
+  readonly reason: string | null;
+}
+
+/** One with all that tells of it. */
+export interface DeadLetter extends DeadLetterSummary {
+  readonly stack: string | null;
+  readonly causes: JsonValue;
+  readonly response: JsonValue;
+  readonly field: string | null;
+  readonly workflowId: string | null;
+  readonly runId: string | null;
+  readonly traceparent: string | null;
+  readonly policyHash: string | null;
+  readonly firstFailedAt: string | null;
+  /** null where the event is gone. */
+  readonly event: {
+    readonly eventName: string;
+    readonly source: string;
+    readonly aggregate: { readonly type: string; readonly id: string; readonly version: number | null };
+    readonly occurredAt: string;
+    readonly recordedAt: string;
+    readonly contentHash: string;
+  } | null;
+  /** How the event stands now. */
+  readonly delivery: { readonly status: string; readonly epoch: number } | null;
+  /** Of all epochs up to the letter's, in their order; the latest 200. */
+  readonly attempts: readonly {
+    readonly epoch: number;
+    readonly n: number;
+    readonly local: boolean;
+    readonly startedAt: string;
+    readonly finishedAt: string | null;
+    readonly code: string | null;
+    readonly status: number | null;
+    readonly message: string | null;
+    readonly worker: string | null;
+  }[];
+  /** Edited payloads, without the payloads. */
+  readonly revisions: readonly {
+    readonly epoch: number;
+    readonly contentHash: string;
+    readonly actor: string;
+    readonly reason: string;
+    readonly createdAt: string;
+  }[];
+  /** The letters of the same event before this one, the latest first. */
+  readonly previous: readonly {
+    readonly id: string;
+    readonly epoch: number;
+    readonly code: string;
+    readonly state: DeadLetterState;
+    readonly createdAt: string;
+  }[];
+}
+
+export interface DeadLetterReader {
+  /** The newest first. `before`: the id that the page before ended with. */
+  list(
+    filter: DeadLetterFilter & { readonly state: DeadLetterState },
+    page: { readonly before: string | null; readonly limit: number },
+  ): Promise<readonly DeadLetterSummary[]>;
+  /** `id` of the letter or of its event (then the latest letter); null where there is none, or it is another tenant's. */
+  show(id: string, tenantId: string | null): Promise<DeadLetter | null>;
+}

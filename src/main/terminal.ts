@@ -1,0 +1,30 @@
+/** What commands say to a person, and who that person is. */
+import { userInfo } from 'node:os';
+import { EXIT } from './exit-codes.js';
+import { UsageError } from './usage-error.js';
+
+/** What strangers sent must not steer a terminal: printable ASCII only, the rest as JSON escapes (in JSON text, too). */
+export function print(line: string): void {
+  const escaped = (char: string) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  process.stdout.write(`${line.replace(/[^\x20-\x7e]/g, escaped)}\n`);
+}
+
+/** Says why, and returns the exit code. */
+export function complain(sentence: string, code: number = EXIT.failed): number {
+  process.stderr.write(`outbox: ${sentence}\n`);
+  return code;
+}
+
+/** Who asks, and why: the user of this process where nobody is named. */
+export function wordOf({ reason, actor }: { readonly reason: string; readonly actor?: string }): {
+  actor: string;
+  reason: string;
+} {
+  if (actor !== undefined) return { actor, reason };
+  try {
+    return { actor: userInfo().username.slice(0, 200), reason };
+  } catch {
+    // In a container the user may have no name.
+    throw new UsageError('--actor: missing, and this process runs as a user without a name');
+  }
+}
