@@ -203,6 +203,25 @@ CREATE TABLE outbox.notification (
 );
 CREATE INDEX notification_unsent ON outbox.notification (group_key, created_at) WHERE sent_at IS NULL;
 
+-- What is wrong with the environment: raised by any role, told by the holder of the lease `alerts`, once, and once when over.
+CREATE TABLE outbox.alert (
+  kind         text        NOT NULL,
+  -- Which destination, task queue, hour; '' where there is one only.
+  subject      text        NOT NULL DEFAULT '',
+  fields       jsonb       NOT NULL,
+  since        timestamptz NOT NULL DEFAULT clock_timestamp(),
+  last_at      timestamptz NOT NULL DEFAULT clock_timestamp(),
+  times        bigint      NOT NULL DEFAULT 1,
+  over_at      timestamptz,
+  -- How far each channel has come with this occurrence, and when to go on.
+  tellings     jsonb       NOT NULL DEFAULT '{}',
+  tell_from    timestamptz NOT NULL DEFAULT clock_timestamp(),
+  -- Of the occurrence told last, which may be an earlier one.
+  told_at      timestamptz,
+  told_over_at timestamptz,
+  CONSTRAINT alert_pkey PRIMARY KEY (kind, subject)
+);
+
 -- Retry policies by content hash; a delivery refers to the hash that its run was started with.
 CREATE TABLE outbox.policy (
   hash       text        NOT NULL,

@@ -134,6 +134,13 @@ function describeAlert(notice: AlertNotice): Words {
           ['Since', notice.since],
         ],
       };
+    case 'reconciler_stopped':
+      return {
+        severity: 'error',
+        title: 'The reconciler has stopped itself',
+        advice: 'Look at what it found before it is let go on; deliveries go on meanwhile',
+        facts: [['Reason', notice.reason]],
+      };
     case 'recovered':
       return {
         severity: 'info',
@@ -154,4 +161,5 @@ const ALERT_NAMES = {
   books_unbalanced: 'the books did not balance',
   workflows_stuck: 'workflows made no progress',
   worker_missing: 'no worker was polling',
+  reconciler_stopped: 'the reconciler had stopped itself',
 } as const satisfies Record<RecoverableAlert, string>;

@@ -5,7 +5,7 @@
 import type { ErrorCode } from '../../../domain/delivery/error-catalog.js';
 import type { Logger } from '../ports.js';
 
-interface NoticeBase {
+export interface NoticeBase {
   readonly deployment: string;
   /** When it was noticed, RFC 3339 with a zone. */
   readonly at: string;
@@ -58,6 +58,8 @@ export type AlertNotice = NoticeBase &
       }
     | { readonly kind: 'workflows_stuck'; readonly count: number; readonly workflowIds: readonly string[] }
     | { readonly kind: 'worker_missing'; readonly taskQueue: string; readonly since: string }
+    /** It found more wrong than it may mend by itself, and writes nothing until a person has looked (R21). */
+    | { readonly kind: 'reconciler_stopped'; readonly reason: string }
     /** The end of an earlier alert. `subject`: its destination, task queue or hour; null where it had none. */
     | {
         readonly kind: 'recovered';
@@ -74,7 +76,8 @@ export type RecoverableAlert =
   | 'backlog_over_limit'
   | 'books_unbalanced'
   | 'workflows_stuck'
-  | 'worker_missing';
+  | 'worker_missing'
+  | 'reconciler_stopped';
 
 export type Notice = DeadLettersNotice | AlertNotice;
 export type NoticeKind = Notice['kind'];
