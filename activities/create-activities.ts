@@ -13,7 +13,10 @@ import type { DeliveryActivities, FailureDetails, RecordDeadLetterAnswer } from 
 
 export interface ActivitiesDeps {
   readonly dispatchEvent: (input: DispatchEventInput) => Promise<DispatchOutcome>;
-  readonly recordDeadLetter: (input: Omit<DeadLetterInput, 'message'>) => Promise<RecordDeadLetterAnswer>;
+  readonly recordDeadLetter: (
+    input: Omit<DeadLetterInput, 'message'>,
+    signal: AbortSignal,
+  ) => Promise<RecordDeadLetterAnswer>;
   readonly log: Logger;
   /** Names this worker in attempt rows: at most 100 characters. */
   readonly identity: string;
@@ -52,7 +55,8 @@ export function createActivities(deps: ActivitiesDeps): DeliveryActivities {
     async recordDeadLetter({ eventId, epoch, carrier, code, attempt }) {
       const run = currentRun();
       try {
-        return await deps.recordDeadLetter({ run: { eventId, epoch, carrier }, code, attempt, ...run });
+        const input = { run: { eventId, epoch, carrier }, code, attempt, ...run };
+        return await deps.recordDeadLetter(input, cancellationSignal());
       } catch (error) {
         if (!isIntegrationError(error)) throw unexpected(deps.log, error, run.workflowId);
         deps.log.warn({ eventId, epoch, code, error }, 'delivery.dead_letter_failed');

@@ -61,6 +61,8 @@ export interface RecordDeadLetterTask extends RunFields {
 
 export interface RecordDeadLetterAnswer {
   readonly kind: 'recorded' | 'already' | 'superseded';
+  /** R18, with `superseded`: the effect stands, its destination said so in the last moment. */
+  readonly receiptId?: string;
 }
 
 /** The activities' names are the keys. `dispatchEvent` is called as a local and as a regular activity. */

@@ -186,12 +186,13 @@ async function endInDeadLetter(input: DeliverEventInput, end: End): Promise<Deli
   // Without the event there is nothing to write a letter about: a worker on the wrong database (R19).
   if (code !== 'DISPATCH.EVENT_NOT_FOUND') {
     const { recordDeadLetter } = proxyActivities<DeliveryActivities>({
-      startToCloseTimeout: '10 s',
+      // The destination is asked (2 s) between two statements (R18).
+      startToCloseTimeout: '20 s',
       retry: { initialInterval: '1 s', backoffCoefficient: 2, maximumInterval: '1 min' },
       summary: 'dead letter',
     });
     const answer = await recordDeadLetter({ ...runOf(input), code, attempt });
-    if (answer.kind === 'superseded') return { kind: 'superseded' };
+    if (answer.kind === 'superseded') return answer as DeliverEventResult;
   }
   if (input.errorCodeAttribute !== null) {
     const key = defineSearchAttributeKey(input.errorCodeAttribute, SearchAttributeType.KEYWORD);

@@ -1,44 +1,39 @@
 import { hostname } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { createActivities } from '../../activities/create-activities.js';
+import { askEffectsAgain } from '../application/delivery/ask-effects-again.js';
 import { dispatchEvent } from '../application/delivery/dispatch-event.js';
 import { createDispatcher } from '../application/delivery/dispatcher.js';
-import { auditHandler } from '../application/delivery/handlers/audit-handler.js';
-import { noteUnknownTypes } from '../application/delivery/note-unknown-types.js';
+import { createEffectFinder } from '../application/delivery/find-effect.js';
 import { recordDeadLetter } from '../application/delivery/record-dead-letter.js';
+import { systemTime } from '../application/delivery/relay-time.js';
+import { runUnderLease } from '../application/delivery/run-under-lease.js';
 import { createRedactor } from '../domain/delivery/redaction/redactor.js';
-import { requireSetting } from '../infrastructure/config/load-settings.js';
 import { createHttpClient } from '../infrastructure/http/create-http-client.js';
 import { createAttemptStore } from '../infrastructure/prisma/attempt-store.js';
 import { createDeadLetterStore } from '../infrastructure/prisma/dead-letter-store.js';
+import { createEffectStore } from '../infrastructure/prisma/effect-store.js';
+import { createLeaseStore } from '../infrastructure/prisma/lease-store.js';
 import { createDeliveryWorker, readWorkflowBundle } from '../infrastructure/temporal/delivery-worker.js';
 import { slotsFor } from '../infrastructure/temporal/worker-slots.js';
+import { deliveryHandlers } from './delivery-handlers.js';
 import type { DeliveryContext, StartedRole } from './role.js';
 
+/** How soon after its time a letter's destination is asked again (R18). */
+const EFFECTS_EVERY_MS = 5_000;
+
 /** The `worker` role: workflows, activities, dispatcher, handlers. */
-export async function startWorkerRole({
-  settings,
-  config,
-  log,
-  counters,
-  delivery,
-}: DeliveryContext): Promise<StartedRole> {
+export async function startWorkerRole(context: DeliveryContext): Promise<StartedRole> {
+  const { settings, config, log, counters, delivery } = context;
   const http = createHttpClient();
   const redactor = createRedactor(config.redaction);
-  const handlers = [
-    auditHandler({
-      baseUrl: settings.auditUrl,
-      apiKey: requireSetting(settings.auditApiKey, 'OUTBOX_AUDIT_API_KEY'),
-      ...(config.mappers === undefined ? {} : { mappers: config.mappers }),
-      ...(config.redaction === undefined ? {} : { redaction: config.redaction }),
-      onUnknownType: noteUnknownTypes({ log, count: counters.count }),
-    }),
-    ...(config.handlers ?? []),
-  ];
+  const handlers = deliveryHandlers(context);
   const places = { local: settings.localPlaces, regular: settings.regularPlaces };
   const dispatcher = createDispatcher({ handlers, http, log, places });
   const attempts = createAttemptStore(delivery.pool);
   const deadLetters = createDeadLetterStore(delivery.pool);
+  const effects = createEffectStore(delivery.pool);
+  const asking = { effects, attempts, finder: createEffectFinder({ handlers, http, log }), log };
   const identity = `${hostname()}:${process.pid}`.slice(-80);
   const worker = await createDeliveryWorker({
     connection: delivery.connection,
@@ -59,7 +54,7 @@ export async function startWorkerRole({
           },
           input,
         ),
-      recordDeadLetter: (input) => recordDeadLetter({ deadLetters, log }, input),
+      recordDeadLetter: (input, signal) => recordDeadLetter({ ...asking, deadLetters }, input, signal),
       log,
       identity,
     }),
@@ -67,6 +62,14 @@ export async function startWorkerRole({
     // After the relay's third, and before the rest is closed.
     shutdownGraceMs: Math.max(500, Math.floor((settings.shutdownGraceMs * 2) / 3) - 2_000),
   });
+  const asks = runUnderLease(
+    { leases: createLeaseStore(delivery.pool), time: systemTime, log },
+    {
+      name: 'effects',
+      everyMs: EFFECTS_EVERY_MS,
+      turn: (hold, signal) => askEffectsAgain(asking, hold, signal),
+    },
+  );
   let stopping = false;
   const running = worker.run();
   const failed = new Promise<never>((_, reject) => {
@@ -85,6 +88,7 @@ export async function startWorkerRole({
     async stop() {
       stopping = true;
       if (worker.getState() === 'RUNNING') worker.shutdown();
+      await asks.stop();
       await running.catch(() => {}); // told by `failed`; what stands behind it must be closed all the same
       await http.close();
     },

@@ -21,6 +21,7 @@ import type {
   DeadLetterStore,
   Dispatcher,
   DispatchOptions,
+  EffectFinder,
   Logger,
 } from '../../src/application/delivery/ports.js';
 import { recordDeadLetter } from '../../src/application/delivery/record-dead-letter.js';
@@ -31,6 +32,7 @@ import { createRedactor } from '../../src/domain/delivery/redaction/redactor.js'
 import { eventRunId } from '../../src/domain/delivery/workflow-ids.js';
 import { createAttemptStore } from '../../src/infrastructure/prisma/attempt-store.js';
 import { createDeadLetterStore } from '../../src/infrastructure/prisma/dead-letter-store.js';
+import { createEffectStore } from '../../src/infrastructure/prisma/effect-store.js';
 import { createPool } from '../../src/infrastructure/prisma/pg-pool.js';
 import { createDeliveryWorker } from '../../src/infrastructure/temporal/delivery-worker.js';
 import { searchAttributeNames } from '../../src/infrastructure/temporal/search-attributes.js';
@@ -77,6 +79,7 @@ export async function createDeliveryStore() {
     url: databases.outboxUrl,
     attempts: createAttemptStore(pool),
     deadLetters: createDeadLetterStore(pool),
+    effects: createEffectStore(pool),
     one,
 
     /** As the producer appends it and the relay marks it; `status` PENDING: as a run meets it that is faster. */
@@ -147,6 +150,8 @@ export interface LineOptions {
   readonly dispatcher: Dispatcher;
   readonly attempts?: AttemptStore;
   readonly deadLetters?: DeadLetterStore;
+  /** Default: no handler can say whether its effect stands. */
+  readonly finder?: EffectFinder;
   readonly timeouts?: DeliveryTimeouts;
   readonly policy?: RetryPolicy;
   readonly eager?: boolean;
@@ -163,6 +168,7 @@ export interface LineOptions {
 export async function createDeliveryLine(options: LineOptions) {
   if (Runtime._instance === undefined) Runtime.install({ logger: new DefaultLogger('ERROR'), shutdownSignals: [] });
   const { store, dispatcher, attempts = store.attempts, deadLetters = store.deadLetters } = options;
+  const { finder = { find: async () => ({ kind: 'unsupported' }) } } = options;
   const connection = await NativeConnection.connect({ address: temporalAddress() });
   const client = new Client({ connection });
   const deployment = options.deployment ?? `t${randomUUID().slice(0, 8)}`;
@@ -195,7 +201,8 @@ export async function createDeliveryLine(options: LineOptions) {
                   },
                   input,
                 ),
-              recordDeadLetter: (input) => recordDeadLetter({ deadLetters, log }, input),
+              recordDeadLetter: (input, signal) =>
+                recordDeadLetter({ deadLetters, effects: store.effects, attempts, finder, log }, input, signal),
               log,
               identity: 'test-worker',
             }),

@@ -8,6 +8,7 @@ import { dispatchEvent } from '../../dist/src/application/delivery/dispatch-even
 import { recordDeadLetter } from '../../dist/src/application/delivery/record-dead-letter.js';
 import { createAttemptStore } from '../../dist/src/infrastructure/prisma/attempt-store.js';
 import { createDeadLetterStore } from '../../dist/src/infrastructure/prisma/dead-letter-store.js';
+import { createEffectStore } from '../../dist/src/infrastructure/prisma/effect-store.js';
 import { createPool } from '../../dist/src/infrastructure/prisma/pg-pool.js';
 import { createDeliveryWorker, readWorkflowBundle } from '../../dist/src/infrastructure/temporal/delivery-worker.js';
 import { slotsFor } from '../../dist/src/infrastructure/temporal/worker-slots.js';
@@ -34,7 +35,18 @@ const worker = await createDeliveryWorker({
         { attempts: createAttemptStore(pool), dispatcher, log, random: Math.random, onFencedSettle() {} },
         input,
       ),
-    recordDeadLetter: (input) => recordDeadLetter({ deadLetters: createDeadLetterStore(pool), log }, input),
+    recordDeadLetter: (input, signal) =>
+      recordDeadLetter(
+        {
+          deadLetters: createDeadLetterStore(pool),
+          effects: createEffectStore(pool),
+          attempts: createAttemptStore(pool),
+          finder: { find: async () => ({ kind: 'unsupported' }) },
+          log,
+        },
+        input,
+        signal,
+      ),
     log,
     identity: `killed-${process.pid}`,
   }),

@@ -9,6 +9,7 @@ import type { Receipt } from '../../domain/delivery/receipt.js';
 import { toIntegrationEvent } from '../../domain/delivery/to-integration-event.js';
 import { checkReceipt } from './check-receipt.js';
 import { classifyThrown, describeThrown } from './classify-thrown.js';
+import { type Bounds, createHandlerContext, eventFields } from './handler-context.js';
 import type { Dispatcher, DispatchOptions, Handler, HandlerContext, HttpClient, Logger } from './ports.js';
 import { createSemaphore, type Release, type Semaphore } from './semaphore.js';
 
@@ -91,12 +92,6 @@ async function enter(destination: Destination, { mode, timeoutMs, signal }: Disp
   return release;
 }
 
-interface Bounds {
-  readonly signal: AbortSignal;
-  /** By `performance.now()`: a clock that is set back must not lengthen an attempt. */
-  readonly endsAt: number;
-}
-
 interface RunDeps {
   readonly http: HttpClient;
   readonly log: Logger;
@@ -118,7 +113,7 @@ async function run(deps: RunDeps, event: IntegrationEvent, { signal, endsAt }: B
   });
   signal.addEventListener('abort', onShutdown, { once: true });
   try {
-    const delivery = callHandler(handler, event, createContext(deps, event, { signal, endsAt }, attempt.signal));
+    const delivery = callHandler(handler, event, createHandlerContext(deps, event, { signal, endsAt }, attempt.signal));
     holdPlace(deps, event, delivery, attempt.signal);
     return checkReceipt(await Promise.race([delivery, ended]));
   } catch (error) {
@@ -144,7 +139,7 @@ function holdPlace(
   const overrun = () => {
     timer = setTimeout(() => {
       release();
-      log.error({ ...fields(event), overrunMs }, 'handler.written_off');
+      log.error({ ...eventFields(event), overrunMs }, 'handler.written_off');
     }, overrunMs).unref();
   };
   attempt.addEventListener('abort', overrun, { once: true });
@@ -156,11 +151,12 @@ function holdPlace(
   void delivery.then(
     () => {
       end();
-      if (attempt.aborted) log.warn(fields(event), 'handler.finished_late');
+      if (attempt.aborted) log.warn(eventFields(event), 'handler.finished_late');
     },
     (error: unknown) => {
       end();
-      if (attempt.aborted) log.debug({ ...fields(event), error: describeThrown(error).name }, 'handler.failed_late');
+      if (attempt.aborted)
+        log.debug({ ...eventFields(event), error: describeThrown(error).name }, 'handler.failed_late');
     },
   );
 }
@@ -168,35 +164,4 @@ function holdPlace(
 /** Async, so that a handler that throws before its first await rejects like any other. */
 async function callHandler(handler: Handler, event: IntegrationEvent, context: HandlerContext): Promise<Receipt> {
   return handler.deliver(event, context);
-}
-
-function createContext(
-  { http, log }: { http: HttpClient; log: Logger },
-  event: IntegrationEvent,
-  { signal, endsAt }: Bounds,
-  attemptSignal: AbortSignal,
-): HandlerContext {
-  const ids = fields(event);
-  return {
-    http: {
-      send: async (request) => {
-        attemptSignal.throwIfAborted();
-        const leftMs = endsAt - performance.now();
-        const timeoutMs = Math.max(1, Math.min(leftMs, request.timeoutMs ?? leftMs));
-        return http.send({ ...request, timeoutMs, signal });
-      },
-    },
-    signal: attemptSignal,
-    idempotencyKey: event.id,
-    log: {
-      debug: (more, message) => log.debug({ ...more, ...ids }, message),
-      info: (more, message) => log.info({ ...more, ...ids }, message),
-      warn: (more, message) => log.warn({ ...more, ...ids }, message),
-      error: (more, message) => log.error({ ...more, ...ids }, message),
-    },
-  };
-}
-
-function fields(event: IntegrationEvent): { eventId: string; eventName: string; routingKey: string } {
-  return { eventId: event.id, eventName: event.name, routingKey: event.routingKey };
 }

@@ -90,6 +90,17 @@ export interface Dispatcher {
   dispatch(event: OutboxEvent, options: DispatchOptions): Promise<Receipt | 'busy'>;
 }
 
+export type FoundEffect =
+  | { readonly kind: 'stands'; readonly receipt: Receipt }
+  | { readonly kind: 'none' }
+  /** The handler has no `find`: it stays unknown. */
+  | { readonly kind: 'unsupported' };
+
+/** R18: asks handlers whether an effect stands. Throws an IntegrationError and nothing else, within `timeoutMs`. */
+export interface EffectFinder {
+  find(event: OutboxEvent, options: { readonly timeoutMs: number; readonly signal: AbortSignal }): Promise<FoundEffect>;
+}
+
 // ---- Store: attempts and settling (R10-R17) ------------------------------------------------------------------------
 
 /** Which run acts: relay and workflow writes are fenced by these. `carrier` null: the event's own run. */
@@ -305,6 +316,32 @@ export type StartAnswer =
   | { readonly kind: 'exists' }
   /** Refused or unanswered: the environment's fault, never the event's. */
   | { readonly kind: 'refused'; readonly reason: string };
+
+// ---- Store: effects that may stand (R18) ---------------------------------------------------------------------------
+
+export interface DoubtfulEvent {
+  readonly event: OutboxEvent;
+  /** Some attempt, of any epoch, ended in a way after which the effect may stand. */
+  readonly doubtful: boolean;
+  /** Whether the destination is to be asked at all: its breaker is closed. */
+  readonly mayAsk: boolean;
+}
+
+export interface DueAsk {
+  readonly letterId: string;
+  readonly run: RunRef;
+  /** Times asked since the letter. */
+  readonly asked: number;
+}
+
+export interface EffectStore {
+  /** The event as this run sends it, while its row is open in this run, or dead in this epoch; null otherwise. */
+  loadDoubtful(run: RunRef, state: 'open' | 'dead', timeoutMs: number): Promise<DoubtfulEvent | null>;
+  /** Open letters whose destination is to be asked now, oldest first; not those of a sick one. */
+  findDueAsks(hold: LeaseHold, limit: number): Promise<readonly DueAsk[]>;
+  /** Counts an ask; the next one comes `nextMs` after the letter, null: none. Fenced by `asked` and the lease. */
+  bookAsk(hold: LeaseHold, ask: DueAsk, nextMs: number | null): Promise<void>;
+}
 
 // ---- Duties that one process does at a time ------------------------------------------------------------------------
 

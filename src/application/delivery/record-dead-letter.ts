@@ -1,22 +1,34 @@
 import { catalogEntry } from '../../domain/delivery/error-catalog.js';
-import type { DeadLetterInput, DeadLetterStore, Logger } from './ports.js';
+import { type AskEffectDeps, askEffect } from './ask-effect.js';
+import type { DeadLetterInput, DeadLetterStore } from './ports.js';
 
 const STORE_TIMEOUT_MS = 5_000;
 
+export type RecordedDeadLetter =
+  | { readonly kind: 'recorded' | 'already' }
+  /** Not this run's to end: another carries the event by now, or (with `receiptId`) its effect stands and is settled. */
+  | { readonly kind: 'superseded'; readonly receiptId?: string };
+
 /**
  * R17: writes the dead letter, the status DEAD and the notification row, all or nothing, unless the run is no longer
- * the one that carries the event. Safe to call again: the second call answers the letter that stands.
+ * the one that carries the event. R18: where the effect may stand its destination is asked first, and what stands is
+ * settled in place of the letter. Safe to call again: the second call answers the letter that stands.
  * @throws IntegrationError `STORE.UNAVAILABLE`
  */
 export async function recordDeadLetter(
-  deps: { readonly deadLetters: DeadLetterStore; readonly log: Logger },
+  deps: AskEffectDeps & { readonly deadLetters: DeadLetterStore },
   input: Omit<DeadLetterInput, 'message'>,
-): Promise<{ readonly kind: 'recorded' | 'already' | 'superseded' }> {
-  const { message } = catalogEntry(input.code);
+  signal: AbortSignal,
+): Promise<RecordedDeadLetter> {
+  const { log } = deps;
+  const { run, code, attempt, workflowId } = input;
+  const asked = await askEffect(deps, run, { code, signal });
+  if (asked.kind === 'delivered') return { kind: 'superseded', receiptId: asked.receiptId };
+  if (asked.kind === 'superseded') return asked;
+  const { message } = catalogEntry(code);
   const answer = await deps.deadLetters.recordDeadLetter({ ...input, message }, STORE_TIMEOUT_MS);
-  const { eventId, epoch } = input.run;
-  const fields = { eventId, epoch, code: input.code, attempt: input.attempt?.n, workflowId: input.workflowId };
-  if (answer.kind === 'recorded') deps.log.error({ ...fields, deadLetterId: answer.id }, 'delivery.dead');
-  else deps.log.warn({ ...fields, outcome: answer.kind }, 'delivery.dead_letter_not_written');
+  const fields = { eventId: run.eventId, epoch: run.epoch, code, attempt: attempt?.n, workflowId };
+  if (answer.kind === 'recorded') log.error({ ...fields, deadLetterId: answer.id }, 'delivery.dead');
+  else log.warn({ ...fields, outcome: answer.kind }, 'delivery.dead_letter_not_written');
   return { kind: answer.kind };
 }

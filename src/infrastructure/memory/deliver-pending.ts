@@ -4,7 +4,7 @@
  */
 
 import { dispatchEvent } from '../../application/delivery/dispatch-event.js';
-import type { Dispatcher, Logger } from '../../application/delivery/ports.js';
+import type { Dispatcher, EffectFinder, Logger } from '../../application/delivery/ports.js';
 import { recordDeadLetter } from '../../application/delivery/record-dead-letter.js';
 import { NOTHING_CARRIED } from '../../domain/delivery/carried-state.js';
 import type { Redactor } from '../../domain/delivery/redaction/redactor.js';
@@ -13,6 +13,7 @@ import type { MemoryDelivery, MemoryStore } from './memory-store.js';
 export interface DeliverPendingDeps {
   readonly store: MemoryStore;
   readonly dispatcher: Dispatcher;
+  readonly finder: EffectFinder;
   readonly log: Logger;
   readonly redactor: Redactor;
   readonly random: () => number;
@@ -32,7 +33,7 @@ export async function deliverPending(deps: DeliverPendingDeps, timeoutMs: number
 }
 
 async function attemptOnce(
-  { store, dispatcher, log, redactor, random }: DeliverPendingDeps,
+  { store, dispatcher, finder, log, redactor, random }: DeliverPendingDeps,
   { event, epoch }: MemoryDelivery,
   { worker, timeoutMs }: { worker: string; timeoutMs: number },
 ): Promise<void> {
@@ -53,7 +54,8 @@ async function attemptOnce(
   if (outcome.kind !== 'failed' || outcome.delayMs !== null) return;
   const { code, status, attempt: n } = outcome;
   const attempt = n === null ? null : { n, local: false, status };
-  await recordDeadLetter({ deadLetters: store, log }, { run, code, attempt, workflowId: null, runId: null });
+  const deps = { deadLetters: store, effects: store, attempts: store, finder, log };
+  await recordDeadLetter(deps, { run, code, attempt, workflowId: null, runId: null }, new AbortController().signal);
 }
 
 function isOpen({ status }: MemoryDelivery): boolean {

@@ -1,5 +1,6 @@
 import type { OutboxConfig } from '../../application/delivery/define-config.js';
 import { createDispatcher } from '../../application/delivery/dispatcher.js';
+import { createEffectFinder } from '../../application/delivery/find-effect.js';
 import { auditHandler } from '../../application/delivery/handlers/audit-handler.js';
 import type { HttpClient, Logger } from '../../application/delivery/ports.js';
 import type { AuditEvent } from '../../contract/audit-dto.js';
@@ -79,13 +80,11 @@ export function createMemoryOutbox({
       { http = new FakeHttpClient(), timeoutMs = 5_000, log = SILENT } = {},
     ) {
       const audit = auditHandler({ baseUrl: MEMORY_AUDIT_URL, apiKey: 'in-memory', mappers, redaction });
-      const dispatcher = createDispatcher({
-        handlers: [audit, ...handlers],
-        http: withAuditLog(http, audited),
-        log,
-        places: { local: 1, regular: 1 },
-      });
-      await deliverPending({ store, dispatcher, log, redactor: createRedactor(redaction), random, skipTo }, timeoutMs);
+      const outside = { handlers: [audit, ...handlers], http: withAuditLog(http, audited), log };
+      const dispatcher = createDispatcher({ ...outside, places: { local: 1, regular: 1 } });
+      const finder = createEffectFinder(outside);
+      const redactor = createRedactor(redaction);
+      await deliverPending({ store, dispatcher, finder, log, redactor, random, skipTo }, timeoutMs);
       return deliveries();
     },
     async redrive(eventId) {

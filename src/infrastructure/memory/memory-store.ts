@@ -10,6 +10,7 @@ import type {
   AttemptStore,
   BegunAttempt,
   DeadLetterStore,
+  EffectStore,
   LoadedEvent,
   RunRef,
 } from '../../application/delivery/ports.js';
@@ -60,7 +61,7 @@ export interface MemoryDelivery {
   deadLetters: MemoryDeadLetter[];
 }
 
-export interface MemoryStore extends AttemptStore, DeadLetterStore {
+export interface MemoryStore extends AttemptStore, DeadLetterStore, Pick<EffectStore, 'loadDoubtful'> {
   /** By event id, in the order of their commits. */
   readonly rows: Map<string, MemoryDelivery>;
 }
@@ -198,6 +199,13 @@ export function createMemoryStore({ now, policy }: { now: () => number; policy: 
       };
       row.deadLetters.push(letter);
       return { kind: 'recorded', id: letter.id };
+    },
+
+    async loadDoubtful(run, state) {
+      const row = rowOf(run);
+      if (row === undefined || !(state === 'open' ? isOpen(row) : row.status === 'DEAD')) return null;
+      const doubtful = row.attempts.some(({ code }) => code === null || catalogEntry(code).effect === 'unknown');
+      return { event: structuredClone(row.event), doubtful, mayAsk: true };
     },
 
     async redriveEvent({ eventId, epoch: meant }) {

@@ -117,7 +117,7 @@ export function createAttemptStore(pool: PgPool): AttemptStore {
   };
 }
 
-interface EventRow {
+export interface EventRow {
   readonly delivery_epoch: number;
   readonly carrier: string | null;
   readonly status: string;
@@ -156,7 +156,7 @@ function readLoaded(run: RunRef, row: EventRow | undefined): LoadedEvent {
   return { kind: 'found', event: readEvent(row), policy: row.policy ?? DEFAULT_POLICY };
 }
 
-function readEvent(row: EventRow): OutboxEvent {
+export function readEvent(row: EventRow): OutboxEvent {
   const { value, numbersAsStrings } = parseLossless(row.payload);
   return {
     id: row.id,

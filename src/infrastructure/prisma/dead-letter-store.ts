@@ -119,8 +119,8 @@ WITH fenced AS (
   SELECT * FROM attempt ORDER BY epoch DESC, n DESC LIMIT 1
 ), letter AS (
   INSERT INTO outbox.dead_letter (id, event_id, epoch, destination, event_type, tenant, code, message, stack, causes, response,
-    field, retry_count, max_retries, effect, workflow_id, run_id, traceparent, policy_hash, first_failed_at, last_failed_at,
-    previous_id)
+    field, retry_count, max_retries, effect, effect_ask_at, workflow_id, run_id, traceparent, policy_hash, first_failed_at,
+    last_failed_at, previous_id)
   SELECT $4::uuid, f.event_id, $2::int, f.destination, f.event_type, f.tenant, $6::text,
     CASE WHEN last.code = $6::text THEN coalesce(last.message, $7::text) ELSE $7::text END,
     last.stack, last.causes, last.response, last.field,
@@ -132,11 +132,7 @@ WITH fenced AS (
         ELSE $15::int
       END,
       coalesce((p.body->>'maxAttempts')::int, $16::int)),
-    CASE WHEN EXISTS (
-      SELECT FROM outbox.delivery_attempt a
-      WHERE a.event_id = f.event_id AND (a.epoch, a.n) IS DISTINCT FROM ($2::int, $11::int)
-        AND (a.code IS NULL OR a.code = ANY ($20::text[]))
-    ) THEN 'unknown' ELSE $8::text END,
+    x.effect, CASE x.effect WHEN 'unknown' THEN clock_timestamp() + interval '1 minute' END,
     $9::text, $10::text, e.headers->>'traceparent', f.policy_hash,
     (SELECT min(failed_at) FROM attempt), coalesce(last.failed_at, clock_timestamp()),
     (SELECT l.id FROM outbox.dead_letter l WHERE l.event_id = $1::uuid AND l.epoch < $2::int ORDER BY l.epoch DESC LIMIT 1)
@@ -144,6 +140,11 @@ WITH fenced AS (
   LEFT JOIN last ON true
   LEFT JOIN outbox.event e ON e.id = f.event_id
   LEFT JOIN outbox.policy p ON p.hash = f.policy_hash
+  CROSS JOIN LATERAL (SELECT CASE WHEN EXISTS (
+    SELECT FROM outbox.delivery_attempt a
+    WHERE a.event_id = f.event_id AND (a.epoch, a.n) IS DISTINCT FROM ($2::int, $11::int)
+      AND (a.code IS NULL OR a.code = ANY ($20::text[]))
+  ) THEN 'unknown' ELSE $8::text END AS effect) x
   RETURNING id
 ), notification AS (
   INSERT INTO outbox.notification (id, kind, group_key, dead_letter_id, event_id, epoch, code, event_type, tenant)

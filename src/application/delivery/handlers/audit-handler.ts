@@ -14,7 +14,7 @@ import type { IntegrationEvent } from '../../../domain/delivery/integration-even
 import { createRedactor, type RedactionRules } from '../../../domain/delivery/redaction/redactor.js';
 import { defineHandler, type HandlerReceipt } from '../define-handler.js';
 import { isKnownType } from '../mappers/to-action.js';
-import { type AuditMapper, toAuditEvent } from '../mappers/to-audit-event.js';
+import { type AuditMapper, toAuditEvent, toAuditIdentity } from '../mappers/to-audit-event.js';
 import type { Handler, HttpResponse } from '../ports.js';
 import { parseJsonBody, toHttpError } from './to-http-error.js';
 
@@ -60,9 +60,8 @@ export function auditHandler(options: AuditHandlerOptions): Handler {
       return readReceipt(await http.send(post(AUDIT_LOGS_PATH, audit, headers)), event);
     },
     find: async (event, { http }) => {
-      const { eventId, source, tenantId } = toAuditEvent(event, mappers, redactor);
-      const identity = tenantId === undefined ? { source, eventId } : { source, eventId, tenantId };
-      const asked: AuditLookupRequest = { identities: [identity] };
+      // Not by the mapping: a mapper that was changed, or throws, must not hide what stands (R18).
+      const asked: AuditLookupRequest = { identities: [toAuditIdentity(event)] };
       return readLookup(await http.send(post(AUDIT_LOOKUP_PATH, asked)));
     },
   });

@@ -121,20 +121,27 @@ export function toAuditSource(source: string): string {
   return cut === encoded ? cut : cut.replace(/%[0-9A-Fa-f]?~/, '~');
 }
 
+/** R25: under what the audit log knows the event, whatever the mappers say of it now or said of it then. */
+export function toAuditIdentity(event: IntegrationEvent): Pick<AuditEvent, 'source' | 'eventId' | 'tenantId'> {
+  return {
+    source: toAuditSource(event.source),
+    eventId: event.id,
+    ...(event.tenantId === null ? {} : { tenantId: cutIdentifier(event.tenantId, AUDIT_LIMITS.tenantId) }),
+  };
+}
+
 function mapByDefault(event: IntegrationEvent, { changes }: Changes, fitting: Fitting): AuditEvent {
   const { action, actionVersion } = toAction(event.name);
   const context = toContext(event);
   return {
     specVersion: '1.0',
-    eventId: event.id,
-    source: toAuditSource(event.source),
+    ...toAuditIdentity(event),
     action,
     actionVersion,
     category: toCategory(event.type),
     operation: toOperation(action),
     outcome: toOutcome(action),
     occurredAt: occurredAt(event),
-    ...(event.tenantId === null ? {} : { tenantId: cutIdentifier(event.tenantId, AUDIT_LIMITS.tenantId) }),
     actor: toActor(event),
     targets: [
       {

@@ -1,0 +1,40 @@
+import type { IntegrationEvent } from '../../domain/delivery/integration-event.js';
+import type { HandlerContext, HttpClient, Logger } from './ports.js';
+
+export interface Bounds {
+  readonly signal: AbortSignal;
+  /** By `performance.now()`: a clock that is set back must not lengthen an attempt. */
+  readonly endsAt: number;
+}
+
+/** What a handler gets beside the event: its requests end with the call they were made for, whatever it asks. */
+export function createHandlerContext(
+  { http, log }: { http: HttpClient; log: Logger },
+  event: IntegrationEvent,
+  { signal, endsAt }: Bounds,
+  callSignal: AbortSignal,
+): HandlerContext {
+  const ids = eventFields(event);
+  return {
+    http: {
+      send: async (request) => {
+        callSignal.throwIfAborted();
+        const leftMs = endsAt - performance.now();
+        const timeoutMs = Math.max(1, Math.min(leftMs, request.timeoutMs ?? leftMs));
+        return http.send({ ...request, timeoutMs, signal });
+      },
+    },
+    signal: callSignal,
+    idempotencyKey: event.id,
+    log: {
+      debug: (more, message) => log.debug({ ...more, ...ids }, message),
+      info: (more, message) => log.info({ ...more, ...ids }, message),
+      warn: (more, message) => log.warn({ ...more, ...ids }, message),
+      error: (more, message) => log.error({ ...more, ...ids }, message),
+    },
+  };
+}
+
+export function eventFields(event: IntegrationEvent): { eventId: string; eventName: string; routingKey: string } {
+  return { eventId: event.id, eventName: event.name, routingKey: event.routingKey };
+}
