@@ -2,15 +2,18 @@ import { hostname } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { createActivities } from '../../activities/create-activities.js';
 import { askEffectsAgain } from '../application/delivery/ask-effects-again.js';
+import { watchDestinations } from '../application/delivery/destinations/watch-destinations.js';
 import { dispatchEvent } from '../application/delivery/dispatch-event.js';
 import { createDispatcher } from '../application/delivery/dispatcher.js';
 import { createEffectFinder } from '../application/delivery/find-effect.js';
 import { recordDeadLetter } from '../application/delivery/record-dead-letter.js';
 import { systemTime } from '../application/delivery/relay-time.js';
 import { runUnderLease } from '../application/delivery/run-under-lease.js';
+import { DEFAULT_BREAKER } from '../domain/delivery/breaker.js';
 import { createRedactor } from '../domain/delivery/redaction/redactor.js';
 import { createHttpClient } from '../infrastructure/http/create-http-client.js';
 import { createAttemptStore } from '../infrastructure/prisma/attempt-store.js';
+import { createBreakerStore } from '../infrastructure/prisma/breaker-store.js';
 import { createDeadLetterStore } from '../infrastructure/prisma/dead-letter-store.js';
 import { createEffectStore } from '../infrastructure/prisma/effect-store.js';
 import { createLeaseStore } from '../infrastructure/prisma/lease-store.js';
@@ -29,7 +32,15 @@ export async function startWorkerRole(context: DeliveryContext): Promise<Started
   const redactor = createRedactor(config.redaction);
   const handlers = deliveryHandlers(context);
   const places = { local: settings.localPlaces, regular: settings.regularPlaces };
-  const dispatcher = createDispatcher({ handlers, http, log, places });
+  const breaker = { ...DEFAULT_BREAKER, openMs: settings.breakerOpenMs };
+  const destinations = watchDestinations({
+    store: createBreakerStore(delivery.pool, breaker),
+    log,
+    now: () => performance.now(),
+    random: Math.random,
+    settings: breaker,
+  });
+  const dispatcher = createDispatcher({ handlers, http, log, places, watch: destinations });
   const attempts = createAttemptStore(delivery.pool);
   const deadLetters = createDeadLetterStore(delivery.pool);
   const effects = createEffectStore(delivery.pool);
@@ -51,6 +62,7 @@ export async function startWorkerRole(context: DeliveryContext): Promise<Started
             random: Math.random,
             redactor,
             onFencedSettle: () => counters.count('fenced_settles'),
+            destinations,
           },
           input,
         ),
@@ -90,6 +102,7 @@ export async function startWorkerRole(context: DeliveryContext): Promise<Started
       if (worker.getState() === 'RUNNING') worker.shutdown();
       await asks.stop();
       await running.catch(() => {}); // told by `failed`; what stands behind it must be closed all the same
+      await destinations.stop();
       await http.close();
     },
   };

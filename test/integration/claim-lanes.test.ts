@@ -158,6 +158,8 @@ describe('room', () => {
     await wait({ count: 20 });
     await setDestination({ breaker: 'open' });
     expect((await claim({ probeHolder: holder })).events).toEqual([]);
+    await setDestination({ open_until: new Date(Date.now() + 60_000) });
+    expect((await claim({ probeHolder: holder })).events).toEqual([]);
     await setDestination({ breaker: 'half_open', probe_holder: holder, probe_until: new Date(Date.now() + 60_000) });
     expect((await claim({ probeHolder: randomUUID() })).events).toEqual([]);
     const { events } = await claim({ probeHolder: holder });
@@ -165,6 +167,58 @@ describe('room', () => {
     expect(events[0]?.firstAttempt).toBe('regular');
     await setDestination({ probe_until: new Date(Date.now() - 1_000) });
     expect((await claim({ probeHolder: holder })).events).toEqual([]);
+  });
+
+  it('R6: an open breaker whose time is over gives room for one to the relay that holds the probe, none beside a run', async () => {
+    const [one, other] = [randomUUID(), randomUUID()];
+    const store = createRelayStore(pool);
+    await wait({ count: 20 });
+    await setDestination({ breaker: 'open', open_until: new Date(Date.now() + 60_000) });
+    await store.holdProbes(one, 60_000);
+    await setDestination({ open_until: new Date(Date.now() - 1_000) });
+    expect((await claim({ probeHolder: one })).events).toEqual([]);
+    await store.holdProbes(one, 60_000);
+    await store.holdProbes(other, 60_000);
+    expect((await claim({ probeHolder: other })).events).toEqual([]);
+    expect((await claim({ probeHolder: one })).events).toHaveLength(1);
+    await wait({ count: 1, status: 'STARTED' });
+    expect((await claim({ probeHolder: one })).events).toEqual([]);
+    // A holder that died: another takes over.
+    await pool.query(`UPDATE outbox.delivery SET due_at = now() + interval '1 hour' WHERE status = 'STARTED'`);
+    await setDestination({ probe_until: new Date(Date.now() - 1_000) });
+    await store.holdProbes(other, 60_000);
+    expect((await claim({ probeHolder: other })).events).toHaveLength(1);
+  });
+
+  it('R6: after an outage the cap comes back by and by', async () => {
+    await wait({ count: 600 });
+    const runsAfter = async (seconds: number) => {
+      await pool.query(`UPDATE outbox.delivery SET due_at = now() - interval '1 hour', lease_token = NULL`);
+      await setDestination({ closed_at: new Date(Date.now() - seconds * 1_000) });
+      return (await claim({ batch: 1_000, defaultMaxRuns: 500 })).events.length;
+    };
+    for (const [seconds, least, most] of [
+      [0, 10, 20],
+      [10, 40, 80],
+      [61, 500, 500],
+    ] as const) {
+      const runs = await runsAfter(seconds);
+      expect([runs >= least, runs <= most]).toEqual([true, true]);
+    }
+  });
+
+  it('a pause ends by itself', async () => {
+    const pause = (until: Date) =>
+      pool.query(
+        `INSERT INTO outbox.pause (id, destination, until, reason, actor) VALUES ($1, 'audit.log', $2, 'test', 'test')
+         ON CONFLICT ON CONSTRAINT pause_scope DO UPDATE SET until = excluded.until`,
+        [randomUUID(), until],
+      );
+    await wait({ count: 3 });
+    await pause(new Date(Date.now() + 60_000));
+    expect((await claim({})).events).toEqual([]);
+    await pause(new Date(Date.now() - 1_000));
+    expect((await claim({})).events).toHaveLength(3);
   });
 
   it.each([

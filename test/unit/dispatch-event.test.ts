@@ -6,6 +6,7 @@ import { jest } from '@jest/globals';
 import { type DispatchEventInput, dispatchEvent } from '../../src/application/delivery/dispatch-event.js';
 import type { AttemptStore, Dispatcher } from '../../src/application/delivery/ports.js';
 import { NO_ATTEMPTS } from '../../src/domain/delivery/attempt-totals.js';
+import { healthyView } from '../../src/domain/delivery/breaker.js';
 import { addUnwritten, NOTHING_CARRIED, type UnwrittenEnd } from '../../src/domain/delivery/carried-state.js';
 import { IntegrationError } from '../../src/domain/delivery/integration-error.js';
 import type { OutboxEvent } from '../../src/domain/delivery/outbox-event.js';
@@ -13,16 +14,18 @@ import { DEFAULT_POLICY } from '../../src/domain/delivery/policy.js';
 import { createRedactor } from '../../src/domain/delivery/redaction/redactor.js';
 
 const EVENT = { id: 'e', eventName: 'a.b.v1', routingKey: 'audit.log' } as OutboxEvent;
+const LOADED = { event: EVENT, policy: DEFAULT_POLICY, destination: healthyView('audit.log') };
 const RECEIPT = { id: 'rec', hash: 'h', status: 201, at: '2026-01-01T00:00:00.000Z', replayed: false };
 const away = () => Promise.reject(new IntegrationError('STORE.UNAVAILABLE'));
 const log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
 function set(store: Partial<AttemptStore>, dispatch: Dispatcher['dispatch'] = async () => RECEIPT) {
   const attempts: AttemptStore = {
-    loadEvent: async () => ({ kind: 'found', event: EVENT, policy: DEFAULT_POLICY }),
-    beginAttempt: async () => ({ kind: 'begun', event: EVENT, policy: DEFAULT_POLICY, n: 3, totals: NO_ATTEMPTS }),
+    loadEvent: async () => ({ kind: 'found', ...LOADED }),
+    beginAttempt: async () => ({ kind: 'begun', ...LOADED, n: 3, totals: NO_ATTEMPTS }),
     failAttempt: async () => {},
     removeAttempt: async () => {},
+    waitForDestination: async () => {},
     settle: async () => 'settled',
     ...store,
   };
@@ -117,7 +120,7 @@ it('R19: an event that is not there is tried five times in all, one minute apart
 it('R12: three lost in a row end it before anything is sent', async () => {
   const totals = { ...NO_ATTEMPTS, lostInRow: 3 };
   const removeAttempt = jest.fn<AttemptStore['removeAttempt']>(async () => {});
-  const begun = { kind: 'begun', event: EVENT, policy: DEFAULT_POLICY, n: 4, totals } as const;
+  const begun = { kind: 'begun', ...LOADED, n: 4, totals } as const;
   const { run, sent } = set({ beginAttempt: async () => begun, removeAttempt });
   expect(await run()).toMatchObject({ code: 'DELIVERY.CRASH_LOOP', delayMs: null, attempt: 4 });
   expect(sent).not.toHaveBeenCalled();

@@ -420,6 +420,7 @@ function createWorld(script: {
           world.released.push(...rows);
           return { released: rows.length, overtaken: 0, fenced: 0 };
         },
+        async holdProbes() {},
         async findFull() {
           world.looks += 1;
           return world.full;

@@ -3,6 +3,7 @@
  * when to try again. Never throws, and ends within `deadlines.totalMs` as long as the dispatcher keeps `sendMs`.
  */
 import { type AttemptTotals, NO_ATTEMPTS } from '../../domain/delivery/attempt-totals.js';
+import { type DestinationView, type FailureReason, mayTakeTrial } from '../../domain/delivery/breaker.js';
 import {
   addUnwritten,
   type CarriedReceipt,
@@ -18,7 +19,9 @@ import type { OutboxEvent } from '../../domain/delivery/outbox-event.js';
 import { DEFAULT_POLICY, type RetryPolicy } from '../../domain/delivery/policy.js';
 import type { Receipt } from '../../domain/delivery/receipt.js';
 import type { Redactor } from '../../domain/delivery/redaction/redactor.js';
+import { type Weight, weighOutcome } from '../../domain/delivery/weigh-outcome.js';
 import { describeFailure } from './describe-failure.js';
+import type { DestinationWatch } from './destinations/watch-destinations.js';
 import type { AttemptFailure, AttemptStore, Dispatcher, Logger, RunRef, SettleAnswer } from './ports.js';
 
 export interface DispatchEventDeps {
@@ -30,6 +33,8 @@ export interface DispatchEventDeps {
   readonly redactor: Redactor;
   /** R16: a receipt came for an epoch that is over. */
   readonly onFencedSettle: () => void;
+  /** Trials and waits of destinations that are not well (R6); without it nothing is known of them. */
+  readonly destinations?: Pick<DestinationWatch, 'takeTrial' | 'endTrial' | 'waitMs'>;
 }
 
 export interface DispatchEventInput {
@@ -68,6 +73,8 @@ interface Attempt {
   readonly event: OutboxEvent | null;
   readonly policy: RetryPolicy;
   readonly totals: AttemptTotals;
+  /** The token of the one trial that a half-open destination takes; null: this is none. */
+  readonly trial: string | null;
 }
 
 type Deps = DispatchEventDeps;
@@ -80,14 +87,16 @@ export async function dispatchEvent(deps: Deps, input: DispatchEventInput): Prom
     event: null,
     policy: DEFAULT_POLICY,
     totals: NO_ATTEMPTS,
+    trial: null,
   };
   const known = input.carried.receipt;
   if (known !== null)
     return settle(deps, { ...unloaded, n: known.attempt?.n ?? null }, receiptOf(known), known.attempt);
 
-  let begun: Awaited<ReturnType<typeof begin>>;
+  let begun: Begun;
+  let trial: string | null;
   try {
-    begun = await begin(deps, input);
+    ({ begun, trial } = await beginOrTry(deps, input));
   } catch (error) {
     // Nothing was sent, so nothing is spent. Our row may stand all the same, if only the answer was lost.
     return fail(deps, unloaded, storeError(error));
@@ -99,36 +108,84 @@ export async function dispatchEvent(deps: Deps, input: DispatchEventInput): Prom
       return { kind: 'delivered', receiptId: begun.receipt.id };
     case 'not-found':
       return fail(deps, unloaded, new IntegrationError('DISPATCH.EVENT_NOT_FOUND'));
+    case 'blocked': {
+      // R12: known before anything is sent or written, so it spends nothing and leaves no row.
+      const retryAfterMs = deps.destinations?.waitMs(begun.destination);
+      const options = retryAfterMs === undefined ? {} : { retryAfterMs };
+      const { event, policy } = begun;
+      return fail(deps, { ...unloaded, event, policy }, new IntegrationError('DESTINATION.OPEN', options));
+    }
     case 'begun':
-      return send(deps, { ...unloaded, ...begun }, begun.event);
+      return send(deps, { ...unloaded, ...begun, trial }, begun.event, begun.destination);
+  }
+}
+
+/** A trial that comes too late is over by itself; it must outlast the attempt. */
+const LEAST_TRIAL_MS = 25_000;
+const TRIAL_MARGIN_MS = 5_000;
+
+type Begun = Awaited<ReturnType<typeof begin>>;
+
+/** Where the destination may be tried again, this attempt asks to be the one that does. */
+async function beginOrTry(
+  deps: Deps,
+  input: DispatchEventInput,
+): Promise<{ readonly begun: Begun; readonly trial: string | null }> {
+  const begun = await begin(deps, input, null);
+  const { destinations } = deps;
+  if (begun.kind !== 'blocked' || input.mode === 'local' || destinations === undefined) return { begun, trial: null };
+  if (!mayTakeTrial(begun.destination)) return { begun, trial: null };
+  const { name } = begun.destination;
+  const { storeMs, totalMs } = input.deadlines;
+  const trial = await destinations.takeTrial(name, Math.max(LEAST_TRIAL_MS, totalMs + TRIAL_MARGIN_MS), storeMs);
+  if (trial === null) return { begun, trial };
+  let tried: Begun | null = null;
+  try {
+    tried = await begin(deps, input, trial);
+    return { begun: tried, trial };
+  } finally {
+    if (tried?.kind !== 'begun') destinations.endTrial(name, trial, { weight: 'none', reason: null });
   }
 }
 
 async function begin(
   { attempts }: Deps,
   { run, mode, previous, carried, runId, worker, deadlines }: DispatchEventInput,
+  trial: string | null,
 ) {
   if (mode === 'regular') {
-    return attempts.beginAttempt(run, { previous, unwritten: carried.unwritten, runId, worker }, deadlines.storeMs);
+    const { unwritten } = carried;
+    return attempts.beginAttempt(run, { previous, unwritten, runId, worker, trial }, deadlines.storeMs);
   }
   const loaded = await attempts.loadEvent(run, deadlines.storeMs);
   if (loaded.kind !== 'found') return loaded;
   return { ...loaded, kind: 'begun' as const, n: 1, totals: NO_ATTEMPTS };
 }
 
-async function send(deps: Deps, attempt: Attempt, event: OutboxEvent): Promise<DispatchOutcome> {
+async function send(
+  deps: Deps,
+  attempt: Attempt,
+  event: OutboxEvent,
+  destination: DestinationView,
+): Promise<DispatchOutcome> {
   const { mode, deadlines, signal } = attempt.input;
-  if (isCrashLoop(attempt.totals)) return fail(deps, attempt, new IntegrationError('DELIVERY.CRASH_LOOP'));
+  const endTrial = (weight: Weight, reason: FailureReason | null = null) => {
+    if (attempt.trial !== null) deps.destinations?.endTrial(destination.name, attempt.trial, { weight, reason });
+  };
+  if (isCrashLoop(attempt.totals)) {
+    endTrial('none');
+    return fail(deps, attempt, new IntegrationError('DELIVERY.CRASH_LOOP'));
+  }
   let answer: Receipt | 'busy';
   try {
-    answer = await deps.dispatcher.dispatch(event, { mode, timeoutMs: deadlines.sendMs, signal });
-  } catch (error) {
-    return fail(
-      deps,
-      attempt,
-      isIntegrationError(error) ? error : new IntegrationError('HANDLER.FAILED', { cause: error }),
-    );
+    answer = await deps.dispatcher.dispatch(event, { mode, timeoutMs: deadlines.sendMs, signal, destination });
+  } catch (thrown) {
+    const error = isIntegrationError(thrown) ? thrown : new IntegrationError('HANDLER.FAILED', { cause: thrown });
+    const { code, status } = error;
+    endTrial(weighOutcome(code, status), { code, status });
+    return fail(deps, attempt, error);
   }
+  endTrial(answer === 'busy' ? 'none' : 'success');
   const { worker } = attempt.input;
   const row = mode === 'local' || attempt.n === null ? null : { n: attempt.n, worker };
   if (answer !== 'busy') return settle(deps, attempt, answer, row);
@@ -186,6 +243,7 @@ async function fail(
   const failure = describeFailure(error, deps.redactor.forEvent(attempt.event ?? {}));
   // With a receipt the attempt did not fail: its row waits for the settling that closes it.
   const unwritten = receipt === null ? await writeEnd(deps, attempt, failure, delayMs) : null;
+  if (code === 'DESTINATION.OPEN' && delayMs !== null) await noteWait(deps, attempt, delayMs);
   // Once an attempt has begun, the ends carried so far are written.
   const before = attempt.n === null ? earlier : [];
   const outcome = {
@@ -200,7 +258,8 @@ async function fail(
       notFound: missing ? notFound + 1 : notFound,
     },
   };
-  deps.log.warn(
+  // While a destination is open every run says so, again and again; that it opened is said once, where that is known.
+  deps.log[code === 'DESTINATION.OPEN' ? 'debug' : 'warn'](
     {
       ...logFields(attempt),
       outcome: delayMs === null ? 'final' : 'retry',
@@ -250,6 +309,16 @@ async function writeEnd(
   } catch (storeFailure) {
     deps.log.warn({ ...logFields(attempt), error: storeError(storeFailure) }, 'delivery.end_not_written');
     return mode === 'local' ? null : unwritten;
+  }
+}
+
+/** Not written, the wait counts as part of the deadline, nothing else. */
+async function noteWait(deps: Deps, attempt: Attempt, delayMs: number): Promise<void> {
+  const { run, deadlines } = attempt.input;
+  try {
+    await deps.attempts.waitForDestination(run, delayMs, deadlines.storeMs);
+  } catch (error) {
+    deps.log.warn({ ...logFields(attempt), error: storeError(error) }, 'delivery.wait_not_written');
   }
 }
 

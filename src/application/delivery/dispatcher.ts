@@ -2,13 +2,16 @@
  * The single entrance to handlers: one event in, a receipt or an IntegrationError out, by the deadline of the attempt,
  * whatever the handler does. Neither retries nor stores anything.
  */
+import { healthyView } from '../../domain/delivery/breaker.js';
 import { DEFAULT_HANDLER_MS, PLACE_WAIT_MS } from '../../domain/delivery/delivery-timeouts.js';
 import { IntegrationError } from '../../domain/delivery/integration-error.js';
 import type { IntegrationEvent } from '../../domain/delivery/integration-event.js';
 import type { Receipt } from '../../domain/delivery/receipt.js';
 import { toIntegrationEvent } from '../../domain/delivery/to-integration-event.js';
+import { weighOutcome } from '../../domain/delivery/weigh-outcome.js';
 import { checkReceipt } from './check-receipt.js';
 import { classifyThrown, describeThrown } from './classify-thrown.js';
+import type { CallEnd, DestinationWatch } from './destinations/watch-destinations.js';
 import { type Bounds, createHandlerContext, eventFields } from './handler-context.js';
 import type { Dispatcher, DispatchOptions, Handler, HandlerContext, HttpClient, Logger } from './ports.js';
 import { createSemaphore, type Release, type Semaphore } from './semaphore.js';
@@ -20,6 +23,8 @@ export interface DispatcherDeps {
   readonly log: Logger;
   /** Places for each destination in this worker (R14). */
   readonly places: Places;
+  /** What this worker knows of its destinations; without it places are the only bound. */
+  readonly watch?: Pick<DestinationWatch, 'see' | 'awayForMs' | 'limitOf' | 'note'>;
   /** How long a call that outlives its attempt may keep its place. Default 60 s. */
   readonly overrunMs?: number;
 }
@@ -40,13 +45,18 @@ export function mayWait({ regular }: Places): number {
 
 const OVERRUN_MS = 60_000;
 
-export function createDispatcher({ handlers, http, log, places, overrunMs = OVERRUN_MS }: DispatcherDeps): Dispatcher {
+export function createDispatcher(deps: DispatcherDeps): Dispatcher {
+  const { handlers, http, log, places, watch, overrunMs = OVERRUN_MS } = deps;
   const destinations = new Map<string, Destination>();
   for (const handler of handlers) {
     const key = handler.routingKey;
     if (destinations.has(key)) throw new Error(`Expected one handler for each routing key, got two for "${key}"`);
-    const local = createSemaphore(places.local);
-    const regular = createSemaphore(places.regular, mayWait(places));
+    const limit = () => watch?.limitOf(key) ?? Number.POSITIVE_INFINITY;
+    const local: Semaphore = createSemaphore(() => Math.min(places.local, limit() - regular.taken()));
+    const regular: Semaphore = createSemaphore(
+      () => Math.min(places.regular, limit() - local.taken()),
+      mayWait(places),
+    );
     destinations.set(key, { handler, handlerMs: handler.timeoutMs ?? DEFAULT_HANDLER_MS, local, regular });
   }
   const toldOfLessTime = new Set<Destination>();
@@ -63,17 +73,44 @@ export function createDispatcher({ handlers, http, log, places, overrunMs = OVER
   return {
     async dispatch(event, options) {
       const endsAt = performance.now() + options.timeoutMs;
+      const view = options.destination ?? healthyView(event.routingKey);
+      watch?.see(view);
+      const awayForMs = watch?.awayForMs(event.routingKey) ?? 0;
+      if (awayForMs > 0) throw new IntegrationError('DESTINATION.OPEN', { retryAfterMs: awayForMs });
       const destination = destinations.get(event.routingKey);
-      if (destination === undefined) throw new IntegrationError('DISPATCH.HANDLER_NOT_FOUND');
+      if (destination === undefined) {
+        const error = new IntegrationError('DISPATCH.HANDLER_NOT_FOUND');
+        watch?.note(view, endOf(error, 0));
+        throw error;
+      }
       const mapped = toIntegrationEvent(event);
       const release = await enter(destination, options);
       if (release === null) return 'busy';
+      const sentAt = performance.now();
+      const note = (error: IntegrationError | null) => {
+        watch?.note(view, endOf(error, performance.now() - sentAt));
+        destination.regular.wake(); // there may be more places now
+      };
       if (options.mode === 'regular') tellOfLessTime(destination, options.timeoutMs);
-      const deps = { http, log, handler: destination.handler, release, overrunMs };
+      const runDeps = { http, log, handler: destination.handler, release, overrunMs };
       const own = performance.now() + destination.handlerMs;
-      return run(deps, mapped, { signal: options.signal, endsAt: Math.min(endsAt, own) });
+      try {
+        const receipt = await run(runDeps, mapped, { signal: options.signal, endsAt: Math.min(endsAt, own) });
+        note(null);
+        return receipt;
+      } catch (error) {
+        // `run` throws nothing else.
+        note(error as IntegrationError);
+        throw error;
+      }
     },
   };
+}
+
+function endOf(error: IntegrationError | null, tookMs: number): CallEnd {
+  if (error === null) return { weight: 'success', reason: null, tookMs };
+  const { code, status } = error;
+  return { weight: weighOutcome(code, status), reason: { code, status }, tookMs };
 }
 
 interface Destination {

@@ -3,6 +3,7 @@
  * Every call has a deadline of its own; a store that does not answer throws an IntegrationError `STORE.UNAVAILABLE`.
  */
 import type { AttemptTotals } from '../../domain/delivery/attempt-totals.js';
+import type { DestinationView } from '../../domain/delivery/breaker.js';
 import type { PreviousAttempt, UnwrittenEnd } from '../../domain/delivery/carried-state.js';
 import type { ErrorCode } from '../../domain/delivery/error-catalog.js';
 import type { LastResponse } from '../../domain/delivery/integration-error.js';
@@ -83,6 +84,8 @@ export interface DispatchOptions {
   readonly mode: 'local' | 'regular';
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
+  /** How the destination stood when the event was loaded; left out: nothing is known of it. */
+  readonly destination?: DestinationView;
 }
 
 /** The single entrance to handlers. Throws an IntegrationError and nothing else. `busy`: no place free (R14). */
@@ -129,20 +132,24 @@ export interface AttemptFailure {
   readonly field: string | null;
 }
 
+interface Loaded {
+  readonly event: OutboxEvent;
+  readonly policy: RetryPolicy;
+  readonly destination: DestinationView;
+}
+
+/** Its destination is paused, or its breaker is not closed. */
+type BlockedEvent = Loaded & { readonly kind: 'blocked' };
+
 export type LoadedEvent =
-  | { readonly kind: 'found'; readonly event: OutboxEvent; readonly policy: RetryPolicy }
+  | (Loaded & { readonly kind: 'found' })
+  | BlockedEvent
   | { readonly kind: 'superseded' }
   | { readonly kind: 'delivered'; readonly receipt: Receipt }
   | { readonly kind: 'not-found' };
 
 export type BegunAttempt =
-  | {
-      readonly kind: 'begun';
-      readonly event: OutboxEvent;
-      readonly policy: RetryPolicy;
-      readonly n: number;
-      readonly totals: AttemptTotals;
-    }
+  | (Loaded & { readonly kind: 'begun'; readonly n: number; readonly totals: AttemptTotals })
   | Exclude<LoadedEvent, { kind: 'found' }>;
 
 export type SettleAnswer = 'settled' | 'already' | 'superseded';
@@ -153,7 +160,8 @@ export interface AttemptStore {
   /**
    * R11: as `loadEvent`, and in the same statement closes earlier unfinished rows (as `unwritten` says for the rows
    * it names, as ATTEMPT_LOST for any other), inserts `previous` and this one. Where it may not send it still closes
-   * those of its own run. `totals` count from the epoch on that the budget began in.
+   * those of its own run. `totals` count from the epoch on that the budget began in; `sinceFirstMs` without what was
+   * waited for the destination. `trial`: this attempt is the one that a destination takes whose breaker is half open.
    */
   beginAttempt(
     run: RunRef,
@@ -162,9 +170,12 @@ export interface AttemptStore {
       readonly unwritten: readonly UnwrittenEnd[];
       readonly runId: string;
       readonly worker: string;
+      readonly trial?: string | null;
     },
     timeoutMs: number,
   ): Promise<BegunAttempt>;
+  /** R12: the run waits for its destination: no row, nothing spent, no part of its deadline; due when it will look again. */
+  waitForDestination(run: RunRef, delayMs: number, timeoutMs: number): Promise<void>;
   /** Stores a failure on its row where it is unfinished (inserts it for a local attempt) and sets the row's due time. */
   failAttempt(
     run: RunRef,
@@ -275,6 +286,8 @@ export interface Claim {
 }
 
 export interface RelayStore {
+  /** R6: where a breaker may be tried, this relay is the one that claims for it, unless another is. */
+  holdProbes(holder: string, leaseMs: number): Promise<void>;
   claim(request: ClaimRequest): Promise<Claim>;
   /**
    * R7: PENDING and this token → STARTED, due in 30 s. `overtaken`: settled in this epoch already. `again`: within the

@@ -19,6 +19,7 @@ import { randomUUID } from 'node:crypto';
 import { checkStartFields } from './check-start-fields.js';
 import { type ClaimOutcome, DEFAULT_POLL, nextPoll, type PollOptions, startPolling } from './poll-schedule.js';
 import type { ClaimedEvent, DeadLetterStore, Logger, PolicyHashes, RelayStore, WorkflowStarter } from './ports.js';
+import { probeKeeper } from './probe-keeper.js';
 import type { RelayTime } from './relay-time.js';
 import { type StartedBatch, startBatch } from './start-batch.js';
 import { watchRoom } from './watch-room.js';
@@ -87,6 +88,7 @@ export function relayOutbox(deps: RelayDeps, options: RelayOptions): Relay {
   const probeHolder = randomUUID();
   const refusals = troubleLog(deps, 'relay.starts_refused', 'relay.starts_accepted');
   const outages = troubleLog(deps, 'relay.store_away', 'relay.store_back');
+  const holdProbes = probeKeeper({ store, time }, probeHolder);
   const lookAtRoom = watchRoom({ store, time, log }, settings.maxRuns);
   let poll = startPolling(settings.poll, time.now());
   let cursor: string | null = null;
@@ -133,6 +135,7 @@ export function relayOutbox(deps: RelayDeps, options: RelayOptions): Relay {
   }
 
   async function turn(): Promise<{ outcome: ClaimOutcome; pauseMs: number }> {
+    await holdProbes();
     const batch = inFlight < settings.inFlight ? inFlight : settings.batch;
     const leaseToken = randomUUID();
     const claimedAt = time.now();

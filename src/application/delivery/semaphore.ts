@@ -9,29 +9,38 @@ export interface Semaphore {
    * are waiting as may.
    */
   enter(waitMs: number, signal: AbortSignal): Promise<Release | null>;
+  /** Places in use. */
+  taken(): number;
+  /** There may be more places than before: lets in who waits. */
+  wake(): void;
 }
 
-export function createSemaphore(places: number, mayWait = Number.POSITIVE_INFINITY): Semaphore {
-  let free = places;
+/** `places` is asked each time: what it answers may change, and may be less than what is taken. */
+export function createSemaphore(places: () => number, mayWait = Number.POSITIVE_INFINITY): Semaphore {
+  let taken = 0;
   const waiting = new Set<(release: Release) => void>();
 
   const take = (): Release => {
     let held = true;
+    taken++;
     return () => {
       if (!held) return;
       held = false;
-      const [next] = waiting;
-      if (next === undefined) free++;
-      else next(take());
+      taken--;
+      wake();
     };
   };
-  const tryEnter = (): Release | null => {
-    if (free === 0) return null;
-    free--;
-    return take();
+  const wake = (): void => {
+    for (const next of waiting) {
+      if (taken >= places()) return;
+      next(take());
+    }
   };
+  const tryEnter = (): Release | null => (taken >= places() ? null : take());
   return {
     tryEnter,
+    taken: () => taken,
+    wake,
     enter: async (waitMs, signal) => {
       const place = tryEnter();
       if (place !== null || waitMs <= 0 || signal.aborted || waiting.size >= mayWait) return place;

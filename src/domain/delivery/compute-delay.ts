@@ -14,12 +14,14 @@ export interface DelayInput {
 
 /**
  * How long to wait before the next attempt: whole milliseconds, from 1 (Temporal reads 0 as "the maximum") to a day.
- * - A code with a wait of its own (`DESTINATION.BUSY`): its least wait plus a spread.
+ * - A code with a wait of its own (`DESTINATION.BUSY`): its least wait plus a spread; of `DESTINATION.OPEN` what the
+ *   destination's breaker or pause says.
  * - A code that honours Retry-After, where the destination asked: what it asked, clamped to [1 s, 1 h]; NaN asks for 1 s.
  * - Otherwise the backoff of the code, else the policy's.
  */
 export function computeDelay({ policy, code, attempt, retryAfterMs, random }: DelayInput): number {
   const rule = ruleFor(code, policy);
+  if (code === 'DESTINATION.OPEN' && retryAfterMs !== null) return clampMs(retryAfterMs, 1, LONGEST_DELAY_MS);
   if (rule.kind === 'wait') return clampMs(rule.minMs + random() * rule.spreadMs, 1, rule.minMs + rule.spreadMs);
   if (rule.kind === 'retry' && rule.honoursRetryAfter && retryAfterMs !== null) {
     return clampMs(retryAfterMs, RETRY_AFTER_BOUNDS.minMs, RETRY_AFTER_BOUNDS.maxMs);

@@ -196,6 +196,12 @@ export const SETTINGS = {
     fallback: '64',
     describe: 'Later attempts at once, for a destination and worker.',
   }),
+  breakerOpenMs: define({
+    schema: whole(100, 600_000),
+    fallback: '30000',
+    describe:
+      'How long a destination that failed ten times in a row is left alone before it is tried; twice as long after each try that fails, up to 5 minutes.',
+  }),
   testFailpoint: define({
     schema: z.string().min(1),
     describe: 'Tests: the process kills itself at this point.',

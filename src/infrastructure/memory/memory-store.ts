@@ -15,6 +15,7 @@ import type {
   RunRef,
 } from '../../application/delivery/ports.js';
 import { countAttempts } from '../../domain/delivery/attempt-totals.js';
+import { healthyView } from '../../domain/delivery/breaker.js';
 import { maxAttemptsFor } from '../../domain/delivery/decide-after-failure.js';
 import { catalogEntry, type ErrorCode } from '../../domain/delivery/error-catalog.js';
 import type { OutboxEvent } from '../../domain/delivery/outbox-event.js';
@@ -85,7 +86,8 @@ export function createMemoryStore({ now, policy }: { now: () => number; policy: 
     const row = rowOf(run);
     if (row?.status === 'DELIVERED' && row.receipt !== null) return { kind: 'delivered', receipt: row.receipt };
     if (row === undefined || !isOpen(row) || run.carrier !== null) return { kind: 'superseded' };
-    return { kind: 'found', event: structuredClone(row.event), policy };
+    const destination = healthyView(row.event.routingKey);
+    return { kind: 'found', event: structuredClone(row.event), policy, destination };
   };
   const insert = (
     row: MemoryDelivery,
@@ -144,6 +146,10 @@ export function createMemoryStore({ now, policy }: { now: () => number; policy: 
       close(attempt, failure.code, failure.status);
       attempt.delayMs = delayMs;
       attempt.failure = structuredClone(failure);
+    },
+
+    async waitForDestination(run, delayMs) {
+      moveDue(rowOf(run), delayMs);
     },
 
     async removeAttempt(run, own, delayMs) {

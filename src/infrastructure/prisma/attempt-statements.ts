@@ -1,8 +1,17 @@
 /** The SQL of the attempt store. Parameters are listed above each statement. */
 
-/** $1 event, $2 epoch. The payload is that of the latest revision not above the epoch, with its hash (R15). */
+/**
+ * $1 event, $2 epoch. The payload is that of the latest revision not above the epoch, with its hash (R15). With it how its
+ * destination stands: the breaker, and the pauses that hold this event.
+ */
 const EVENT = `
-  SELECT d.epoch AS delivery_epoch, d.budget_epoch, d.carrier, d.status, d.receipt, p.body AS policy,
+  SELECT d.epoch AS delivery_epoch, d.budget_epoch, d.carrier, d.status, d.receipt, d.waited_ms::float8 AS waited_ms,
+    p.body AS policy, d.destination, coalesce(t.breaker, 'closed') AS breaker, coalesce(t.generation, 0) AS generation,
+    coalesce(t.failures, 0) AS failures, t.open_ms, t.trial_token,
+    (extract(epoch FROM CASE t.breaker WHEN 'open' THEN t.open_until WHEN 'half_open' THEN t.trial_until END
+      - clock_timestamp()) * 1000)::float8 AS blocked_for_ms,
+    (extract(epoch FROM clock_timestamp() - t.closed_at) * 1000)::float8 AS closed_for_ms,
+    pause.held AS paused, (extract(epoch FROM pause.until - clock_timestamp()) * 1000)::float8 AS paused_for_ms,
     e.id, e.event_name, e.event_type, e.routing_key, e.source, e.aggregate_type, e.aggregate_id,
     e.aggregate_version::text AS aggregate_version, e.tenant_id,
     coalesce(r.payload, e.payload)::text AS payload, e.headers, coalesce(r.content_hash, e.content_hash) AS content_hash,
@@ -11,6 +20,13 @@ const EVENT = `
   FROM outbox.delivery d
   JOIN outbox.event e ON e.id = d.event_id
   LEFT JOIN outbox.policy p ON p.hash = d.policy_hash
+  LEFT JOIN outbox.destination t ON t.name = d.destination
+  CROSS JOIN LATERAL (
+    SELECT count(*) > 0 AS held, CASE WHEN bool_and(z.until IS NOT NULL) THEN max(z.until) END AS until
+    FROM outbox.pause z
+    WHERE coalesce(z.destination, d.destination) = d.destination AND coalesce(z.event_type, d.event_type) = d.event_type
+      AND coalesce(z.tenant, d.tenant) = d.tenant AND (z.until IS NULL OR z.until > clock_timestamp())
+  ) pause
   LEFT JOIN LATERAL (
     SELECT v.payload, v.content_hash FROM outbox.event_revision v
     WHERE v.event_id = d.event_id AND v.epoch <= $2::int ORDER BY v.epoch DESC LIMIT 1
@@ -21,9 +37,10 @@ export const LOAD_EVENT = EVENT;
 
 /**
  * R11. $3 carrier, $4 run id, $5 worker; $6 code, $7 status, $8 message of `previous`; $9 workers, $10 codes,
- * $11 statuses of unwritten ends; $12 the message for a lost attempt.
+ * $11 statuses of unwritten ends; $12 the message for a lost attempt; $13 the token of the trial that this attempt is.
  *
- * Begins nothing unless this run may send. Even then it closes what its own run left unfinished: nobody else will.
+ * Begins nothing unless this run may send: a paused destination takes nothing, one whose breaker is not closed only its
+ * trial. Even then it closes what its own run left unfinished: nobody else will.
  * `history` is what the attempts since the budget's epoch are after this statement; all its parts see the rows as they
  * were before it. Two at once: the primary key lets one through, the other is retried.
  */
@@ -32,6 +49,7 @@ WITH ev AS MATERIALIZED (${EVENT}
 ), live AS MATERIALIZED (
   SELECT budget_epoch FROM ev
   WHERE delivery_epoch = $2::int AND carrier IS NOT DISTINCT FROM $3::text AND status IN ('PENDING', 'STARTED')
+    AND NOT paused AND (breaker = 'closed' OR coalesce(trial_token = $13::uuid, false))
 ), unwritten AS MATERIALIZED (
   SELECT * FROM unnest($9::text[], $10::text[], $11::int[]) AS u(worker, code, status)
 ), earlier AS MATERIALIZED (
@@ -103,6 +121,18 @@ INSERT INTO outbox.delivery_attempt (event_id, epoch, n, local, finished_at, del
 VALUES ($1::uuid, $2::int, $3::int, true, clock_timestamp(), $4::bigint, $5::text, $6::int, $7::text, $8::text, $9::jsonb,
   $10::jsonb, $11::text, $12::text, $13::text)
 ON CONFLICT DO NOTHING`;
+
+/**
+ * $1 event, $2 epoch, $3 ms. An open run waits for its destination: that is not part of its deadline, which counts from its
+ * budget's first attempt on.
+ */
+export const WAIT = `
+UPDATE outbox.delivery d
+SET due_at = CASE WHEN d.status = 'STARTED' THEN clock_timestamp() + $3::bigint * interval '1 millisecond' ELSE d.due_at END,
+  waited_ms = d.waited_ms + CASE WHEN EXISTS (
+    SELECT FROM outbox.delivery_attempt a WHERE a.event_id = d.event_id AND a.epoch BETWEEN d.budget_epoch AND d.epoch
+  ) THEN $3::bigint ELSE 0 END
+WHERE d.event_id = $1::uuid AND d.epoch = $2::int AND d.status IN ('PENDING', 'STARTED')`;
 
 /** $1 event, $2 epoch, $3 n, $4 delay, $5 run id, $6 worker. */
 export const REMOVE_ATTEMPT = `

@@ -7,6 +7,7 @@ import type {
   SettleAnswer,
 } from '../../application/delivery/ports.js';
 import { countAttempts } from '../../domain/delivery/attempt-totals.js';
+import type { Breaker, DestinationView } from '../../domain/delivery/breaker.js';
 import { catalogEntry, isErrorCode } from '../../domain/delivery/error-catalog.js';
 import type { JsonObject } from '../../domain/delivery/json.js';
 import { parseLossless } from '../../domain/delivery/lossless-json.js';
@@ -21,6 +22,7 @@ import {
   REMOVE_ATTEMPT,
   SETTLE,
   SETTLE_DEAD,
+  WAIT,
 } from './attempt-statements.js';
 import { type PgPool, runStatement } from './pg-pool.js';
 import { toStorableJson, toStorableText } from './to-storable.js';
@@ -37,7 +39,7 @@ export function createAttemptStore(pool: PgPool): AttemptStore {
       return readLoaded(run, rows[0]);
     },
 
-    async beginAttempt(run, { previous, unwritten, runId, worker }, timeoutMs) {
+    async beginAttempt(run, { previous, unwritten, runId, worker, trial = null }, timeoutMs) {
       const [row] = await runStatement<BegunRow>(pool, {
         name: 'delivery_begin_attempt',
         text: BEGIN_ATTEMPT,
@@ -54,10 +56,11 @@ export function createAttemptStore(pool: PgPool): AttemptStore {
           unwritten.map((end) => end.code),
           unwritten.map((end) => end.status),
           catalogEntry('DELIVERY.ATTEMPT_LOST').message,
+          trial,
         ],
         timeoutMs,
       });
-      const loaded = readLoaded(run, row);
+      const loaded = readLoaded(run, row, trial);
       if (loaded.kind !== 'found') return loaded;
       // The statement began the attempt by the same conditions that `readLoaded` has just read.
       if (row === undefined || row.n === null) throw new TypeError('expected begin_attempt to begin what it found');
@@ -65,7 +68,7 @@ export function createAttemptStore(pool: PgPool): AttemptStore {
         ...loaded,
         kind: 'begun',
         n: row.n,
-        totals: countAttempts(row.earlier_codes.filter(isErrorCode), row.since_first_ms),
+        totals: countAttempts(row.earlier_codes.filter(isErrorCode), row.since_first_ms - row.waited_ms),
       };
       return begun;
     },
@@ -91,6 +94,11 @@ export function createAttemptStore(pool: PgPool): AttemptStore {
         ],
         timeoutMs,
       });
+    },
+
+    async waitForDestination(run, delayMs, timeoutMs) {
+      const values = [run.eventId, run.epoch, Math.round(delayMs)];
+      await runStatement(pool, { name: 'delivery_wait', text: WAIT, values, timeoutMs });
     },
 
     async removeAttempt(run, { n, runId, worker }, delayMs, timeoutMs) {
@@ -122,7 +130,18 @@ export interface EventRow {
   readonly carrier: string | null;
   readonly status: string;
   readonly receipt: Receipt | null;
+  readonly waited_ms: number;
   readonly policy: RetryPolicy | null;
+  readonly destination: string;
+  readonly breaker: Breaker;
+  readonly generation: number;
+  readonly failures: number;
+  readonly open_ms: number | null;
+  readonly trial_token: string | null;
+  readonly blocked_for_ms: number | null;
+  readonly closed_for_ms: number | null;
+  readonly paused: boolean;
+  readonly paused_for_ms: number | null;
   readonly id: string;
   readonly event_name: string;
   readonly event_type: string;
@@ -147,13 +166,30 @@ interface BegunRow extends EventRow {
 }
 
 /** R15: who may send, and who only learns how the event stands. The statements decide by the same conditions. */
-function readLoaded(run: RunRef, row: EventRow | undefined): LoadedEvent {
+function readLoaded(run: RunRef, row: EventRow | undefined, trial: string | null = null): LoadedEvent {
   if (row === undefined) return { kind: 'not-found' };
   if (row.delivery_epoch !== run.epoch) return { kind: 'superseded' };
   if (row.status === 'DELIVERED' && row.receipt !== null) return { kind: 'delivered', receipt: row.receipt };
   if (row.carrier !== run.carrier) return { kind: 'superseded' };
   if (row.status !== 'PENDING' && row.status !== 'STARTED') return { kind: 'superseded' };
-  return { kind: 'found', event: readEvent(row), policy: row.policy ?? DEFAULT_POLICY };
+  const destination = readDestination(row);
+  const open = row.breaker === 'closed' || (trial !== null && row.trial_token === trial);
+  const kind = open && !row.paused ? 'found' : 'blocked';
+  return { kind, event: readEvent(row), policy: row.policy ?? DEFAULT_POLICY, destination };
+}
+
+function readDestination(row: EventRow): DestinationView {
+  return {
+    name: row.destination,
+    breaker: row.breaker,
+    generation: row.generation,
+    failures: row.failures,
+    // A half-open one without a trial may be tried at once.
+    blockedForMs: row.breaker === 'half_open' && row.trial_token === null ? 0 : Math.max(0, row.blocked_for_ms ?? 0),
+    closedForMs: row.closed_for_ms,
+    openMs: row.open_ms,
+    ...(row.paused ? { pausedForMs: row.paused_for_ms } : {}),
+  };
 }
 
 export function readEvent(row: EventRow): OutboxEvent {

@@ -170,7 +170,7 @@ WITH open_letter AS MATERIALIZED (
 ), redriven AS (
   UPDATE outbox.delivery d
   SET status = 'PENDING', epoch = d.epoch + 1, budget_epoch = d.epoch + 1, lease_token = NULL, carrier = NULL,
-    due_at = clock_timestamp(), started_at = NULL, settled_at = NULL, start_tries = 0, redispatches = 0
+    due_at = clock_timestamp(), started_at = NULL, settled_at = NULL, start_tries = 0, redispatches = 0, waited_ms = 0
   FROM open_letter l
   WHERE d.event_id = $1::uuid AND d.status = 'DEAD' AND d.epoch = l.epoch
   RETURNING d.epoch

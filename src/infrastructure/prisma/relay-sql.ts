@@ -1,3 +1,5 @@
+import { RAMP } from '../../domain/delivery/breaker.js';
+
 /** Destinations with waiting rows, by a loose index scan: one index probe for each, whatever their backlog. */
 const WAITING = `waiting AS (
   (SELECT destination FROM outbox.delivery WHERE status = 'PENDING' ORDER BY destination LIMIT 1)
@@ -32,6 +34,28 @@ const runsDueBefore = (moment: string) => `(
     ) SELECT FROM batch WHERE due_at <= ${moment} LIMIT m.cap) batches)
 )`;
 
+/** Of a pause p. */
+const IN_FORCE = '(p.until IS NULL OR p.until > statement_timestamp())';
+
+/** Of a destination c whose breaker is not closed. */
+const MAY_BE_TRIED = "(c.breaker = 'half_open' OR c.open_until <= statement_timestamp())";
+
+/** Of a destination c: runs at once while it recovers, doubling until the cap is reached; NULL: no bound of its own. */
+const RAMP_CAP = `CASE WHEN c.closed_at > statement_timestamp() - ${RAMP.untilMs} * interval '1 millisecond' THEN
+    (${RAMP.first} * 2 ^ (greatest(0, extract(epoch FROM statement_timestamp() - c.closed_at)) * 1000 / ${RAMP.doublesMs}))::integer
+  END`;
+
+/**
+ * $1 holder, $2 lease, ms. R6: one relay claims for each destination that may be tried, so that a trial exists where no run
+ * waits for one. Written when it is taken, and again before it ends.
+ */
+export const HOLD_PROBES = `
+UPDATE outbox.destination c
+SET probe_holder = $1::uuid, probe_until = statement_timestamp() + $2::integer * interval '1 millisecond'
+WHERE c.breaker <> 'closed' AND ${MAY_BE_TRIED}
+  AND (c.probe_until IS NULL OR c.probe_until <= statement_timestamp() OR (c.probe_holder = $1::uuid
+    AND c.probe_until <= statement_timestamp() + $2::integer * interval '0.5 millisecond'))`;
+
 /**
  * The claim in one statement (R4-R6): every scan is by an index of open rows or a primary key, whatever the backlog.
  * One time for all of it, `statement_timestamp()`: stable, so that indexes can serve it.
@@ -42,18 +66,19 @@ const runsDueBefore = (moment: string) => `(
 export const CLAIM = `
 WITH RECURSIVE
 ${WAITING},
--- R6: their room. OFFSET 0 keeps the planner from computing it twice.
+-- R6: their room. Not paused and closed: the cap, which grows again after an outage. Else room for what may try whether it
+-- is well again, where no run is about to. OFFSET 0 keeps the planner from computing it twice.
 open AS MATERIALIZED (
   SELECT w.destination, r.room
   FROM (SELECT destination FROM waiting LIMIT ${MOST_DESTINATIONS}) w
   LEFT JOIN LATERAL (SELECT * FROM outbox.destination WHERE name = w.destination LIMIT 1) c ON true
-  CROSS JOIN LATERAL (SELECT coalesce(c.max_runs, $5::integer) AS cap) m
+  CROSS JOIN LATERAL (SELECT least(coalesce(c.max_runs, $5::integer), ${RAMP_CAP}) AS cap) m
   CROSS JOIN LATERAL (SELECT CASE
     WHEN EXISTS (SELECT FROM outbox.pause p WHERE coalesce(p.destination, w.destination) = w.destination
-      AND p.event_type IS NULL AND p.tenant IS NULL) THEN 0
-    WHEN c.breaker = 'open' THEN 0
-    WHEN c.breaker = 'half_open' THEN
-      CASE WHEN c.probe_holder = $7::uuid AND c.probe_until > statement_timestamp() THEN 1 ELSE 0 END
+      AND p.event_type IS NULL AND p.tenant IS NULL AND ${IN_FORCE}) THEN 0
+    WHEN c.breaker <> 'closed' THEN
+      CASE WHEN ${MAY_BE_TRIED} AND c.probe_holder = $7::uuid AND c.probe_until > statement_timestamp()
+        THEN greatest(0, 1 - ${runsDueBefore("statement_timestamp() + interval '1 minute'")}) ELSE 0 END
     ELSE m.cap - ${runsDueBefore("statement_timestamp() + interval '1 minute'")}
   END AS room OFFSET 0) r
   WHERE r.room > 0
@@ -90,7 +115,8 @@ walked AS MATERIALIZED (
     SELECT lane.n, lane.event_type, lane.tenant,
       NOT EXISTS (SELECT FROM outbox.pause p
         WHERE coalesce(p.destination, o.destination) = o.destination
-          AND coalesce(p.event_type, lane.event_type) = lane.event_type AND coalesce(p.tenant, lane.tenant) = lane.tenant)
+          AND coalesce(p.event_type, lane.event_type) = lane.event_type AND coalesce(p.tenant, lane.tenant) = lane.tenant
+          AND ${IN_FORCE})
       AND EXISTS (SELECT FROM outbox.delivery d
         WHERE d.status = 'PENDING' AND d.destination = o.destination AND d.event_type = lane.event_type
           AND d.tenant = lane.tenant AND d.due_at <= statement_timestamp()) AS due

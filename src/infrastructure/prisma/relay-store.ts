@@ -1,7 +1,7 @@
 import type { Claim, ClaimedEvent, ClaimRequest, RelayStore } from '../../application/delivery/ports.js';
 import { DEFAULT_POLICY, type RetryPolicy } from '../../domain/delivery/policy.js';
 import { type PgPool, runStatement } from './pg-pool.js';
-import { CLAIM, EXPLAIN_MISSED, FULL_DESTINATIONS, MARK_STARTED, RELEASE } from './relay-sql.js';
+import { CLAIM, EXPLAIN_MISSED, FULL_DESTINATIONS, HOLD_PROBES, MARK_STARTED, RELEASE } from './relay-sql.js';
 
 /** A claim comes back in a few milliseconds; a store that takes longer than this is as good as away. */
 const STATEMENT_TIMEOUT_MS = 5_000;
@@ -44,6 +44,16 @@ export function createRelayStore(pool: PgPool): RelayStore {
       // Released, it may be claimed and started by anybody since.
       const { before, ...missed } = await explainMissed(pool, rows, released, again ? ['PENDING', 'STARTED'] : []);
       return { released: released.length + before, ...missed };
+    },
+
+    async holdProbes(holder, leaseMs) {
+      const values = [holder, leaseMs];
+      await runStatement(pool, {
+        name: 'relay-hold-probes',
+        text: HOLD_PROBES,
+        values,
+        timeoutMs: STATEMENT_TIMEOUT_MS,
+      });
     },
 
     async findFull(defaultMaxRuns) {

@@ -42,6 +42,8 @@ CREATE TABLE outbox.delivery (
   receipt      jsonb,
   start_tries  integer     NOT NULL DEFAULT 0,
   redispatches integer     NOT NULL DEFAULT 0,
+  -- Of its budget: how long it waited for its destination. Not part of the deadline.
+  waited_ms    bigint      NOT NULL DEFAULT 0,
   policy_hash  text,
   order_key    text,
   order_no     bigint,
@@ -151,28 +153,63 @@ CREATE TABLE outbox.event_revision (
   CONSTRAINT event_revision_pkey PRIMARY KEY (event_id, epoch)
 );
 
--- A destination without a row has the defaults. The claim reads max_runs, breaker, probe_*; the start reads health.
+-- A destination without a row has the defaults. The claim reads max_runs, breaker, open_until, closed_at, probe_*; the start
+-- reads health. The breaker's own columns (R6, R19) are written by statements that name the revision they have read.
 CREATE TABLE outbox.destination (
-  name           text        NOT NULL,
-  max_runs       integer,
-  breaker        text        NOT NULL DEFAULT 'closed',
-  breaker_reason text,
-  probe_holder   uuid,
-  probe_until    timestamptz,
-  health         text        NOT NULL DEFAULT 'ok',
-  updated_at     timestamptz NOT NULL DEFAULT clock_timestamp(),
+  name             text        NOT NULL,
+  max_runs         integer,
+  revision         bigint      NOT NULL DEFAULT 0,
+  breaker          text        NOT NULL DEFAULT 'closed',
+  -- +1 with every change of breaker: what was sent in one generation says nothing in another.
+  generation       integer     NOT NULL DEFAULT 0,
+  -- In a row, over all workers; of the last one the code and the status.
+  failures         integer     NOT NULL DEFAULT 0,
+  first_failure_at timestamptz,
+  last_success_at  timestamptz,
+  reason_code      text,
+  reason_status    integer,
+  opened_at        timestamptz,
+  open_until       timestamptz,
+  -- How long it stays open the next time; NULL: as configured.
+  open_ms          integer,
+  closed_at        timestamptz,
+  trial_token      uuid,
+  trial_until      timestamptz,
+  probe_holder     uuid,
+  probe_until      timestamptz,
+  p95_ms           integer,
+  health           text        NOT NULL DEFAULT 'ok',
+  updated_at       timestamptz NOT NULL DEFAULT clock_timestamp(),
   CONSTRAINT destination_pkey PRIMARY KEY (name),
   CONSTRAINT destination_breaker CHECK (breaker IN ('closed', 'open', 'half_open')),
   CONSTRAINT destination_health CHECK (health IN ('ok', 'slow', 'degraded')),
   CONSTRAINT destination_max_runs CHECK (max_runs IS NULL OR max_runs >= 0)
 );
 
--- What a person has paused. NULL in a column means "any".
+-- From the first failure in a row to the trial that closed the breaker again: which letters an outage made, and what a
+-- person was told of it.
+CREATE TABLE outbox.outage (
+  id               uuid        NOT NULL,
+  destination      text        NOT NULL,
+  first_failure_at timestamptz NOT NULL,
+  opened_at        timestamptz NOT NULL,
+  closed_at        timestamptz,
+  code             text        NOT NULL,
+  status           integer,
+  told_open_at     timestamptz,
+  told_closed_at   timestamptz,
+  CONSTRAINT outage_pkey PRIMARY KEY (id)
+);
+CREATE UNIQUE INDEX outage_open ON outbox.outage (destination) WHERE closed_at IS NULL;
+CREATE INDEX outage_last ON outbox.outage (destination, opened_at);
+
+-- What a person has paused. NULL in a column means "any"; without `until` it lasts until it is resumed.
 CREATE TABLE outbox.pause (
   id          uuid        NOT NULL,
   destination text,
   event_type  text,
   tenant      text,
+  until       timestamptz,
   reason      text        NOT NULL,
   actor       text        NOT NULL,
   created_at  timestamptz NOT NULL DEFAULT clock_timestamp(),

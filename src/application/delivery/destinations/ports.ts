@@ -1,0 +1,87 @@
+/** Destinations as the delivery's store keeps them: their shared breaker (R6, R19), pauses, outages. */
+import type { Breaker, BreakerState, DestinationReport, Health, TrialEnd } from '../../../domain/delivery/breaker.js';
+import type { ErrorCode } from '../../../domain/delivery/error-catalog.js';
+
+/** What a write changed: the breaker before and after it. */
+export interface BreakerChange {
+  readonly before: BreakerState;
+  readonly after: BreakerState;
+}
+
+/** Writes of the breaker, each from the state that stands at that moment, whoever else writes. */
+export interface BreakerStore {
+  report(destination: string, report: DestinationReport, timeoutMs: number): Promise<BreakerChange>;
+  /** True: the one trial at a time is this token's, for so long. */
+  takeTrial(destination: string, token: string, trialMs: number, timeoutMs: number): Promise<boolean>;
+  /** null: the token has no trial any more. */
+  endTrial(destination: string, token: string, end: TrialEnd, timeoutMs: number): Promise<BreakerChange | null>;
+}
+
+/** What a person paused; null: any. */
+export interface PauseScope {
+  readonly destination: string | null;
+  readonly eventType: string | null;
+  /** The empty string: events without a tenant. */
+  readonly tenantId: string | null;
+}
+
+export interface Pause extends PauseScope {
+  readonly id: string;
+  /** null: until it is resumed. */
+  readonly until: string | null;
+  readonly reason: string;
+  readonly actor: string;
+  readonly createdAt: string;
+}
+
+/** How a destination stands. Times are RFC 3339, UTC. */
+export interface DestinationStatus {
+  readonly name: string;
+  readonly breaker: Breaker;
+  readonly health: Health;
+  readonly p95Ms: number | null;
+  /** In a row, over all workers. */
+  readonly failures: number;
+  readonly lastSuccessAt: string | null;
+  /** Why it is open; of a closed one the last failure in the row. */
+  readonly reason: { readonly code: ErrorCode; readonly status: number | null } | null;
+  readonly openedAt: string | null;
+  readonly openUntil: string | null;
+  readonly closedAt: string | null;
+  readonly maxRuns: number | null;
+  /** Events that wait for the relay, and runs started; both counted up to `COUNTED_UP_TO`. */
+  readonly waiting: number;
+  readonly running: number;
+  /** The latest; null where there never was one. */
+  readonly outage: {
+    readonly id: string;
+    readonly firstFailureAt: string;
+    readonly openedAt: string;
+    readonly closedAt: string | null;
+    readonly code: ErrorCode;
+    readonly status: number | null;
+    /** Open dead letters that this outage made. */
+    readonly letters: number;
+  } | null;
+}
+
+export const COUNTED_UP_TO = 10_000;
+
+export interface DestinationList {
+  readonly destinations: readonly DestinationStatus[];
+  /** In force, those of single destinations and those of all. */
+  readonly pauses: readonly Pause[];
+}
+
+export interface PersonsWord {
+  readonly actor: string;
+  readonly reason: string;
+}
+
+export interface DestinationStore {
+  list(): Promise<DestinationList>;
+  /** One for each scope: another takes its place. Recorded for the audit log in the same transaction. */
+  pause(scope: PauseScope, until: string | null, word: PersonsWord): Promise<Pause>;
+  /** The pause of exactly this scope that was in force; null where there was none. Recorded as above. */
+  resume(scope: PauseScope, word: PersonsWord): Promise<Pause | null>;
+}
