@@ -53,11 +53,11 @@ export function createAlertStore(pool: PgPool): AlertStore {
 }
 
 /**
- * $1 kind, $2 subject, $3 fields. What is over but was told to nobody yet goes on as if it had not been over; else it is a
+ * From rows of kind, subject and fields, one for each kind and subject. What is over but was told to nobody yet goes on as if it had not been over; else it is a
  * new occurrence. `told_at` stays, so that one that comes and goes is told no more often than the quiet time allows.
  */
-const RAISE = `
-INSERT INTO outbox.alert AS a (kind, subject, fields) VALUES ($1, $2, $3::jsonb)
+export const raiseFrom = (rows: string) => `
+INSERT INTO outbox.alert AS a (kind, subject, fields) ${rows}
 ON CONFLICT (kind, subject) DO UPDATE SET
   (since, times, tellings, tell_from) = (SELECT
     CASE WHEN same THEN a.since ELSE excluded.since END,
@@ -68,10 +68,15 @@ ON CONFLICT (kind, subject) DO UPDATE SET
       (a.told_over_at IS NULL OR a.told_over_at < a.over_at) AND NOT jsonb_path_exists(a.tellings, '$.*.over')) AS same) s),
   fields = excluded.fields, last_at = excluded.last_at, over_at = NULL`;
 
-/** $1 kind, $2 subject. */
-const END = `
+/** $1 kind, $2 subject, $3 fields. */
+const RAISE = raiseFrom('VALUES ($1, $2, $3::jsonb)');
+
+export const endAlertOf = (kind: string, subject: string) => `
 UPDATE outbox.alert SET over_at = clock_timestamp(), tell_from = clock_timestamp()
-WHERE kind = $1 AND subject = $2 AND over_at IS NULL`;
+WHERE kind = ${kind} AND subject = ${subject} AND over_at IS NULL`;
+
+/** $1 kind, $2 subject. */
+const END = endAlertOf('$1', '$2');
 
 /** Microseconds and all: it is compared when progress is noted. */
 const rfc3339 = (column: string) => `to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;

@@ -14,6 +14,7 @@ import {
   takeTrial,
 } from '../../domain/delivery/breaker.js';
 import { IntegrationError } from '../../domain/delivery/integration-error.js';
+import { endAlertOf, raiseFrom } from './alert-store.js';
 import { type PgPool, runStatement } from './pg-pool.js';
 
 /** How often a write is made anew that came second. Writers come about once a second each. */
@@ -156,7 +157,8 @@ FROM (SELECT) one LEFT JOIN outbox.destination d ON d.name = $1::text`;
 /**
  * $1 name, $2 revision read; $3 breaker, $4 generation, $5 failures, $6 first failure, $7 last success, $8 code, $9 status,
  * $10 opened, $11 open until, $12 open ms, $13 closed, $14 token, $15 until of the trial, $16 p95, $17 health; $18 it opens,
- * $19 it closes. A row when it was written. The outage begins and ends in the same statement.
+ * $19 it closes. A row when it was written. The outage and the alert that tells of it begin and end in the same statement, so
+ * that no worker's death keeps either of them back.
  */
 const WRITE = `
 WITH written AS (
@@ -180,5 +182,9 @@ WITH written AS (
 ), ended AS (
   UPDATE outbox.outage SET closed_at = ${at('$13')}
   WHERE destination = $1::text AND closed_at IS NULL AND $19::boolean AND EXISTS (SELECT FROM written)
+), alerted AS (${raiseFrom(`
+  SELECT 'breaker_opened', name, jsonb_build_object('destination', name, 'code', $8::text, 'failures', $5::int)
+  FROM written WHERE $18::boolean`)}
+), over AS (${endAlertOf("'breaker_opened'", '$1::text')} AND $19::boolean AND EXISTS (SELECT FROM written)
 )
 SELECT name FROM written`;

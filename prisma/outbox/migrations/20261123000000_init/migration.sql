@@ -186,8 +186,7 @@ CREATE TABLE outbox.destination (
   CONSTRAINT destination_max_runs CHECK (max_runs IS NULL OR max_runs >= 0)
 );
 
--- From the first failure in a row to the trial that closed the breaker again: which letters an outage made, and what a
--- person was told of it.
+-- From the first failure in a row to the trial that closed the breaker again: which letters an outage made.
 CREATE TABLE outbox.outage (
   id               uuid        NOT NULL,
   destination      text        NOT NULL,
@@ -196,8 +195,6 @@ CREATE TABLE outbox.outage (
   closed_at        timestamptz,
   code             text        NOT NULL,
   status           integer,
-  told_open_at     timestamptz,
-  told_closed_at   timestamptz,
   CONSTRAINT outage_pkey PRIMARY KEY (id)
 );
 CREATE UNIQUE INDEX outage_open ON outbox.outage (destination) WHERE closed_at IS NULL;
