@@ -18,7 +18,7 @@ export function createEffectFinder(deps: {
   readonly log: Logger;
 }): EffectFinder {
   const destinations = new Map(
-    deps.handlers.map((handler) => [handler.routingKey, { handler, places: createSemaphore(PLACES) }]),
+    deps.handlers.map((handler) => [handler.routingKey, { handler, places: createSemaphore(() => PLACES) }]),
   );
   return {
     async find(event, { timeoutMs, signal }): Promise<FoundEffect> {
