@@ -1,8 +1,6 @@
-/** Dead letters (R17) and redrive (R2) on a real PostgreSQL. Nothing is fake. */
-import { randomUUID } from 'node:crypto';
+/** Dead letters as they are written (R17) on a real PostgreSQL. Nothing is fake. */
 import type { DeadLetterInput } from '../../src/application/delivery/ports.js';
-import { redriveEvent } from '../../src/application/delivery/redrive-event.js';
-import { createDeliveryStore, type DeliveryStore, FAST_POLICY, silentLog } from '../support/delivery-line.js';
+import { createDeliveryStore, type DeliveryStore, FAST_POLICY } from '../support/delivery-line.js';
 
 const T = 5_000;
 
@@ -22,7 +20,6 @@ const inputOf = (eventId: string, more: Partial<DeadLetterInput> = {}): DeadLett
   ...more,
 });
 const record = (input: DeadLetterInput) => store.deadLetters.recordDeadLetter(input, T);
-const deps = () => ({ deadLetters: store.deadLetters, log: silentLog });
 
 async function attempt(id: string, code: 'HTTP.SERVER_ERROR' | 'HTTP.CLIENT_ERROR' | null, worker: string) {
   const run = { eventId: id, epoch: 0, carrier: null };
@@ -125,7 +122,7 @@ describe('R17: the dead letter', () => {
     await attempt(earlier, 'HTTP.CLIENT_ERROR', 'w#2');
     await record(inputOf(earlier, { attempt: { n: 2, local: false, status: 422 } }));
     expect(await effectOf(earlier)).toBe('unknown');
-    await redriveEvent(deps(), { eventId: earlier, actor: 'ada', reason: 'r' });
+    await store.redrive(earlier);
     await record(inputOf(earlier, { run: { eventId: earlier, epoch: 1, carrier: null } }));
     expect(await effectOf(earlier)).toBe('unknown');
     const lost = await store.append();
@@ -166,7 +163,7 @@ describe('R17: the dead letter', () => {
     const id = await store.append();
     await attempt(id, 'HTTP.SERVER_ERROR', 'w#1');
     await record(inputOf(id));
-    await redriveEvent(deps(), { eventId: id, actor: 'ada', reason: 'r' });
+    await store.redrive(id);
     const at = (epoch: number) => ({ eventId: id, epoch, carrier: null });
     const begun = {
       previous: { n: 1, code: 'HTTP.TIMEOUT', status: null },
@@ -234,82 +231,5 @@ describe('R17: the dead letter', () => {
     expect(answers.map((a) => a.kind).sort()).toEqual(['already', 'already', 'already', 'recorded']);
     expect(new Set(answers.map((a) => ('id' in a ? a.id : null))).size).toBe(1);
     expect(await store.letters(id)).toHaveLength(1);
-  });
-});
-
-describe('R2: redrive', () => {
-  it('R2: a dead event becomes PENDING and due at epoch + 1, without token or carrier; its letter is redriven', async () => {
-    const id = await store.append();
-    await store.pool.query(
-      "UPDATE outbox.delivery SET carrier = 'b', start_tries = 3, redispatches = 2 WHERE event_id = $1",
-      [id],
-    );
-    await record(inputOf(id, { run: { eventId: id, epoch: 0, carrier: 'b' } }));
-    const input = { eventId: id, actor: 'ada', reason: 'fixed the receiver' };
-    expect(await redriveEvent(deps(), input)).toEqual({ kind: 'redriven', epoch: 1 });
-    const columns =
-      'status, epoch, carrier, lease_token, start_tries, redispatches, due_at <= clock_timestamp() AS due';
-    expect(await store.one(`SELECT ${columns} FROM outbox.delivery WHERE event_id = $1`, id)).toEqual({
-      status: 'PENDING',
-      epoch: 1,
-      carrier: null,
-      lease_token: null,
-      start_tries: 0,
-      redispatches: 0,
-      due: true,
-    });
-    expect(await store.letters(id)).toMatchObject([
-      { state: 'redriven', state_actor: 'ada', state_reason: 'fixed the receiver' },
-    ]);
-    expect(await store.one('SELECT budget_epoch FROM outbox.delivery WHERE event_id = $1', id)).toEqual({
-      budget_epoch: 1,
-    });
-  });
-
-  it('R2: of two people at once one redrives, and the other is told who did', async () => {
-    const id = await store.append();
-    await record(inputOf(id));
-    const ask = (actor: string) => redriveEvent(deps(), { eventId: id, epoch: 0, actor, reason: 'r' });
-    const [ada, bob] = await Promise.all([ask('ada'), ask('bob')]);
-    const [winner, told] = ada.kind === 'redriven' ? ['ada', bob] : ['bob', ada];
-    expect([ada.kind, bob.kind].sort()).toEqual(['already', 'redriven']);
-    const { rows } = await store.pool.query('SELECT state_at FROM outbox.dead_letter WHERE event_id = $1', [id]);
-    const at = rows[0].state_at.toISOString();
-    expect(told).toEqual({ kind: 'already', letter: { epoch: 0, state: 'redriven', actor: winner, at } });
-    expect(await store.delivery(id)).toMatchObject({ epoch: 1 });
-  });
-
-  it('R2: what was said of one letter does not redrive the next one', async () => {
-    const id = await store.append();
-    await record(inputOf(id));
-    const input = { eventId: id, actor: 'ada', reason: 'r' };
-    expect(await redriveEvent(deps(), { ...input, epoch: 1 })).toEqual({ kind: 'not-dead' });
-    await redriveEvent(deps(), { ...input, epoch: 0 });
-    await record(inputOf(id, { run: { eventId: id, epoch: 1, carrier: null } }));
-    expect(await redriveEvent(deps(), { ...input, actor: 'bob', epoch: 0 })).toMatchObject({
-      kind: 'already',
-      letter: { epoch: 0, actor: 'ada' },
-    });
-    expect(await store.delivery(id)).toMatchObject({ status: 'DEAD', epoch: 1 });
-    expect(await redriveEvent(deps(), { ...input, actor: 'bob', epoch: 1 })).toEqual({ kind: 'redriven', epoch: 2 });
-    expect((await store.letters(id)).map((letter) => letter['state_actor'])).toEqual(['ada', 'bob']);
-  });
-
-  it('the letter of the next epoch names the one before it', async () => {
-    const id = await store.append();
-    const first = await record(inputOf(id));
-    await redriveEvent(deps(), { eventId: id, actor: 'ada', reason: 'r' });
-    await record(inputOf(id, { run: { eventId: id, epoch: 1, carrier: null } }));
-    const [, second] = await store.letters(id);
-    expect(second).toMatchObject({ epoch: 1, state: 'open', previous_id: 'id' in first ? first.id : '' });
-  });
-
-  it('an unknown event and an event that lives are told apart; actor and reason are asked for', async () => {
-    const input = { eventId: randomUUID(), actor: 'ada', reason: 'r' };
-    expect(await redriveEvent(deps(), input)).toEqual({ kind: 'not-found' });
-    expect(await redriveEvent(deps(), { ...input, eventId: await store.append() })).toEqual({ kind: 'not-dead' });
-    await expect(redriveEvent(deps(), { ...input, epoch: 0.5 })).rejects.toThrow('epoch');
-    await expect(redriveEvent(deps(), { ...input, actor: '' })).rejects.toThrow('actor');
-    await expect(redriveEvent(deps(), { ...input, reason: '' })).rejects.toThrow('reason');
   });
 });

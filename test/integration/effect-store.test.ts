@@ -3,7 +3,6 @@ import { randomUUID } from 'node:crypto';
 import { askEffect } from '../../src/application/delivery/ask-effect.js';
 import { askEffectsAgain } from '../../src/application/delivery/ask-effects-again.js';
 import type { EffectFinder, FoundEffect, LeaseHold } from '../../src/application/delivery/ports.js';
-import { redriveEvent } from '../../src/application/delivery/redrive-event.js';
 import type { ErrorCode } from '../../src/domain/delivery/error-catalog.js';
 import { IntegrationError } from '../../src/domain/delivery/integration-error.js';
 import { createLeaseStore } from '../../src/infrastructure/prisma/lease-store.js';
@@ -128,7 +127,7 @@ it('R18: a sick destination is not asked, and that is not counted', async () => 
 it('R18: redriven while its destination was asked: the answer about the earlier epoch changes nothing', async () => {
   const id = await dead();
   answers.set(id, async () => {
-    await redriveEvent({ deadLetters: store.deadLetters, log: silentLog }, { eventId: id, actor: 'ada', reason: 'r' });
+    await store.redrive(id);
     return stands;
   });
   await makeDue(id);

@@ -14,6 +14,7 @@ import {
 } from '@temporalio/worker';
 import type pg from 'pg';
 import { createActivities } from '../../activities/create-activities.js';
+import { type RedriveOutcome, redriveLetters } from '../../src/application/delivery/dead-letters/redrive-letters.js';
 import { dispatchEvent } from '../../src/application/delivery/dispatch-event.js';
 import type {
   AttemptStore,
@@ -31,6 +32,7 @@ import type { Receipt } from '../../src/domain/delivery/receipt.js';
 import { createRedactor } from '../../src/domain/delivery/redaction/redactor.js';
 import { eventRunId } from '../../src/domain/delivery/workflow-ids.js';
 import { createAttemptStore } from '../../src/infrastructure/prisma/attempt-store.js';
+import { createDeadLetterActions } from '../../src/infrastructure/prisma/dead-letter-actions.js';
 import { createDeadLetterStore } from '../../src/infrastructure/prisma/dead-letter-store.js';
 import { createEffectStore } from '../../src/infrastructure/prisma/effect-store.js';
 import { createPool } from '../../src/infrastructure/prisma/pg-pool.js';
@@ -74,6 +76,7 @@ export async function createDeliveryStore() {
   const pool = createPool(databases.outboxUrl);
   await pool.query('INSERT INTO outbox.policy (hash, body) VALUES ($1, $2)', [FAST_POLICY_HASH, FAST_POLICY]);
   const one = async <T>(text: string, ...values: unknown[]) => (await pool.query(text, values)).rows[0] as T;
+  const actions = createDeadLetterActions(pool);
   return {
     pool,
     url: databases.outboxUrl,
@@ -111,6 +114,14 @@ export async function createDeliveryStore() {
       );
       return id;
     },
+
+    /** R2: the event's latest letter. */
+    async redrive(eventId: string, actor = 'ada') {
+      const which = { ids: [eventId], tenantId: null };
+      const [outcome] = await redriveLetters({ actions, log: silentLog }, which, { actor, reason: 'mended' });
+      return outcome as RedriveOutcome;
+    },
+    actions,
 
     delivery: (id: string) =>
       one<DeliveryRow>('SELECT status, epoch, receipt FROM outbox.delivery WHERE event_id = $1', id),

@@ -5,7 +5,6 @@
 import { activityInfo } from '@temporalio/activity';
 import { WorkflowFailedError } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
-import { redriveEvent } from '../../src/application/delivery/redrive-event.js';
 import { DEFAULT_TIMEOUTS, deliveryTimeouts } from '../../src/domain/delivery/delivery-timeouts.js';
 import { IntegrationError } from '../../src/domain/delivery/integration-error.js';
 import { asAdmin } from '../support/databases.js';
@@ -17,7 +16,6 @@ import {
   type DeliveryStore,
   RECEIPT,
   readHistory,
-  silentLog,
 } from '../support/delivery-line.js';
 import { eventually } from '../support/eventually.js';
 
@@ -571,8 +569,7 @@ describe('R2: one run for an id', () => {
     script(id, refused(), broken(), RECEIPT);
     await line.start(id);
     await failureOf(run);
-    const input = { eventId: id, actor: 'ada', reason: 'mended' };
-    expect(await redriveEvent({ deadLetters: store.deadLetters, log: silentLog }, input)).toMatchObject({ epoch: 1 });
+    expect(await store.redrive(id)).toMatchObject({ kind: 'redriven', epoch: 1 });
     expect(await line.start(id, { epoch: 1 })).toMatchObject({ kind: 'started' });
     expect(await line.run(id, 1).result()).toMatchObject({ kind: 'delivered' });
     expect(await store.delivery(id)).toMatchObject({ status: 'DELIVERED', epoch: 1 });

@@ -3,7 +3,6 @@
  * stand for the destination.
  */
 import type { EffectFinder, FoundEffect } from '../../src/application/delivery/ports.js';
-import { redriveEvent } from '../../src/application/delivery/redrive-event.js';
 import { IntegrationError } from '../../src/domain/delivery/integration-error.js';
 import {
   createDeliveryLine,
@@ -85,7 +84,7 @@ it('R18: an attempt before the last one, of an epoch before too, leaves the effe
   script(id, timeout, refused);
   await line.start(id);
   await ended(id);
-  await redriveEvent({ deadLetters: store.deadLetters, log: silentLog }, { eventId: id, actor: 'ada', reason: 'r' });
+  await store.redrive(id);
   await store.pool.query(`UPDATE outbox.delivery SET status = 'STARTED' WHERE event_id = $1`, [id]);
   answers.set(id, stands);
   await line.start(id, { epoch: 1 });
@@ -99,7 +98,7 @@ it('R18: redriven while the destination is asked: the epoch before settles nothi
   answers.set(id, async () => {
     const input = { run: { eventId: id, epoch: 0, carrier: null }, code: 'WORKFLOW.TERMINATED' as const, message: 'm' };
     await store.deadLetters.recordDeadLetter({ ...input, attempt: null, workflowId: null, runId: null }, 5_000);
-    await redriveEvent({ deadLetters: store.deadLetters, log: silentLog }, { eventId: id, actor: 'ada', reason: 'r' });
+    await store.redrive(id);
     return stands();
   });
   await line.start(id);

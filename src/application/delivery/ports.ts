@@ -211,32 +211,7 @@ export interface DeadLetterStore {
     input: DeadLetterInput,
     timeoutMs: number,
   ): Promise<{ readonly kind: 'recorded' | 'already'; readonly id: string } | { readonly kind: 'superseded' }>;
-  /** R2: PENDING at epoch + 1 with a budget of its own; the letter is redriven. Fenced by that letter. */
-  redriveEvent(input: {
-    readonly eventId: string;
-    /** Of the letter that is meant; left out: of the one that is open. */
-    readonly epoch?: number | undefined;
-    readonly actor: string;
-    readonly reason: string;
-  }): Promise<RedriveAnswer>;
 }
-
-export type RedriveAnswer =
-  | { readonly kind: 'redriven'; readonly epoch: number }
-  /** The letter meant (the latest where none was named) is open no more: who did what with it, and when. */
-  | {
-      readonly kind: 'already';
-      readonly letter: {
-        readonly epoch: number;
-        readonly state: 'redriven' | 'resolved' | 'discarded';
-        readonly actor: string | null;
-        /** RFC 3339, UTC. */
-        readonly at: string | null;
-      };
-    }
-  /** No such letter. */
-  | { readonly kind: 'not-dead' }
-  | { readonly kind: 'not-found' };
 
 // ---- Store: the relay (R4-R8) --------------------------------------------------------------------------------------
 

@@ -88,7 +88,7 @@ export function createMemoryOutbox({
       return deliveries();
     },
     async redrive(eventId) {
-      const { kind } = await store.redriveEvent({ eventId, actor: 'test', reason: 'test' });
+      const { kind } = store.redrive(eventId);
       if (kind !== 'redriven') throw new Error(`Expected a dead event to redrive, got ${eventId}: ${kind}`);
     },
   };

@@ -65,6 +65,12 @@ export interface MemoryDelivery {
 export interface MemoryStore extends AttemptStore, DeadLetterStore, Pick<EffectStore, 'loadDoubtful'> {
   /** By event id, in the order of their commits. */
   readonly rows: Map<string, MemoryDelivery>;
+  /** R2: the event's latest letter, where it is open. */
+  redrive(
+    eventId: string,
+  ):
+    | { readonly kind: 'redriven'; readonly epoch: number }
+    | { readonly kind: 'not-found' | 'no-letter' | 'redriven already' | 'resolved already' };
 }
 
 export function createMemoryStore({ now, policy }: { now: () => number; policy: RetryPolicy }): MemoryStore {
@@ -214,13 +220,12 @@ export function createMemoryStore({ now, policy }: { now: () => number; policy: 
       return { event: structuredClone(row.event), doubtful, mayAsk: true };
     },
 
-    async redriveEvent({ eventId, epoch: meant }) {
+    redrive(eventId) {
       const row = rows.get(eventId);
       if (row === undefined) return { kind: 'not-found' };
-      const letter = row.deadLetters.findLast(({ epoch }) => epoch === (meant ?? epoch));
-      if (letter === undefined) return { kind: 'not-dead' };
-      const { epoch, state } = letter;
-      if (state !== 'open') return { kind: 'already', letter: { epoch, state, actor: null, at: null } };
+      const letter = row.deadLetters.at(-1);
+      if (letter === undefined) return { kind: 'no-letter' };
+      if (letter.state !== 'open') return { kind: `${letter.state} already` };
       letter.state = 'redriven';
       Object.assign(row, { status: 'PENDING', epoch: row.epoch + 1, dueAt: now() });
       return { kind: 'redriven', epoch: row.epoch };

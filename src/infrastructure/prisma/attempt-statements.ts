@@ -29,7 +29,7 @@ const EVENT = `
   ) pause
   LEFT JOIN LATERAL (
     SELECT v.payload, v.content_hash FROM outbox.event_revision v
-    WHERE v.event_id = d.event_id AND v.epoch <= $2::int ORDER BY v.epoch DESC LIMIT 1
+    WHERE v.event_id = d.event_id AND v.epoch <= $2::int ORDER BY v.epoch DESC, v.seq DESC LIMIT 1
   ) r ON true
   WHERE d.event_id = $1::uuid`;
 

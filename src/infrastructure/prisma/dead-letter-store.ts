@@ -1,13 +1,11 @@
-/** Dead letters (R17) and their redrive (R2): one statement each, fenced by the row that it changes. */
+/** Dead letters as they are written (R17): one statement, fenced by the row that it changes. */
 import { v7 as uuidV7 } from 'uuid';
-import type { DeadLetterStore, RedriveAnswer } from '../../application/delivery/ports.js';
+import type { DeadLetterStore } from '../../application/delivery/ports.js';
 import { maxAttemptsFor } from '../../domain/delivery/decide-after-failure.js';
 import { catalogEntry, ERROR_CODES } from '../../domain/delivery/error-catalog.js';
 import { DEFAULT_POLICY, type RetryPolicy } from '../../domain/delivery/policy.js';
 import { type PgPool, runStatement } from './pg-pool.js';
-import { toStorableText } from './to-storable.js';
 
-const REDRIVE_TIMEOUT_MS = 5_000;
 const SPENDING_CODES = ERROR_CODES.filter((code) => catalogEntry(code).spends);
 const UNKNOWN_EFFECT_CODES = ERROR_CODES.filter((code) => catalogEntry(code).effect === 'unknown');
 
@@ -50,24 +48,6 @@ export function createDeadLetterStore(pool: PgPool): DeadLetterStore {
         timeoutMs,
       });
       return standing === undefined ? { kind: 'superseded' } : { kind: 'already', id: standing.id };
-    },
-
-    async redriveEvent({ eventId, epoch = null, actor, reason }) {
-      const [redriven] = await runStatement<{ epoch: number }>(pool, {
-        name: 'delivery_redrive',
-        text: REDRIVE,
-        values: [eventId, epoch, toStorableText(actor), toStorableText(reason)],
-        timeoutMs: REDRIVE_TIMEOUT_MS,
-      });
-      if (redriven !== undefined) return { kind: 'redriven', epoch: redriven.epoch };
-      // A statement of its own: the first one may have waited for somebody who was quicker.
-      const [row] = await runStatement<LetterRow>(pool, {
-        name: 'delivery_why_not_redriven',
-        text: WHY_NOT_REDRIVEN,
-        values: [eventId, epoch],
-        timeoutMs: REDRIVE_TIMEOUT_MS,
-      });
-      return whyNot(row);
     },
   };
 }
@@ -158,50 +138,3 @@ SELECT id FROM letter`;
 const STANDING_LETTER = `
 SELECT l.id FROM outbox.delivery d JOIN outbox.dead_letter l USING (event_id, epoch)
 WHERE d.event_id = $1::uuid AND d.epoch = $2::int AND d.status = 'DEAD'`;
-
-/**
- * $1 event, $2 epoch of the letter or NULL, $3 actor, $4 reason. Fenced by the letter that was open when the statement
- * began: a letter written meanwhile is not redriven by a word that was said about another one.
- */
-const REDRIVE = `
-WITH open_letter AS MATERIALIZED (
-  SELECT id, epoch FROM outbox.dead_letter
-  WHERE event_id = $1::uuid AND state = 'open' AND epoch = coalesce($2::int, epoch)
-), redriven AS (
-  UPDATE outbox.delivery d
-  SET status = 'PENDING', epoch = d.epoch + 1, budget_epoch = d.epoch + 1, lease_token = NULL, carrier = NULL,
-    due_at = clock_timestamp(), started_at = NULL, settled_at = NULL, start_tries = 0, redispatches = 0, waited_ms = 0
-  FROM open_letter l
-  WHERE d.event_id = $1::uuid AND d.status = 'DEAD' AND d.epoch = l.epoch
-  RETURNING d.epoch
-), letter AS (
-  UPDATE outbox.dead_letter
-  SET state = 'redriven', state_at = clock_timestamp(), state_actor = $3::text, state_reason = $4::text
-  WHERE id = (SELECT id FROM open_letter) AND EXISTS (SELECT FROM redriven)
-)
-SELECT epoch FROM redriven`;
-
-/** $1 event, $2 epoch of the letter or NULL: the latest. One row where the event is known. */
-const WHY_NOT_REDRIVEN = `
-SELECT l.epoch, l.state, l.state_actor AS actor, l.state_at AS at
-FROM outbox.delivery d
-LEFT JOIN LATERAL (
-  SELECT * FROM outbox.dead_letter
-  WHERE event_id = d.event_id AND epoch = coalesce($2::int, epoch) ORDER BY epoch DESC LIMIT 1
-) l ON true
-WHERE d.event_id = $1::uuid`;
-
-interface LetterRow {
-  readonly epoch: number | null;
-  readonly state: 'open' | 'redriven' | 'resolved' | 'discarded';
-  readonly actor: string | null;
-  readonly at: Date | null;
-}
-
-/** A letter that is open again by now was not when the first statement looked: told as `not-dead`, ask again. */
-function whyNot(row: LetterRow | undefined): RedriveAnswer {
-  if (row === undefined) return { kind: 'not-found' };
-  const { epoch, state, actor, at } = row;
-  if (epoch === null || state === 'open') return { kind: 'not-dead' };
-  return { kind: 'already', letter: { epoch, state, actor, at: at?.toISOString() ?? null } };
-}

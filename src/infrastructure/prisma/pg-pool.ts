@@ -136,6 +136,47 @@ export async function runStatement<Row extends pg.QueryResultRow = pg.QueryResul
   }
 }
 
+/** One statement of a transaction. */
+export type Query = <Row extends pg.QueryResultRow = pg.QueryResultRow>(
+  statement: Omit<Statement, 'timeoutMs'>,
+) => Promise<Row[]>;
+
+/**
+ * Runs `work` between BEGIN and COMMIT on one connection, all of it within `timeoutMs`. What throws rolls back. Throws as
+ * `runStatement` does; where the COMMIT was not answered it may have taken effect all the same.
+ */
+export async function runTransaction<T>(
+  pool: PgPool,
+  { name, timeoutMs }: { readonly name: string; readonly timeoutMs: number },
+  work: (query: Query) => Promise<T>,
+): Promise<T> {
+  const deadline = startDeadline({ name, timeoutMs });
+  try {
+    const client = await connectBefore(deadline.passed, pool);
+    let broken = false;
+    const send = async <Row extends pg.QueryResultRow>(query: pg.QueryConfig) =>
+      (await Promise.race([client.query<Row>(query), deadline.passed])).rows;
+    try {
+      await send({ text: 'BEGIN' });
+      const result = await work((statement) =>
+        send({ name: statement.name, text: statement.text, values: [...(statement.values ?? [])] }),
+      );
+      await send({ text: 'COMMIT' });
+      return result;
+    } catch (error) {
+      // A connection that cannot even roll back is closed, which does.
+      broken = isUnavailable(error) || (await send({ text: 'ROLLBACK' }).catch(() => null)) === null;
+      throw error;
+    } finally {
+      client.release(broken);
+    }
+  } catch (error) {
+    throw toStoreError(error);
+  } finally {
+    deadline.clear();
+  }
+}
+
 /** `STORE.UNAVAILABLE` for what is the environment's, anything else unchanged. For callers that use a client or Prisma. */
 export function toStoreError(error: unknown): unknown {
   return isUnavailable(error) ? new IntegrationError('STORE.UNAVAILABLE', { cause: error }) : error;
@@ -145,7 +186,7 @@ class DeadlinePassedError extends Error {
   override readonly name = 'DeadlinePassedError';
 }
 
-function startDeadline(statement: Statement): { passed: Promise<never>; clear(): void } {
+function startDeadline(statement: Pick<Statement, 'name' | 'timeoutMs'>): { passed: Promise<never>; clear(): void } {
   let timer: NodeJS.Timeout | undefined;
   const passed = new Promise<never>((_, reject) => {
     const message = `statement ${statement.name}: expected an answer within ${statement.timeoutMs} ms, none came`;

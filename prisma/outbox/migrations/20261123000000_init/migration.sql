@@ -141,17 +141,47 @@ CREATE INDEX dead_letter_list ON outbox.dead_letter (state, created_at, id);
 CREATE INDEX dead_letter_asks ON outbox.dead_letter (effect_ask_at)
   WHERE state = 'open' AND effect = 'unknown' AND effect_ask_at IS NOT NULL;
 
--- An edited payload; the event itself never changes. Applies from its epoch on (R15).
+-- An edited payload; the event itself never changes. Applies from its epoch on (R15), the highest `seq` of it.
 CREATE TABLE outbox.event_revision (
   event_id     uuid        NOT NULL,
   epoch        integer     NOT NULL,
+  seq          integer     NOT NULL DEFAULT 1,
   payload      jsonb       NOT NULL,
   content_hash text        NOT NULL,
   actor        text        NOT NULL,
   reason       text        NOT NULL,
   created_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
-  CONSTRAINT event_revision_pkey PRIMARY KEY (event_id, epoch)
+  CONSTRAINT event_revision_pkey PRIMARY KEY (event_id, epoch, seq)
 );
+
+-- Many letters redriven on one word. Its set is fixed: what was written before the job, walked by (created_at, id).
+CREATE TABLE outbox.redrive_job (
+  id         uuid        NOT NULL,
+  filter     jsonb       NOT NULL,
+  -- Letters a second at most, and letters in all (NULL: every one).
+  rate       integer     NOT NULL,
+  cap        integer,
+  expected   integer     NOT NULL,
+  state      text        NOT NULL DEFAULT 'running',
+  redriven   integer     NOT NULL DEFAULT 0,
+  -- Settled, discarded or redriven by somebody else meanwhile.
+  skipped    integer     NOT NULL DEFAULT 0,
+  -- The last letter of the last step.
+  cursor_at  timestamptz,
+  cursor_id  uuid,
+  next_at    timestamptz NOT NULL DEFAULT clock_timestamp(),
+  -- Why its last step failed; NULL once one succeeds.
+  error      text,
+  actor      text        NOT NULL,
+  reason     text        NOT NULL,
+  created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  ended_at   timestamptz,
+  ended_by   text,
+  CONSTRAINT redrive_job_pkey PRIMARY KEY (id),
+  CONSTRAINT redrive_job_state CHECK (state IN ('running', 'done', 'cancelled'))
+);
+CREATE INDEX redrive_job_running ON outbox.redrive_job (next_at) WHERE state = 'running';
+CREATE INDEX redrive_job_list ON outbox.redrive_job (created_at, id);
 
 -- A destination without a row has the defaults. The claim reads max_runs, breaker, open_until, closed_at, probe_*; the start
 -- reads health. The breaker's own columns (R6, R19) are written by statements that name the revision they have read.

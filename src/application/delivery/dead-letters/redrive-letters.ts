@@ -1,0 +1,93 @@
+import type { Logger } from '../ports.js';
+import { checkWord } from './check-word.js';
+import type { DeadLetterState } from './ports.js';
+import type { ActedLetter, DeadLetterActions, FoundLetter, PersonsWord } from './redrive-ports.js';
+
+export interface ActDeps {
+  readonly actions: DeadLetterActions;
+  readonly log: Logger;
+}
+
+export interface LetterIds {
+  /** Of letters, or of events (then the event's latest letter). 1 to 100. */
+  readonly ids: readonly string[];
+  /** Whose letters are seen; null: everybody's. */
+  readonly tenantId: string | null;
+}
+
+export type NotActed =
+  | { readonly kind: 'missing' }
+  /** It is closed, and who closed it; or its event has no letter: what it does instead. */
+  | {
+      readonly kind: 'not-open';
+      readonly state: Exclude<DeadLetterState, 'open'> | 'pending' | 'started' | 'delivered' | 'dead';
+      readonly actor: string | null;
+      readonly at: string | null;
+    };
+
+export type RedriveOutcome = ({ readonly kind: 'redriven' } & ActedLetter) | NotActed;
+export type DiscardOutcome = ({ readonly kind: 'discarded' } & ActedLetter) | NotActed;
+
+export const MOST_IDS = 100;
+
+/**
+ * R2: delivers dead events again, on a person's word: a new epoch, so a new workflow id (REJECT_DUPLICATE refuses the old
+ * one for as long as Temporal remembers it) and new budgets. The Idempotency-Key stays the event id. What was said of one
+ * letter does not redrive a later one of its event. Answers in the order of the ids.
+ * @throws TypeError for ids, an actor or a reason that do not fit; IntegrationError `STORE.UNAVAILABLE`
+ */
+export async function redriveLetters(deps: ActDeps, which: LetterIds, word: PersonsWord): Promise<RedriveOutcome[]> {
+  const outcomes = await act(deps, which, word, (letters) => deps.actions.redrive(letters, word));
+  return outcomes.map((outcome) => (outcome.kind === 'acted' ? { ...outcome, kind: 'redriven' } : outcome));
+}
+
+/** Gives events up by name: DISCARDED, never deleted. As `redriveLetters`. */
+export async function discardLetters(deps: ActDeps, which: LetterIds, word: PersonsWord): Promise<DiscardOutcome[]> {
+  const outcomes = await act(deps, which, word, (letters) => deps.actions.discard(letters, word));
+  return outcomes.map((outcome) => (outcome.kind === 'acted' ? { ...outcome, kind: 'discarded' } : outcome));
+}
+
+type OpenLetter = Extract<FoundLetter, { kind: 'letter' }>;
+
+async function act(
+  { actions, log }: ActDeps,
+  { ids, tenantId }: LetterIds,
+  word: PersonsWord,
+  work: (letters: readonly OpenLetter[]) => Promise<readonly ActedLetter[]>,
+): Promise<(({ readonly kind: 'acted' } & ActedLetter) | NotActed)[]> {
+  checkWord(word);
+  if (ids.length < 1 || ids.length > MOST_IDS) throw new TypeError(`ids: expected 1 to ${MOST_IDS}`);
+  const found = await actions.find(ids, tenantId);
+  const open = found.flatMap((letter) => (letter.kind === 'letter' && letter.state === 'open' ? [letter] : []));
+  const acted = open.length === 0 ? [] : await work(open);
+  const byId = new Map(acted.map((letter) => [letter.id, letter]));
+  // Somebody was quicker with those that are left: asked again, for who it was.
+  const left = open.some(({ id }) => !byId.has(id));
+  const now = left
+    ? await actions.find(
+        found.map((letter, at) => (letter.kind === 'letter' ? letter.id : (ids[at] as string))),
+        tenantId,
+      )
+    : found;
+  const outcomes = now.map((letter) => {
+    const done = letter.kind === 'letter' ? byId.get(letter.id) : undefined;
+    return done === undefined ? whyNot(letter) : ({ kind: 'acted', ...done } as const);
+  });
+  log.info(
+    { actor: word.actor, acted: acted.length, asked: ids.length, ids: ids.slice(0, 10) },
+    'dead_letters.acted_on',
+  );
+  return outcomes;
+}
+
+function whyNot(letter: FoundLetter): NotActed {
+  if (letter.kind === 'missing') return letter;
+  const nobody = { actor: null, at: null };
+  if (letter.kind === 'no-letter') {
+    return { kind: 'not-open', state: letter.status.toLowerCase() as 'pending', ...nobody };
+  }
+  // Open, and not acted on: its event moves at this moment. Asked again it tells more.
+  if (letter.state === 'open') return { kind: 'not-open', state: 'dead', ...nobody };
+  const { state, actor, at } = letter;
+  return { kind: 'not-open', state, actor, at };
+}

@@ -1,0 +1,230 @@
+/**
+ * Redrive jobs. A step is one transaction: the job's row, a batch of letters and where the walk stands change together, so
+ * a process that dies in the middle has done all of a step or nothing, and whoever takes the duty goes on from there.
+ */
+import type { DeadLetterFilter } from '../../application/delivery/dead-letters/ports.js';
+import type {
+  JobState,
+  RedriveCount,
+  RedriveJob,
+  RedriveJobStore,
+} from '../../application/delivery/dead-letters/redrive-ports.js';
+import type { LeaseHold } from '../../application/delivery/ports.js';
+import { isIntegrationError } from '../../domain/delivery/integration-error.js';
+import { redriveLetters } from './dead-letter-actions.js';
+import { filterValues, matchesFilter } from './dead-letter-reader.js';
+import { leaseHeld } from './lease-store.js';
+import { type PgPool, type Query, runStatement, runTransaction } from './pg-pool.js';
+import { toStorableText } from './to-storable.js';
+
+const TIMEOUT_MS = 5_000;
+/** A text is looked for in every letter of its range. */
+const COUNT_TIMEOUT_MS = 25_000;
+const STEP_TIMEOUT_MS = 25_000;
+/** Of a job whose step failed, so that the others go on meanwhile. */
+const PUT_OFF_MS = 10_000;
+const BATCH = 200;
+
+/** `failpoint`: for tests of crashes. */
+export function createRedriveJobStore(pool: PgPool, failpoint: (point: string) => void = () => {}): RedriveJobStore {
+  const ask = (name: string, text: string, values: readonly unknown[], timeoutMs = TIMEOUT_MS) =>
+    runStatement<JobRow>(pool, { name, text, values, timeoutMs });
+  return {
+    async count(filter) {
+      const statement = { name: 'redrive_job_count', text: COUNT, values: filterValues(filter) };
+      const rows = await runStatement<CountRow>(pool, { ...statement, timeoutMs: COUNT_TIMEOUT_MS });
+      return toCount(rows);
+    },
+
+    async create({ id, filter, rate, cap, expected, actor, reason }) {
+      const values = [id, JSON.stringify(filter), rate, cap, expected, toStorableText(actor), toStorableText(reason)];
+      const [row] = await ask('redrive_job_create', CREATE, values);
+      return toJob(row as JobRow); // an INSERT without conflict clause answers its row or throws
+    },
+
+    async list({ tenantId, before, limit }) {
+      return (await ask('redrive_job_page', LIST, [tenantId, before, limit])).map(toJob);
+    },
+
+    async show(id, tenantId) {
+      const [row] = await ask('redrive_job_show', `SELECT j.* FROM outbox.redrive_job j WHERE ${OWN}`, [id, tenantId]);
+      return row === undefined ? null : toJob(row);
+    },
+
+    async cancel(id, tenantId, actor) {
+      await ask('redrive_job_cancel', CANCEL, [id, tenantId, toStorableText(actor)]);
+      return this.show(id, tenantId);
+    },
+
+    async step(hold) {
+      let taken: string | undefined;
+      try {
+        const deadline = { name: 'redrive_job_step', timeoutMs: STEP_TIMEOUT_MS };
+        const step = await runTransaction(pool, deadline, async (query) => {
+          const [job] = await query<TakenRow>({
+            name: 'redrive_job_take',
+            text: TAKE,
+            values: [hold.name, hold.holder],
+          });
+          if (job === undefined) return { kind: 'idle' } as const;
+          if (job.wait_ms > 0) return { kind: 'wait', ms: job.wait_ms } as const;
+          taken = job.id;
+          const stepped = await stepJob(query, job);
+          failpoint('redrive-before-commit');
+          return { kind: 'stepped', job: stepped } as const;
+        });
+        if (step.kind === 'stepped') failpoint('redrive-after-commit');
+        return step;
+      } catch (error) {
+        if (taken !== undefined) await putOff(pool, hold, taken, error);
+        throw error;
+      }
+    },
+  };
+}
+
+async function stepJob(query: Query, job: TakenRow): Promise<RedriveJob> {
+  const left = job.cap === null ? BATCH : job.cap - job.redriven;
+  const size = Math.min(BATCH, job.rate, left);
+  const values = [...filterValues(job.filter), job.created_at_text, job.cursor_at_text, job.cursor_id, size];
+  const batch = await query<{ id: string; event_id: string; at: string }>({
+    name: 'redrive_job_batch',
+    text: NEXT_BATCH,
+    values,
+  });
+  const letters = batch.map(({ id, event_id: eventId }) => ({ id, eventId, revisions: 0 }));
+  const redriven = letters.length === 0 ? [] : await redriveLetters(query, letters, job, { jobId: job.id });
+  const last = batch.at(-1);
+  const ended = batch.length < size || job.redriven + redriven.length === job.cap;
+  const changed = [
+    job.id,
+    redriven.length,
+    batch.length - redriven.length,
+    last?.at ?? job.cursor_at_text,
+    last?.id ?? job.cursor_id,
+    Math.ceil((batch.length / job.rate) * 1_000),
+    ended,
+  ];
+  const [row] = await query<JobRow>({ name: 'redrive_job_book', text: BOOK, values: changed });
+  return toJob(row as JobRow); // its row is locked by this transaction
+}
+
+/** What failed may fail each time: the other jobs go on, and this one tells why it does not. */
+async function putOff(pool: PgPool, hold: LeaseHold, id: string, error: unknown): Promise<void> {
+  const cause = isIntegrationError(error) ? error.cause : error;
+  const { name = 'Error', code = '' } = (cause ?? {}) as { name?: string; code?: string };
+  const values = [id, PUT_OFF_MS, `${name} ${code}`.trim().slice(0, 200), hold.name, hold.holder];
+  await runStatement(pool, { name: 'redrive_job_put_off', text: PUT_OFF, values, timeoutMs: TIMEOUT_MS }).catch(
+    () => undefined, // the step's own error is thrown by the caller
+  );
+}
+
+/** The parameters $1 to $7 are the filter's. */
+const OPEN = `l.state = 'open' AND ${matchesFilter(1)}`;
+const EDITED = 'EXISTS (SELECT FROM outbox.event_revision r WHERE r.event_id = l.event_id)';
+
+const COUNT = `
+SELECT l.destination, l.event_type, l.code, count(*) FILTER (WHERE NOT ${EDITED})::int AS count,
+  count(*) FILTER (WHERE ${EDITED})::int AS edited
+FROM outbox.dead_letter l WHERE ${OPEN} GROUP BY 1, 2, 3 ORDER BY 4 DESC, 1, 2, 3`;
+
+const CREATE = `
+INSERT INTO outbox.redrive_job (id, filter, rate, cap, expected, actor, reason)
+VALUES ($1::uuid, $2::jsonb, $3::int, $4::int, $5::int, $6::text, $7::text) RETURNING *`;
+
+/** $1 id, $2 tenant. */
+const OWN = `j.id = $1::uuid AND ($2::text IS NULL OR j.filter->>'tenantId' = $2)`;
+
+/** $1 tenant, $2 the last id of the page before, $3 how many. */
+const LIST = `
+SELECT j.* FROM outbox.redrive_job j
+WHERE ($1::text IS NULL OR j.filter->>'tenantId' = $1) AND (j.created_at, j.id) < (
+  coalesce((SELECT b.created_at FROM outbox.redrive_job b WHERE b.id = $2::uuid), 'infinity'),
+  coalesce($2::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'))
+ORDER BY j.created_at DESC, j.id DESC LIMIT $3::int`;
+
+const CANCEL = `
+UPDATE outbox.redrive_job j SET state = 'cancelled', ended_at = clock_timestamp(), ended_by = $3::text
+WHERE ${OWN} AND j.state = 'running'`;
+
+/** $1 lease, $2 holder. SKIP LOCKED: a step that is given up by its deadline may still hold its row for a moment. */
+const TAKE = `
+SELECT j.*, j.created_at::text AS created_at_text, j.cursor_at::text AS cursor_at_text,
+  ceil(extract(epoch FROM j.next_at - statement_timestamp()) * 1000)::float8 AS wait_ms
+FROM outbox.redrive_job j
+WHERE j.state = 'running' AND ${leaseHeld('$1', '$2')}
+ORDER BY j.next_at LIMIT 1 FOR UPDATE SKIP LOCKED`;
+
+/** $8 when the job was made, $9 and $10 where the walk stands, $11 how many. Times as text: a Date has no microseconds. */
+const NEXT_BATCH = `
+SELECT l.id, l.event_id, l.created_at::text AS at FROM outbox.dead_letter l
+WHERE ${OPEN} AND l.created_at < $8::timestamptz
+  AND (l.created_at, l.id) > (coalesce($9::timestamptz, '-infinity'), coalesce($10::uuid, '00000000-0000-0000-0000-000000000000'))
+  AND NOT ${EDITED}
+ORDER BY l.created_at, l.id LIMIT $11::int`;
+
+/** $1 job, $2 redriven, $3 skipped, $4 and $5 where the walk stands, $6 ms to the next step, $7 whether that was all. */
+const BOOK = `
+UPDATE outbox.redrive_job
+SET redriven = redriven + $2::int, skipped = skipped + $3::int, cursor_at = $4::timestamptz, cursor_id = $5::uuid,
+  next_at = statement_timestamp() + $6::int * interval '1 millisecond', error = NULL,
+  state = CASE WHEN $7::boolean THEN 'done' ELSE state END, ended_at = CASE WHEN $7::boolean THEN clock_timestamp() END
+WHERE id = $1::uuid RETURNING *`;
+
+/** $1 job, $2 for how long, $3 why, $4 lease, $5 holder. */
+const PUT_OFF = `
+UPDATE outbox.redrive_job SET next_at = statement_timestamp() + $2::int * interval '1 millisecond', error = $3::text
+WHERE id = $1::uuid AND state = 'running' AND ${leaseHeld('$4', '$5')}`;
+
+interface JobRow {
+  readonly id: string;
+  readonly filter: DeadLetterFilter;
+  readonly rate: number;
+  readonly cap: number | null;
+  readonly expected: number;
+  readonly state: JobState;
+  readonly redriven: number;
+  readonly skipped: number;
+  readonly error: string | null;
+  readonly actor: string;
+  readonly reason: string;
+  readonly created_at: Date;
+  readonly ended_at: Date | null;
+  readonly ended_by: string | null;
+}
+
+interface TakenRow extends JobRow {
+  readonly created_at_text: string;
+  readonly cursor_at_text: string | null;
+  readonly cursor_id: string | null;
+  readonly wait_ms: number;
+}
+
+function toJob(row: JobRow): RedriveJob {
+  const { id, filter, rate, cap, expected, state, redriven, skipped, error, actor, reason } = row;
+  const times = {
+    createdAt: row.created_at.toISOString(),
+    endedAt: row.ended_at?.toISOString() ?? null,
+    endedBy: row.ended_by,
+  };
+  return { id, filter, rate, cap, expected, state, redriven, skipped, error, actor, reason, ...times };
+}
+
+interface CountRow {
+  readonly destination: string;
+  readonly event_type: string;
+  readonly code: string;
+  readonly count: number;
+  readonly edited: number;
+}
+
+const MOST_GROUPS = 20;
+
+function toCount(rows: readonly CountRow[]): RedriveCount {
+  const sum = (field: 'count' | 'edited') => rows.reduce((total, row) => total + row[field], 0);
+  const groups = rows
+    .filter(({ count }) => count > 0)
+    .slice(0, MOST_GROUPS)
+    .map(({ destination, event_type: eventType, code, count }) => ({ destination, eventType, code, count }));
+  return { count: sum('count'), edited: sum('edited'), groups };
+}
