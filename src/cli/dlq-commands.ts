@@ -1,13 +1,14 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { exitWith, JSON_FLAG, parseId, textUpTo, wholeUpTo } from './arguments.js';
+import { ACTOR, collectIds, exitWith, JSON_FLAG, parseId, REASON, textUpTo, wholeUpTo } from './arguments.js';
 import { explain } from './help.js';
+import { requireOption } from './refuse-usage.js';
 
 /** `outbox dlq …`: dead letters, in the outbox database. */
 export function addDlqCommands(program: Command): void {
   const dlq = program.command('dlq').description('dead letters: look, redrive, discard');
   explain(dlq, {
     settings: SETTINGS,
-    examples: ['outbox dlq list', 'outbox dlq show 0198c0de-0000-7000-8000-000000000001'],
+    examples: ['outbox dlq list', `outbox dlq show ${ID}`],
   });
   explain(
     withFilter(dlq.command('list').description('the newest first'))
@@ -35,14 +36,85 @@ export function addDlqCommands(program: Command): void {
       .argument('<id>', "of the letter, or of its event: then the event's latest letter", parseId)
       .option(...JSON_FLAG)
       .action(async (id: string, options) => exitWith(await (await main()).runShow(id, options))),
-    { settings: SETTINGS, examples: ['outbox dlq show 0198c0de-0000-7000-8000-000000000001 --json'] },
+    { settings: SETTINGS, examples: [`outbox dlq show ${ID} --json`] },
+  );
+  addRedrive(dlq);
+  addDiscard(dlq);
+  addJobs(dlq);
+}
+
+function addRedrive(dlq: Command): void {
+  const redrive = dlq
+    .command('redrive')
+    .description('deliver them again: some by id, or all that a filter names, by a job that a relay runs')
+    .argument('[ids...]', "of letters, or of events (then the event's latest letter): at most 100", collectIds);
+  explain(
+    withFilter(redrive)
+      .option('--all', 'every open letter, where no filter is given')
+      .option('--dry-run', 'only count what would be redriven')
+      .option('--rate <n>', 'of a job: letters a second at most (default: 50)', wholeUpTo(1_000, 1))
+      .option('--cap <n>', 'of a job: letters in all at most', wholeUpTo(100_000_000, 1))
+      .option('--no-wait', 'of a job: do not wait for its end')
+      .option(REASON, 'why, for whoever looks at it later (required, but for --dry-run)', textUpTo(1_000))
+      .option(...ACTOR)
+      .option(...JSON_FLAG)
+      .action(async (ids: string[], options, command: Command) => {
+        if (!options.dryRun) requireOption(command, REASON, options.reason);
+        exitWith(await (await mainOfActions()).runRedrive(ids, options));
+      }),
+    {
+      settings: SETTINGS,
+      examples: [
+        `outbox dlq redrive ${ID} --reason "the partner is mended"`,
+        'outbox dlq redrive --code HTTP.TLS --destination crm.contact --dry-run',
+        'outbox dlq redrive --code HTTP.TLS --destination crm.contact --rate 20 --reason "new certificate"',
+      ],
+    },
+  );
+}
+
+function addDiscard(dlq: Command): void {
+  explain(
+    dlq
+      .command('discard')
+      .description('give them up; nothing is deleted, they stay in the list. Exit code 1 when one was not open')
+      .argument('<ids...>', "of letters, or of events (then the event's latest letter): at most 100", collectIds)
+      .option(REASON, 'why, for whoever looks at it later (required)', textUpTo(1_000))
+      .option(...ACTOR)
+      .option(...JSON_FLAG)
+      .action(async (ids: string[], options, command: Command) => {
+        requireOption(command, REASON, options.reason);
+        exitWith(await (await mainOfActions()).runDiscard(ids, options));
+      }),
+    { settings: SETTINGS, examples: [`outbox dlq discard ${ID} --reason "the order was cancelled by phone"`] },
+  );
+}
+
+function addJobs(dlq: Command): void {
+  explain(
+    dlq
+      .command('jobs')
+      .description('redrives by a filter: the newest first, or one')
+      .argument('[id]', 'of one job', parseId)
+      .option('--cancel', 'end it; what is redriven stays so')
+      .option('--limit <n>', 'at most so many, up to 200', wholeUpTo(200, 1), 50)
+      .option('--before <id>', 'the page after the one that ended with this id', parseId)
+      .option(...ACTOR)
+      .option(...JSON_FLAG)
+      .action(async (id: string | undefined, options) => exitWith(await (await mainOfActions()).runJobs(id, options))),
+    { settings: SETTINGS, examples: ['outbox dlq jobs', `outbox dlq jobs ${ID} --cancel`] },
   );
 }
 
 const SETTINGS = ['OUTBOX_DATABASE_URL'];
+const ID = '0198c0de-0000-7000-8000-000000000001';
 
 function main() {
   return import('../main/dlq.js');
+}
+
+function mainOfActions() {
+  return import('../main/dlq-redrive.js');
 }
 
 /** Which letters are meant. */

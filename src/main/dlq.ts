@@ -1,4 +1,4 @@
-/** `outbox dlq list | show | redrive | discard`: dead letters, on the outbox database. */
+/** `outbox dlq list | show`: dead letters, on the outbox database. What is done with them: dlq-redrive. */
 import { FilterError } from '../application/delivery/dead-letters/check-filter.js';
 import { listDeadLetters } from '../application/delivery/dead-letters/list-dead-letters.js';
 import type { DeadLetter, DeadLetterFilter, DeadLetterState } from '../application/delivery/dead-letters/ports.js';
@@ -73,7 +73,7 @@ function* describe(letter: DeadLetter): Generator<string> {
   }
 }
 
-function filterOf(options: FilterOptions): DeadLetterFilter {
+export function filterOf(options: FilterOptions): DeadLetterFilter {
   const { type, code, tenant, destination, since, until, text } = options;
   return {
     eventType: type ?? null,
@@ -86,7 +86,7 @@ function filterOf(options: FilterOptions): DeadLetterFilter {
   };
 }
 
-async function withDatabase(work: (pool: PgPool) => Promise<number>): Promise<number> {
+export async function withDatabase(work: (pool: PgPool) => Promise<number>): Promise<number> {
   const settings = loadSettings(processEnvironment(), ['dlq']);
   const pool = createPool(requireSetting(settings.databaseUrl, 'OUTBOX_DATABASE_URL'), { max: 1 });
   try {

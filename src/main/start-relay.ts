@@ -1,8 +1,12 @@
+import { runRedriveJobs } from '../application/delivery/dead-letters/redrive-job.js';
 import { DEFAULT_POLL } from '../application/delivery/poll-schedule.js';
 import { relayOutbox } from '../application/delivery/relay-outbox.js';
 import { systemTime } from '../application/delivery/relay-time.js';
+import { runUnderLease } from '../application/delivery/run-under-lease.js';
 import { DEFAULT_TIMEOUTS, deliveryTimeouts } from '../domain/delivery/delivery-timeouts.js';
 import { createDeadLetterStore } from '../infrastructure/prisma/dead-letter-store.js';
+import { createLeaseStore } from '../infrastructure/prisma/lease-store.js';
+import { createRedriveJobStore } from '../infrastructure/prisma/redrive-job-store.js';
 import { createRelayStore } from '../infrastructure/prisma/relay-store.js';
 import { createWorkflowStarter } from '../infrastructure/temporal/workflow-starter.js';
 import { failAt } from './fail-at.js';
@@ -42,11 +46,24 @@ export function startRelayRole(context: DeliveryContext, options: { eager: boole
       failpoint: failAt(settings.testFailpoint),
     },
   );
+  const jobs = createRedriveJobStore(delivery.pool, failAt(settings.testFailpoint));
+  const duties = [
+    runUnderLease(
+      { leases: createLeaseStore(delivery.pool), time: systemTime, log },
+      {
+        name: 'jobs',
+        everyMs: 1_000,
+        turn: (hold, signal) => runRedriveJobs({ jobs, time: systemTime, log }, hold, signal),
+      },
+    ),
+  ];
   return {
     name: 'relay',
     port: null,
     notReady: async () => null,
     hint: () => relay.hint(),
-    stop: () => relay.stop(),
+    stop: async () => {
+      await Promise.all([relay.stop(), ...duties.map((duty) => duty.stop())]);
+    },
   };
 }

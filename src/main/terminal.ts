@@ -9,6 +9,11 @@ export function print(line: string): void {
   process.stdout.write(`${line.replace(/[^\x20-\x7e]/g, escaped)}\n`);
 }
 
+/** Something on the way, beside the result. */
+export function note(line: string, { json }: { readonly json?: boolean }): void {
+  process.stderr.write(json ? `${JSON.stringify({ note: line })}\n` : `${line}\n`);
+}
+
 /** Says why, and returns the exit code. */
 export function complain(sentence: string, code: number = EXIT.failed): number {
   process.stderr.write(`outbox: ${sentence}\n`);

@@ -27,6 +27,22 @@ export const KNOWN_EVENTS: Readonly<Record<string, AuditMapper>> = {
     severity: 'low',
     ...reason(payload.reason),
   }),
+  // What a person did with dead letters.
+  'outbox.dead_letter.redriven': ({ payload }) => ({
+    operation: 'execute',
+    severity: 'low',
+    ...reason(payload.reason),
+  }),
+  'outbox.dead_letter.edited': ({ payload }) => ({
+    operation: 'update',
+    severity: 'medium',
+    ...reason(payload.reason),
+  }),
+  'outbox.dead_letter.discarded': ({ payload }) => ({
+    operation: 'update',
+    severity: 'medium',
+    ...reason(payload.reason),
+  }),
 };
 
 function reason(value: unknown): { outcomeReason?: string } {

@@ -79,6 +79,7 @@ const CATEGORY_BY_TYPE: Readonly<Record<string, AuditCategory>> = {
   INTEGRATION: 'integration',
   WEBHOOK: 'integration',
   SYSTEM: 'system',
+  OUTBOX: 'system',
 };
 
 /** Whether the default mapping knows a category for an event type. Ours for imports has none of its own, on purpose. */

@@ -1,0 +1,208 @@
+/** `outbox dlq redrive | discard | jobs`: what a person does with dead letters, on the outbox database. */
+import { countRedrive, createRedriveJob, DEFAULT_RATE } from '../application/delivery/dead-letters/redrive-job.js';
+import {
+  type DiscardOutcome,
+  discardLetters,
+  MOST_IDS,
+  type RedriveOutcome,
+  redriveLetters,
+} from '../application/delivery/dead-letters/redrive-letters.js';
+import type { RedriveCount, RedriveJob, RedriveJobStore } from '../application/delivery/dead-letters/redrive-ports.js';
+import { createDeadLetterActions } from '../infrastructure/prisma/dead-letter-actions.js';
+import type { PgPool } from '../infrastructure/prisma/pg-pool.js';
+import { createRedriveJobStore } from '../infrastructure/prisma/redrive-job-store.js';
+import { type FilterOptions, filterOf, withDatabase } from './dlq.js';
+import { EXIT } from './exit-codes.js';
+import { complain, note, print, wordOf } from './terminal.js';
+import { UsageError } from './usage-error.js';
+
+interface WordOptions {
+  readonly reason: string;
+  readonly actor?: string;
+  readonly json?: boolean;
+}
+
+export interface RedriveOptions extends FilterOptions, WordOptions {
+  readonly all?: boolean;
+  readonly dryRun?: boolean;
+  readonly rate?: number;
+  readonly cap?: number;
+  /** False: the job is left to the relay at once. */
+  readonly wait: boolean;
+}
+
+export function runRedrive(ids: readonly string[], options: RedriveOptions): Promise<number> {
+  const filter = filterOf(options);
+  const filtered = Object.values(filter).some((value) => value !== null);
+  const usage = (problem: string) => new UsageError(problem, { command: 'outbox dlq redrive' });
+  if (ids.length > 0 && (filtered || options.all || options.rate !== undefined || options.cap !== undefined)) {
+    throw usage('expected ids, or a filter with --rate and --cap, not both');
+  }
+  if (ids.length === 0 && !filtered && !options.all)
+    throw usage('expected ids, a filter, or --all for every open letter');
+  if (ids.length > MOST_IDS) throw usage(`expected at most ${MOST_IDS} ids; name more by a filter`);
+  return withDatabase(async (pool) => {
+    if (ids.length > 0) return options.dryRun ? previewIds(pool, ids, options) : redriveIds(pool, ids, options);
+    const deps = { jobs: createRedriveJobStore(pool), now: () => new Date() };
+    if (options.dryRun) {
+      const counted = await countRedrive(deps, filter);
+      if (options.json) print(JSON.stringify(counted));
+      else for (const line of describeCount(counted)) print(line);
+      return EXIT.done;
+    }
+    const { rate = DEFAULT_RATE, cap = null } = options;
+    const job = await createRedriveJob(deps, { filter, rate, cap, ...wordOf(options) });
+    if (job === null) {
+      print(options.json ? JSON.stringify({ job: null }) : 'no letter is open that fits; nothing was done');
+      return EXIT.done;
+    }
+    if (!options.wait) {
+      print(options.json ? JSON.stringify({ job }) : `job ${job.id}: ${job.expected} letters; the relay redrives them`);
+      return EXIT.done;
+    }
+    note(`job ${job.id}: ${job.expected} letters, ${rate} a second at most. Ctrl-C leaves it to the relay`, options);
+    const ended = await follow(deps.jobs, job, options);
+    if (options.json) print(JSON.stringify({ job: ended }));
+    else print(describeJob(ended));
+    return ended.state === 'done' ? EXIT.done : EXIT.failed;
+  });
+}
+
+export function runDiscard(ids: readonly string[], options: WordOptions): Promise<number> {
+  if (ids.length > MOST_IDS) {
+    throw new UsageError(`expected at most ${MOST_IDS} ids`, { command: 'outbox dlq discard' });
+  }
+  return withDatabase(async (pool) => {
+    const deps = { actions: createDeadLetterActions(pool), log: SILENT };
+    return tell(ids, await discardLetters(deps, { ids, tenantId: null }, wordOf(options)), 'discarded', options);
+  });
+}
+
+export function runJobs(
+  id: string | undefined,
+  options: { limit: number; before?: string; cancel?: boolean; actor?: string; json?: boolean },
+): Promise<number> {
+  return withDatabase(async (pool) => {
+    const jobs = createRedriveJobStore(pool);
+    if (id === undefined) {
+      if (options.cancel) throw new UsageError('--cancel: expected the id of a job', { command: 'outbox dlq jobs' });
+      const rows = await jobs.list({ tenantId: null, before: options.before ?? null, limit: options.limit + 1 });
+      const items = rows.slice(0, options.limit);
+      const next = rows.length > options.limit ? (items.at(-1)?.id ?? null) : null;
+      if (options.json) print(JSON.stringify({ items, next }));
+      else {
+        for (const job of items) print(describeJob(job));
+        print(items.length === 0 ? 'there is none' : next === null ? 'that is all' : `more: --before ${next}`);
+      }
+      return EXIT.done;
+    }
+    const { actor } = wordOf({ ...options, reason: '' });
+    const job = await (options.cancel ? jobs.cancel(id, null, actor) : jobs.show(id, null));
+    if (job === null) return complain(`${id}: no such job`);
+    if (options.json) print(JSON.stringify(job));
+    else {
+      for (const [name, value] of Object.entries(job)) {
+        if (value !== null) print(`${name.padEnd(10)}${typeof value === 'object' ? JSON.stringify(value) : value}`);
+      }
+    }
+    return options.cancel && job.state !== 'cancelled' ? EXIT.failed : EXIT.done;
+  });
+}
+
+/** What is done is printed here, and stands in the letter. */
+const SILENT = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
+
+async function redriveIds(pool: PgPool, ids: readonly string[], options: WordOptions): Promise<number> {
+  const deps = { actions: createDeadLetterActions(pool), log: SILENT };
+  return tell(ids, await redriveLetters(deps, { ids, tenantId: null }, wordOf(options)), 'redriven', options);
+}
+
+async function previewIds(pool: PgPool, ids: readonly string[], { json }: WordOptions): Promise<number> {
+  const found = await createDeadLetterActions(pool).find(ids, null);
+  const results = ids.map((id, at) => {
+    const letter = found[at];
+    return {
+      id,
+      state: letter?.kind === 'letter' ? letter.state : letter?.kind === 'no-letter' ? letter.status : null,
+    };
+  });
+  const count = results.filter(({ state }) => state === 'open').length;
+  if (json) print(JSON.stringify({ count, results }));
+  else {
+    for (const { id, state } of results) print(`${id}: ${state ?? 'no such dead letter'}`);
+    print(`${count} would be redriven`);
+  }
+  return EXIT.done;
+}
+
+function tell(
+  ids: readonly string[],
+  outcomes: readonly (RedriveOutcome | DiscardOutcome)[],
+  wanted: 'redriven' | 'discarded',
+  { json }: WordOptions,
+): number {
+  const results = outcomes.map(({ kind, ...more }, at) => ({ asked: ids[at], outcome: kind, ...more }));
+  if (json) print(JSON.stringify({ results }));
+  else for (const [at, outcome] of outcomes.entries()) print(`${ids[at]}: ${describeOutcome(outcome)}`);
+  return outcomes.every(({ kind }) => kind === wanted) ? EXIT.done : EXIT.failed;
+}
+
+function describeOutcome(outcome: RedriveOutcome | DiscardOutcome): string {
+  switch (outcome.kind) {
+    case 'redriven':
+      return `redriven, as epoch ${outcome.epoch}`;
+    case 'discarded':
+      return 'discarded';
+    case 'missing':
+      return 'no such dead letter, and no event that has one';
+    case 'not-open': {
+      const by = outcome.actor === null ? '' : ` by ${outcome.actor}, ${outcome.at}`;
+      return `expected one that is open, this one is ${outcome.state}${by}`;
+    }
+    default:
+      return assertNever(outcome);
+  }
+}
+
+function* describeCount({ count, edited, groups }: RedriveCount): Generator<string> {
+  for (const group of groups)
+    yield [`${group.count}`.padStart(9), group.destination, group.eventType, group.code].join('  ');
+  yield `${count} would be redriven`;
+  if (edited > 0) yield `${edited} with an edited payload would be left out: redrive those by id`;
+}
+
+function describeJob(job: RedriveJob): string {
+  const done = `${job.redriven} of ${job.expected} redriven, ${job.skipped} skipped`;
+  return [job.id, job.createdAt, job.state, done, job.actor, job.error ?? job.reason].join('  ');
+}
+
+const POLL_MS = 250;
+const TELL_EVERY_MS = 2_000;
+const WITHOUT_A_RELAY_MS = 15_000;
+
+/** Until it ends; says how far it is every two seconds, and where nobody seems to run it. */
+async function follow(jobs: RedriveJobStore, job: RedriveJob, options: WordOptions): Promise<RedriveJob> {
+  let [toldAt, movedAt, told] = [performance.now(), performance.now(), false];
+  for (let last = job; ; ) {
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    const now = await jobs.show(job.id, null);
+    if (now === null || now.state !== 'running') return now ?? last;
+    const at = performance.now();
+    if (now.redriven + now.skipped > last.redriven + last.skipped) movedAt = at;
+    last = now;
+    if (at - movedAt > WITHOUT_A_RELAY_MS && !told) {
+      told = true;
+      note('nothing moves: is a relay running? The job waits for one', options);
+    }
+    if (at - toldAt < TELL_EVERY_MS) continue;
+    toldAt = at;
+    note(
+      `${now.redriven} of ${now.expected} redriven${now.error === null ? '' : `; the last step failed: ${now.error}`}`,
+      options,
+    );
+  }
+}
+
+function assertNever(value: never): never {
+  throw new Error(`unexpected outcome: ${JSON.stringify(value)}`);
+}
