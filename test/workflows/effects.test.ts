@@ -12,7 +12,6 @@ import {
   type DeliveryStore,
   FAST_POLICY,
   RECEIPT,
-  silentLog,
 } from '../support/delivery-line.js';
 
 const { dispatcher, script, modes } = createScriptedDispatcher();
