@@ -100,15 +100,15 @@ describe('R2: redrive', () => {
   it('R2: a dead event becomes PENDING and due at epoch + 1, with a new budget and no policy, token or carrier', async () => {
     const eventId = await store.append();
     await store.pool.query(
-      "UPDATE outbox.delivery SET carrier = 'b', start_tries = 3, redispatches = 2 WHERE event_id = $1",
+      "UPDATE outbox.delivery SET carrier = 'b', start_tries = 3, redispatches = 2, waited_ms = 9 WHERE event_id = $1",
       [eventId],
     );
     const end = { code: 'HTTP.TLS' as const, message: 'm', attempt: null, workflowId: 'wf', runId: 'run' };
     const letter = await store.deadLetters.recordDeadLetter({ run: { eventId, epoch: 0, carrier: 'b' }, ...end }, T);
     const id = 'id' in letter ? letter.id : '';
     expect(await redrive([id])).toEqual([{ kind: 'redriven', id, eventId, epoch: 1 }]);
-    const columns = `status, epoch, budget_epoch, carrier, lease_token, policy_hash, start_tries, redispatches, started_at,
-      settled_at, due_at <= clock_timestamp() AS due`;
+    const columns = `status, epoch, budget_epoch, carrier, lease_token, policy_hash, start_tries, redispatches, waited_ms::int,
+      started_at, settled_at, due_at <= clock_timestamp() AS due`;
     expect(await store.one(`SELECT ${columns} FROM outbox.delivery WHERE event_id = $1`, eventId)).toEqual({
       status: 'PENDING',
       epoch: 1,
@@ -118,6 +118,7 @@ describe('R2: redrive', () => {
       policy_hash: null,
       start_tries: 0,
       redispatches: 0,
+      waited_ms: 0,
       started_at: null,
       settled_at: null,
       due: true,
