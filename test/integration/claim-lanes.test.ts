@@ -89,12 +89,6 @@ describe('lanes', () => {
     expect((await claim({ batch: 9 })).events.map((e) => e.eventId)).toEqual([late]);
     expect((await claim({ batch: 9 })).events).toEqual([]);
   });
-
-  it('a row that belongs to an ordered aggregate is claimed like any other', async () => {
-    const [id] = await wait({ count: 1 });
-    await pool.query(`UPDATE outbox.delivery SET order_key = 'order:1', order_no = 7 WHERE event_id = $1`, [id]);
-    expect((await claim({})).events.map((e) => e.eventId)).toEqual([id]);
-  });
 });
 
 describe('room', () => {
@@ -312,7 +306,7 @@ describe('claims beside claims', () => {
         );
         const plan = rows.map((row) => row['QUERY PLAN']).join('\n');
         for (const index of ['waiting', 'running', 'carried']) expect(plan).toContain(`delivery_${index}`);
-        expect(plan).not.toMatch(/Seq Scan on (delivery|event)/);
+        expect(plan).not.toMatch(/Seq Scan on (delivery|event)\b/);
       }
     } finally {
       await client.query('DEALLOCATE ALL');

@@ -1,13 +1,20 @@
 import { RAMP } from '../../domain/delivery/breaker.js';
+import { IN_FORCE, LANE_PAUSED, lanesOf, ORDERED_HEADS, UNORDERED, WALK } from './claim-lanes-sql.js';
 
-/** Destinations with waiting rows, by a loose index scan: one index probe for each, whatever their backlog. */
+/** Destinations with waiting rows, by a loose index scan: two index probes for each, whatever their backlog. */
 const WAITING = `waiting AS (
-  (SELECT destination FROM outbox.delivery WHERE status = 'PENDING' ORDER BY destination LIMIT 1)
+  (${nextDestination('')})
   UNION ALL
-  SELECT n.destination FROM waiting w CROSS JOIN LATERAL (
-    SELECT d.destination FROM outbox.delivery d WHERE d.status = 'PENDING' AND d.destination > w.destination
-    ORDER BY d.destination LIMIT 1) n
+  SELECT n.destination FROM waiting w CROSS JOIN LATERAL (${nextDestination('AND d.destination > w.destination')}) n
 )`;
+
+/** The smaller of the next one with unordered rows and the next one with ordered rows: each has an index of its own. */
+function nextDestination(after: string): string {
+  const next = (kind: string) => `(SELECT d.destination FROM outbox.delivery d
+    WHERE d.status = 'PENDING' AND ${kind} ${after} ORDER BY d.destination LIMIT 1)`;
+  return `SELECT both_kinds.destination FROM (${next('d.order_key IS NULL')}
+    UNION ALL ${next('d.order_key IS NOT NULL')}) both_kinds ORDER BY both_kinds.destination LIMIT 1`;
+}
 
 /** Looked at in one statement. */
 const MOST_DESTINATIONS = 256;
@@ -34,9 +41,6 @@ const runsDueBefore = (moment: string) => `(
     ) SELECT FROM batch WHERE due_at <= ${moment} LIMIT m.cap) batches)
 )`;
 
-/** Of a pause p. */
-const IN_FORCE = '(p.until IS NULL OR p.until > statement_timestamp())';
-
 /** Of a destination c whose breaker is not closed. */
 const MAY_BE_TRIED = "(c.breaker = 'half_open' OR c.open_until <= statement_timestamp())";
 
@@ -60,7 +64,7 @@ WHERE c.breaker <> 'closed' AND ${MAY_BE_TRIED}
  * The claim in one statement (R4-R6): every scan is by an index of open rows or a primary key, whatever the backlog.
  * One time for all of it, `statement_timestamp()`: stable, so that indexes can serve it.
  *
- * $1 lease token · $2 lease, ms · $3 batch · $4 cursor, {destination: [event type, tenant]} · $5 default cap ·
+ * $1 lease token · $2 lease, ms · $3 batch · $4 cursor, {lanes, ordered: {destination: [event type, tenant]}} · $5 default cap ·
  * $6 policy hashes, {byType, otherwise} · $7 probe holder · $8 lanes walked for each destination
  */
 export const CLAIM = `
@@ -88,69 +92,59 @@ walked AS MATERIALIZED (
   SELECT o.destination, o.room, l.n, l.event_type, l.tenant, l.due
   FROM open o
   CROSS JOIN LATERAL (
-    WITH RECURSIVE lane AS (
-      SELECT f.event_type, f.tenant, f.event_type AS first_type, f.tenant AS first_tenant, 1 AS n
-      FROM (
-        (SELECT d.event_type, d.tenant FROM outbox.delivery d
-         WHERE d.status = 'PENDING' AND d.destination = o.destination
-           AND (d.event_type, d.tenant) > ($4::jsonb->o.destination->>0, $4::jsonb->o.destination->>1)
-         ORDER BY d.event_type, d.tenant LIMIT 1)
-        UNION ALL
-        (SELECT d.event_type, d.tenant FROM outbox.delivery d
-         WHERE d.status = 'PENDING' AND d.destination = o.destination ORDER BY d.event_type, d.tenant LIMIT 1)
-        LIMIT 1) f
-      UNION ALL
-      SELECT n.event_type, n.tenant, l.first_type, l.first_tenant, l.n + 1
-      FROM lane l CROSS JOIN LATERAL (
-        (SELECT d.event_type, d.tenant FROM outbox.delivery d
-         WHERE d.status = 'PENDING' AND d.destination = o.destination
-           AND (d.event_type, d.tenant) > (l.event_type, l.tenant)
-         ORDER BY d.event_type, d.tenant LIMIT 1)
-        UNION ALL
-        (SELECT d.event_type, d.tenant FROM outbox.delivery d
-         WHERE d.status = 'PENDING' AND d.destination = o.destination ORDER BY d.event_type, d.tenant LIMIT 1)
-        LIMIT 1) n
-      WHERE l.n <= $8::integer AND (n.event_type, n.tenant) IS DISTINCT FROM (l.first_type, l.first_tenant)
-    )
-    SELECT lane.n, lane.event_type, lane.tenant,
-      NOT EXISTS (SELECT FROM outbox.pause p
-        WHERE coalesce(p.destination, o.destination) = o.destination
-          AND coalesce(p.event_type, lane.event_type) = lane.event_type AND coalesce(p.tenant, lane.tenant) = lane.tenant
-          AND ${IN_FORCE})
+    ${lanesOf(UNORDERED, 'lanes', '$8::integer')}
+    SELECT lane.n, lane.event_type, lane.tenant, NOT ${LANE_PAUSED}
       AND EXISTS (SELECT FROM outbox.delivery d
-        WHERE d.status = 'PENDING' AND d.destination = o.destination AND d.event_type = lane.event_type
+        WHERE ${UNORDERED} AND d.destination = o.destination AND d.event_type = lane.event_type
           AND d.tenant = lane.tenant AND d.due_at <= statement_timestamp()) AS due
     FROM lane
   ) l
 ),
+${ORDERED_HEADS},
 -- The lanes that take part, each with its share: the batch is split evenly over destinations, then over their lanes.
+-- heads: in a lane of ordered events, the rows that may be claimed.
 due AS MATERIALIZED (
-  SELECT w.destination, w.event_type, w.tenant, w.room, w.n,
+  SELECT w.*,
     ceil(least(w.room, ceil($3::numeric / nullif(d.destinations, 0))) / count(*) OVER (PARTITION BY w.destination))::integer AS quota
-  FROM walked w, (SELECT count(DISTINCT destination) AS destinations FROM walked WHERE due AND n <= $8) d
-  WHERE w.due AND w.n <= $8
+  FROM (
+    SELECT destination, event_type, tenant, room, n, NULL::uuid[] AS heads FROM walked WHERE due AND n <= $8
+    UNION ALL
+    SELECT destination, event_type, tenant, room, n, array_agg(event_id) FROM keys WHERE event_id IS NOT NULL
+    GROUP BY destination, event_type, tenant, room, n
+  ) w, (SELECT count(DISTINCT destination) AS destinations FROM (
+    SELECT destination FROM walked WHERE due AND n <= $8 UNION ALL SELECT destination FROM keys WHERE event_id IS NOT NULL) x) d
 ),
 -- First pass: everybody's share. What another relay holds is skipped, not waited for; a row that moved on since the
 -- statement's snapshot is looked at again by FOR UPDATE and falls out.
 first AS MATERIALIZED (
-  SELECT l.destination, l.event_type, l.tenant, l.room, l.n, l.quota, x.event_id, x.due_at,
+  SELECT l.destination, l.event_type, l.tenant, l.room, l.n, l.quota, false AS ordered, x.event_id, x.due_at,
     row_number() OVER (PARTITION BY l.destination, l.event_type, l.tenant ORDER BY x.due_at) AS rank
   FROM due l CROSS JOIN LATERAL (
     SELECT d.event_id, d.due_at FROM outbox.delivery d
-    WHERE d.status = 'PENDING' AND d.destination = l.destination AND d.event_type = l.event_type AND d.tenant = l.tenant
+    WHERE ${UNORDERED} AND d.destination = l.destination AND d.event_type = l.event_type AND d.tenant = l.tenant
       AND d.due_at <= statement_timestamp()
     ORDER BY d.due_at LIMIT l.quota FOR UPDATE SKIP LOCKED) x
+  WHERE l.heads IS NULL
+  UNION ALL
+  SELECT l.destination, l.event_type, l.tenant, l.room, l.n, l.quota, true, x.event_id, x.due_at,
+    row_number() OVER (PARTITION BY l.destination, l.event_type, l.tenant ORDER BY x.due_at)
+  FROM due l CROSS JOIN LATERAL (
+    SELECT d.event_id, d.due_at FROM outbox.delivery d
+    WHERE d.event_id = ANY (l.heads) AND d.status = 'PENDING' AND d.due_at <= statement_timestamp()
+    ORDER BY d.due_at LIMIT l.quota FOR UPDATE SKIP LOCKED) x
+  WHERE l.heads IS NOT NULL
 ),
--- Second pass: what is left of batch and room goes to the lanes that filled their share, so that a lone one takes it
--- all. Rows of the first pass are excluded by id: SKIP LOCKED does not skip this statement's own locks.
+-- Second pass: what is left of batch and room goes to the unordered lanes that filled their share, so that a lone one
+-- takes it all; what an ordered lane leaves comes with the next claim. Rows of the first pass are excluded by id: SKIP
+-- LOCKED does not skip this statement's own locks.
 spare AS MATERIALIZED (
   SELECT f.*, ceil(greatest(0, least(
       $3::integer - sum(f.taken) OVER (), f.room - sum(f.taken) OVER (PARTITION BY f.destination)))
     / nullif(count(*) FILTER (WHERE f.full_lane) OVER (PARTITION BY f.destination), 0))::integer AS quota
   FROM (
-    SELECT destination, event_type, tenant, room, n, count(*) AS taken, count(*) >= quota AS full_lane,
+    SELECT destination, event_type, tenant, room, n, count(*) AS taken, count(*) >= quota AND NOT ordered AS full_lane,
       max(due_at) AS last_due, array_agg(event_id) AS ids
-    FROM first GROUP BY destination, event_type, tenant, room, n, quota
+    FROM first GROUP BY destination, event_type, tenant, room, n, quota, ordered
   ) f
 ),
 second AS MATERIALIZED (
@@ -158,7 +152,7 @@ second AS MATERIALIZED (
     l.taken + row_number() OVER (PARTITION BY l.destination, l.event_type, l.tenant ORDER BY x.due_at) AS rank
   FROM spare l CROSS JOIN LATERAL (
     SELECT d.event_id, d.due_at FROM outbox.delivery d
-    WHERE d.status = 'PENDING' AND d.destination = l.destination AND d.event_type = l.event_type AND d.tenant = l.tenant
+    WHERE ${UNORDERED} AND d.destination = l.destination AND d.event_type = l.event_type AND d.tenant = l.tenant
       AND d.due_at BETWEEN l.last_due AND statement_timestamp() AND d.event_id <> ALL (l.ids)
     ORDER BY d.due_at LIMIT l.quota FOR UPDATE SKIP LOCKED) x
   WHERE l.full_lane AND l.quota > 0
@@ -184,22 +178,13 @@ claimed AS (
   WHERE d.event_id = ANY (ARRAY(SELECT event_id FROM fit))
   RETURNING d.event_id, d.epoch, d.budget_epoch, d.carrier, d.destination, d.event_type, d.tenant, d.policy_hash, d.start_tries
 )
--- One row at least, so that the cursor comes back from an empty claim. A destination that was walked round starts one
--- lane further next time: with room for one, every lane gets its turn.
+-- One row at least, so that the cursor comes back from an empty claim.
 SELECT walk.cursor, walk.unfinished, c.event_id, c.epoch, c.carrier, c.destination, c.event_type, c.tenant,
   c.policy_hash, p.body AS policy, c.start_tries, coalesce(e.event_name, '') AS event_name, coalesce(e.aggregate_type, '') AS aggregate_type,
   coalesce(e.aggregate_id, '') AS aggregate_id,
   -- A local attempt counts nothing that came before it: only a budget that begins with it is right for one.
   c.budget_epoch = c.epoch AND coalesce(h.health = 'ok' AND h.breaker = 'closed', true) AS local_first
-FROM (
-  SELECT coalesce(jsonb_object_agg(destination, jsonb_build_array(event_type, tenant)), '{}') AS cursor,
-    coalesce(bool_or(cut), false) AS unfinished
-  FROM (
-    SELECT destination, event_type, tenant, cut,
-      n = CASE WHEN cut THEN $8::integer ELSE 1 END AS here
-    FROM (SELECT w.*, max(n) OVER (PARTITION BY destination) > $8 AS cut FROM walked w) w
-  ) w WHERE here
-) walk
+FROM ${WALK} walk
 LEFT JOIN (claimed c JOIN fit USING (event_id)) ON true
 LEFT JOIN LATERAL (SELECT body FROM outbox.policy WHERE hash = c.policy_hash LIMIT 1) p ON true
 LEFT JOIN LATERAL (SELECT event_name, aggregate_type, aggregate_id FROM outbox.event WHERE id = c.event_id LIMIT 1) e ON true

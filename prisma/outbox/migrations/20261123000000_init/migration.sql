@@ -65,15 +65,23 @@ CREATE TABLE outbox.delivery (
 );
 -- R5, R6: a row is in one of these at most, so three cost what one would, and each has the order of its question
 -- (docs/decisions/claim-index.md). What waits, by lanes, for the claim:
-CREATE INDEX delivery_waiting ON outbox.delivery (destination, event_type, tenant, due_at) WHERE status = 'PENDING';
+CREATE INDEX delivery_waiting ON outbox.delivery (destination, event_type, tenant, due_at)
+  WHERE status = 'PENDING' AND order_key IS NULL;
 -- Runs of one event, by when they should next move, for the room and for who looks after those past due:
 CREATE INDEX delivery_running ON outbox.delivery (destination, due_at) WHERE status = 'STARTED' AND carrier IS NULL;
 -- Batches under way: each counts as one, so their carriers are walked, not their rows.
 CREATE INDEX delivery_carried ON outbox.delivery (destination, carrier, due_at)
   WHERE status = 'STARTED' AND carrier IS NOT NULL;
--- R9: the order of an aggregate. Events of unordered types are not in it.
-CREATE INDEX delivery_order ON outbox.delivery (order_key, order_no)
-  WHERE order_key IS NOT NULL AND status <> 'DELIVERED';
+-- R9: the order of an aggregate (docs/decisions/ordered-claim.md). Events of unordered types are in none of these. What
+-- waits: the first row of each key is the one that may go.
+CREATE INDEX delivery_order ON outbox.delivery (destination, event_type, tenant, order_key, order_no, event_id)
+  WHERE order_key IS NOT NULL AND status = 'PENDING';
+-- What is under way, one of each key at most: two claims whose snapshots differ cannot both have one of an aggregate.
+CREATE UNIQUE INDEX delivery_order_busy ON outbox.delivery (destination, event_type, tenant, order_key)
+  WHERE order_key IS NOT NULL AND (status = 'STARTED' OR lease_token IS NOT NULL);
+-- What blocks those behind it, where the event type says so.
+CREATE INDEX delivery_order_dead ON outbox.delivery (destination, event_type, tenant, order_key, order_no, event_id)
+  WHERE order_key IS NOT NULL AND status = 'DEAD';
 
 -- R11: one row for each regular attempt, and for a local one that failed.
 CREATE TABLE outbox.delivery_attempt (
@@ -294,6 +302,17 @@ CREATE TABLE outbox.policy (
   CONSTRAINT policy_pkey PRIMARY KEY (hash)
 );
 
+-- R9: how the events of a type are ordered; a type without a row is not. Written by `outbox policies apply` alone, so that
+-- relays with different configurations do not take turns. Appending reads it, and so does the claim.
+CREATE TABLE outbox.event_type (
+  name       text        NOT NULL,
+  ordering   text        NOT NULL,
+  actor      text        NOT NULL,
+  changed_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  CONSTRAINT event_type_pkey PRIMARY KEY (name),
+  CONSTRAINT event_type_ordering CHECK (ordering IN ('none', 'block', 'skip'))
+);
+
 -- R1: one row, the name that is in workflow ids and the task queue. R3: the Temporal namespace that its runs are in.
 CREATE TABLE outbox.deployment (
   singleton    boolean     NOT NULL DEFAULT true,
@@ -334,6 +353,12 @@ CREATE FUNCTION outbox.content_hash(
   SELECT 'sha-256:' || encode(sha256(convert_to(
     jsonb_build_array(event_name, event_type, routing_key, aggregate_type, aggregate_id, aggregate_version, tenant_id,
       to_char(occurred_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), payload)::text, 'UTF8')), 'hex')
+$$;
+
+-- R9: one name for an aggregate, evenly spread: a claim that cannot look at all of them begins at any.
+CREATE FUNCTION outbox.order_key(aggregate_type text, aggregate_id text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT left(encode(sha256(convert_to(jsonb_build_array(aggregate_type, aggregate_id)::text, 'UTF8')), 'hex'), 32)
 $$;
 
 CREATE FUNCTION outbox.refuse_change() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -470,6 +495,7 @@ $$;
 -- Appends the event and its delivery row in one statement and returns the id. It runs in the caller's transaction; SQL
 -- cannot tell a transaction from a single statement, so it CANNOT refuse to be called outside of one: call it in the
 -- transaction that writes your business rows.
+-- An event of a type that is ordered (`outbox policies apply`) must carry its aggregate's version.
 -- Raises 22023 (invalid_parameter_value) with the field's name when the event does not fit, 23505 when the id exists, and
 -- 55000 (object_not_in_prerequisite_state) when an event has no source and the deployment that would be it has no name.
 CREATE FUNCTION outbox.record_events(events jsonb) RETURNS SETOF uuid LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
@@ -485,6 +511,14 @@ BEGIN
   FROM jsonb_array_elements(events) WITH ORDINALITY AS item(v, n)
   CROSS JOIN LATERAL outbox.event_problem(v) AS problem
   WHERE problem IS NOT NULL ORDER BY n LIMIT 1;
+  IF refusal IS NOT NULL THEN
+    RAISE EXCEPTION '%', refusal USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  SELECT format('event %s: aggregate.version: expected a whole number, got nothing; events of type %s are delivered in the order of their aggregate''s versions',
+    n - 1, v->>'eventType') INTO refusal
+  FROM jsonb_array_elements(events) WITH ORDINALITY AS item(v, n)
+  JOIN outbox.event_type t ON t.name = v->>'eventType' AND t.ordering <> 'none'
+  WHERE v->'aggregate'->>'version' IS NULL ORDER BY n LIMIT 1;
   IF refusal IS NOT NULL THEN
     RAISE EXCEPTION '%', refusal USING ERRCODE = 'invalid_parameter_value';
   END IF;
@@ -523,9 +557,12 @@ BEGIN
       i.occurred_at
     FROM input i ORDER BY i.id
   ), new_delivery AS (
-    INSERT INTO outbox.delivery (event_id, destination, event_type, tenant, due_at)
-    SELECT i.id, i.routing_key, i.event_type, i.tenant_id, greatest(i.available_at, clock_timestamp())
-    FROM input i ORDER BY i.id
+    INSERT INTO outbox.delivery (event_id, destination, event_type, tenant, due_at, order_key, order_no)
+    SELECT i.id, i.routing_key, i.event_type, i.tenant_id, greatest(i.available_at, clock_timestamp()),
+      CASE WHEN t.name IS NOT NULL THEN outbox.order_key(i.aggregate_type, i.aggregate_id) END,
+      CASE WHEN t.name IS NOT NULL THEN i.aggregate_version END
+    FROM input i LEFT JOIN outbox.event_type t ON t.name = i.event_type AND t.ordering <> 'none'
+    ORDER BY i.id
   )
   SELECT i.id FROM input i ORDER BY i.position;
 END
