@@ -7,6 +7,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import type { DevOptions } from '../main/dev/run-dev.js';
 import type { RoleName } from '../main/role-name.js';
 import { CONFIG, exitWith, JSON_FLAG, wholeUpTo } from './arguments.js';
+import { addDestinationsCommands } from './destinations-commands.js';
 import { addDlqCommands } from './dlq-commands.js';
 import { addFailedIngestCommands } from './failed-ingest-commands.js';
 import { EPILOGUE, explain } from './help.js';
@@ -200,6 +201,7 @@ explain(
 
 addPoliciesCommands(program);
 addDlqCommands(program);
+addDestinationsCommands(program);
 addFailedIngestCommands(program);
 refuseUsage(program);
 try {

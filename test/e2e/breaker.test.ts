@@ -1,7 +1,7 @@
 // R6, R19 on the built command line. Real: relay and workers as processes, PostgreSQL, Temporal, HTTP. Fake: the second
 // destination, a scripted HTTP server behind httpHandler.
 import { eventually } from '../support/eventually.js';
-import { endLeftoverCli } from '../support/outbox-cli.js';
+import { endLeftoverCli, runOutboxCli } from '../support/outbox-cli.js';
 import { createTestDeployment, stop, type TestDeployment } from '../support/roles.js';
 import { accept, type ScriptedDestination, startScriptedDestination } from '../support/scripted-destination.js';
 
@@ -70,3 +70,74 @@ it('R19: down, the breaker opens, events wait and spend nothing; healed, all are
   expect(await one(`SELECT breaker FROM outbox.destination WHERE name = 'audit.log'`)).toBeUndefined();
   for (const role of [relay, ...workers]) expect(await stop(role)).toBe(0);
 }, 120_000);
+
+describe('a pause', () => {
+  it('R6: by the command line stops claims within one claim; nothing is spent; a resume goes on', async () => {
+    const config = await deployment.configFile(`httpHandler({ routingKey: 'test.held', url: '${partner.url}' })`);
+    const roles = await deployment.start('relay,worker', {}, ['--config', config]);
+    const cli = (...args: string[]) =>
+      runOutboxCli(['destinations', ...args], {
+        OUTBOX_DATABASE_URL: deployment.environment.OUTBOX_DATABASE_URL as string,
+      });
+    const before = await deployment.append({ routingKey: 'test.held' });
+    await deployment.untilStatus(before, 'DELIVERED');
+
+    const paused = await cli(
+      'pause',
+      'test.held',
+      '--reason',
+      'maintenance',
+      '--actor',
+      'ada',
+      '--for',
+      '2h',
+      '--json',
+    );
+    expect(paused.code).toBe(0);
+    expect(JSON.parse(paused.stdout)).toMatchObject({
+      destination: 'test.held',
+      eventType: null,
+      actor: 'ada',
+      reason: 'maintenance',
+    });
+    const held = await Promise.all(Array.from({ length: 5 }, () => deployment.append({ routingKey: 'test.held' })));
+    // The relay goes on with others: it has claimed since.
+    const other = await deployment.append({ routingKey: 'test.partner2' });
+    const claimed = () =>
+      deployment.outbox.query('SELECT policy_hash FROM outbox.delivery WHERE event_id = $1', [other]);
+    await eventually('another claim', async () => (await claimed()).rows[0]?.policy_hash !== null);
+    for (const id of held) expect(await deployment.status(id)).toBe('PENDING');
+    expect(partner.seen.filter(({ key }) => held.includes(key))).toEqual([]);
+
+    const listed = await cli('list');
+    expect(listed).toMatchObject({ code: 0, stdout: expect.stringContaining('paused: test.held  until ') });
+    expect(listed.stdout).toContain('by ada: maintenance');
+    const list = JSON.parse((await cli('list', '--json')).stdout);
+    expect(list.destinations.find(({ name }: { name: string }) => name === 'test.held')).toMatchObject({ waiting: 5 });
+
+    expect(await cli('resume', 'test.held', '--type', 'ORDER', '--reason', 'x')).toMatchObject({ code: 1 });
+    expect((await cli('resume', 'test.held', '--reason', 'over', '--actor', 'ada')).code).toBe(0);
+    for (const id of held) await deployment.untilStatus(id, 'DELIVERED');
+    expect(await one(`SELECT count(*)::int AS n FROM outbox.delivery_attempt WHERE event_id = ANY ($1)`, held)).toEqual(
+      { n: 0 },
+    );
+    expect(await stop(roles)).toBe(0);
+  }, 90_000);
+
+  it('wrong use ends with 64 and a sentence', async () => {
+    const cli = (...args: string[]) =>
+      runOutboxCli(['destinations', ...args], { OUTBOX_DATABASE_URL: 'postgresql://x@127.0.0.1:1/x' });
+    for (const args of [
+      ['pause', 'erp.sync'],
+      ['pause', '--reason', 'x'],
+      ['pause', 'erp sync', '--reason', 'x'],
+      ['pause', 'erp.sync', '--reason', 'x', '--for', '2 weeks'],
+      ['pause', 'erp.sync', '--reason', 'x', '--until', 'tomorrow'],
+      ['pause', 'erp.sync', '--reason', 'x', '--until', '2020-01-01T00:00:00Z'],
+      ['pause', 'erp.sync', '--reason', 'x', '--for', '1h', '--until', '2999-01-01T00:00:00Z'],
+      ['resume', 'erp.sync', '--type', 'a b', '--reason', 'x'],
+    ]) {
+      expect({ args, ...(await cli(...args)) }).toMatchObject({ args, code: 64 });
+    }
+  }, 60_000);
+});

@@ -16,7 +16,8 @@ export type SettingsUser =
   | 'failed-ingest'
   | 'failed-ingest retry'
   | 'policies'
-  | 'dlq';
+  | 'dlq'
+  | 'destinations';
 
 interface Definition<Schema extends z.ZodType = z.ZodType> {
   readonly schema: Schema;
@@ -78,7 +79,7 @@ interface FingerprintKey {
 export const SETTINGS = {
   databaseUrl: define({
     schema: databaseUrl,
-    requiredBy: ['relay', 'worker', 'migrate', 'import', 'policies', 'dlq'],
+    requiredBy: ['relay', 'worker', 'migrate', 'import', 'policies', 'dlq', 'destinations'],
     describe: 'The outbox database: the one that your application writes to.',
     secret: true,
   }),

@@ -5,6 +5,13 @@ import type { AuditMapper } from './to-audit-event.js';
  * kind of event needs an entry at most, and mostly none.
  */
 export const KNOWN_EVENTS: Readonly<Record<string, AuditMapper>> = {
+  // What a person did with a destination.
+  'outbox.destination.paused': ({ payload }) => ({
+    operation: 'update',
+    severity: 'medium',
+    ...reason(payload.reason),
+  }),
+  'outbox.destination.resumed': ({ payload }) => ({ operation: 'update', severity: 'low', ...reason(payload.reason) }),
   'auth.user.signed_in': () => ({ category: 'authentication', operation: 'login' }),
   'auth.user.signed_out': () => ({ category: 'authentication', operation: 'logout' }),
   'auth.user.sign_in_failed': ({ payload }) => ({

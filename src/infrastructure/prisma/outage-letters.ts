@@ -1,0 +1,27 @@
+import { OUTAGE_CODES } from '../../domain/delivery/weigh-outcome.js';
+
+/** A letter's own time and the breaker's come from statements of different workers. */
+const MARGIN = "interval '5 seconds'";
+
+/**
+ * Whether a dead letter (an alias of outbox.dead_letter) was made by an outage (an alias of outbox.outage): of its
+ * destination, ended between its first failure and its close, by a code that counts as a failure of the destination.
+ */
+export function madeByOutage(letter: string, outage: string): string {
+  const codes = OUTAGE_CODES.map(({ code, status }) => {
+    const named = `${letter}.code = '${code}'`;
+    return status === null ? named : `(${named} AND ${letter}.response->>'status' = '${status}')`;
+  });
+  return `(${letter}.destination = ${outage}.destination
+    AND ${letter}.last_failed_at >= ${outage}.first_failure_at - ${MARGIN}
+    AND ${letter}.last_failed_at <= coalesce(${outage}.closed_at, 'infinity') + ${MARGIN} AND (${codes.join(' OR ')}))`;
+}
+
+/** For a filter of letters: those that one outage made, by its id (a parameter), which `outbox destinations list` shows. */
+export function ofOutage(letter: string, id: string): string {
+  return `EXISTS (SELECT FROM outbox.outage made_by WHERE made_by.id = ${id}::uuid AND ${madeByOutage(letter, 'made_by')})`;
+}
+
+/** The id of a destination's latest outage, for `--outage DESTINATION`. $1 destination. */
+export const LATEST_OUTAGE =
+  'SELECT id FROM outbox.outage WHERE destination = $1::text ORDER BY opened_at DESC LIMIT 1';

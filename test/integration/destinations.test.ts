@@ -1,0 +1,149 @@
+// Destinations as people see and hold them (R6), and which letters an outage made, on a real PostgreSQL. Nothing is fake;
+// letters are written as a delivery would leave them.
+import { randomUUID } from 'node:crypto';
+import type { PauseScope } from '../../src/application/delivery/destinations/ports.js';
+import { createDestinationStore } from '../../src/infrastructure/prisma/destination-store.js';
+import { LATEST_OUTAGE, ofOutage } from '../../src/infrastructure/prisma/outage-letters.js';
+import { createDeliveryStore, type DeliveryStore } from '../support/delivery-line.js';
+
+let store: DeliveryStore;
+beforeAll(async () => {
+  store = await createDeliveryStore();
+});
+beforeEach(() =>
+  store.pool.query('TRUNCATE outbox.destination, outbox.pause, outbox.outage, outbox.delivery, outbox.dead_letter'),
+);
+afterAll(() => store.close());
+
+const destinations = () => createDestinationStore(store.pool);
+const ALL: PauseScope = { destination: null, eventType: null, tenantId: null };
+const WORD = { actor: 'ada', reason: 'maintenance' };
+const rows = async (text: string, ...values: unknown[]) => (await store.pool.query(text, values)).rows;
+
+it('R6: a scope has one pause; another takes its place; a resume ends exactly that scope', async () => {
+  const erp = { ...ALL, destination: 'erp.sync' };
+  const until = new Date(Date.now() + 60_000).toISOString();
+  await destinations().pause(erp, null, WORD);
+  await destinations().pause(erp, until, { actor: 'bob', reason: 'longer' });
+  await destinations().pause({ ...erp, eventType: 'ORDER', tenantId: '' }, null, WORD);
+  await destinations().pause(ALL, null, WORD);
+  const { pauses, destinations: listed } = await destinations().list();
+  expect(pauses).toMatchObject([
+    { ...ALL, until: null },
+    { ...erp, until, actor: 'bob', reason: 'longer' },
+    { ...erp, eventType: 'ORDER', tenantId: '' },
+  ]);
+  expect(listed.map(({ name }) => name)).toEqual(['audit.log', 'erp.sync']); // the audit events below wait for audit.log
+  expect(await destinations().resume(erp, WORD)).toMatchObject({ ...erp, actor: 'bob' });
+  expect(await destinations().resume(erp, WORD)).toBeNull();
+  expect((await destinations().list()).pauses).toHaveLength(2);
+});
+
+it('what a person did is an event for the audit log, in the same statement; what changed nothing is none', async () => {
+  const scope = { ...ALL, destination: 'erp.sync', eventType: 'ORDER' };
+  await destinations().pause(scope, null, WORD);
+  await destinations().resume(scope, { actor: 'api-key:k1', reason: 'over' });
+  await destinations().resume(scope, WORD);
+  const events = await rows(
+    `SELECT event_name, routing_key, aggregate_id, headers->'actor' AS actor, payload FROM outbox.event
+     WHERE event_type = 'OUTBOX' AND payload->>'eventType' = 'ORDER' ORDER BY recorded_at DESC LIMIT 3`,
+  );
+  expect(events.reverse().slice(-2)).toMatchObject([
+    {
+      event_name: 'outbox.destination.paused.v1',
+      routing_key: 'audit.log',
+      aggregate_id: 'erp.sync',
+      actor: { type: 'user', id: 'ada' },
+      payload: { reason: 'maintenance', destination: 'erp.sync', eventType: 'ORDER', until: null },
+    },
+    {
+      event_name: 'outbox.destination.resumed.v1',
+      actor: { type: 'apiKey', id: 'api-key:k1' },
+      payload: { reason: 'over' },
+    },
+  ]);
+});
+
+it('a pause that is over is not listed, and there is nothing to resume', async () => {
+  const erp = { ...ALL, destination: 'erp.sync' };
+  await destinations().pause(erp, new Date(Date.now() - 1_000).toISOString(), WORD);
+  expect((await destinations().list()).pauses).toEqual([]);
+  expect(await destinations().resume(erp, WORD)).toBeNull();
+});
+
+it('R19: an outage made the letters of its destination and time that count as failures of it, and no others', async () => {
+  const letter = async (code: string, minutesAgo: number, more: { destination?: string; status?: number } = {}) => {
+    const id = randomUUID();
+    await store.pool.query(
+      `INSERT INTO outbox.dead_letter (id, event_id, epoch, destination, event_type, code, message, retry_count, max_retries,
+         response, last_failed_at, created_at)
+       VALUES ($1, $2, 0, $3, 'ORDER', $4, 'm', 1, 1, $5, now() - $6::int * interval '1 minute', now() - $6::int * interval '1 minute')`,
+      [
+        id,
+        randomUUID(),
+        more.destination ?? 'erp.sync',
+        code,
+        more.status === undefined ? null : { status: more.status },
+        minutesAgo,
+      ],
+    );
+    return id;
+  };
+  const outage = async (fromMinutes: number, toMinutes: number | null) => {
+    const id = randomUUID();
+    await store.pool.query(
+      `INSERT INTO outbox.outage (id, destination, first_failure_at, opened_at, closed_at, code)
+       VALUES ($1, 'erp.sync', now() - $2::int * interval '1 minute', now() - ($2::int - 1) * interval '1 minute',
+         now() - $3::int * interval '1 minute', 'HTTP.TLS')`,
+      [id, fromMinutes, toMinutes],
+    );
+    return id;
+  };
+  const first = await outage(60, 50);
+  const second = await outage(30, null);
+  const made = [
+    await letter('HTTP.TLS', 20),
+    await letter('HTTP.BAD_RESPONSE', 29, { status: 200 }),
+    await letter('HTTP.CLIENT_ERROR', 10, { status: 404 }),
+  ];
+  const earlier = await letter('HTTP.TLS', 55);
+  await letter('HTTP.CLIENT_ERROR', 10, { status: 422 });
+  await letter('HTTP.TLS', 40);
+  await letter('HTTP.TLS', 20, { destination: 'other' });
+  await letter('DISPATCH.INVALID_EVENT', 20);
+
+  const of = async (id: string) =>
+    (await rows(`SELECT l.id FROM outbox.dead_letter l WHERE ${ofOutage('l', '$1')}`, id)).map((row) => row.id).sort();
+  expect(await of(first)).toEqual([earlier]);
+  expect(await of(second)).toEqual([...made].sort());
+  expect(await rows(LATEST_OUTAGE, 'erp.sync')).toEqual([{ id: second }]);
+  await store.pool.query(`INSERT INTO outbox.destination (name) VALUES ('erp.sync')`);
+  const [listed] = (await destinations().list()).destinations;
+  expect(listed).toMatchObject({
+    name: 'erp.sync',
+    outage: { id: second, closedAt: null, code: 'HTTP.TLS', letters: 3 },
+  });
+});
+
+it('R6: tells how each destination stands, those that only have events too', async () => {
+  for (const status of ['PENDING', 'PENDING', 'STARTED'] as const)
+    await store.append({ status, routingKey: 'erp.sync' });
+  await store.pool.query(
+    `INSERT INTO outbox.destination (name, breaker, failures, reason_code, reason_status, opened_at, open_until, p95_ms, health)
+     VALUES ('broken', 'open', 10, 'HTTP.SERVER_ERROR', 500, now(), now() + interval '30 s', 812, 'degraded')`,
+  );
+  const { destinations: listed } = await destinations().list();
+  expect(listed).toMatchObject([
+    {
+      name: 'broken',
+      breaker: 'open',
+      health: 'degraded',
+      failures: 10,
+      p95Ms: 812,
+      reason: { code: 'HTTP.SERVER_ERROR', status: 500 },
+      openUntil: expect.stringMatching(/Z$/),
+      waiting: 0,
+    },
+    { name: 'erp.sync', breaker: 'closed', health: 'ok', reason: null, waiting: 2, running: 1, outage: null },
+  ]);
+});
