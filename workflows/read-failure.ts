@@ -35,23 +35,37 @@ export function readFailure(error: unknown): ReadFailure {
     }
     if (cause.timeoutType === TimeoutType.SCHEDULE_TO_START) return { kind: 'not-started' };
   }
-  // After the timeouts: a local one comes with this state too (SDK 1.23, tried).
-  if (retryState === RetryState.CANCEL_REQUESTED) return { kind: 'cancelled' };
   const details = cause instanceof ApplicationFailure ? detailsOf(cause) : null;
+  const final = cause instanceof ApplicationFailure && cause.nonRetryable === true;
+  // After the timeouts: a local one comes with this state too (SDK 1.23, tried). A final failure is one all the same: the
+  // cancellation ended no retry of it.
+  if (retryState === RetryState.CANCEL_REQUESTED && !(final && details !== null)) return { kind: 'cancelled' };
   if (details === null) return { kind: 'unknown', error };
   return {
     kind: 'failed',
     code: details.code,
     status: details.status,
     attempt: details.attempt,
-    final: cause instanceof ApplicationFailure && cause.nonRetryable === true,
+    final,
     delayMs: details.delayMs ?? null,
     carried: details.carried ?? NOTHING_CARRIED,
   };
 }
 
+/** By what may be stored and slept: a worker of another version may have said something else. */
 function detailsOf(failure: ApplicationFailure): FailureDetails | null {
-  const details = failure.details?.[0] as Partial<FailureDetails> | undefined;
+  const details = failure.details?.[0] as Partial<FailureDetails> | null | undefined;
   if (!isErrorCode(failure.type) || details?.code !== failure.type) return null;
-  return { status: null, attempt: null, ...details, code: failure.type };
+  const { status, attempt, delayMs, carried } = details;
+  return {
+    code: failure.type,
+    status: isCount(status) ? status : null,
+    attempt: isCount(attempt) ? attempt : null,
+    delayMs: isCount(delayMs) ? delayMs : null,
+    ...(typeof carried === 'object' && carried !== null ? { carried } : {}),
+  };
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
 }

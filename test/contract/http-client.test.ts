@@ -34,7 +34,8 @@ describe('the undici HttpClient on a bad network', () => {
       const drip = setInterval(() => socket.write('x'), 5);
       socket.on('close', () => clearInterval(drip));
     });
-    expect((await failure(send(url, 200))).code).toBe('HTTP.TIMEOUT');
+    const error = await failure(send(url, 200));
+    expect(error).toMatchObject({ code: 'HTTP.TIMEOUT', message: expect.stringContaining('while reading the body') });
   });
 
   it('counts the headers in the deadline', async () => {
@@ -43,7 +44,38 @@ describe('the undici HttpClient on a bad network', () => {
       const drip = setInterval(() => socket.write('x'), 5);
       socket.on('close', () => clearInterval(drip));
     });
-    expect((await failure(send(url, 200))).code).toBe('HTTP.TIMEOUT');
+    const error = await failure(send(url, 200));
+    const message = expect.stringContaining('while waiting for the headers');
+    expect(error).toMatchObject({ code: 'HTTP.TIMEOUT', message });
+  });
+
+  it('counts connecting in the deadline, and ends a connection that does not come up before it, too', async () => {
+    let refuse = () => {};
+    const never = createHttpClient({
+      connect: (_, callback) => {
+        refuse = () => callback(new Error('given up'), null);
+      },
+    });
+    const request = { method: 'GET', url: 'http://partner.test/', timeoutMs: 50 } as const;
+    const message = expect.stringContaining('while connecting');
+    expect(await failure(never.send(request))).toMatchObject({ code: 'HTTP.TIMEOUT', message });
+    refuse();
+    await never.close();
+
+    // Takes the connection, and says nothing where a handshake is due.
+    const url = (await subject.listen(createTcpServer())).replace('http:', 'https:');
+    const short = createHttpClient({ connectTimeoutMs: 50 });
+    const error = await failure(short.send({ method: 'GET', url, timeoutMs: 30_000 }));
+    expect([error.code, error.message]).toEqual(['HTTP.TIMEOUT', expect.stringContaining('UND_ERR_CONNECT_TIMEOUT')]);
+    await short.close();
+  });
+
+  it('takes the answer that follows early hints', async () => {
+    const hints = 'HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n';
+    const url = await subject.raw(
+      (socket) => void socket.write(`${hints}HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n`),
+    );
+    expect((await send(url)).status).toBe(201);
   });
 
   it.each([

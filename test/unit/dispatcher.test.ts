@@ -386,7 +386,7 @@ describe('the receipt', () => {
 describe('what a handler throws', () => {
   it('keeps an IntegrationError that is a handler’s to throw, also one of a foreign copy of the class', async () => {
     const own = new IntegrationError('HTTP.RATE_LIMITED', { status: 429, retryAfterMs: 5 });
-    expect(await failure(setUp(throwing(own)).dispatch())).toBe(own);
+    expect(await failure(setUp(throwing(own)).dispatch())).toEqual(own);
     const fields = { name: 'IntegrationError', code: 'HTTP.TLS', status: 'x', retryAfterMs: 3 };
     const foreign = Object.assign(new Error('refused'), fields);
     expect(await failure(setUp(throwing(foreign)).dispatch())).toMatchObject({

@@ -8,7 +8,7 @@ import { type HttpHandlerOptions, httpHandler } from '../../src/application/deli
 import { noteUnknownTypes } from '../../src/application/delivery/note-unknown-types.js';
 import type { Handler, HandlerContext } from '../../src/application/delivery/ports.js';
 import { parseAuditEvent } from '../../src/contract/audit-dto.js';
-import type { IntegrationError } from '../../src/domain/delivery/integration-error.js';
+import { IntegrationError } from '../../src/domain/delivery/integration-error.js';
 import { createRedactor } from '../../src/domain/delivery/redaction/redactor.js';
 import { type EventForTest, FakeHttpClient, runHandler, type Script } from '../../src/testing.js';
 import { failure } from '../contract/http-client.contract.js';
@@ -123,6 +123,27 @@ describe('the audit handler', () => {
     const strict = auditHandler({ baseUrl: 'http://audit.test', apiKey: 'k', mappers });
     const outcome = await run(strict, { status: 201 });
     expect(outcome).toMatchObject({ error: { code: 'DISPATCH.INVALID_EVENT', field: '/action' }, requests: [] });
+  });
+
+  it('ends what makes a mapper throw as DISPATCH.INVALID_EVENT, unsent, with the cause; its own field is kept', async () => {
+    const deliverWith = async (thrown: Error) => {
+      const mappers = {
+        'auth.user.signed_in.v1': () => {
+          throw thrown;
+        },
+      };
+      const own = auditHandler({ baseUrl: 'http://audit.test', apiKey: 'k', mappers });
+      return run(own, { status: 201 });
+    };
+    const plain = new TypeError("Cannot read properties of undefined (reading 'id')");
+    const outcome = (await deliverWith(plain)) as { error?: Error; requests: unknown[] };
+    expect(outcome).toMatchObject({ error: { code: 'DISPATCH.INVALID_EVENT', field: '/payload' }, requests: [] });
+    expect(outcome.error?.message).toBe('The mapper for "auth.user.signed_in.v1" threw');
+    expect(outcome.error?.cause).toBe(plain);
+    const named = new IntegrationError('DISPATCH.INVALID_EVENT', { field: '/payload/who', message: 'no who' });
+    expect(await deliverWith(named)).toMatchObject({
+      error: { code: 'DISPATCH.INVALID_EVENT', field: '/payload/who' },
+    });
   });
 
   it('R25: finds a record that stands by its identity', async () => {

@@ -1,5 +1,5 @@
-import type { ErrorCode } from '../../domain/delivery/error-catalog.js';
-import { IntegrationError, isIntegrationError } from '../../domain/delivery/integration-error.js';
+import { type ErrorCode, isErrorCode } from '../../domain/delivery/error-catalog.js';
+import { IntegrationError, type LastResponse } from '../../domain/delivery/integration-error.js';
 import { LONGEST_TEXT } from '../../domain/delivery/redaction/redactor.js';
 
 /**
@@ -26,27 +26,67 @@ const HANDLER_CODES: ReadonlySet<ErrorCode> = new Set([
  * `HANDLER.FAILED` with what was thrown as `cause`. Never throws, whatever was thrown.
  */
 export function classifyThrown(thrown: unknown): IntegrationError {
-  try {
-    if (isIntegrationError(thrown) && HANDLER_CODES.has(thrown.code)) {
-      return thrown instanceof IntegrationError ? thrown : rebuild(thrown);
-    }
-  } catch {
-    // A getter of the thrown value throws in its turn: it is no error of ours.
-  }
+  const own = adopt(thrown);
+  if (own !== null) return own;
   const { name, message } = describeThrown(thrown);
   return new IntegrationError('HANDLER.FAILED', { message: `${name}: ${message}`, cause: thrown });
 }
 
-/** A handler's package may bring its own copy of the class; only what has the right type is taken from it. */
-function rebuild(foreign: IntegrationError): IntegrationError {
-  const { code, message, status, retryAfterMs, field } = foreign;
-  return new IntegrationError(code, {
-    message: cut(message),
-    cause: foreign.cause,
-    ...(Number.isInteger(status) ? { status: status as number } : {}),
+/**
+ * A copy of an IntegrationError that is a handler's to throw, each field read once and kept only where it has the right
+ * type; null for anything else. A handler's package may bring its own copy of the class, and what looks like ours may be
+ * a subclass or a proxy whose getters throw when the failure is written down.
+ */
+function adopt(thrown: unknown): IntegrationError | null {
+  if (!isReadable(thrown) || !(read(thrown, 'name') === 'IntegrationError' || isOurs(thrown))) return null;
+  const code = read(thrown, 'code');
+  if (!isErrorCode(code) || !HANDLER_CODES.has(code)) return null;
+  const message = read(thrown, 'message');
+  const status = read(thrown, 'status');
+  const retryAfterMs = read(thrown, 'retryAfterMs');
+  const field = read(thrown, 'field');
+  const response = readResponse(read(thrown, 'response'));
+  const stack = read(thrown, 'stack');
+  const copy = new IntegrationError(code, {
+    ...(typeof message === 'string' ? { message: cut(message) } : {}),
+    cause: read(thrown, 'cause'),
+    ...(typeof status === 'number' ? { status } : {}),
     ...(typeof retryAfterMs === 'number' ? { retryAfterMs } : {}),
     ...(typeof field === 'string' ? { field: cut(field) } : {}),
+    ...(response === null ? {} : { response }),
   });
+  if (typeof stack === 'string') copy.stack = cut(stack);
+  return copy;
+}
+
+function isOurs(thrown: object): boolean {
+  try {
+    return thrown instanceof IntegrationError;
+  } catch {
+    return false; // a proxy that does not tell its prototype
+  }
+}
+
+/** Of a response that a handler may have made itself, what is one. The body stays whole: it is cut after it was redacted. */
+function readResponse(value: unknown): LastResponse | null {
+  if (!isReadable(value)) return null;
+  const status = read(value, 'status');
+  if (!Number.isInteger(status)) return null;
+  const body = read(value, 'body');
+  return {
+    status: status as number,
+    headers: readHeaders(read(value, 'headers')),
+    body: typeof body === 'string' ? body : '',
+  };
+}
+
+function readHeaders(value: unknown): Record<string, string> {
+  try {
+    if (!isReadable(value)) return {};
+    return Object.fromEntries(Object.entries(value).filter(([, text]) => typeof text === 'string'));
+  } catch {
+    return {};
+  }
 }
 
 export interface ThrownDescription {
@@ -54,7 +94,12 @@ export interface ThrownDescription {
   readonly message: string;
   readonly stack: string | null;
   readonly cause: unknown;
+  /** The first of an AggregateError's, which has no words of its own. */
+  readonly errors: readonly unknown[];
 }
+
+/** Several addresses of one host, say: the first tell enough. */
+const ERRORS_READ = 3;
 
 /**
  * Longer than a redactor reads of a text, which thereby sees that it was cut. What is kept is far shorter, and cut only
@@ -64,24 +109,36 @@ const READ_LENGTH = LONGEST_TEXT + 1;
 
 /** Name, message, stack and cause of anything that can be thrown, of bounded length, not redacted. Never throws. */
 export function describeThrown(thrown: unknown): ThrownDescription {
-  if (typeof thrown !== 'object' || thrown === null) {
-    const message = typeof thrown === 'string' ? thrown : String(thrown);
+  if (!isReadable(thrown)) {
     return {
       name: `Thrown ${thrown === null ? 'null' : typeof thrown}`,
-      message: cut(message),
+      message: cut(String(thrown)),
       stack: null,
       cause: undefined,
+      errors: [],
     };
   }
   const name = read(thrown, 'name');
   const message = read(thrown, 'message');
   const stack = read(thrown, 'stack');
   return {
-    name: typeof name === 'string' && name !== '' ? cut(name) : 'Thrown object',
+    name: typeof name === 'string' && name !== '' ? cut(name) : `Thrown ${typeof thrown}`,
     message: typeof message === 'string' ? cut(message) : '',
     stack: typeof stack === 'string' ? cut(stack) : null,
     cause: read(thrown, 'cause'),
+    errors: readErrors(read(thrown, 'errors')),
   };
+}
+
+/** What has fields: String() of a function would call a `toString` that may be anybody's. */
+function isReadable(value: unknown): value is object {
+  return (typeof value === 'object' && value !== null) || typeof value === 'function';
+}
+
+function readErrors(value: unknown): unknown[] {
+  if (!isReadable(value) || typeof value === 'function') return [];
+  const found = Array.from({ length: ERRORS_READ }, (_, n) => read(value, String(n)));
+  return found.filter((error) => error !== undefined && error !== null);
 }
 
 function read(from: object, key: string): unknown {

@@ -92,7 +92,13 @@ function checkPayload<Payload>(
 
 /** By shape, since the handler brings its own copy of zod, or another library. */
 function firstIssue(error: unknown): { path: readonly string[]; message: string } {
-  const issue = (error as { issues?: readonly { path?: readonly unknown[]; message?: unknown }[] } | null)?.issues?.[0];
-  const message = typeof issue?.message === 'string' ? issue.message : describeThrown(error).message;
-  return { path: (issue?.path ?? []).map(String), message };
+  const { message } = describeThrown(error);
+  try {
+    const issue = (error as { issues?: readonly { path?: readonly unknown[]; message?: unknown }[] } | null)
+      ?.issues?.[0];
+    const path = (issue?.path ?? []).map(String);
+    return { path, message: typeof issue?.message === 'string' ? issue.message : message };
+  } catch {
+    return { path: [], message }; // nothing that a schema of ours knows would throw
+  }
 }

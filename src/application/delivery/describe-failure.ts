@@ -12,7 +12,7 @@ const STACK_LENGTH = 8_000;
 
 /**
  * What is kept of a failed attempt: code, status, message, the stack of what was thrown originally, and up to eight
- * causes, outermost first; a cause that returns to itself ends the chain. Every text is redacted and then cut, in this
+ * causes, outermost first, an AggregateError's errors among them; one that returns is told once. Every text is redacted and then cut, in this
  * order, so that no cut leaves half of what would have been found.
  * @param redactor the one that knows the event (`forEvent`), since destinations and handlers quote what they were sent
  */
@@ -20,13 +20,15 @@ export function describeFailure(error: IntegrationError, redactor: Redactor): At
   const causes: { name: string; message: string }[] = [];
   const seen = new Set<unknown>([error]);
   let stack = error.cause === undefined ? (error.stack ?? null) : null;
-  for (let at = error.cause; at !== undefined && at !== null && causes.length < MAX_CAUSES && !seen.has(at); ) {
+  for (const next = [error.cause]; next.length > 0 && causes.length < MAX_CAUSES; ) {
+    const at = next.shift();
+    if (at === undefined || at === null || seen.has(at)) continue;
     seen.add(at);
     const described = describeThrown(at);
     const name = redactor.text(described.name, NAME_LENGTH);
     causes.push({ name, message: redactor.text(described.message, MESSAGE_LENGTH) });
     stack ??= described.stack;
-    at = described.cause;
+    next.push(described.cause, ...described.errors);
   }
   return {
     code: error.code,

@@ -31,14 +31,16 @@ export class IntegrationError extends Error {
   readonly response: LastResponse | null;
   readonly field: string | null;
 
+  /** Throws a TypeError for a code that the catalogue does not have. */
   constructor(code: ErrorCode, options: IntegrationErrorOptions = {}) {
+    if (!isErrorCode(code)) throw new TypeError(`Expected a code of docs/errors.md, got ${JSON.stringify(code)}`);
     super(
       options.message ?? catalogEntry(code).message,
       options.cause === undefined ? undefined : { cause: options.cause },
     );
     this.code = code;
     this.status = asStatus(options.status ?? options.response?.status);
-    this.retryAfterMs = options.retryAfterMs ?? null;
+    this.retryAfterMs = typeof options.retryAfterMs === 'number' ? options.retryAfterMs : null;
     this.response = options.response ?? null;
     this.field = options.field ?? null;
   }
@@ -52,6 +54,10 @@ function asStatus(status: number | undefined): number | null {
 /** By shape, since `instanceof` does not cross realms (a handler's package may bring its own copy). */
 export function isIntegrationError(value: unknown): value is IntegrationError {
   if (typeof value !== 'object' || value === null) return false;
-  const { name, code, message } = value as { name?: unknown; code?: unknown; message?: unknown };
-  return name === 'IntegrationError' && isErrorCode(code) && typeof message === 'string';
+  try {
+    const { name, code, message } = value as { name?: unknown; code?: unknown; message?: unknown };
+    return name === 'IntegrationError' && isErrorCode(code) && typeof message === 'string';
+  } catch {
+    return false; // a getter throws: it is no error of ours
+  }
 }

@@ -36,6 +36,10 @@ const CODES: Readonly<Record<string, ErrorCode>> = {
     'UND_ERR_INFO',
     'UND_ERR_RES_CONTENT_LENGTH_MISMATCH',
     'UND_ERR_SOCKET',
+    // undici's own abort of a connection; what we abort is known by its reason (create-http-client).
+    'ABORT_ERR',
+    'UND_ERR_ABORT',
+    'UND_ERR_ABORTED',
   ]),
   ...each('HTTP.TLS', [
     'CERT_CHAIN_TOO_LONG',
@@ -52,8 +56,8 @@ const CODES: Readonly<Record<string, ErrorCode>> = {
     'EPROTO',
     'ERROR_IN_CERT_NOT_AFTER_FIELD',
     'ERROR_IN_CERT_NOT_BEFORE_FIELD',
-    'ERR_TLS_CERT_ALTNAME_FORMAT',
-    'ERR_TLS_CERT_ALTNAME_INVALID',
+    'ERROR_IN_CRL_LAST_UPDATE_FIELD',
+    'ERROR_IN_CRL_NEXT_UPDATE_FIELD',
     'HOSTNAME_MISMATCH',
     'INVALID_CA',
     'INVALID_PURPOSE',
@@ -61,46 +65,58 @@ const CODES: Readonly<Record<string, ErrorCode>> = {
     'SELF_SIGNED_CERT_IN_CHAIN',
     'UNABLE_TO_DECODE_ISSUER_PUBLIC_KEY',
     'UNABLE_TO_DECRYPT_CERT_SIGNATURE',
+    'UNABLE_TO_DECRYPT_CRL_SIGNATURE',
     'UNABLE_TO_GET_CRL',
     'UNABLE_TO_GET_ISSUER_CERT',
     'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
     'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+    // Node's word for a reason of OpenSSL's that it has no name for.
+    'UNSPECIFIED',
   ]),
   ...each('HTTP.BAD_RESPONSE', ['UND_ERR_HEADERS_OVERFLOW', 'UND_ERR_RES_EXCEEDED_MAX_SIZE']),
   // The client was closed under the call: our own shutdown.
   ...each('DELIVERY.CANCELLED', ['UND_ERR_CLOSED', 'UND_ERR_DESTROYED']),
   // The request itself is malformed (a line break in a header, a URL that is none): the handler's fault.
   ...each('HANDLER.FAILED', [
-    'ERR_INVALID_ARG_TYPE',
-    'ERR_INVALID_URL',
     'UND_ERR_INVALID_ARG',
+    'UND_ERR_INVALID_RETURN_VALUE',
     'UND_ERR_NOT_SUPPORTED',
     'UND_ERR_REQ_CONTENT_LENGTH_MISMATCH',
   ]),
 };
 
-/** OpenSSL's reasons and the HTTP parser's are families too large to list. */
+/** OpenSSL's reasons, Node's refusals of what it is given and the HTTP parser's are families too large to list. */
 const FAMILIES: readonly (readonly [prefix: string, code: ErrorCode])[] = [
   ['ERR_SSL_', 'HTTP.TLS'],
+  ['ERR_TLS_', 'HTTP.TLS'],
+  ['ERR_OSSL_', 'HTTP.TLS'],
+  ['ERR_INVALID_', 'HANDLER.FAILED'],
+  ['ERR_HTTP_INVALID_', 'HANDLER.FAILED'],
+  ['ERR_UNESCAPED_', 'HANDLER.FAILED'],
   ['HPE_', 'HTTP.BAD_RESPONSE'],
 ];
 
 /** How undici tells of an answer with status 100 or 101, with the code of a broken socket. */
-const BAD_SOCKET_MESSAGES = ['bad response', 'bad upgrade'];
+const BAD_SOCKET_MESSAGES: readonly unknown[] = ['bad response', 'bad upgrade'];
 
 /**
  * The IntegrationError of whatever the transport threw. Something that carries no code is taken for a failed connection,
- * and is not kept as `cause`: it does not come from the transport, so nobody knows what it holds.
+ * and is not kept as `cause`: it does not come from the transport, so nobody knows what it holds. Never throws.
  */
 export function classifyTransportError(thrown: unknown): IntegrationError {
-  const code = transportCode(thrown);
-  if (code === null) return new IntegrationError('HTTP.NETWORK', { message: 'The transport failed without a code' });
-  const found = lookUp(code, thrown);
-  return new IntegrationError(found ?? 'HTTP.NETWORK', { message: `${sentence(found)} (${code})`, cause: thrown });
+  const at = findCode(thrown);
+  if (at === null) return new IntegrationError('HTTP.NETWORK', { message: 'The transport failed without a code' });
+  const found = lookUp(at);
+  return new IntegrationError(found ?? 'HTTP.NETWORK', { message: `${sentence(found)} (${at.code})`, cause: thrown });
 }
 
-function lookUp(code: string, thrown: unknown): ErrorCode | null {
-  if (code === 'UND_ERR_SOCKET' && BAD_SOCKET_MESSAGES.includes((thrown as Error).message)) return 'HTTP.BAD_RESPONSE';
+interface Coded {
+  readonly code: string;
+  readonly message: unknown;
+}
+
+function lookUp({ code, message }: Coded): ErrorCode | null {
+  if (code === 'UND_ERR_SOCKET' && BAD_SOCKET_MESSAGES.includes(message)) return 'HTTP.BAD_RESPONSE';
   if (Object.hasOwn(CODES, code)) return CODES[code] ?? null;
   return FAMILIES.find(([prefix]) => code.startsWith(prefix))?.[1] ?? null;
 }
@@ -111,14 +127,18 @@ function sentence(code: ErrorCode | null): string {
 }
 
 /** The first code along the causes: undici wraps, and so does Node where it tried several addresses. */
-function transportCode(thrown: unknown): string | null {
+function findCode(thrown: unknown): Coded | null {
   let at: unknown = thrown;
-  for (let depth = 0; depth < 5 && typeof at === 'object' && at !== null; depth++) {
-    const { name, code, cause } = at as { name?: unknown; code?: unknown; cause?: unknown };
-    if (typeof code === 'string' && /^[A-Z][A-Z0-9_]{1,63}$/.test(code)) return code;
-    // undici's parser leaves the code out where its table has none.
-    if (name === 'HTTPParserError') return 'HPE_UNKNOWN';
-    at = cause;
+  try {
+    for (let depth = 0; depth < 5 && typeof at === 'object' && at !== null; depth++) {
+      const { name, code, message, cause, errors } = at as Partial<Record<string, unknown>>;
+      if (typeof code === 'string' && /^[A-Z][A-Z0-9_]{1,63}$/.test(code)) return { code, message };
+      // undici's parser leaves the code out where its table has none.
+      if (name === 'HTTPParserError') return { code: 'HPE_UNKNOWN', message };
+      at = cause ?? (Array.isArray(errors) ? errors[0] : undefined);
+    }
+  } catch {
+    // A getter that throws: it does not come from the transport.
   }
   return null;
 }

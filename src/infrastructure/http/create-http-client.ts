@@ -6,6 +6,7 @@ import {
   type HttpRequest,
   type HttpResponse,
 } from '../../application/delivery/ports.js';
+import { catalogEntry } from '../../domain/delivery/error-catalog.js';
 import { IntegrationError } from '../../domain/delivery/integration-error.js';
 import { classifyTransportError } from './classify-transport-error.js';
 
@@ -42,21 +43,35 @@ export function createHttpClient({
   };
 }
 
+/** How far a call had come when its deadline passed. */
+type Phase = 'while connecting' | 'while waiting for the headers' | 'while reading the body';
+
 async function sendWithin(agent: Agent, request: HttpRequest): Promise<HttpResponse> {
+  let phase: Phase = 'while connecting';
   const ended = new AbortController();
-  const timer = setTimeout(() => ended.abort(new IntegrationError('HTTP.TIMEOUT')), Math.max(1, request.timeoutMs));
+  const passed = () => {
+    const message = `${catalogEntry('HTTP.TIMEOUT').message} (${phase})`;
+    ended.abort(new IntegrationError('HTTP.TIMEOUT', { message }));
+  };
+  const timer = setTimeout(passed, Math.max(1, request.timeoutMs));
   const onCancel = () => ended.abort(new IntegrationError('DELIVERY.CANCELLED'));
   request.signal?.addEventListener('abort', onCancel, { once: true });
   if (request.signal?.aborted) onCancel();
   try {
     ended.signal.throwIfAborted();
-    const answer = await send(request.url, {
-      dispatcher: agent,
+    const sending = send(request.url, {
+      dispatcher: agent.compose(
+        onSent(() => {
+          phase = 'while waiting for the headers';
+        }),
+      ),
       method: request.method,
       headers: request.headers ?? {},
       body: request.body ?? null,
       signal: ended.signal,
     });
+    const answer = await beforeAbort(ended.signal, sending);
+    phase = 'while reading the body';
     return await readAnswer(answer, request.maxResponseBytes ?? DEFAULT_MAX_RESPONSE_BYTES);
   } catch (error) {
     // What ends the call first is the reason, whatever undici makes of it.
@@ -66,6 +81,36 @@ async function sendWithin(agent: Agent, request: HttpRequest): Promise<HttpRespo
     clearTimeout(timer);
     request.signal?.removeEventListener('abort', onCancel);
   }
+}
+
+/**
+ * undici looks at the signal of a request only once that has a connection (8.12, tried): without this a call to a host
+ * that drops packets would outlive its deadline until the connection is given up.
+ */
+function beforeAbort<T>(signal: AbortSignal, sending: Promise<T>): Promise<T> {
+  const aborted = new Promise<never>((_, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
+  // The one that comes second is nobody's any more; undici ends what is left of the request by the same signal.
+  sending.catch(() => undefined);
+  aborted.catch(() => undefined);
+  return Promise.race([sending, aborted]);
+}
+
+/** Tells when a request has a connection and is written to it: undici's promise says nothing before the headers. */
+function onSent(told: () => void): Dispatcher.DispatcherComposeInterceptor {
+  return (dispatch) => (options, handler) =>
+    dispatch(options, {
+      onRequestStart: (...args) => {
+        told();
+        handler.onRequestStart?.(...args);
+      },
+      onRequestUpgrade: (...args) => handler.onRequestUpgrade?.(...args),
+      onResponseStart: (...args) => handler.onResponseStart?.(...args),
+      onResponseData: (...args) => handler.onResponseData?.(...args),
+      onResponseEnd: (...args) => handler.onResponseEnd?.(...args),
+      onResponseError: (...args) => handler.onResponseError?.(...args),
+    });
 }
 
 async function readAnswer(answer: Dispatcher.ResponseData, maxBytes: number): Promise<HttpResponse> {

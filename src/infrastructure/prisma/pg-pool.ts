@@ -2,6 +2,7 @@ import { Socket } from 'node:net';
 import { types } from 'node:util';
 import pg from 'pg';
 import { IntegrationError, isIntegrationError } from '../../domain/delivery/integration-error.js';
+import { readSqlState } from './sql-states.js';
 
 /** The one pool of a process and database: Prisma's adapter and the hot statements share it. */
 export type PgPool = pg.Pool;
@@ -210,19 +211,8 @@ async function connectBefore(passed: Promise<never>, pool: PgPool): Promise<pg.P
   }
 }
 
-/**
- * SQLSTATE classes that say "not now" (PostgreSQL 18, appendix A): connection, credentials, rollback by conflict,
- * resources, operator intervention (statement timeout and shutdown too), system. And: read-only (a failover), lock
- * timeout, no such database (being restored).
- */
-const UNAVAILABLE_CLASSES = new Set(['08', '28', '40', '53', '57', '58']);
-const UNAVAILABLE_STATES = new Set(['25006', '55P03', '3D000']);
-
 function isUnavailable(error: unknown): boolean {
-  if (error instanceof pg.DatabaseError) {
-    const state = error.code ?? '';
-    return UNAVAILABLE_CLASSES.has(state.slice(0, 2)) || UNAVAILABLE_STATES.has(state);
-  }
+  if (error instanceof pg.DatabaseError) return readSqlState(error.code ?? '').unavailable;
   // What pg throws without a SQLSTATE is about the connection, but for our own mistakes in the parameters.
   // Not by instanceof: Node's own errors are of another realm where the code runs in a VM context.
   return types.isNativeError(error) && !isIntegrationError(error) && !/^(Type|Range)Error$/.test(error.name);

@@ -1,3 +1,5 @@
+import { readSqlState } from './sql-states.js';
+
 /**
  * What a failed call says of the database, in one line, and whether waiting may mend it. Reads through what pg, Prisma and
  * our own errors wrap around each other. For starts and commands: a running role takes all of it for an outage.
@@ -17,9 +19,8 @@ export function readDatabaseTrouble(error: unknown): DatabaseTrouble | null {
   const chain = unwrap(error);
   for (const { state, message } of chain) {
     if (state === null) continue;
-    if (UNMIGRATED.has(state)) return { kind: 'unmigrated', reason: message };
-    if (REFUSED.test(state)) return { kind: 'refused', reason: message };
-    return AWAY.test(state) ? { kind: 'away', reason: message } : null;
+    const { kind } = readSqlState(state);
+    return kind === 'ours' ? null : { kind, reason: message };
   }
   const refused = chain.find(({ message, code, tls }) => tls || TLS_CODE.test(code) || REFUSED_TEXT.test(message));
   if (refused !== undefined) return { kind: 'refused', reason: refused.message };
@@ -30,12 +31,6 @@ export function readDatabaseTrouble(error: unknown): DatabaseTrouble | null {
     : null;
 }
 
-/** PostgreSQL 18, appendix A. 28: password, role, pg_hba.conf. 3D000: no such database. 42501: no right to it. */
-const REFUSED = /^(28...|3D000|42501)$/;
-/** A schema, table, column or function that is not there. */
-const UNMIGRATED: ReadonlySet<string> = new Set(['3F000', '42P01', '42703', '42883']);
-/** Connection, rollback by conflict, resources, operator intervention, system; read-only (a failover), lock timeout. */
-const AWAY = /^(08...|40...|53...|57...|58...|25006|55P03)$/;
 /** Node's and OpenSSL's names for a certificate that is not accepted. */
 const TLS_CODE =
   /^(DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_|CERT_|ERR_TLS_|ERR_SSL_|HOSTNAME_)/;

@@ -15,6 +15,7 @@ import { IntegrationError } from '../../../domain/delivery/integration-error.js'
 import type { IntegrationEvent } from '../../../domain/delivery/integration-event.js';
 import { IMPORT_EVENT_TYPE } from '../../../domain/delivery/outbox-event.js';
 import { createRedactor, type Redactor } from '../../../domain/delivery/redaction/redactor.js';
+import { classifyThrown } from '../classify-thrown.js';
 import { cutIdentifier } from './cut-identifier.js';
 import { createFitting, cutText, type Fitting, fitObject } from './fit-json.js';
 import { KNOWN_EVENTS } from './known-events.js';
@@ -219,6 +220,8 @@ function runMapper(event: IntegrationEvent, mappers: Readonly<Record<string, Aud
   try {
     return mappers[name]?.(event) ?? {};
   } catch (cause) {
+    const own = classifyThrown(cause);
+    if (own.code === 'DISPATCH.INVALID_EVENT') throw own; // it names the field itself
     const message = `The mapper for "${event.name}" threw`;
     throw new IntegrationError('DISPATCH.INVALID_EVENT', { field: '/payload', message, cause });
   }
