@@ -5,18 +5,25 @@
 import { activityInfo, cancellationSignal, heartbeat } from '@temporalio/activity';
 import { ApplicationFailure, ApplicationFailureCategory } from '@temporalio/common';
 import type { DispatchEventInput, DispatchOutcome } from '../src/application/delivery/dispatch-event.js';
+import type { GroupNotifier } from '../src/application/delivery/notify/notify-group.js';
+import type { NoticeTimes } from '../src/application/delivery/notify/ports.js';
 import type { DeadLetterInput, Logger } from '../src/application/delivery/ports.js';
+import type { RecordedDeadLetter } from '../src/application/delivery/record-dead-letter.js';
 import type { CarriedState } from '../src/domain/delivery/carried-state.js';
 import { catalogEntry, type ErrorCode } from '../src/domain/delivery/error-catalog.js';
 import { isIntegrationError } from '../src/domain/delivery/integration-error.js';
-import type { DeliveryActivities, FailureDetails, RecordDeadLetterAnswer } from '../workflows/contract.js';
+import { notifyRunId, parseEventRunId } from '../src/domain/delivery/workflow-ids.js';
+import type { DeliveryActivities, FailureDetails, NotifyActivities } from '../workflows/contract.js';
+import { createNotifyActivities } from './notify-activities.js';
 
 export interface ActivitiesDeps {
   readonly dispatchEvent: (input: DispatchEventInput) => Promise<DispatchOutcome>;
   readonly recordDeadLetter: (
     input: Omit<DeadLetterInput, 'message'>,
     signal: AbortSignal,
-  ) => Promise<RecordDeadLetterAnswer>;
+  ) => Promise<RecordedDeadLetter>;
+  readonly notifier: GroupNotifier;
+  readonly notices: NoticeTimes;
   readonly log: Logger;
   /** Names this worker in attempt rows: at most 100 characters. */
   readonly identity: string;
@@ -25,8 +32,10 @@ export interface ActivitiesDeps {
 /** So often within its timeout; the SDK sends them on less often (`maxHeartbeatThrottleInterval`). */
 const BEATS_IN_TIMEOUT = 6;
 
-export function createActivities(deps: ActivitiesDeps): DeliveryActivities {
+export function createActivities(deps: ActivitiesDeps): DeliveryActivities & NotifyActivities {
   return {
+    ...createNotifyActivities(deps),
+
     async dispatchEvent({ eventId, epoch, carrier, previous, carried: given, deadlines, lost }) {
       if (lost) return { kind: 'lost' };
       const { isLocal, attempt, heartbeatDetails, heartbeatTimeoutMs = 0 } = activityInfo();
@@ -56,7 +65,11 @@ export function createActivities(deps: ActivitiesDeps): DeliveryActivities {
       const run = currentRun();
       try {
         const input = { run: { eventId, epoch, carrier }, code, attempt, ...run };
-        return await deps.recordDeadLetter(input, cancellationSignal());
+        const { notify: rowId, ...answer } = await deps.recordDeadLetter(input, cancellationSignal());
+        const deployment = parseEventRunId(run.workflowId)?.deployment;
+        if (rowId === undefined || deployment === undefined) return answer;
+        const workflowId = notifyRunId({ deployment, id: rowId });
+        return { ...answer, notify: { workflowId, input: { rowId, ...deps.notices } } };
       } catch (error) {
         if (!isIntegrationError(error)) throw unexpected(deps.log, error, run.workflowId);
         deps.log.warn({ eventId, epoch, code, error }, 'delivery.dead_letter_failed');

@@ -20,7 +20,6 @@ export { describeNotice, type NoticeText } from './application/delivery/notify/d
 export { isNotifyError, NotifyError, type NotifyErrorOptions } from './application/delivery/notify/notify-error.js';
 export type {
   AlertNotice,
-  DeadLetterSample,
   DeadLettersNotice,
   Notice,
   NoticeKind,
@@ -30,6 +29,7 @@ export type {
 } from './application/delivery/notify/ports.js';
 export type { NoticeRoutes } from './application/delivery/notify/route-notice.js';
 export type { Handler, HandlerContext, HttpRequest, HttpResponse, Logger } from './application/delivery/ports.js';
+export type { DeadLetterGroup, DeadLetterSample } from './domain/delivery/dead-letter-group.js';
 export { ERROR_CATALOG, ERROR_CODES, type ErrorCode } from './domain/delivery/error-catalog.js';
 export {
   IntegrationError,

@@ -3,6 +3,7 @@
  * stored in histories: change a shape only so that every open run can still be read.
  */
 import type { CarriedState, PreviousAttempt } from '../src/domain/delivery/carried-state.js';
+import type { DeadLetterGroup } from '../src/domain/delivery/dead-letter-group.js';
 import type { AttemptDeadlines, DeliveryTimeouts } from '../src/domain/delivery/delivery-timeouts.js';
 import type { ErrorCode } from '../src/domain/delivery/error-catalog.js';
 import type { RetryPolicy } from '../src/domain/delivery/policy.js';
@@ -63,12 +64,51 @@ export interface RecordDeadLetterAnswer {
   readonly kind: 'recorded' | 'already' | 'superseded';
   /** R18, with `superseded`: the effect stands, its destination said so in the last moment. */
   readonly receiptId?: string;
+  /** R24: the run to start, where this letter opened its group. */
+  readonly notify?: { readonly workflowId: string; readonly input: NotifyGroupInput };
 }
 
 /** The activities' names are the keys. `dispatchEvent` is called as a local and as a regular activity. */
 export interface DeliveryActivities {
   dispatchEvent(task: DispatchEventTask): Promise<DispatchEventAnswer>;
   recordDeadLetter(task: RecordDeadLetterTask): Promise<RecordDeadLetterAnswer>;
+}
+
+/** Workflow type. Its id is `notifyRunId(…)`, the name of its claim and the notices' idempotency key. */
+export const NOTIFY_GROUP = 'notifyGroup';
+
+export interface NotifyGroupInput {
+  /** The group's oldest unsent notification row. */
+  readonly rowId: string;
+  /** How long others are waited for. */
+  readonly windowMs: number;
+  /** For how long a channel that does not take it is tried. */
+  readonly giveUpMs: number;
+}
+
+export interface NotifyGroupResult {
+  /** Letters told of; 0: somebody else tells of them. */
+  readonly count: number;
+  readonly outcome: NotifyOutcome;
+}
+
+/** By channel. */
+export type NotifyOutcome = Readonly<Record<string, 'sent' | ErrorCode>>;
+
+export type ClaimGroupAnswer =
+  | { readonly kind: 'claimed'; readonly told: ToldGroup; readonly channels: readonly string[] }
+  | { readonly kind: 'nothing' };
+
+export interface ToldGroup {
+  readonly group: DeadLetterGroup;
+  readonly at: string;
+}
+
+/** The claimant is the run. */
+export interface NotifyActivities {
+  claimGroup(task: { readonly rowId: string }): Promise<ClaimGroupAnswer>;
+  sendNotice(task: ToldGroup & { readonly channel: string }): Promise<void>;
+  finishGroup(task: { readonly outcome: NotifyOutcome }): Promise<void>;
 }
 
 /** `details[0]` of every ApplicationFailure of ours; its `type` is the code, its message the catalogue's. */

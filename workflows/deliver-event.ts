@@ -14,10 +14,12 @@ import {
   CancellationScope,
   isCancellation,
   log,
+  ParentClosePolicy,
   proxyActivities,
   proxyLocalActivities,
   setCurrentDetails,
   sleep,
+  startChild,
   upsertSearchAttributes,
   workflowInfo,
 } from '@temporalio/workflow';
@@ -26,13 +28,15 @@ import { type CarriedState, NOTHING_CARRIED, type PreviousAttempt } from '../src
 import { decideAfterFailure } from '../src/domain/delivery/decide-after-failure.js';
 import { describePolicy } from '../src/domain/delivery/describe-policy.js';
 import { catalogEntry, type ErrorCode } from '../src/domain/delivery/error-catalog.js';
-import type {
-  DeliverEventInput,
-  DeliverEventResult,
-  DeliveryActivities,
-  DispatchEventAnswer,
-  FailureDetails,
-  RecordDeadLetterTask,
+import {
+  type DeliverEventInput,
+  type DeliverEventResult,
+  type DeliveryActivities,
+  type DispatchEventAnswer,
+  type FailureDetails,
+  NOTIFY_GROUP,
+  type RecordDeadLetterAnswer,
+  type RecordDeadLetterTask,
 } from './contract.js';
 import { readFailure } from './read-failure.js';
 
@@ -193,6 +197,7 @@ async function endInDeadLetter(input: DeliverEventInput, end: End): Promise<Deli
     });
     const answer = await recordDeadLetter({ ...runOf(input), code, attempt });
     if (answer.kind === 'superseded') return answer as DeliverEventResult;
+    if (answer.notify !== undefined) await startNotifying(answer.notify);
   }
   if (input.errorCodeAttribute !== null) {
     const key = defineSearchAttributeKey(input.errorCodeAttribute, SearchAttributeType.KEYWORD);
@@ -207,6 +212,23 @@ async function endInDeadLetter(input: DeliverEventInput, end: End): Promise<Deli
   });
   failure.stack = '';
   throw failure;
+}
+
+/**
+ * R24. The start is waited for, since a run that closes at once may take it along unsent; whatever it answers, the delivery
+ * ends as it would have. A group whose run is not there is found by the relay.
+ */
+async function startNotifying({ workflowId, input }: NonNullable<RecordDeadLetterAnswer['notify']>): Promise<void> {
+  try {
+    await startChild(NOTIFY_GROUP, {
+      workflowId,
+      args: [input],
+      parentClosePolicy: ParentClosePolicy.ABANDON,
+      workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
+    });
+  } catch (error) {
+    log.warn('The notification of a dead letter was not started: the relay starts it later', { workflowId, error });
+  }
 }
 
 function runOf({ eventId, epoch, carrier }: DeliverEventInput) {

@@ -1,1 +1,2 @@
 export { deliverEvent } from './deliver-event.js';
+export { notifyGroup } from './notify-group.js';

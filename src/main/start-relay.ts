@@ -11,6 +11,7 @@ import { createRelayStore } from '../infrastructure/prisma/relay-store.js';
 import { createWorkflowStarter } from '../infrastructure/temporal/workflow-starter.js';
 import { failAt } from './fail-at.js';
 import type { DeliveryContext, StartedRole } from './role.js';
+import { raiseRefusedStarts, startNoticeDuties } from './start-notices.js';
 
 /** The `relay` role. `eager`: a worker shares this process and its connection. */
 export function startRelayRole(context: DeliveryContext, options: { eager: boolean }): StartedRole {
@@ -33,6 +34,7 @@ export function startRelayRole(context: DeliveryContext, options: { eager: boole
       deadLetters: createDeadLetterStore(delivery.pool),
       time: systemTime,
       telemetry: { log, count: (name, by) => counters.count(name, by) },
+      onStartsRefused: raiseRefusedStarts(context),
     },
     {
       policies: delivery.policies,
@@ -56,6 +58,7 @@ export function startRelayRole(context: DeliveryContext, options: { eager: boole
         turn: (hold, signal) => runRedriveJobs({ jobs, time: systemTime, log }, hold, signal),
       },
     ),
+    startNoticeDuties(context),
   ];
   return {
     name: 'relay',

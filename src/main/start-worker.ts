@@ -21,6 +21,7 @@ import { createDeliveryWorker, readWorkflowBundle } from '../infrastructure/temp
 import { slotsFor } from '../infrastructure/temporal/worker-slots.js';
 import { deliveryHandlers } from './delivery-handlers.js';
 import type { DeliveryContext, StartedRole } from './role.js';
+import { groupNotifier, noticeTimes } from './start-notices.js';
 
 /** How soon after its time a letter's destination is asked again (R18). */
 const EFFECTS_EVERY_MS = 5_000;
@@ -67,6 +68,8 @@ export async function startWorkerRole(context: DeliveryContext): Promise<Started
           input,
         ),
       recordDeadLetter: (input, signal) => recordDeadLetter({ ...asking, deadLetters }, input, signal),
+      notifier: groupNotifier(context),
+      notices: noticeTimes(settings),
       log,
       identity,
     }),

@@ -68,7 +68,7 @@ describe('R17: the dead letter', () => {
           kind: 'dead_letter',
           code: 'HTTP.CLIENT_ERROR',
           tenant: 'acme',
-          group_key: 'test.destination:ORDER:HTTP.CLIENT_ERROR',
+          group_key: 'ORDER:HTTP.CLIENT_ERROR',
         },
       ]);
     }

@@ -16,6 +16,8 @@ import type pg from 'pg';
 import { createActivities } from '../../activities/create-activities.js';
 import { type RedriveOutcome, redriveLetters } from '../../src/application/delivery/dead-letters/redrive-letters.js';
 import { dispatchEvent } from '../../src/application/delivery/dispatch-event.js';
+import { createGroupNotifier } from '../../src/application/delivery/notify/notify-group.js';
+import type { NoticeTimes, Notifier } from '../../src/application/delivery/notify/ports.js';
 import type {
   AttemptStore,
   ClaimedEvent,
@@ -35,6 +37,7 @@ import { createAttemptStore } from '../../src/infrastructure/prisma/attempt-stor
 import { createDeadLetterActions } from '../../src/infrastructure/prisma/dead-letter-actions.js';
 import { createDeadLetterStore } from '../../src/infrastructure/prisma/dead-letter-store.js';
 import { createEffectStore } from '../../src/infrastructure/prisma/effect-store.js';
+import { createNotificationStore } from '../../src/infrastructure/prisma/notification-store.js';
 import { createPool } from '../../src/infrastructure/prisma/pg-pool.js';
 import { createDeliveryWorker } from '../../src/infrastructure/temporal/delivery-worker.js';
 import { searchAttributeNames } from '../../src/infrastructure/temporal/search-attributes.js';
@@ -168,6 +171,10 @@ export interface LineOptions {
   readonly eager?: boolean;
   /** Instead of ours, for answers that ours never give. */
   readonly activities?: DeliveryActivities;
+  /** By which notices go out; default none. */
+  readonly notifiers?: readonly Notifier[];
+  /** Default: no window, given up after a minute. */
+  readonly notices?: NoticeTimes;
   readonly slots?: Partial<WorkerSlots>;
   /** False: no worker, only the starter. */
   readonly run?: boolean;
@@ -197,9 +204,8 @@ export async function createDeliveryLine(options: LineOptions) {
           workflowBundle: await workflowBundle(),
           shutdownGraceMs: 500,
           slots: { ...slotsFor(1, PLACES), ...options.slots },
-          activities:
-            options.activities ??
-            createActivities({
+          activities: {
+            ...createActivities({
               dispatchEvent: (input) =>
                 dispatchEvent(
                   {
@@ -214,9 +220,19 @@ export async function createDeliveryLine(options: LineOptions) {
                 ),
               recordDeadLetter: (input, signal) =>
                 recordDeadLetter({ deadLetters, effects: store.effects, attempts, finder, log }, input, signal),
+              notifier: createGroupNotifier({
+                store: createNotificationStore(store.pool),
+                notifiers: options.notifiers ?? [],
+                routes: {},
+                links: { deployment, monitorUrl: null },
+                log,
+              }),
+              notices: options.notices ?? { windowMs: 0, giveUpMs: 60_000 },
               log,
               identity: 'test-worker',
             }),
+            ...options.activities,
+          },
         });
   const running = worker?.run();
   const starter = createWorkflowStarter({

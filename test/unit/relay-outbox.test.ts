@@ -404,7 +404,7 @@ function createWorld(script: {
         async recordDeadLetter(input) {
           if (world.failDeadLetters) throw new IntegrationError('STORE.UNAVAILABLE');
           world.deadLetters.push(input);
-          return { kind: 'recorded', id: 'letter' };
+          return { kind: 'recorded', notify: null, id: 'letter' };
         },
       },
       store: {

@@ -206,11 +206,17 @@ export interface DeadLetterInput {
 }
 
 export interface DeadLetterStore {
-  /** R17: fenced update first; letter, status and notification row in one transaction. `id` null when superseded. */
+  /**
+   * R17: fenced update first; letter, status and notification row in one transaction. `notify` (R24): the notification row,
+   * where it opened its group; null where an older one waits, so that of a thousand failures one starts a run.
+   */
   recordDeadLetter(
     input: DeadLetterInput,
     timeoutMs: number,
-  ): Promise<{ readonly kind: 'recorded' | 'already'; readonly id: string } | { readonly kind: 'superseded' }>;
+  ): Promise<
+    | { readonly kind: 'recorded' | 'already'; readonly id: string; readonly notify: string | null }
+    | { readonly kind: 'superseded' }
+  >;
 }
 
 // ---- Store: the relay (R4-R8) --------------------------------------------------------------------------------------

@@ -5,9 +5,10 @@ import type { DeadLetterInput, DeadLetterStore } from './ports.js';
 const STORE_TIMEOUT_MS = 5_000;
 
 export type RecordedDeadLetter =
-  | { readonly kind: 'recorded' | 'already' }
+  /** `notify` (R24): the notification row, where the letter opened its group. */
+  | { readonly kind: 'recorded' | 'already'; readonly notify?: string }
   /** Not this run's to end: another carries the event by now, or (with `receiptId`) its effect stands and is settled. */
-  | { readonly kind: 'superseded'; readonly receiptId?: string };
+  | { readonly kind: 'superseded'; readonly receiptId?: string; readonly notify?: undefined };
 
 /**
  * R17: writes the dead letter, the status DEAD and the notification row, all or nothing, unless the run is no longer
@@ -30,5 +31,6 @@ export async function recordDeadLetter(
   const fields = { eventId: run.eventId, epoch: run.epoch, code, attempt: attempt?.n, workflowId };
   if (answer.kind === 'recorded') log.error({ ...fields, deadLetterId: answer.id }, 'delivery.dead');
   else log.warn({ ...fields, outcome: answer.kind }, 'delivery.dead_letter_not_written');
-  return { kind: answer.kind };
+  if (answer.kind === 'superseded' || answer.notify === null) return { kind: answer.kind };
+  return { kind: answer.kind, notify: answer.notify };
 }

@@ -43,6 +43,8 @@ export interface RelayDeps {
   readonly deadLetters: Pick<DeadLetterStore, 'recordDeadLetter'>;
   readonly time: RelayTime;
   readonly telemetry: { readonly log: Logger; count(counter: RelayCounter, by: number): void };
+  /** Told of every batch whose starts Temporal refused. */
+  readonly onStartsRefused?: (refusal: { readonly reason: string; readonly count: number }) => void;
 }
 
 export interface RelayOptions {
@@ -217,6 +219,7 @@ export function relayOutbox(deps: RelayDeps, options: RelayOptions): Relay {
   function judge(started: StartedBatch, environment: boolean): number {
     if (environment) {
       inFlight = Math.max(1, Math.floor(inFlight / 2));
+      deps.onStartsRefused?.({ reason: started.refused[0]?.reason ?? '', count: started.refused.length });
       return refusals.occurred({ reason: started.refused[0]?.reason, refused: started.refused.length, inFlight });
     }
     if (started.accepted.length > 0) {

@@ -203,6 +203,21 @@ export const SETTINGS = {
     describe:
       'How long a destination that failed ten times in a row is left alone before it is tried; twice as long after each try that fails, up to 5 minutes.',
   }),
+  noticeWindowMs: define({
+    schema: whole(0, 3_600_000),
+    fallback: '60000',
+    describe: 'How long dead letters of one event type and code are gathered into one notice.',
+  }),
+  lagLimitSeconds: define({
+    schema: whole(0, 31_536_000),
+    fallback: '300',
+    describe: 'An alert is raised when the oldest due event has waited longer. 0: none.',
+  }),
+  backlogLimit: define({
+    schema: whole(0, 999_999),
+    fallback: '10000',
+    describe: 'An alert is raised when more events are due than this. 0: none.',
+  }),
   testFailpoint: define({
     schema: z.string().min(1),
     describe: 'Tests: the process kills itself at this point.',

@@ -184,7 +184,7 @@ export function createMemoryStore({ now, policy }: { now: () => number; policy: 
     async recordDeadLetter({ run, code, message, attempt }) {
       const row = rowOf(run);
       const standing = row?.status === 'DEAD' ? openLetter(row) : undefined;
-      if (standing !== undefined) return { kind: 'already', id: standing.id };
+      if (standing !== undefined) return { kind: 'already', id: standing.id, notify: null };
       if (row === undefined || !isOpen(row) || run.carrier !== null) return { kind: 'superseded' };
       row.status = 'DEAD';
       if (attempt !== null) {
@@ -210,7 +210,7 @@ export function createMemoryStore({ now, policy }: { now: () => number; policy: 
         state: 'open',
       };
       row.deadLetters.push(letter);
-      return { kind: 'recorded', id: letter.id };
+      return { kind: 'recorded', id: letter.id, notify: null };
     },
 
     async loadDoubtful(run, state) {

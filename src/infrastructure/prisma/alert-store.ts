@@ -29,6 +29,10 @@ export function createAlertStore(pool: PgPool): AlertStore {
       await run('alert_end', END, [kind, subject]);
     },
 
+    async endStale(kind, afterMs) {
+      await run('alert_end_stale', END_STALE, [kind, afterMs]);
+    },
+
     async due(limit, quietMs) {
       const rows = await run<AlertRow>('alert_due', DUE, [limit, quietMs]);
       return rows.map(({ kind, subject, fields, since, over_at: overAt, tellings, now }) => ({
@@ -77,6 +81,11 @@ WHERE kind = ${kind} AND subject = ${subject} AND over_at IS NULL`;
 
 /** $1 kind, $2 subject. */
 const END = endAlertOf('$1', '$2');
+
+/** $1 kind, $2 not raised for, ms. */
+const END_STALE = `
+UPDATE outbox.alert SET over_at = clock_timestamp(), tell_from = clock_timestamp()
+WHERE kind = $1 AND over_at IS NULL AND last_at < statement_timestamp() - $2::integer * interval '1 millisecond'`;
 
 /** Microseconds and all: it is compared when progress is noted. */
 const rfc3339 = (column: string) => `to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;

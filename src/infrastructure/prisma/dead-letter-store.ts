@@ -12,7 +12,7 @@ const UNKNOWN_EFFECT_CODES = ERROR_CODES.filter((code) => catalogEntry(code).eff
 export function createDeadLetterStore(pool: PgPool): DeadLetterStore {
   return {
     async recordDeadLetter({ run, code, message, attempt, workflowId, runId }, timeoutMs) {
-      const [recorded] = await runStatement<{ id: string }>(pool, {
+      const [recorded] = await runStatement<LetterAnswer>(pool, {
         name: 'delivery_record_dead_letter',
         text: RECORD_DEAD_LETTER,
         values: [
@@ -39,17 +39,23 @@ export function createDeadLetterStore(pool: PgPool): DeadLetterStore {
         ],
         timeoutMs,
       });
-      if (recorded !== undefined) return { kind: 'recorded', id: recorded.id };
+      if (recorded !== undefined) return { kind: 'recorded', ...recorded };
       // A statement of its own: the first one may have waited for the transaction that wrote this very letter.
-      const [standing] = await runStatement<{ id: string }>(pool, {
+      const [standing] = await runStatement<LetterAnswer>(pool, {
         name: 'delivery_standing_letter',
         text: STANDING_LETTER,
         values: [run.eventId, run.epoch],
         timeoutMs,
       });
-      return standing === undefined ? { kind: 'superseded' } : { kind: 'already', id: standing.id };
+      return standing === undefined ? { kind: 'superseded' } : { kind: 'already', ...standing };
     },
   };
+}
+
+interface LetterAnswer {
+  readonly id: string;
+  /** The notification row that opened its group; null where an older one waits. */
+  readonly notify: string | null;
 }
 
 /** Above any policy's maximum, so that the code's own number is left standing where it has one. */
@@ -128,13 +134,24 @@ WITH fenced AS (
   RETURNING id
 ), notification AS (
   INSERT INTO outbox.notification (id, kind, group_key, dead_letter_id, event_id, epoch, code, event_type, tenant)
-  SELECT $5::uuid, 'dead_letter', f.destination || ':' || f.event_type || ':' || $6::text, letter.id, f.event_id, $2::int,
-    $6::text, f.event_type, f.tenant
+  SELECT $5::uuid, 'dead_letter', f.event_type || ':' || $6::text, letter.id, f.event_id, $2::int, $6::text, f.event_type,
+    f.tenant
   FROM fenced f, letter
 )
-SELECT id FROM letter`;
+SELECT letter.id, CASE WHEN NOT EXISTS (
+  SELECT FROM outbox.notification n
+  WHERE n.group_key = f.event_type || ':' || $6::text AND n.claimed_by IS NULL AND n.done_at IS NULL
+) THEN $5::uuid END AS notify
+FROM letter, fenced f`;
 
-/** $1 event, $2 epoch. */
+/** $1 event, $2 epoch. The answer that told of its group may be the one that was lost. */
 const STANDING_LETTER = `
-SELECT l.id FROM outbox.delivery d JOIN outbox.dead_letter l USING (event_id, epoch)
+SELECT l.id, CASE WHEN oldest.dead_letter_id = l.id THEN oldest.id END AS notify
+FROM outbox.delivery d
+JOIN outbox.dead_letter l USING (event_id, epoch)
+LEFT JOIN LATERAL (
+  SELECT n.id, n.dead_letter_id FROM outbox.notification n
+  WHERE n.group_key = d.event_type || ':' || l.code AND n.claimed_by IS NULL AND n.done_at IS NULL
+  ORDER BY n.created_at, n.id LIMIT 1
+) oldest ON true
 WHERE d.event_id = $1::uuid AND d.epoch = $2::int AND d.status = 'DEAD'`;

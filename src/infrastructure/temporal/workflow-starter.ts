@@ -85,7 +85,7 @@ class UnansweredError extends Error {
 }
 
 /** The connection retries by itself for longer than its deadline; the relay must not wait for that. */
-async function before<T>(promise: Promise<T>, timeoutMs: number): Promise<T> {
+export async function before<T>(promise: Promise<T>, timeoutMs: number): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new UnansweredError(`no answer within ${timeoutMs} ms`)), timeoutMs);
@@ -98,7 +98,7 @@ async function before<T>(promise: Promise<T>, timeoutMs: number): Promise<T> {
   }
 }
 
-function readRefusal(error: unknown): StartAnswer {
+export function readRefusal(error: unknown): Exclude<StartAnswer, { kind: 'started' }> {
   // The server compares ids only, so this is the very id that was asked for.
   if (error instanceof WorkflowExecutionAlreadyStartedError) return { kind: 'exists' };
   const status = findGrpcError(error);

@@ -247,6 +247,8 @@ async function startRolesOfDev(
   draft.environment.OUTBOX_API_PORT = String(apiPort);
   draft.environment.OUTBOX_PROBE_PORT = String(probePort);
   draft.environment.OUTBOX_AUDIT_URL ||= `http://127.0.0.1:${apiPort}`;
+  // Nobody at a terminal waits for a minute.
+  draft.environment.OUTBOX_NOTICE_WINDOW_MS ||= '2000';
   draft.settings = loadSettings(draft.environment, ['api', 'relay', 'worker']);
 
   const handlers = [...(config.handlers ?? [])];

@@ -252,7 +252,7 @@ CREATE TABLE outbox.pause (
   CONSTRAINT pause_scope UNIQUE NULLS NOT DISTINCT (destination, event_type, tenant)
 );
 
--- What a person must be told, written in the transaction that made it true (R17); sent by group (R24).
+-- What a person must be told, written in the transaction that made it true (R17); told by group, event type and code (R24).
 CREATE TABLE outbox.notification (
   id             uuid        NOT NULL,
   kind           text        NOT NULL,
@@ -264,16 +264,19 @@ CREATE TABLE outbox.notification (
   event_type     text        NOT NULL,
   tenant         text        NOT NULL DEFAULT '',
   created_at     timestamptz NOT NULL DEFAULT clock_timestamp(),
-  -- R24: a sender's claim expires, so that its death leaves no row unsent for ever.
+  -- R24: the run that tells of it.
   claimed_by     text,
   claimed_at     timestamptz,
-  sent_at        timestamptz,
-  tries          integer     NOT NULL DEFAULT 0,
-  last_error     text,
+  -- Told, or given up: what became of it stands in the outcome, by channel.
+  done_at        timestamptz,
+  outcome        jsonb,
   CONSTRAINT notification_pkey PRIMARY KEY (id),
-  CONSTRAINT notification_claim CHECK ((claimed_by IS NULL) = (claimed_at IS NULL))
+  CONSTRAINT notification_claim CHECK ((claimed_by IS NULL) = (claimed_at IS NULL)),
+  CONSTRAINT notification_done CHECK (done_at IS NULL OR claimed_by IS NOT NULL)
 );
-CREATE INDEX notification_unsent ON outbox.notification (group_key, created_at) WHERE sent_at IS NULL;
+CREATE INDEX notification_waiting ON outbox.notification (group_key, created_at, id)
+  WHERE claimed_by IS NULL AND done_at IS NULL;
+CREATE INDEX notification_claimed ON outbox.notification (claimed_by) WHERE done_at IS NULL AND claimed_by IS NOT NULL;
 
 -- What is wrong with the environment: raised by any role, told by the holder of the lease `alerts`, once, and once when over.
 CREATE TABLE outbox.alert (

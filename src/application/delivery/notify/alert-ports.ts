@@ -52,6 +52,8 @@ export interface AlertStore {
   raise(alert: Alert): Promise<void>;
   /** Notes that it is over; nothing where it was not raised. */
   end(name: AlertName): Promise<void>;
+  /** Ends those of a kind that nobody has raised for so long. */
+  endStale(kind: AlertKind, afterMs: number): Promise<void>;
   /** Those to tell now; one that came back is not told again before `quietMs` after it was told last. */
   due(limit: number, quietMs: number): Promise<readonly DueAlert[]>;
   /** Whether it was written: not where the lease is gone or the alert has moved on. `settled`: every channel is done. */

@@ -1,5 +1,6 @@
+import type { DeadLetterSample } from '../../../domain/delivery/dead-letter-group.js';
 import { catalogEntry } from '../../../domain/delivery/error-catalog.js';
-import { type AlertNotice, type DeadLetterSample, type Notice, type RecoverableAlert, SHOWN_SAMPLES } from './ports.js';
+import { type AlertNotice, type Notice, type RecoverableAlert, SHOWN_SAMPLES } from './ports.js';
 
 /** A notice in words, for a channel that a person reads. The values are as they came: each channel escapes its own way. */
 export interface NoticeText {

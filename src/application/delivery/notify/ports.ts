@@ -2,8 +2,16 @@
  * What a person is told of, and by which channels. A notice holds ids, names, codes and counts; never a payload, an answer
  * of a destination or personal data (a tenant's id is allowed), so every channel may show all of it.
  */
+import type { DeadLetterGroup } from '../../../domain/delivery/dead-letter-group.js';
 import type { ErrorCode } from '../../../domain/delivery/error-catalog.js';
 import type { Logger } from '../ports.js';
+
+/** What every notice says of where it comes from. */
+export interface NoticeLinks {
+  readonly deployment: string;
+  /** Of the monitor; null: none. */
+  readonly monitorUrl: string | null;
+}
 
 export interface NoticeBase {
   readonly deployment: string;
@@ -13,26 +21,9 @@ export interface NoticeBase {
   readonly monitorUrl: string | null;
 }
 
-export interface DeadLetterSample {
-  readonly deadLetterId: string;
-  readonly eventId: string;
-  readonly epoch: number;
-  readonly eventName: string;
-  /** The empty string: none. */
-  readonly tenantId: string;
-}
-
-/** One group of dead letters (R24): event type × code × window. What the code means stands in the catalogue. */
-export interface DeadLettersNotice extends NoticeBase {
+/** What the code means stands in the catalogue. */
+export interface DeadLettersNotice extends NoticeBase, DeadLetterGroup {
   readonly kind: 'dead_letters';
-  readonly eventType: string;
-  readonly code: ErrorCode;
-  readonly destination: string;
-  readonly count: number;
-  readonly firstAt: string;
-  readonly lastAt: string;
-  /** Channels show the first five. */
-  readonly samples: readonly DeadLetterSample[];
   readonly temporalUrl: string | null;
 }
 
@@ -110,4 +101,61 @@ export interface Notifier {
   readonly problems?: readonly NotifierProblem[];
   /** What only the outside can tell, asked once when a role starts. Nothing to say while the outside is away. */
   verify?(signal: AbortSignal): Promise<readonly NotifierProblem[]>;
+}
+
+/** R24: how a run that tells of a group is started. */
+export interface NoticeTimes {
+  /** How long letters of one group are gathered. */
+  readonly windowMs: number;
+  /** For how long a channel that does not take a notice is tried. */
+  readonly giveUpMs: number;
+}
+
+/** A channel that is down is tried for so long. */
+export const NOTICE_GIVE_UP_MS = 3_600_000;
+
+// ---- Store: what waits to be told (R24) ----------------------------------------------------------------------------
+
+/** A group that one run tells of. */
+export interface ClaimedGroup {
+  readonly group: DeadLetterGroup;
+  /** When it was claimed, RFC 3339: the same whoever asks again. */
+  readonly at: string;
+}
+
+/** By name of the channel: `sent`, or the code of why it was given up. */
+export type GroupOutcome = Readonly<Record<string, 'sent' | ErrorCode>>;
+
+/** The oldest row of a group that waits, or the run that took a group and did not come to an end. */
+export type LeftBehind =
+  | { readonly rowId: string; readonly claimant: null }
+  | { readonly rowId: null; readonly claimant: string };
+
+/** Starts the run that tells of a group. Never throws. */
+export interface NoticeStarter {
+  /** `exists`: it runs, or has told of it. */
+  start(rowId: string, timeoutMs: number): Promise<NoticeStart>;
+}
+
+export type NoticeStart =
+  | { readonly kind: 'started' | 'exists' }
+  /** Refused or unanswered: the next look tries again. */
+  | { readonly kind: 'refused'; readonly reason: string };
+
+export interface NotificationStore {
+  /**
+   * The rows that this claimant holds already; else the unclaimed ones of the row's group, if the row is one of them. null:
+   * nothing to tell, another one tells of it.
+   */
+  claimGroup(claim: { readonly rowId: string; readonly claimant: string }): Promise<ClaimedGroup | null>;
+  /** Groups that no run has told of: oldest first, at most `limit` of either kind. */
+  findLeftBehind(options: {
+    /** Unclaimed for longer than this. */
+    readonly waitedMs: number;
+    /** Claimed for longer than this and not done. */
+    readonly heldMs: number;
+    readonly limit: number;
+  }): Promise<readonly LeftBehind[]>;
+  /** Ends what the claimant holds; safe to call again. */
+  finishGroup(end: { readonly claimant: string; readonly outcome: GroupOutcome }): Promise<void>;
 }

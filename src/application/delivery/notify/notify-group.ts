@@ -1,0 +1,91 @@
+import type { Logger } from '../ports.js';
+import { NotifyError } from './notify-error.js';
+import type {
+  ClaimedGroup,
+  DeadLettersNotice,
+  GroupOutcome,
+  NoticeLinks,
+  NotificationStore,
+  Notifier,
+} from './ports.js';
+import { type NoticeRoutes, routeNotice } from './route-notice.js';
+import { sendNotice } from './send-notice.js';
+
+export interface NotifyGroupDeps {
+  readonly store: NotificationStore;
+  readonly notifiers: readonly Notifier[];
+  readonly routes: NoticeRoutes;
+  readonly links: NoticeLinks;
+  readonly log: Logger;
+}
+
+/** The steps of a run that tells of a group of dead letters (R24). `claimant` is the run; it is the idempotency key, too. */
+export interface GroupNotifier {
+  /** The group with the channels that this configuration routes it to; null: nothing to tell. */
+  claim(claim: {
+    readonly rowId: string;
+    readonly claimant: string;
+  }): Promise<{ readonly told: ClaimedGroup; readonly channels: readonly string[] } | null>;
+  /** One try through one channel. Throws a NotifyError and nothing else. */
+  send(one: {
+    readonly told: ClaimedGroup;
+    readonly channel: string;
+    readonly claimant: string;
+    readonly signal: AbortSignal;
+  }): Promise<void>;
+  finish(end: { readonly claimant: string; readonly outcome: GroupOutcome }): Promise<void>;
+}
+
+/** Notices on their way at once, so that channels that hang hold few of a worker's slots: the rest are deliveries'. */
+export const NOTICES_AT_ONCE = 8;
+const BUSY_RETRY_MS = 2_000;
+/** A worker with another configuration may know it. */
+const UNKNOWN_RETRY_MS = 30_000;
+
+export function createGroupNotifier(deps: NotifyGroupDeps): GroupNotifier {
+  const { store, notifiers, routes, log } = deps;
+  let underWay = 0;
+  return {
+    async claim(claim) {
+      const told = await store.claimGroup(claim);
+      if (told === null) return null;
+      const channels = routeNotice({ notifiers, notify: routes }, toNotice(deps, told)).map(({ name }) => name);
+      return { told, channels };
+    },
+
+    async send({ told, channel, claimant, signal }) {
+      const notifier = notifiers.find(({ name }) => name === channel);
+      if (notifier === undefined) throw retry('DISPATCH.HANDLER_NOT_FOUND', channel, UNKNOWN_RETRY_MS);
+      if (underWay >= NOTICES_AT_ONCE) throw retry('DESTINATION.BUSY', channel, BUSY_RETRY_MS);
+      underWay += 1;
+      try {
+        await sendNotice(toNotice(deps, told), { notifier, idempotencyKey: claimant, signal, log });
+      } catch (error) {
+        const { message, code, retryable } = error as NotifyError;
+        log.warn({ channel, code, retryable, reason: message, workflowId: claimant }, 'notice.not_sent');
+        throw error;
+      } finally {
+        underWay -= 1;
+      }
+    },
+
+    finish: (end) => store.finishGroup(end),
+  };
+}
+
+function toNotice({ links }: NotifyGroupDeps, { group, at }: ClaimedGroup): DeadLettersNotice {
+  const { deployment, monitorUrl } = links;
+  const query = new URLSearchParams({ type: group.eventType, code: group.code });
+  return {
+    kind: 'dead_letters',
+    ...group,
+    deployment,
+    at,
+    monitorUrl: monitorUrl === null ? null : new URL(`dead-letters?${query}`, monitorUrl).href,
+    temporalUrl: null,
+  };
+}
+
+function retry(code: 'DISPATCH.HANDLER_NOT_FOUND' | 'DESTINATION.BUSY', channel: string, retryAfterMs: number) {
+  return new NotifyError(`${channel}: ${code}`, { retryable: true, retryAfterMs, code });
+}
