@@ -9,6 +9,8 @@ import type { WorkflowHandle } from '@temporalio/client';
 import { Worker } from '@temporalio/worker';
 import { DEFAULT_TIMEOUTS } from '../../src/domain/delivery/delivery-timeouts.js';
 import { IntegrationError } from '../../src/domain/delivery/integration-error.js';
+import { notifyRunId } from '../../src/domain/delivery/workflow-ids.js';
+import { defineNotifier, NotifyError } from '../../src/index.js';
 import {
   createDeliveryLine,
   createDeliveryStore,
@@ -52,6 +54,7 @@ const SCENARIOS: Record<string, { steps: Step[]; firstAttempt?: 'regular'; cance
 let store: DeliveryStore;
 let line: DeliveryLine;
 let patient: DeliveryLine;
+let telling: DeliveryLine;
 /** The run of the scenario under way. */
 let open: WorkflowHandle;
 const { dispatcher, script } = createScriptedDispatcher();
@@ -61,12 +64,21 @@ beforeAll(async () => {
   line = await createDeliveryLine({ store, dispatcher, timeouts: { ...DEFAULT_TIMEOUTS, local } });
   const long = { ...DEFAULT_TIMEOUTS.local, startToCloseMs: 20_000 };
   patient = await createDeliveryLine({ store, dispatcher, timeouts: { ...DEFAULT_TIMEOUTS, local: long } });
+  const notifiers = [
+    defineNotifier({ name: 'taken', send: async () => {} }),
+    defineNotifier({
+      name: 'refused',
+      send: () => Promise.reject(new NotifyError('no', { retryable: false, code: 'HTTP.CLIENT_ERROR' })),
+    }),
+  ];
+  telling = await createDeliveryLine({ store, dispatcher, notifiers, notices: { windowMs: 1, giveUpMs: 60_000 } });
   const id = await store.append();
   await line.start(id);
   await line.run(id).result();
   History = (await line.run(id).fetchHistory()).constructor as unknown as HistoryClass;
 });
 afterAll(async () => {
+  await telling.stop();
   await patient.stop();
   await line.stop();
   await store.close();
@@ -85,6 +97,16 @@ interface HistoryClass {
 let History: HistoryClass;
 
 const read = async (name: string) => History.fromObject(JSON.parse(await readFile(`${FOLDER}${name}`, 'utf8')));
+
+/** The run's history, kept in the folder where that is asked for. */
+async function keep(name: string, run: WorkflowHandle) {
+  const history = await run.fetchHistory();
+  if (process.env['OUTBOX_RECORD_HISTORIES'] === '1') {
+    const json = History.toObject(history, { longs: String, enums: String, bytes: String });
+    await writeFile(`${FOLDER}${name}.json`, `${JSON.stringify(json, null, 2)}\n`);
+  }
+  return history;
+}
 
 async function replay(history: unknown): Promise<Error | undefined> {
   const options = { workflowBundle: await workflowBundle() };
@@ -107,12 +129,21 @@ it.each(Object.keys(SCENARIOS))('a fresh history replays: %s', async (name) => {
     await run.cancel();
   }
   await run.result().catch(() => undefined);
-  const history = await run.fetchHistory();
-  if (process.env['OUTBOX_RECORD_HISTORIES'] === '1') {
-    const json = History.toObject(history, { longs: String, enums: String, bytes: String });
-    await writeFile(`${FOLDER}${name}.json`, `${JSON.stringify(json, null, 2)}\n`);
-  }
-  expect(await replay(history)).toBeUndefined();
+  expect(await replay(await keep(name, run))).toBeUndefined();
+});
+
+it('a fresh history replays: a group told by two channels, one of which is given up', async () => {
+  const id = await store.append({ eventType: 'TOLD' });
+  script(id, refused);
+  await telling.start(id);
+  await telling
+    .run(id)
+    .result()
+    .catch(() => undefined);
+  const [row] = await store.notifications(id);
+  const run = telling.client.workflow.getHandle(notifyRunId({ deployment: telling.deployment, id: row?.id }));
+  expect(await run.result()).toEqual({ count: 1, outcome: { taken: 'sent', refused: 'HTTP.CLIENT_ERROR' } });
+  expect(await replay(await keep('notify-group', run))).toBeUndefined();
 });
 
 describe('committed histories', () => {
