@@ -13,6 +13,7 @@ import { addFailedIngestCommands } from './failed-ingest-commands.js';
 import { EPILOGUE, explain } from './help.js';
 import { addPoliciesCommands } from './policies-commands.js';
 import { refuseUsage, requireOption } from './refuse-usage.js';
+import { addTemporalCommands } from './temporal-commands.js';
 
 // Whoever read enough (`| head`) closes the pipe: no error of anybody's.
 for (const stream of [process.stdout, process.stderr]) {
@@ -202,6 +203,7 @@ explain(
 addPoliciesCommands(program);
 addDlqCommands(program);
 addDestinationsCommands(program);
+addTemporalCommands(program);
 addFailedIngestCommands(program);
 refuseUsage(program);
 try {

@@ -4,11 +4,15 @@
  * wrong rather than away (another deployment, no such namespace, a missing attribute) ends the start with a sentence.
  */
 
+import type { AlertDeps } from '../application/delivery/notify/raise-alert.js';
 import { hashPolicies } from '../application/delivery/policy-hash.js';
 import { resolvePolicies } from '../application/delivery/policy-schema.js';
 import type { PolicyHashes } from '../application/delivery/ports.js';
+import { createNamespaceGuard, type NamespaceGuard } from '../application/delivery/reconcile/namespace-guard.js';
 import { defaultTaskQueue } from '../domain/delivery/deployment.js';
 import { ConfigurationError, type Environment, requireSetting } from '../infrastructure/config/load-settings.js';
+import { adoptNamespace } from '../infrastructure/prisma/adopt-namespace.js';
+import { createAlertStore } from '../infrastructure/prisma/alert-store.js';
 import { createDeploymentStore } from '../infrastructure/prisma/deployment-store.js';
 import { createPool, type PgPool } from '../infrastructure/prisma/pg-pool.js';
 import {
@@ -36,6 +40,9 @@ export interface DeliveryEnvironment {
   findProblems(): Promise<Record<string, string>>;
   readonly connection: Awaited<ReturnType<typeof connectTemporal>>;
   readonly target: TemporalTarget;
+  /** R3: whether Temporal still is the one that our runs are in. */
+  readonly namespace: NamespaceGuard;
+  readonly alerts: AlertDeps;
   readonly deployment: string;
   readonly taskQueue: string;
   /** The configuration's, stored. */
@@ -48,9 +55,13 @@ export interface DeliveryEnvironment {
 export async function openDeliveryEnvironment(
   { settings, config, log }: RoleContext,
   target: TemporalTarget,
-  wait: Pick<WaitOptions, 'signal' | 'onWaiting'>,
+  options: Pick<WaitOptions, 'signal' | 'onWaiting'> & {
+    /** R3: Temporal is this process's own, so that another namespace can only mean that the data of before is gone. */
+    readonly adoptLost?: boolean;
+  },
 ): Promise<DeliveryEnvironment> {
-  const waiting = { log, ...wait };
+  const { adoptLost = false, signal, onWaiting } = options;
+  const waiting = { log, signal, onWaiting };
   const pool = createPool(requireSetting(settings.databaseUrl, 'OUTBOX_DATABASE_URL'), {
     max: settings.poolSize,
     applicationName: 'temporal-outbox delivery',
@@ -70,7 +81,20 @@ export async function openDeliveryEnvironment(
     };
     const connection = await untilItAnswers('Temporal', connect, waiting);
     undo.unshift(() => connection.close());
-    await untilItAnswers('Temporal', () => readNamespaceId(connection, target), waiting);
+    const namespaceId = await untilItAnswers('Temporal', () => readNamespaceId(connection, target), waiting);
+    const kept = await untilItAnswers('the outbox database', () => store.keepNamespaceId(namespaceId), waiting);
+    if (kept !== namespaceId) {
+      if (!adoptLost) throw new StartRefusedError(otherNamespace(target, { kept, found: namespaceId }));
+      const adopting = () => adoptNamespace(pool, namespaceId, settings.deployment);
+      const { started } = await untilItAnswers('the outbox database', adopting, waiting);
+      log.warn({ kept, namespaceId, started }, 'namespace.adopted');
+    }
+    const alerts = { alerts: createAlertStore(pool), log };
+    const namespace = createNamespaceGuard({
+      ...alerts,
+      readActual: () => readNamespaceId(connection, target, NAMESPACE_TIMEOUT_MS),
+      readStored: () => store.readNamespaceId(),
+    });
     const { searchAttributes: mode, searchAttributePrefix: prefix } = settings;
     const prepare = () =>
       prepareSearchAttributes(connection, { namespace: target.namespace, prefix, mode }).catch((error: unknown) => {
@@ -88,6 +112,8 @@ export async function openDeliveryEnvironment(
         };
       },
       connection,
+      namespace,
+      alerts,
       target,
       deployment: settings.deployment,
       taskQueue: settings.taskQueue ?? defaultTaskQueue(settings.deployment),
@@ -115,6 +141,17 @@ export function readTarget(environment: Environment): TemporalTarget {
 }
 
 const NOT_MIGRATED = 'the outbox database is not migrated: run `outbox migrate deploy` first';
+
+const NAMESPACE_TIMEOUT_MS = 3_000;
+
+/** R3: what this server knows of our runs would be wrong, and every start on it a second one. */
+function otherNamespace({ address, namespace }: TemporalTarget, ids: { kept: string; found: string }): string {
+  return (
+    `Temporal at ${address}: namespace "${namespace}" is not the one that this outbox's runs are in (expected id ` +
+    `${ids.kept}, got ${ids.found}): if the address or the namespace is wrong, mend TEMPORAL_ADDRESS or ` +
+    'TEMPORAL_NAMESPACE; if what Temporal kept is lost for good, run `outbox temporal adopt --lost`'
+  );
+}
 
 /** R1: workflow ids and the task queue carry the name, so a wrong one would start every event a second time. */
 export function checkDeployment(stored: string | null, configured: string): void {

@@ -12,25 +12,32 @@ import { createWorkflowStarter } from '../infrastructure/temporal/workflow-start
 import { failAt } from './fail-at.js';
 import type { DeliveryContext, StartedRole } from './role.js';
 import { raiseRefusedStarts, startNoticeDuties } from './start-notices.js';
+import { startReconciler } from './start-reconciler.js';
+import { watchNamespace } from './watch-namespace.js';
 
 /** The `relay` role. `eager`: a worker shares this process and its connection. */
 export function startRelayRole(context: DeliveryContext, options: { eager: boolean }): StartedRole {
   const { settings, config, log, counters, delivery } = context;
   // A handler that only the worker's configuration has gets the default, and the worker says so.
   const timeouts = new Map((config.handlers ?? []).map((h) => [h.routingKey, deliveryTimeouts(h.timeoutMs)]));
+  const namespace = watchNamespace(
+    delivery.namespace,
+    createWorkflowStarter({
+      connection: delivery.connection,
+      namespace: delivery.target.namespace,
+      deployment: delivery.deployment,
+      taskQueue: delivery.taskQueue,
+      timeoutsOf: (destination) => timeouts.get(destination) ?? DEFAULT_TIMEOUTS,
+      searchAttributes: delivery.searchAttributes,
+      eager: options.eager,
+      monitorUrl: settings.monitorUrl,
+    }),
+  );
+  const reconciler = startReconciler(context);
   const relay = relayOutbox(
     {
       store: createRelayStore(delivery.pool),
-      starter: createWorkflowStarter({
-        connection: delivery.connection,
-        namespace: delivery.target.namespace,
-        deployment: delivery.deployment,
-        taskQueue: delivery.taskQueue,
-        timeoutsOf: (destination) => timeouts.get(destination) ?? DEFAULT_TIMEOUTS,
-        searchAttributes: delivery.searchAttributes,
-        eager: options.eager,
-        monitorUrl: settings.monitorUrl,
-      }),
+      starter: namespace.starter,
       deadLetters: createDeadLetterStore(delivery.pool),
       time: systemTime,
       telemetry: { log, count: (name, by) => counters.count(name, by) },
@@ -63,10 +70,11 @@ export function startRelayRole(context: DeliveryContext, options: { eager: boole
   return {
     name: 'relay',
     port: null,
-    notReady: async () => null,
+    notReady: async () =>
+      delivery.namespace.isOurs() ? null : "Temporal's namespace is not the one that this outbox's runs are in",
     hint: () => relay.hint(),
     stop: async () => {
-      await Promise.all([relay.stop(), ...duties.map((duty) => duty.stop())]);
+      await Promise.all([relay.stop(), reconciler.stop(), namespace.stop(), ...duties.map((duty) => duty.stop())]);
     },
   };
 }

@@ -28,6 +28,8 @@ export interface StartRolesOptions {
   readonly environment: Environment;
   /** In place of what the environment says of Temporal. */
   readonly temporal?: TemporalTarget;
+  /** R3: Temporal is this process's own; where it is another one than before, what ran there is dispatched again. */
+  readonly adoptLost?: boolean;
   /** Gives up a start that waits for something. */
   readonly signal: AbortSignal;
   /** Told, in a sentence, what a start waits for. */

@@ -178,6 +178,8 @@ export interface LineOptions {
   readonly slots?: Partial<WorkerSlots>;
   /** False: no worker, only the starter. */
   readonly run?: boolean;
+  /** Other workflows than ours. */
+  readonly bundle?: WorkflowBundleOption;
   /** Of a line that stopped: this one goes on with its task queue. */
   readonly deployment?: string;
 }
@@ -201,7 +203,7 @@ export async function createDeliveryLine(options: LineOptions) {
           namespace: 'default',
           taskQueue,
           identity: 'test-worker',
-          workflowBundle: await workflowBundle(),
+          workflowBundle: options.bundle ?? (await workflowBundle()),
           shutdownGraceMs: 500,
           slots: { ...slotsFor(1, PLACES), ...options.slots },
           activities: {

@@ -13,6 +13,7 @@ export type SettingsUser =
   | 'migrate'
   | 'keys'
   | 'import'
+  | 'temporal adopt'
   | 'failed-ingest'
   | 'failed-ingest retry'
   | 'policies'
@@ -79,7 +80,7 @@ interface FingerprintKey {
 export const SETTINGS = {
   databaseUrl: define({
     schema: databaseUrl,
-    requiredBy: ['relay', 'worker', 'migrate', 'import', 'policies', 'dlq', 'destinations'],
+    requiredBy: ['relay', 'worker', 'migrate', 'import', 'temporal adopt', 'policies', 'dlq', 'destinations'],
     describe: 'The outbox database: the one that your application writes to.',
     secret: true,
   }),

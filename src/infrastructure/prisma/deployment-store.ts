@@ -6,6 +6,9 @@ import { createOutboxPrisma } from './prisma-clients.js';
 export interface DeploymentStore {
   /** R1: the name that `outbox migrate deploy` stored; null where the schema is not migrated or names none yet. */
   readName(): Promise<string | null>;
+  /** R3: the id of the Temporal namespace that its runs are in. The first one asked with stays; null: none was yet. */
+  readNamespaceId(): Promise<string | null>;
+  keepNamespaceId(id: string): Promise<string>;
   /** Whether the database answers, within a second. */
   ping(): Promise<boolean>;
   /** Keeps policies under their hashes, so that every delivery can name the one it was started with. Never changed. */
@@ -14,6 +17,11 @@ export interface DeploymentStore {
 
 const PING_TIMEOUT_MS = 1_000;
 const READ_TIMEOUT_MS = 10_000;
+/** Asked every few seconds. */
+const NAMESPACE_TIMEOUT_MS = 2_000;
+
+const KEEP_NAMESPACE = `
+UPDATE outbox.deployment SET namespace_id = $1::uuid WHERE namespace_id IS NULL RETURNING namespace_id`;
 
 /** What a role reads and writes once, at its start. Throws IntegrationError `STORE.UNAVAILABLE` while nobody answers. */
 export function createDeploymentStore(pool: PgPool): DeploymentStore {
@@ -31,6 +39,22 @@ export function createDeploymentStore(pool: PgPool): DeploymentStore {
         if (NOT_MIGRATED.has((error as { code?: unknown }).code)) return null;
         throw error;
       }
+    },
+    async readNamespaceId() {
+      const text = 'SELECT namespace_id FROM outbox.deployment';
+      const statement = { name: 'outbox_namespace', text, timeoutMs: NAMESPACE_TIMEOUT_MS };
+      return (await runStatement<{ namespace_id: string | null }>(pool, statement))[0]?.namespace_id ?? null;
+    },
+    async keepNamespaceId(id) {
+      const statement = {
+        name: 'outbox_keep_namespace',
+        text: KEEP_NAMESPACE,
+        values: [id],
+        timeoutMs: READ_TIMEOUT_MS,
+      };
+      const [row] = await runStatement<{ namespace_id: string }>(pool, statement);
+      // A statement of its own where it stands: the first one may have waited for whoever was quicker.
+      return row?.namespace_id ?? (await this.readNamespaceId()) ?? id;
     },
     async ping() {
       const statement = {

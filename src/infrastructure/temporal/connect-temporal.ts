@@ -123,12 +123,17 @@ export class TemporalUnfitError extends Error {
  * @throws TemporalUnfitError that names the namespace and the address when there is no such namespace, or no access to
  * it; TemporalAwayError when the server does not answer for it at the moment
  */
-export async function readNamespaceId(connection: NativeConnection, target: TemporalTarget): Promise<string> {
+export async function readNamespaceId(
+  connection: NativeConnection,
+  target: TemporalTarget,
+  timeoutMs = 10_000,
+): Promise<string> {
+  let id: string;
   try {
-    const answer = await connection.withDeadline(Date.now() + 10_000, () =>
+    const answer = await connection.withDeadline(Date.now() + timeoutMs, () =>
       connection.workflowService.describeNamespace({ namespace: target.namespace }),
     );
-    return answer.namespaceInfo?.id ?? '';
+    id = answer.namespaceInfo?.id?.toLowerCase() ?? '';
   } catch (error) {
     if (isAway(error)) throw awayError(target.address, error);
     const missing = isGrpcServiceError(error) && Number(error.code) === GRPC.notFound;
@@ -137,7 +142,15 @@ export async function readNamespaceId(connection: NativeConnection, target: Temp
       cause: error,
     });
   }
+  if (!UUID.test(id)) {
+    throw new TemporalUnfitError(
+      `Temporal at ${target.address}: namespace "${target.namespace}": expected its id to be a UUID, by which lost runs are told from a wrong server, got "${id}"`,
+    );
+  }
+  return id;
 }
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 /** Whether a call failed for what may pass: the server is away, busy, or slow. */
 export function isAway(error: unknown): boolean {

@@ -130,7 +130,9 @@ export async function openDevWorld(given: OpenDevWorldOptions): Promise<DevWorld
         const { keyId } = await giveKeys(given, asked, draft, outside);
         // A queue of its own on a server that others use: their workers would look for these events in their database.
         if (!outside && target.named) draft.environment.OUTBOX_TASK_QUEUE = `outbox-${keyId}`;
-        await startRolesOfDev(given, draft, { samples, ledger: files.ledger, note });
+        // On somebody else's database, or server, another namespace may as well be a wrong address.
+        const adoptLost = !outside && !target.named;
+        await startRolesOfDev(given, draft, { samples, ledger: files.ledger, adoptLost, note });
         note(`listening on port ${draft.roles?.apiPort}`);
       }),
     ],
@@ -238,8 +240,9 @@ async function keyStands(keys: ReturnType<typeof createAuditApiKeys>, secret: st
 async function startRolesOfDev(
   { config, log, signal, undo, watch, environment }: OpenDevWorldOptions,
   draft: Draft,
-  { samples, ledger, note }: { samples: boolean; ledger: string; note: (line: string) => void },
+  given: { samples: boolean; ledger: string; adoptLost: boolean; note: (line: string) => void },
 ): Promise<void> {
+  const { samples, ledger, adoptLost, note } = given;
   const wanted = loadSettings(environment, []);
   const apiPort = await freePort(wanted.apiPort);
   // The api listens only later: its port is still free to everybody who asks.
@@ -260,6 +263,7 @@ async function startRolesOfDev(
   }
   const roles = await startRoles({
     roles: ['api', 'relay', 'worker'],
+    adoptLost,
     settings: draft.settings,
     config: { ...config, handlers },
     log,

@@ -1,0 +1,48 @@
+/** R22: what is to be done about a row that did not move in time, by what Temporal knows of its run. */
+import type { ErrorCode } from './error-catalog.js';
+
+/** So often is an event dispatched again without a person's word. */
+export const MOST_REDISPATCHES = 3;
+
+export type Verdict =
+  | { readonly kind: 'put-off' }
+  /** End the run first; then look again. */
+  | { readonly kind: 'terminate' }
+  | { readonly kind: 'redispatch'; readonly code: ErrorCode }
+  | { readonly kind: 'letter'; readonly code: ErrorCode };
+
+export type JudgedRun =
+  | { readonly kind: 'running'; readonly stuck: boolean }
+  | { readonly kind: 'terminated'; readonly byUs: boolean }
+  | { readonly kind: 'closed' | 'not-found' | 'unknown' };
+
+export function judgeRun(run: JudgedRun, redispatches: number): Verdict {
+  switch (run.kind) {
+    case 'unknown':
+      return { kind: 'put-off' };
+    case 'running':
+      return { kind: run.stuck ? 'terminate' : 'put-off' };
+    case 'terminated':
+      return run.byUs ? again('WORKFLOW.STUCK', redispatches) : { kind: 'letter', code: 'WORKFLOW.TERMINATED' };
+    case 'closed':
+    case 'not-found':
+      return again('WORKFLOW.LOST', redispatches);
+  }
+}
+
+function again(code: ErrorCode, redispatches: number): Verdict {
+  return { kind: redispatches < MOST_REDISPATCHES ? 'redispatch' : 'letter', code };
+}
+
+/** R21: from so many of one kind on, and from this share of a tick, it is the environment's fault and no run's. */
+const MOST_ODD = 5;
+const MOST_ODD_SHARE = 0.05;
+
+/** Why a tick may write nothing, as a machine's word; null: it may. */
+export function stopReason(runs: readonly JudgedRun[]): 'RUNS_LOST' | 'RUNS_STUCK' | null {
+  const answered = runs.filter(({ kind }) => kind !== 'unknown');
+  const tooMany = (odd: readonly JudgedRun[]) =>
+    odd.length >= MOST_ODD && odd.length > answered.length * MOST_ODD_SHARE;
+  if (tooMany(answered.filter(({ kind }) => kind === 'not-found' || kind === 'closed'))) return 'RUNS_LOST';
+  return tooMany(answered.filter((run) => run.kind === 'running' && run.stuck)) ? 'RUNS_STUCK' : null;
+}

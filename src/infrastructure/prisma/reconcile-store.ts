@@ -1,0 +1,120 @@
+/** R3, R21, R22: the reconciler's statements, each fenced by what it is about and by the lease. */
+import type { OverdueRow, ReconcileStore } from '../../application/delivery/reconcile/ports.js';
+import { leaseHeld } from './lease-store.js';
+import { type PgPool, runStatement } from './pg-pool.js';
+
+const TIMEOUT_MS = 5_000;
+
+export function createReconcileStore(pool: PgPool): ReconcileStore {
+  const run = <Row extends object = object>(name: string, text: string, values: readonly unknown[]) =>
+    runStatement<Row>(pool, { name: `reconcile_${name}`, text, values, timeoutMs: TIMEOUT_MS });
+  return {
+    async findOverdue(overdueMs, limit) {
+      const rows = await run<FoundRow>('find_overdue', FIND_OVERDUE, [overdueMs, limit]);
+      return rows.map(
+        ({ event_id, epoch, carrier, due_at, redispatches }): OverdueRow => ({
+          run: { eventId: event_id, epoch, carrier },
+          dueAt: due_at,
+          redispatches,
+        }),
+      );
+    },
+    async putOff({ name, holder }, { run: { eventId, epoch, carrier }, dueAt }, overdueMs) {
+      return (await run('put_off', PUT_OFF, [name, holder, eventId, epoch, carrier, dueAt, overdueMs])).length > 0;
+    },
+    async redispatch({ name, holder }, { eventId, epoch, carrier }) {
+      return (await run('redispatch', REDISPATCH, [name, holder, eventId, epoch, carrier])).length > 0;
+    },
+    async adoptSome({ name, holder }, limit) {
+      const moved = await run('adopt_some', ADOPT_SOME, [name, holder, limit]);
+      const [answer] = await run<{ left: boolean }>('adopt_finish', ADOPT_FINISH, [name, holder]);
+      return { moved: moved.length, left: answer?.left ?? false };
+    },
+    async mayWrite({ name, holder }) {
+      return (await run('may_write', `SELECT WHERE ${leaseHeld('$1', '$2')}`, [name, holder])).length > 0;
+    },
+    async setStop({ name, holder }, reason) {
+      return (await run('set_stop', SET_STOP, [name, holder, reason])).length > 0;
+    },
+  };
+}
+
+interface FoundRow {
+  readonly event_id: string;
+  readonly epoch: number;
+  readonly carrier: string | null;
+  readonly due_at: string;
+  readonly redispatches: number;
+}
+
+/** Of one kind of run, which has an index of its own: its destinations by a loose scan, each one's most overdue rows. */
+const overdueOf = (kind: 'own' | 'carried', carrier: 'carrier IS NULL' | 'carrier IS NOT NULL') => `${kind} AS (
+  (SELECT d.destination FROM outbox.delivery d WHERE d.status = 'STARTED' AND d.${carrier} ORDER BY d.destination LIMIT 1)
+  UNION ALL
+  SELECT n.destination FROM ${kind} k CROSS JOIN LATERAL (
+    SELECT d.destination FROM outbox.delivery d
+    WHERE d.status = 'STARTED' AND d.${carrier} AND d.destination > k.destination ORDER BY d.destination LIMIT 1) n
+), ${kind}_rows AS (
+  SELECT o.* FROM ${kind} k CROSS JOIN LATERAL (
+    SELECT d.event_id, d.epoch, d.carrier, d.due_at, d.redispatches, d.destination FROM outbox.delivery d
+    WHERE d.status = 'STARTED' AND d.${carrier} AND d.destination = k.destination
+      AND d.due_at < statement_timestamp() - $1::bigint * interval '1 millisecond'
+    ORDER BY d.due_at LIMIT $2::integer) o
+)`;
+
+/** $1 how long past due, ms, $2 limit. */
+const FIND_OVERDUE = `
+WITH RECURSIVE ${overdueOf('own', 'carrier IS NULL')}, ${overdueOf('carried', 'carrier IS NOT NULL')}
+SELECT r.event_id, r.epoch, r.carrier, r.due_at::text, r.redispatches
+FROM (
+  SELECT o.*, row_number() OVER (PARTITION BY o.destination ORDER BY o.due_at) AS turn
+  FROM (SELECT * FROM own_rows UNION ALL SELECT * FROM carried_rows) o
+) r ORDER BY r.turn, r.due_at LIMIT $2::integer`;
+
+/** $1 lease, $2 holder, $3 event, $4 epoch, $5 carrier. */
+const STILL_SO = `event_id = $3::uuid AND epoch = $4::integer AND carrier IS NOT DISTINCT FROM $5::text
+  AND status = 'STARTED' AND ${leaseHeld('$1', '$2')}`;
+
+/**
+ * As above, and $6 due_at as it was read, $7 how long past due rows are looked at, ms. Back to a minute before that: it
+ * stays due, so it keeps its place in the destination's room (R6).
+ */
+const PUT_OFF = `
+UPDATE outbox.delivery
+SET due_at = statement_timestamp() - $7::bigint * interval '1 millisecond' + interval '1 minute'
+WHERE ${STILL_SO} AND due_at = $6::timestamptz
+RETURNING event_id`;
+
+/** What was attempted stays counted: the budget goes on, and with it the attempts that nobody will finish. */
+const AGAIN = `status = 'PENDING', epoch = epoch + 1, carrier = NULL, lease_token = NULL, due_at = statement_timestamp(),
+  started_at = NULL, start_tries = 0`;
+
+const REDISPATCH = `
+UPDATE outbox.delivery SET ${AGAIN}, redispatches = redispatches + 1 WHERE ${STILL_SO} RETURNING event_id`;
+
+const LOST = `d.status = 'STARTED' AND coalesce(d.started_at, '-infinity') < p.adopting_before`;
+
+/** $1 lease, $2 holder, $3 limit. Counts no redispatch: it is nobody's but Temporal's fault. */
+const ADOPT_SOME = `
+UPDATE outbox.delivery SET ${AGAIN}
+WHERE event_id = ANY (ARRAY(
+  SELECT d.event_id FROM outbox.deployment p JOIN outbox.delivery d ON ${LOST}
+  ORDER BY d.event_id LIMIT $3::integer FOR UPDATE OF d SKIP LOCKED
+)) AND status = 'STARTED' AND ${leaseHeld('$1', '$2')}
+RETURNING event_id`;
+
+/** $1 lease, $2 holder. */
+const ADOPT_FINISH = `
+WITH done AS (
+  UPDATE outbox.deployment p SET adopting_before = NULL
+  WHERE p.adopting_before IS NOT NULL AND NOT EXISTS (SELECT FROM outbox.delivery d WHERE ${LOST})
+    AND ${leaseHeld('$1', '$2')}
+  RETURNING singleton
+)
+SELECT p.adopting_before IS NOT NULL AND NOT EXISTS (SELECT FROM done) AS left FROM outbox.deployment p`;
+
+/** $1 lease, $2 holder, $3 reason. Whoever holds the lease may stop, and go on. */
+const SET_STOP = `
+UPDATE outbox.lease SET stopped_reason = $3::text
+WHERE name = $1::text AND holder = $2::uuid AND until > statement_timestamp() AND stopped_reason IS DISTINCT FROM $3::text
+RETURNING name`;
