@@ -11,7 +11,6 @@ import type { EffectFinder, FoundEffect, LeaseHold } from '../../src/application
 import type { RunInspector } from '../../src/application/delivery/reconcile/ports.js';
 import { reconcileRuns } from '../../src/application/delivery/reconcile/reconcile-runs.js';
 import { recordDeadLetter } from '../../src/application/delivery/record-dead-letter.js';
-import { redriveEvent } from '../../src/application/delivery/redrive-event.js';
 import { systemTime } from '../../src/application/delivery/relay-time.js';
 import { adoptNamespace } from '../../src/infrastructure/prisma/adopt-namespace.js';
 import { createLeaseStore } from '../../src/infrastructure/prisma/lease-store.js';
@@ -189,7 +188,7 @@ it('R22: closed without a word in the row: dispatched again; the fourth time wit
   }
   expect(await row(id)).toMatchObject({ status: 'DEAD', epoch: 3 });
   expect(await store.letters(id)).toMatchObject([{ code: 'WORKFLOW.LOST', epoch: 3 }]);
-  await redriveEvent({ deadLetters: store.deadLetters, log: silentLog }, { eventId: id, actor: 'ada', reason: 'r' });
+  await store.redrive(id);
   expect(await row(id)).toMatchObject({ status: 'PENDING', epoch: 4, redispatches: 0 });
 });
 
