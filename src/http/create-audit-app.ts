@@ -1,12 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import type { RequestListener } from 'node:http';
-import express, { type NextFunction, type Request, type Response } from 'express';
+import express, { type Express, type NextFunction, type Request, type Response } from 'express';
 import helmet from 'helmet';
 import { FingerprintKeyError } from '../application/audit/fingerprint.js';
 import { StoreUnavailableError } from '../application/audit/ports.js';
 import { AUDIT_LOGS_PATH, AUDIT_LOOKUP_PATH, PROBLEM_MEDIA_TYPE, PROBLEMS } from '../contract/audit-api.js';
+import { DESTINATIONS_PATH } from '../contract/destinations-api.js';
 import { FAILED_INGEST_PATH } from '../contract/failed-ingest-api.js';
+import { isIntegrationError } from '../domain/delivery/integration-error.js';
 import { type AuditRouteDeps, postAuditLogs, postAuditLookup } from './audit-routes.js';
+import { type DestinationRouteDeps, listDestinations, postPause, postResume } from './destination-routes.js';
 import {
   type FailedIngestRouteDeps,
   getFailedIngest,
@@ -20,6 +23,8 @@ import { HttpProblem, toProblem } from './problem.js';
 
 export interface AuditAppDeps {
   readonly routes: AuditRouteDeps & FailedIngestRouteDeps;
+  /** The delivery's operations API; left out: it is not there. */
+  readonly ops?: DestinationRouteDeps;
   /** Resolves when the database answers; bounded in time. */
   readonly ping: () => Promise<void>;
   readonly limits: HttpLimits;
@@ -50,6 +55,7 @@ export function createAuditApp(deps: AuditAppDeps): RequestListener {
   app.route(`${FAILED_INGEST_PATH}/:id`).get(getFailedIngest(deps.routes)).all(refuseMethod('GET, HEAD'));
   app.route(`${FAILED_INGEST_PATH}/:id/retry`).post(postRetry(deps.routes)).all(refuseMethod('POST'));
   app.route(`${FAILED_INGEST_PATH}/:id/discard`).post(postDiscard(deps.routes)).all(refuseMethod('POST'));
+  if (deps.ops !== undefined) routeOps(app, deps.ops);
   app.use(() => {
     throw new HttpProblem('not_found', 'Nothing is here');
   });
@@ -62,6 +68,12 @@ export function createAuditApp(deps: AuditAppDeps): RequestListener {
         answer(error ?? new HttpProblem('malformed_url', 'Expected a URL'), req as Request, res as Response, () => {}),
       ),
     );
+}
+
+function routeOps(app: Express, ops: DestinationRouteDeps): void {
+  app.route(DESTINATIONS_PATH).get(listDestinations(ops)).all(refuseMethod('GET, HEAD'));
+  app.route(`${DESTINATIONS_PATH}/:name/pause`).post(postPause(ops)).all(refuseMethod('POST'));
+  app.route(`${DESTINATIONS_PATH}/:name/resume`).post(postResume(ops)).all(refuseMethod('POST'));
 }
 
 function startRequest(_req: Request, res: Response, next: NextFunction): void {
@@ -165,6 +177,9 @@ function asHttpProblem(error: unknown): HttpProblem {
   if (error instanceof HttpProblem) return error;
   if (error instanceof StoreUnavailableError) {
     return new HttpProblem('store_unavailable', 'The record could not be stored now; send it again', { cause: error });
+  }
+  if (isIntegrationError(error) && error.code === 'STORE.UNAVAILABLE') {
+    return new HttpProblem('store_unavailable', 'The outbox database does not answer now; ask again', { cause: error });
   }
   // Its message names the key, for the log.
   if (error instanceof FingerprintKeyError) {

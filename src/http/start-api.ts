@@ -5,6 +5,7 @@ import { lookupIdentities } from '../application/audit/lookup-identities.js';
 import type { ApiKeyStore, AuditStore, FailedIngestStore } from '../application/audit/ports.js';
 import { recordAuditLog } from '../application/audit/record-audit-log.js';
 import { retryFailedIngest } from '../application/audit/retry-failed-ingest.js';
+import type { DestinationStore } from '../application/delivery/destinations/ports.js';
 import { createAuditApp } from './create-audit-app.js';
 import { createHttpServer } from './create-http-server.js';
 import { DEFAULT_HTTP_LIMITS, type HttpLimits } from './http-limits.js';
@@ -15,6 +16,8 @@ export interface ApiOptions {
   readonly apiKeys: ApiKeyStore;
   readonly failedIngest: FailedIngestStore;
   readonly fingerprintKeys: FingerprintKeys;
+  /** What the delivery's operations API works on; left out: there is none. */
+  readonly ops?: { readonly destinations: DestinationStore };
   /** 0: any free one. */
   readonly port: number;
   readonly host: string;
@@ -38,9 +41,11 @@ const PARTITIONS_EVERY_MS = 24 * 60 * 60_000;
 export async function startApi(options: ApiOptions): Promise<RunningApi> {
   const { store, apiKeys: keys, failedIngest, fingerprintKeys, logger } = options;
   const limits = { ...DEFAULT_HTTP_LIMITS, ...options.limits };
+  const authenticate = authenticateApiKey({ keys });
   const app = createAuditApp({
+    ...(options.ops === undefined ? {} : { ops: { ...options.ops, authenticate, log: logger } }),
     routes: {
-      authenticate: authenticateApiKey({ keys }),
+      authenticate,
       recordAuditLog: recordAuditLog({ store, failedIngest, fingerprintKeys, log: logger }),
       lookupIdentities: lookupIdentities({ store }),
       failedIngest,

@@ -2,10 +2,12 @@ import { checkFingerprintKeys, FingerprintKeyError, type FingerprintKeys } from 
 import type { AuditStore, FailedIngestStore } from '../application/audit/ports.js';
 import { startApi } from '../http/start-api.js';
 import { requireSetting } from '../infrastructure/config/load-settings.js';
+import type { Settings } from '../infrastructure/config/settings.js';
 import { createAuditApiKeys } from '../infrastructure/prisma/audit-api-keys.js';
 import { createAuditStore } from '../infrastructure/prisma/audit-store.js';
+import { createDestinationStore } from '../infrastructure/prisma/destination-store.js';
 import { createFailedIngestStore } from '../infrastructure/prisma/failed-ingest-store.js';
-import { createPool } from '../infrastructure/prisma/pg-pool.js';
+import { createPool, type PgPool } from '../infrastructure/prisma/pg-pool.js';
 import { databaseRefusal } from './database-refusal.js';
 import { explainListen } from './explain-listen.js';
 import { failAt } from './fail-at.js';
@@ -19,6 +21,7 @@ export async function startApiRole({ settings, log }: RoleContext): Promise<Star
     applicationName: 'temporal-outbox api',
     onConnectionLost: (error) => log.warn({ err: error }, 'database.connection_lost'),
   });
+  const ops = openOps(settings, log);
   const store = createAuditStore(pool);
   const fingerprintKeys = requireSetting(settings.auditFingerprintKeys, 'AUDIT_FINGERPRINT_KEYS');
   const starting = refuseWrong(store, fingerprintKeys).then(() =>
@@ -27,13 +30,14 @@ export async function startApiRole({ settings, log }: RoleContext): Promise<Star
       apiKeys: createAuditApiKeys(pool),
       failedIngest: withFailpoint(createFailedIngestStore(pool), failAt(settings.testFailpoint)),
       fingerprintKeys,
+      ...(ops === null ? {} : { ops: { destinations: createDestinationStore(ops) } }),
       host: settings.host,
       port: settings.apiPort,
       logger: log,
     }),
   );
   const api = await starting.catch(async (error: unknown) => {
-    await pool.end();
+    await Promise.all([pool.end(), ops?.end()]);
     throw explainListen(error, 'OUTBOX_API_PORT');
   });
   return {
@@ -44,9 +48,19 @@ export async function startApiRole({ settings, log }: RoleContext): Promise<Star
     hint: () => {},
     async stop() {
       await api.close();
-      await pool.end();
+      await Promise.all([pool.end(), ops?.end()]);
     },
   };
+}
+
+/** A person asks now and then: a few connections, opened when somebody does. */
+function openOps(settings: Settings, log: RoleContext['log']): PgPool | null {
+  if (settings.ops === 'off') return null;
+  return createPool(requireSetting(settings.databaseUrl, 'OUTBOX_DATABASE_URL'), {
+    max: 4,
+    applicationName: 'temporal-outbox ops',
+    onConnectionLost: (error) => log.warn({ err: error }, 'database.connection_lost'),
+  });
 }
 
 /** For the test of a crash between keeping an event and saying so. */

@@ -124,6 +124,23 @@ describe('a pause', () => {
     expect(await stop(roles)).toBe(0);
   }, 90_000);
 
+  it('the api serves destinations where OUTBOX_OPS is on, and nowhere else', async () => {
+    const { AUDIT_DATABASE_URL } = deployment.environment as { AUDIT_DATABASE_URL: string };
+    const made = await runOutboxCli(['keys', 'create', '--name', 'ops', '--scope', 'dlq:read', '--json'], {
+      AUDIT_DATABASE_URL,
+    });
+    const { secret } = JSON.parse(made.stdout) as { secret: string };
+    for (const [ops, status] of [
+      ['on', 200],
+      ['off', 404],
+    ] as const) {
+      const api = await deployment.start('api', { OUTBOX_OPS: ops });
+      const url = `http://127.0.0.1:${api.apiPort}/ops/v1/destinations`;
+      expect((await fetch(url, { headers: { Authorization: `Bearer ${secret}` } })).status).toBe(status);
+      expect(await stop(api)).toBe(0);
+    }
+  }, 60_000);
+
   it('wrong use ends with 64 and a sentence', async () => {
     const cli = (...args: string[]) =>
       runOutboxCli(['destinations', ...args], { OUTBOX_DATABASE_URL: 'postgresql://x@127.0.0.1:1/x' });

@@ -8,7 +8,7 @@ import { AUDIT_LOGS_PATH } from '../../src/contract/audit-api.js';
 import type { AuditEvent } from '../../src/contract/audit-dto.js';
 import type { ApiKeyScope } from '../../src/domain/audit/api-key.js';
 import type { HttpLimits } from '../../src/http/http-limits.js';
-import { startApi } from '../../src/http/start-api.js';
+import { type ApiOptions, startApi } from '../../src/http/start-api.js';
 import { createAuditApiKeys } from '../../src/infrastructure/prisma/audit-api-keys.js';
 import { createAuditStore } from '../../src/infrastructure/prisma/audit-store.js';
 import { createFailedIngestStore } from '../../src/infrastructure/prisma/failed-ingest-store.js';
@@ -58,6 +58,8 @@ export interface IngestOptions {
   readonly fingerprintKeys?: FingerprintKeys;
   /** Default: any free one. */
   readonly port?: number;
+  /** The delivery's operations API. */
+  readonly ops?: ApiOptions['ops'];
 }
 
 /** The api role on a database of its own: real HTTP, real PostgreSQL. */
@@ -92,6 +94,7 @@ export async function startIngestOn(auditUrl: string, options: IngestOptions = {
     host: '127.0.0.1',
     logger: { debug: log('debug'), info: log('info'), warn: log('warn'), error: log('error') },
     limits: options.limits ?? {},
+    ...(options.ops === undefined ? {} : { ops: options.ops }),
   }).catch(async (error: unknown) => {
     await pool.end();
     throw error;

@@ -150,6 +150,12 @@ export const SETTINGS = {
     describe: "The worker's key for the audit log, with the scope audit:write:any-tenant.",
     secret: true,
   }),
+  ops: define({
+    schema: z.enum(['on', 'off']),
+    fallback: 'off',
+    describe:
+      "Whether the api also serves the delivery's operations (/ops/v1/destinations): on needs OUTBOX_DATABASE_URL there, too.",
+  }),
   taskQueue: define({
     schema: z.string().min(1).max(200),
     describe: "Temporal's task queue. Default: outbox-<deployment>.",

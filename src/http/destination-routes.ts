@@ -1,0 +1,97 @@
+import type { Request, Response } from 'express';
+import type { z } from 'zod';
+import type { AuthenticateApiKey } from '../application/audit/authenticate-api-key.js';
+import {
+  type PauseDeps,
+  pauseDestination,
+  resumeDestination,
+} from '../application/delivery/destinations/pause-destination.js';
+import type { DestinationStore, PauseScope, PersonsWord } from '../application/delivery/destinations/ports.js';
+import { AUDIT_LIMITS, toFieldProblems } from '../contract/audit-dto.js';
+import { destinationNameSchema, pauseRequestSchema, resumeRequestSchema } from '../contract/destinations-api.js';
+import { findUnstorable } from '../contract/json-value.js';
+import { type ApiKey, mayReadFailed, mayWriteFailed } from '../domain/audit/api-key.js';
+import type { Logger } from './logger.js';
+import { HttpProblem } from './problem.js';
+import { readJson } from './read-json.js';
+import { requireKey, requireScope } from './require-key.js';
+
+export interface DestinationRouteDeps {
+  readonly authenticate: AuthenticateApiKey;
+  readonly destinations: DestinationStore;
+  readonly log: Logger;
+}
+
+/** GET /ops/v1/destinations: how each stands, and what is paused. */
+export function listDestinations(deps: DestinationRouteDeps) {
+  return async (req: Request, res: Response): Promise<void> => {
+    await requireOperator(deps, req, res, 'dlq:read');
+    res.json(await deps.destinations.list());
+  };
+}
+
+/** POST /ops/v1/destinations/{name}/pause: holds what is not sent yet. Again: replaces reason and end. */
+export function postPause(deps: DestinationRouteDeps) {
+  return async (req: Request, res: Response): Promise<void> => {
+    const { body, scope, word } = await readWord(deps, req, res, pauseRequestSchema);
+    const outcome = await pauseDestination(depsOf(deps), scope, body.until ?? null, word);
+    if (outcome.kind === 'past') {
+      throw new HttpProblem('invalid_request', 'Expected a time that is still to come', {
+        errors: [{ pointer: '/until', detail: 'Expected a time that is still to come' }],
+      });
+    }
+    res.json(outcome.pause);
+  };
+}
+
+/** POST /ops/v1/destinations/{name}/resume: ends the pause of exactly that scope, and answers it. */
+export function postResume(deps: DestinationRouteDeps) {
+  return async (req: Request, res: Response): Promise<void> => {
+    const { scope, word } = await readWord(deps, req, res, resumeRequestSchema);
+    const outcome = await resumeDestination(depsOf(deps), scope, word);
+    if (outcome.kind === 'not-paused') throw new HttpProblem('not_found', 'No pause of exactly this is in force');
+    res.json(outcome.pause);
+  };
+}
+
+function depsOf({ destinations, log }: DestinationRouteDeps): PauseDeps {
+  return { destinations, log, now: () => new Date() };
+}
+
+/** A destination is everybody's: a key that is bound to a tenant neither sees nor holds it. */
+async function requireOperator(
+  { authenticate }: DestinationRouteDeps,
+  req: Request,
+  res: Response,
+  scope: 'dlq:read' | 'dlq:write',
+): Promise<ApiKey> {
+  const { key } = await requireKey(authenticate, req, res);
+  requireScope(scope === 'dlq:read' ? mayReadFailed(key) : mayWriteFailed(key), scope);
+  if (key.tenantId !== null) throw new HttpProblem('tenant_forbidden', 'Expected an API key without a tenant');
+  return key;
+}
+
+/** The actor is the key: what else a caller says of itself proves nothing. */
+async function readWord<Body extends z.output<typeof resumeRequestSchema>>(
+  deps: DestinationRouteDeps,
+  req: Request,
+  res: Response,
+  schema: z.ZodType<Body>,
+): Promise<{ body: Body; scope: PauseScope; word: PersonsWord }> {
+  const key = await requireOperator(deps, req, res, 'dlq:write');
+  const name = destinationNameSchema.safeParse(req.params.name);
+  if (!name.success) throw new HttpProblem('not_found', 'Nothing is here');
+  const { value } = await readJson(req);
+  const unstorable = findUnstorable(value, AUDIT_LIMITS.problems);
+  const parsed = schema.safeParse(value);
+  if (unstorable.length > 0 || !parsed.success) {
+    const errors = parsed.success ? unstorable : [...unstorable, ...toFieldProblems(parsed.error)];
+    throw new HttpProblem('invalid_request', 'Expected {"reason": "…"} and what is held', { errors });
+  }
+  const { reason, eventType = null, tenantId = null } = parsed.data;
+  return {
+    body: parsed.data,
+    scope: { destination: name.data === '*' ? null : name.data, eventType, tenantId },
+    word: { actor: `api-key:${key.id}`, reason },
+  };
+}

@@ -1,0 +1,114 @@
+// /ops/v1/destinations on real HTTP and two real databases: who may look and hold, what is refused. Nothing is fake.
+import { DESTINATIONS_PATH } from '../../src/contract/destinations-api.js';
+import { createDestinationStore } from '../../src/infrastructure/prisma/destination-store.js';
+import { createPool, type PgPool } from '../../src/infrastructure/prisma/pg-pool.js';
+import { createTestDatabases, type TestDatabases } from '../support/databases.js';
+import { type Answer, expectProblem, startIngestOn, type TestIngest } from './ingest-set-up.js';
+
+let databases: TestDatabases;
+let outbox: PgPool;
+let ingest: TestIngest;
+let operator: string;
+
+beforeAll(async () => {
+  databases = await createTestDatabases();
+  outbox = createPool(databases.outboxUrl, { max: 4 });
+  ingest = await startIngestOn(databases.auditUrl, { ops: { destinations: createDestinationStore(outbox) } });
+  operator = await ingest.key(['dlq:write']);
+});
+afterAll(async () => {
+  await ingest.stop();
+  await outbox.end();
+  await databases.drop();
+});
+beforeEach(() => outbox.query('TRUNCATE outbox.pause, outbox.destination'));
+
+const list = (key: string | null = operator): Promise<Answer> =>
+  ingest.post(null, { method: 'GET', path: DESTINATIONS_PATH, key });
+const post = (path: string, body: unknown, key: string | null = operator): Promise<Answer> =>
+  ingest.post(body, { path: `${DESTINATIONS_PATH}/${path}`, key });
+
+it('R6: pauses and resumes a destination, a type, all of it; the actor is the key', async () => {
+  const until = new Date(Date.now() + 60_000).toISOString();
+  const paused = await post('erp.sync/pause', { reason: 'maintenance', until });
+  expect(paused).toMatchObject({
+    status: 200,
+    body: { destination: 'erp.sync', eventType: null, tenantId: null, until, reason: 'maintenance' },
+  });
+  expect(paused.body.actor).toMatch(/^api-key:[0-9a-f-]{36}$/);
+  expect((await post('*/pause', { reason: 'r', eventType: 'BILLING', tenantId: '' })).body).toMatchObject({
+    destination: null,
+    eventType: 'BILLING',
+    tenantId: '',
+    until: null,
+  });
+  const { status, body } = await list(await ingest.key(['dlq:read']));
+  expect(status).toBe(200);
+  expect(body.pauses).toHaveLength(2);
+  expect(body.destinations).toContainEqual(
+    expect.objectContaining({ name: 'erp.sync', breaker: 'closed', health: 'ok' }),
+  );
+  expectProblem(await post('erp.sync/resume', { reason: 'r', eventType: 'BILLING' }), 404, 'not_found');
+  expect(await post('erp.sync/resume', { reason: 'over' })).toMatchObject({
+    status: 200,
+    body: { reason: 'maintenance' },
+  });
+  expectProblem(await post('erp.sync/resume', { reason: 'over' }), 404, 'not_found');
+});
+
+it('dlq:read looks, dlq:write holds; a key of a tenant does neither, for a destination is everybody’s', async () => {
+  const reader = await ingest.key(['dlq:read']);
+  const tenant = await ingest.key(['dlq:write'], 'acme');
+  const producer = await ingest.key(['audit:write', 'audit:read']);
+  expectProblem(await list(null), 401, 'unauthorized');
+  expectProblem(await list(producer), 403, 'scope_missing');
+  expectProblem(await list(tenant), 403, 'tenant_forbidden');
+  for (const [key, code] of [
+    [reader, 'scope_missing'],
+    [producer, 'scope_missing'],
+    [tenant, 'tenant_forbidden'],
+  ] as const) {
+    expectProblem(await post('erp.sync/pause', { reason: 'r' }, key), 403, code);
+    expectProblem(await post('erp.sync/resume', { reason: 'r' }, key), 403, code);
+  }
+  expect((await list()).body.pauses).toEqual([]);
+});
+
+it('what does not fit is refused with its field', async () => {
+  for (const [body, pointer] of [
+    [{}, '/reason'],
+    [{ reason: '' }, '/reason'],
+    [{ reason: 'r', until: 'tomorrow' }, '/until'],
+    [{ reason: 'r', until: '2020-01-01T00:00:00Z' }, '/until'],
+    [{ reason: 'r', eventType: 'a b' }, '/eventType'],
+    [{ reason: 'nul \u0000' }, '/reason'],
+    [{ reason: 'r', actor: 'somebody' }, ''],
+  ] as const) {
+    const answer = await post('erp.sync/pause', body);
+    expectProblem(answer, 422, 'invalid_request');
+    expect(answer.body.errors[0].pointer.startsWith(pointer)).toBe(true);
+  }
+  expectProblem(await post('erp%20sync/pause', { reason: 'r' }), 404, 'not_found');
+  expectProblem(
+    await ingest.post(null, { method: 'GET', path: `${DESTINATIONS_PATH}/x/pause`, key: operator }),
+    405,
+    'method_not_allowed',
+  );
+  expect((await list()).body.pauses).toEqual([]);
+});
+
+it('with the outbox database away it is 503, and the audit log goes on', async () => {
+  const away = createPool('postgresql://postgres@127.0.0.1:1/nothing', { max: 1 });
+  const other = await startIngestOn(databases.auditUrl, { ops: { destinations: createDestinationStore(away) } });
+  try {
+    expectProblem(
+      await other.post(null, { method: 'GET', path: DESTINATIONS_PATH, key: operator }),
+      503,
+      'store_unavailable',
+    );
+    expect((await other.post(null, { method: 'GET', path: '/ready', key: null })).status).toBe(200);
+  } finally {
+    await other.stop();
+    await away.end();
+  }
+});
