@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { ACTOR, collectIds, exitWith, JSON_FLAG, parseId, REASON, textUpTo, wholeUpTo } from './arguments.js';
+import { ACTOR, CONFIG, collectIds, exitWith, JSON_FLAG, parseId, REASON, textUpTo, wholeUpTo } from './arguments.js';
 import { explain } from './help.js';
 import { requireOption } from './refuse-usage.js';
 
@@ -39,6 +39,7 @@ export function addDlqCommands(program: Command): void {
     { settings: SETTINGS, examples: [`outbox dlq show ${ID} --json`] },
   );
   addRedrive(dlq);
+  addEdit(dlq);
   addDiscard(dlq);
   addJobs(dlq);
 }
@@ -55,6 +56,7 @@ function addRedrive(dlq: Command): void {
       .option('--rate <n>', 'of a job: letters a second at most (default: 50)', wholeUpTo(1_000, 1))
       .option('--cap <n>', 'of a job: letters in all at most', wholeUpTo(100_000_000, 1))
       .option('--no-wait', 'of a job: do not wait for its end')
+      .option(...CONFIG)
       .option(REASON, 'why, for whoever looks at it later (required, but for --dry-run)', textUpTo(1_000))
       .option(...ACTOR)
       .option(...JSON_FLAG)
@@ -68,6 +70,41 @@ function addRedrive(dlq: Command): void {
         `outbox dlq redrive ${ID} --reason "the partner is mended"`,
         'outbox dlq redrive --code HTTP.TLS --destination crm.contact --dry-run',
         'outbox dlq redrive --code HTTP.TLS --destination crm.contact --rate 20 --reason "new certificate"',
+      ],
+    },
+  );
+}
+
+function addEdit(dlq: Command): void {
+  explain(
+    dlq
+      .command('payload')
+      .description('the payload that its next redrive sends, as JSON: personal data and all')
+      .argument('<id>', "of the letter, or of its event: then the event's latest letter", parseId)
+      .action(async (id: string) => exitWith(await (await mainOfActions()).runPayload(id))),
+    { settings: SETTINGS, examples: [`outbox dlq payload ${ID} > payload.json`] },
+  );
+  explain(
+    dlq
+      .command('edit')
+      .description('give its event another payload, which its next redrive sends; prints where the two differ')
+      .argument('<id>', "of the letter, or of its event: then the event's latest letter", parseId)
+      .option(PAYLOAD, 'a file with the whole new payload, a JSON object (required)')
+      .option('--dry-run', 'only check it, and print where it differs')
+      .option(REASON, 'why, for whoever looks at it later (required, but for --dry-run)', textUpTo(1_000))
+      .option(...CONFIG)
+      .option(...ACTOR)
+      .option(...JSON_FLAG)
+      .action(async (id: string, options, command: Command) => {
+        requireOption(command, PAYLOAD, options.payload);
+        if (!options.dryRun) requireOption(command, REASON, options.reason);
+        exitWith(await (await mainOfActions()).runEdit(id, options));
+      }),
+    {
+      settings: SETTINGS,
+      examples: [
+        `outbox dlq edit ${ID} --payload payload.json --dry-run`,
+        `outbox dlq edit ${ID} --payload payload.json --reason "the iban had a blank"`,
       ],
     },
   );
@@ -107,6 +144,7 @@ function addJobs(dlq: Command): void {
 }
 
 const SETTINGS = ['OUTBOX_DATABASE_URL'];
+const PAYLOAD = '--payload <file>';
 const ID = '0198c0de-0000-7000-8000-000000000001';
 
 function main() {

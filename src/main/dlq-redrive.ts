@@ -1,17 +1,27 @@
-/** `outbox dlq redrive | discard | jobs`: what a person does with dead letters, on the outbox database. */
+/** `outbox dlq redrive | edit | discard | jobs`: what a person does with dead letters, on the outbox database. */
+import { readFile } from 'node:fs/promises';
+import { type EditOutcome, editPayload } from '../application/delivery/dead-letters/edit-payload.js';
 import { countRedrive, createRedriveJob, DEFAULT_RATE } from '../application/delivery/dead-letters/redrive-job.js';
 import {
   type DiscardOutcome,
   discardLetters,
   MOST_IDS,
+  type NotActed,
   type RedriveOutcome,
   redriveLetters,
 } from '../application/delivery/dead-letters/redrive-letters.js';
 import type { RedriveCount, RedriveJob, RedriveJobStore } from '../application/delivery/dead-letters/redrive-ports.js';
+import { createRedactor } from '../domain/delivery/redaction/redactor.js';
+import { loadConfigFile } from '../infrastructure/config/load-config-file.js';
+import type { Settings } from '../infrastructure/config/settings.js';
+import { createLogger } from '../infrastructure/log/create-logger.js';
 import { createDeadLetterActions } from '../infrastructure/prisma/dead-letter-actions.js';
 import type { PgPool } from '../infrastructure/prisma/pg-pool.js';
 import { createRedriveJobStore } from '../infrastructure/prisma/redrive-job-store.js';
+import { createCounters } from './counters.js';
+import { deliveryHandlers } from './delivery-handlers.js';
 import { type FilterOptions, filterOf, withDatabase } from './dlq.js';
+import { type Asking, openAsking } from './dlq-asking.js';
 import { EXIT } from './exit-codes.js';
 import { complain, note, print, wordOf } from './terminal.js';
 import { UsageError } from './usage-error.js';
@@ -19,6 +29,8 @@ import { UsageError } from './usage-error.js';
 interface WordOptions {
   readonly reason: string;
   readonly actor?: string;
+  /** Of handlers: whoever has none cannot ask whether an effect stands. */
+  readonly config?: string;
   readonly json?: boolean;
 }
 
@@ -41,8 +53,9 @@ export function runRedrive(ids: readonly string[], options: RedriveOptions): Pro
   if (ids.length === 0 && !filtered && !options.all)
     throw usage('expected ids, a filter, or --all for every open letter');
   if (ids.length > MOST_IDS) throw usage(`expected at most ${MOST_IDS} ids; name more by a filter`);
-  return withDatabase(async (pool) => {
-    if (ids.length > 0) return options.dryRun ? previewIds(pool, ids, options) : redriveIds(pool, ids, options);
+  return withDatabase(async (pool, settings) => {
+    if (ids.length > 0)
+      return options.dryRun ? previewIds(pool, ids, options) : redriveIds(pool, settings, ids, options);
     const deps = { jobs: createRedriveJobStore(pool), now: () => new Date() };
     if (options.dryRun) {
       const counted = await countRedrive(deps, filter);
@@ -75,6 +88,36 @@ export function runDiscard(ids: readonly string[], options: WordOptions): Promis
   return withDatabase(async (pool) => {
     const deps = { actions: createDeadLetterActions(pool), log: SILENT };
     return tell(ids, await discardLetters(deps, { ids, tenantId: null }, wordOf(options)), 'discarded', options);
+  });
+}
+
+export function runEdit(
+  id: string,
+  options: WordOptions & { readonly payload: string; readonly dryRun?: boolean },
+): Promise<number> {
+  return withDatabase(async (pool, settings) => {
+    const payload = await readPayload(options.payload);
+    return withAsking(pool, settings, options, async (asking) => {
+      const deps = { actions: createDeadLetterActions(pool), log: SILENT, ...asking };
+      const input = { id, tenantId: null, payload, dryRun: options.dryRun ?? false };
+      const outcome = await editPayload(deps, input, wordOf({ ...options, reason: options.reason ?? 'dry run' }));
+      const { kind, ...more } = outcome;
+      if (options.json) print(JSON.stringify({ asked: id, outcome: kind, ...more }));
+      else for (const line of describeEdit(outcome)) print(`${id}: ${line}`);
+      return kind === 'edited' || kind === 'fits' ? EXIT.done : EXIT.failed;
+    });
+  });
+}
+
+export function runPayload(id: string): Promise<number> {
+  return withDatabase(async (pool) => {
+    const actions = createDeadLetterActions(pool);
+    const [letter] = await actions.find([id], null);
+    const loaded = letter?.kind === 'letter' ? await actions.loadEvent(letter) : null;
+    if (loaded === null) return complain(`${id}: no such dead letter, and no event that has one`);
+    // The database's own text: no number changes on the way to an editor and back.
+    print(loaded.payload);
+    return EXIT.done;
   });
 }
 
@@ -112,9 +155,33 @@ export function runJobs(
 /** What is done is printed here, and stands in the letter. */
 const SILENT = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
-async function redriveIds(pool: PgPool, ids: readonly string[], options: WordOptions): Promise<number> {
-  const deps = { actions: createDeadLetterActions(pool), log: SILENT };
-  return tell(ids, await redriveLetters(deps, { ids, tenantId: null }, wordOf(options)), 'redriven', options);
+async function redriveIds(
+  pool: PgPool,
+  settings: Settings,
+  ids: readonly string[],
+  options: WordOptions,
+): Promise<number> {
+  return withAsking(pool, settings, options, async (asking) => {
+    const deps = { actions: createDeadLetterActions(pool), ask: asking.ask, log: SILENT };
+    return tell(ids, await redriveLetters(deps, { ids, tenantId: null }, wordOf(options)), 'redriven', options);
+  });
+}
+
+async function withAsking(
+  pool: PgPool,
+  settings: Settings,
+  options: WordOptions,
+  work: (asking: Asking) => Promise<number>,
+): Promise<number> {
+  const config = await loadConfigFile(options.config ?? null, process.cwd());
+  const log = createLogger({ level: 'silent', base: {}, redactor: createRedactor(config.redaction) });
+  const handlers = deliveryHandlers({ settings, config, log, counters: createCounters() });
+  const asking = openAsking(pool, handlers, SILENT);
+  try {
+    return await work(asking);
+  } finally {
+    await asking.close();
+  }
 }
 
 async function previewIds(pool: PgPool, ids: readonly string[], { json }: WordOptions): Promise<number> {
@@ -153,6 +220,17 @@ function describeOutcome(outcome: RedriveOutcome | DiscardOutcome): string {
       return `redriven, as epoch ${outcome.epoch}`;
     case 'discarded':
       return 'discarded';
+    case 'effect-stands':
+      return 'not redriven: its payload was edited, and the effect of what was sent before stands';
+    case 'not-told':
+      return 'not redriven: its payload was edited, and its destination did not say whether the effect stands; try again';
+    default:
+      return describeNotActed(outcome);
+  }
+}
+
+function describeNotActed(outcome: NotActed): string {
+  switch (outcome.kind) {
     case 'missing':
       return 'no such dead letter, and no event that has one';
     case 'not-open': {
@@ -161,6 +239,35 @@ function describeOutcome(outcome: RedriveOutcome | DiscardOutcome): string {
     }
     default:
       return assertNever(outcome);
+  }
+}
+
+function* describeEdit(outcome: EditOutcome): Generator<string> {
+  switch (outcome.kind) {
+    case 'edited':
+    case 'fits':
+      for (const { pointer, before, after } of outcome.difference) {
+        yield `${pointer}  ${before === undefined ? '(nothing)' : JSON.stringify(before)} -> ${after === undefined ? '(nothing)' : JSON.stringify(after)}`;
+      }
+      if (outcome.checkedBy === 'limits') yield 'no handler for it here, so only the limits were checked (--config)';
+      yield outcome.kind === 'fits' ? 'would fit' : `revision ${outcome.revision}; redrive it to send it`;
+      return;
+    case 'invalid':
+      return yield `refused at ${outcome.field}: ${outcome.message}`;
+    case 'effect-stands':
+      return yield 'refused: the effect of what was sent before stands';
+    default:
+      yield describeNotActed(outcome);
+  }
+}
+
+async function readPayload(file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    throw new UsageError(`--payload: ${file} cannot be read (${(error as NodeJS.ErrnoException).code})`, {
+      command: 'outbox dlq edit',
+    });
   }
 }
 

@@ -5,6 +5,7 @@ import type { DeadLetter, DeadLetterFilter, DeadLetterState } from '../applicati
 import { catalogEntry, isErrorCode } from '../domain/delivery/error-catalog.js';
 import { loadSettings, requireSetting } from '../infrastructure/config/load-settings.js';
 import { processEnvironment } from '../infrastructure/config/process-environment.js';
+import type { Settings } from '../infrastructure/config/settings.js';
 import { createDeadLetterReader } from '../infrastructure/prisma/dead-letter-reader.js';
 import { createPool, type PgPool } from '../infrastructure/prisma/pg-pool.js';
 import { explainingDatabase } from './explain-database.js';
@@ -86,11 +87,11 @@ export function filterOf(options: FilterOptions): DeadLetterFilter {
   };
 }
 
-export async function withDatabase(work: (pool: PgPool) => Promise<number>): Promise<number> {
+export async function withDatabase(work: (pool: PgPool, settings: Settings) => Promise<number>): Promise<number> {
   const settings = loadSettings(processEnvironment(), ['dlq']);
   const pool = createPool(requireSetting(settings.databaseUrl, 'OUTBOX_DATABASE_URL'), { max: 1 });
   try {
-    return await explainingDatabase('outbox', () => work(pool));
+    return await explainingDatabase('outbox', () => work(pool, settings));
   } catch (error) {
     throw error instanceof FilterError ? new UsageError(`--${error.message}`, { command: 'outbox dlq' }) : error;
   } finally {

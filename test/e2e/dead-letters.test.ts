@@ -1,5 +1,8 @@
 // Real: api, relays and worker as processes of the built command line, PostgreSQL, Temporal, HTTP between them; what a
 // person does with dead letters through the command line. Fake: the partner, a scripted HTTP server behind httpHandler.
+import { rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { eventually } from '../support/eventually.js';
 import { endLeftoverCli, runOutboxCli } from '../support/outbox-cli.js';
 import { createTestDeployment, type StartedProcess, stop, type TestDeployment } from '../support/roles.js';
@@ -225,4 +228,33 @@ it('discarded: stays in the list with who and why, and is told to the audit log'
     );
     return rows.length === 1;
   });
+});
+
+it('R15: edited, checked, redriven: the partner gets the new payload once', async () => {
+  await startRelay();
+  const [id] = (await dead('EDIT', 1)) as [string];
+  expect((await dlq('payload', id)).stdout).toBe('{"i": 0}\n');
+  const file = join(tmpdir(), `payload-${id}.json`);
+  await writeFile(file, '{"i":0,"iban":"DE1","n":12345678901234567890.5}');
+  try {
+    const fits = await dlq('edit', id, '--payload', file, '--dry-run', '--config', config);
+    expect(fits).toMatchObject({ code: 0, stdout: expect.stringContaining('/iban  (nothing) -> "DE1"') });
+    const edited = await json('edit', id, '--payload', file, '--reason', 'no iban', '--config', config);
+    expect(edited).toMatchObject({ code: 0, outcome: 'edited', revision: 1, checkedBy: 'handler' });
+    await writeFile(file, '[]');
+    expect(await json('edit', id, '--payload', file, '--reason', 'r', '--config', config)).toMatchObject({
+      code: 1,
+      outcome: 'invalid',
+    });
+  } finally {
+    await rm(file);
+  }
+  expect((await dlq('edit', id, '--payload', file, '--reason', 'r')).code).toBe(64);
+  take();
+  expect(await json('redrive', id, '--reason', 'mended', '--config', config)).toMatchObject({ code: 0 });
+  await deployment.untilStatus(id, 'DELIVERED');
+  const [last, ...more] = partner.seen.filter(({ key }) => key === id).reverse();
+  expect(more).toHaveLength(1); // the one that was refused
+  expect(JSON.parse(last?.body ?? '')).toMatchObject({ payload: { i: 0, iban: 'DE1', n: '12345678901234567890.5' } });
+  expect(await json('show', id)).toMatchObject({ state: 'redriven', revisions: [{ epoch: 1, reason: 'no iban' }] });
 });

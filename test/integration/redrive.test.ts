@@ -55,7 +55,7 @@ async function dieAgain(eventId: string, epoch: number, message = 'refused'): Pr
   return answer.id;
 }
 
-const deps = () => ({ actions: store.actions, log: silentLog });
+const deps = () => ({ actions: store.actions, ask: async () => ({ kind: 'not-asked' }) as const, log: silentLog });
 const redrive = (ids: readonly string[], tenantId: string | null = null, actor = 'ada') =>
   redriveLetters(deps(), { ids, tenantId }, { ...WORD, actor });
 const discard = (ids: readonly string[], tenantId: string | null = null) =>
@@ -82,12 +82,12 @@ async function holdRow(text: string, ...values: unknown[]) {
   await client.query('BEGIN');
   await client.query(text, values);
   return {
-    waiter: () =>
-      eventually('a session that waits for the row', async () => {
+    waiter: (sessions = 1) =>
+      eventually('sessions that wait for the row', async () => {
         const { rows } = await store.pool.query(
           `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
         );
-        return rows.length > 0;
+        return rows.length >= sessions;
       }),
     end: async (how: 'COMMIT' | 'ROLLBACK') => {
       await client.query(how);
@@ -177,10 +177,14 @@ describe('R2: redrive', () => {
 
   it('R2: of two people at once one redrives, and the other is told who did', async () => {
     const { id, eventId } = await die();
-    const [[ada], [bob]] = await Promise.all([redrive([id], null, 'ada'), redrive([id], null, 'bob')]);
-    const [winner, loser] = ada?.kind === 'redriven' ? ['ada', bob] : ['bob', ada];
-    expect([ada?.kind, bob?.kind].sort()).toEqual(['not-open', 'redriven']);
-    expect(loser).toMatchObject({ state: 'redriven', actor: winner });
+    const held = await holdRow('SELECT FROM outbox.dead_letter WHERE id = $1 FOR UPDATE', id);
+    const ada = redrive([id], null, 'ada'); // has the delivery row, waits for its letter
+    await held.waiter(1);
+    const bob = redrive([id], null, 'bob'); // waits for the delivery row
+    await held.waiter(2);
+    await held.end('ROLLBACK');
+    expect(await ada).toMatchObject([{ kind: 'redriven', epoch: 1 }]);
+    expect(await bob).toMatchObject([{ kind: 'not-open', state: 'redriven', actor: 'ada' }]);
     expect(await store.delivery(eventId)).toMatchObject({ epoch: 1 });
     expect(await told()).toHaveLength(1);
   });
@@ -191,6 +195,9 @@ describe('R2: redrive', () => {
     const second = await dieAgain(eventId, 1);
     expect(await letterOf(second)).toMatchObject({ previous_id: id, state: 'open', epoch: 1 });
     expect(await redrive([id], null, 'bob')).toMatchObject([{ kind: 'not-open', state: 'redriven', actor: 'ada' }]);
+    // Neither where it was open when it was looked at.
+    expect(await store.actions.redrive([{ id, eventId, revisions: 0 }], WORD)).toEqual([]);
+    expect(await store.actions.discard([{ id, eventId }], WORD)).toEqual([]);
     expect(await store.delivery(eventId)).toMatchObject({ status: 'DEAD', epoch: 1 });
     expect(await redrive([second])).toMatchObject([{ kind: 'redriven', epoch: 2 }]);
   });
@@ -388,6 +395,17 @@ describe('redrive jobs', () => {
     expect(await stepping).toMatchObject({ job: { redriven: 1, skipped: 1, state: 'done' } });
     expect(await store.delivery(first.eventId)).toMatchObject({ status: 'DELIVERED', epoch: 0 });
     expect(await store.delivery(second.eventId)).toMatchObject({ epoch: 1 });
+  });
+
+  it('R23: a letter that cannot be moved, as its event is not dead, is skipped once and does not hold the walk', async () => {
+    const [odd, second] = [await die(), await die()];
+    await store.pool.query(`UPDATE outbox.delivery SET status = 'STARTED' WHERE event_id = $1`, [odd.eventId]);
+    await makeJob({ rate: 1 });
+    expect(await step()).toMatchObject({ job: { redriven: 0, skipped: 1, state: 'running' } });
+    expect(await step()).toMatchObject({ job: { redriven: 1, skipped: 1 } });
+    expect(await step()).toMatchObject({ job: { state: 'done' } });
+    expect(await store.delivery(second.eventId)).toMatchObject({ epoch: 1 });
+    expect(await letterOf(odd.id)).toMatchObject({ state: 'open' });
   });
 
   it('R21: a step is fenced by the lease: another holder, or a stopped lease, redrives nothing', async () => {

@@ -121,7 +121,11 @@ export async function createDeliveryStore() {
     /** R2: the event's latest letter. */
     async redrive(eventId: string, actor = 'ada') {
       const which = { ids: [eventId], tenantId: null };
-      const [outcome] = await redriveLetters({ actions, log: silentLog }, which, { actor, reason: 'mended' });
+      const [outcome] = await redriveLetters(
+        { actions, ask: async () => ({ kind: 'not-asked' }), log: silentLog },
+        which,
+        { actor, reason: 'mended' },
+      );
       return outcome as RedriveOutcome;
     },
     actions,

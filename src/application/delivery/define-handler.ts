@@ -61,7 +61,8 @@ export function defineHandler<Payload = JsonObject>(definition: HandlerDefinitio
   }
   const deliver: Handler['deliver'] = async (event, context) =>
     complete(await definition.deliver(checkPayload(event, schema), context));
-  const base = { routingKey, deliver, ...(timeoutMs === undefined ? {} : { timeoutMs }) };
+  const check: Handler['check'] = (event) => void checkPayload(event, schema);
+  const base = { routingKey, deliver, check, ...(timeoutMs === undefined ? {} : { timeoutMs }) };
   if (definition.find === undefined) return base;
   return {
     ...base,

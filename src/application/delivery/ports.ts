@@ -75,6 +75,8 @@ export interface Handler {
   /** How long one attempt may take here, 100 ms to 10 min. Default 15 s. */
   readonly timeoutMs?: number;
   deliver(event: IntegrationEvent, context: HandlerContext): Promise<Receipt>;
+  /** What `deliver` would refuse before it sends anything: throws an IntegrationError `DISPATCH.INVALID_EVENT`. */
+  check?(event: IntegrationEvent): void;
   /** Whether the effect stands already: its receipt, or null. Handlers without it leave that unknown. */
   find?(event: IntegrationEvent, context: HandlerContext): Promise<Receipt | null>;
 }

@@ -1,4 +1,5 @@
-/** Redrive (R2) and discard: one transaction each, which first locks the delivery rows in the order of their events. */
+/** Redrive (R2), edit and discard: one transaction each, which first locks the delivery rows in the order of their events. */
+import pg from 'pg';
 import { v7 as uuidV7 } from 'uuid';
 import type { DeadLetterState } from '../../application/delivery/dead-letters/ports.js';
 import type {
@@ -8,6 +9,8 @@ import type {
   PersonsWord,
 } from '../../application/delivery/dead-letters/redrive-ports.js';
 import type { JsonObject } from '../../domain/delivery/json.js';
+import { LOAD_EVENT } from './attempt-statements.js';
+import { type EventRow, readEvent } from './attempt-store.js';
 import { type PgPool, type Query, runStatement, runTransaction } from './pg-pool.js';
 import { toStorableText } from './to-storable.js';
 
@@ -39,6 +42,33 @@ export function createDeadLetterActions(pool: PgPool): DeadLetterActions {
         await appendAudit(query, 'discarded', acted, word);
         return acted.map(toActed);
       }),
+
+    async loadEvent({ eventId, epoch }) {
+      const statement = { name: 'dead_letter_event', text: LOAD_EVENT, values: [eventId, epoch + 1] };
+      const [row] = await runStatement<EventRow>(pool, { ...statement, timeoutMs: TIMEOUT_MS });
+      return row === undefined ? null : { event: readEvent(row), payload: row.payload };
+    },
+
+    async revise(edit, word) {
+      try {
+        return await runTransaction(pool, { name: 'dead_letter_revise', timeoutMs: TIMEOUT_MS }, async (query) => {
+          await lockDeliveries(query, [edit]);
+          const values = [edit.id, edit.revisions, edit.payload];
+          const [fit] = await query<{ problem: string | null }>({ name: 'dead_letter_fits', text: FITS, values });
+          if (fit === undefined) return { kind: 'moved' } as const;
+          if (fit.problem !== null) return { kind: 'invalid', message: fit.problem } as const;
+          if (edit.dryRun) return { kind: 'fits' } as const;
+          const inserted = [edit.id, edit.payload, ...wordValues(word)];
+          const acted = await query<ActedRow>({ name: 'dead_letter_revise', text: REVISE, values: inserted });
+          await appendAudit(query, 'edited', acted, word, { pointers: [...edit.pointers] });
+          return { kind: 'revised', revision: edit.revisions + 1 } as const;
+        });
+      } catch (error) {
+        // Data that the database cannot hold (class 22): U+0000, half a surrogate. Its message may quote them.
+        if (!(error instanceof pg.DatabaseError) || !error.code?.startsWith('22')) throw error;
+        return { kind: 'invalid', message: 'payload: expected JSON without U+0000 and lone surrogates' };
+      }
+    },
   };
 }
 
@@ -157,6 +187,30 @@ WITH discarded AS (
   FROM discarded r WHERE l.id = r.id
 )
 SELECT * FROM discarded ORDER BY id`;
+
+/** $1 letter, $2 how often the payload was edited, as the caller knows, $3 the payload. No row: it moved meanwhile. */
+const FITS = `
+SELECT outbox.event_problem(jsonb_build_object('eventName', e.event_name, 'eventType', e.event_type,
+  'aggregate', jsonb_build_object('type', e.aggregate_type, 'id', e.aggregate_id), 'payload', $3::jsonb)) AS problem
+FROM outbox.dead_letter l
+JOIN outbox.delivery d ON d.event_id = l.event_id AND d.epoch = l.epoch AND d.status = 'DEAD'
+JOIN outbox.event e ON e.id = l.event_id
+WHERE l.id = $1::uuid AND l.state = 'open'
+  AND (SELECT count(*) FROM outbox.event_revision r WHERE r.event_id = l.event_id) = $2::int`;
+
+/** $1 letter, $2 payload, $3 actor, $4 reason. Applies from the epoch that the letter's redrive begins. */
+const REVISE = `
+INSERT INTO outbox.event_revision AS r (event_id, epoch, seq, payload, content_hash, actor, reason)
+SELECT l.event_id, l.epoch + 1,
+  1 + coalesce((SELECT max(o.seq) FROM outbox.event_revision o WHERE o.event_id = l.event_id AND o.epoch = l.epoch + 1), 0),
+  $2::jsonb,
+  outbox.content_hash(e.event_name, e.event_type, e.routing_key, e.aggregate_type, e.aggregate_id, e.aggregate_version,
+    e.tenant_id, e.occurred_at, $2::jsonb),
+  $3::text, $4::text
+FROM outbox.dead_letter l JOIN outbox.event e ON e.id = l.event_id WHERE l.id = $1::uuid
+RETURNING $1::uuid AS id, r.event_id, r.epoch,
+  (SELECT l.tenant FROM outbox.dead_letter l WHERE l.id = $1::uuid) AS tenant,
+  (SELECT l.code FROM outbox.dead_letter l WHERE l.id = $1::uuid) AS code`;
 
 interface FoundRow {
   readonly id: string | null;

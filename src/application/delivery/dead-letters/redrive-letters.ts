@@ -1,10 +1,13 @@
-import type { Logger } from '../ports.js';
+import type { AskedEffect } from '../ask-effect.js';
+import type { Logger, RunRef } from '../ports.js';
 import { checkWord } from './check-word.js';
 import type { DeadLetterState } from './ports.js';
 import type { ActedLetter, DeadLetterActions, FoundLetter, PersonsWord } from './redrive-ports.js';
 
 export interface ActDeps {
   readonly actions: DeadLetterActions;
+  /** R18: whether the effect stands; what stands is settled by it. Asked for edited payloads only. */
+  readonly ask: (run: RunRef) => Promise<AskedEffect>;
   readonly log: Logger;
 }
 
@@ -25,7 +28,13 @@ export type NotActed =
       readonly at: string | null;
     };
 
-export type RedriveOutcome = ({ readonly kind: 'redriven' } & ActedLetter) | NotActed;
+export type RedriveOutcome =
+  | ({ readonly kind: 'redriven' } & ActedLetter)
+  /** Its payload was edited, and the effect of what was sent before stands: another payload under the same key is refused. */
+  | { readonly kind: 'effect-stands' }
+  /** Its payload was edited, and its destination did not say whether the effect stands. Ask again later. */
+  | { readonly kind: 'not-told' }
+  | NotActed;
 export type DiscardOutcome = ({ readonly kind: 'discarded' } & ActedLetter) | NotActed;
 
 export const MOST_IDS = 100;
@@ -34,27 +43,49 @@ export const MOST_IDS = 100;
  * R2: delivers dead events again, on a person's word: a new epoch, so a new workflow id (REJECT_DUPLICATE refuses the old
  * one for as long as Temporal remembers it) and new budgets. The Idempotency-Key stays the event id. What was said of one
  * letter does not redrive a later one of its event. Answers in the order of the ids.
+ *
+ * The destination of a letter whose payload was edited is asked first (R18), for what it took under the event's
+ * Idempotency-Key must not be sent again as something else. A handler that cannot be asked leaves that to the person.
  * @throws TypeError for ids, an actor or a reason that do not fit; IntegrationError `STORE.UNAVAILABLE`
  */
 export async function redriveLetters(deps: ActDeps, which: LetterIds, word: PersonsWord): Promise<RedriveOutcome[]> {
-  const outcomes = await act(deps, which, word, (letters) => deps.actions.redrive(letters, word));
-  return outcomes.map((outcome) => (outcome.kind === 'acted' ? { ...outcome, kind: 'redriven' } : outcome));
+  const kept = new Map<string, 'effect-stands' | 'not-told'>();
+  const outcomes = await act(deps, which, word, async (letters) => {
+    for (const { id, eventId, epoch } of letters.filter(({ revisions }) => revisions > 0)) {
+      const asked = await deps.ask({ eventId, epoch, carrier: null });
+      if (asked.kind === 'delivered' || asked.kind === 'superseded') kept.set(id, 'effect-stands');
+      if (asked.kind === 'unknown' && asked.again) kept.set(id, 'not-told');
+    }
+    const free = letters.filter(({ id }) => !kept.has(id));
+    return free.length === 0 ? [] : deps.actions.redrive(free, word);
+  });
+  return outcomes.map(({ letterId, ...outcome }) => {
+    const why = letterId === null ? undefined : kept.get(letterId);
+    if (why !== undefined) return { kind: why };
+    return outcome.kind === 'acted' ? { ...outcome, kind: 'redriven' } : outcome;
+  });
 }
 
 /** Gives events up by name: DISCARDED, never deleted. As `redriveLetters`. */
-export async function discardLetters(deps: ActDeps, which: LetterIds, word: PersonsWord): Promise<DiscardOutcome[]> {
+export async function discardLetters(
+  deps: Pick<ActDeps, 'actions' | 'log'>,
+  which: LetterIds,
+  word: PersonsWord,
+): Promise<DiscardOutcome[]> {
   const outcomes = await act(deps, which, word, (letters) => deps.actions.discard(letters, word));
-  return outcomes.map((outcome) => (outcome.kind === 'acted' ? { ...outcome, kind: 'discarded' } : outcome));
+  return outcomes.map(({ letterId: _, ...outcome }) =>
+    outcome.kind === 'acted' ? { ...outcome, kind: 'discarded' } : outcome,
+  );
 }
 
 type OpenLetter = Extract<FoundLetter, { kind: 'letter' }>;
 
 async function act(
-  { actions, log }: ActDeps,
+  { actions, log }: Pick<ActDeps, 'actions' | 'log'>,
   { ids, tenantId }: LetterIds,
   word: PersonsWord,
   work: (letters: readonly OpenLetter[]) => Promise<readonly ActedLetter[]>,
-): Promise<(({ readonly kind: 'acted' } & ActedLetter) | NotActed)[]> {
+): Promise<((({ readonly kind: 'acted' } & ActedLetter) | NotActed) & { readonly letterId: string | null })[]> {
   checkWord(word);
   if (ids.length < 1 || ids.length > MOST_IDS) throw new TypeError(`ids: expected 1 to ${MOST_IDS}`);
   const found = await actions.find(ids, tenantId);
@@ -71,7 +102,8 @@ async function act(
     : found;
   const outcomes = now.map((letter) => {
     const done = letter.kind === 'letter' ? byId.get(letter.id) : undefined;
-    return done === undefined ? whyNot(letter) : ({ kind: 'acted', ...done } as const);
+    const letterId = letter.kind === 'letter' ? letter.id : null;
+    return { ...(done === undefined ? whyNot(letter) : ({ kind: 'acted', ...done } as const)), letterId };
   });
   log.info(
     { actor: word.actor, acted: acted.length, asked: ids.length, ids: ids.slice(0, 10) },
@@ -80,7 +112,7 @@ async function act(
   return outcomes;
 }
 
-function whyNot(letter: FoundLetter): NotActed {
+export function whyNot(letter: FoundLetter): NotActed {
   if (letter.kind === 'missing') return letter;
   const nobody = { actor: null, at: null };
   if (letter.kind === 'no-letter') {

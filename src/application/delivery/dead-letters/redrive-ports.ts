@@ -1,4 +1,5 @@
 /** What a person does with dead letters, and the store that does it: delivery rows are locked first, by event id, letters last. */
+import type { OutboxEvent } from '../../../domain/delivery/outbox-event.js';
 import type { LeaseHold } from '../ports.js';
 import type { DeadLetterFilter, DeadLetterState } from './ports.js';
 
@@ -52,6 +53,32 @@ export interface DeadLetterActions {
     letters: readonly { readonly id: string; readonly eventId: string }[],
     word: PersonsWord,
   ): Promise<readonly ActedLetter[]>;
+  /** The event with the payload that its next redrive would send, which `payload` is as JSON text; null where it is gone. */
+  loadEvent(letter: {
+    readonly eventId: string;
+    readonly epoch: number;
+  }): Promise<{ readonly event: OutboxEvent; readonly payload: string } | null>;
+  /**
+   * A payload that is sent from the letter's redrive on, with the event that tells the audit log where it differs (never
+   * with what). `moved`: the letter is not open any more, or somebody else edited it meanwhile.
+   */
+  revise(
+    edit: {
+      readonly id: string;
+      readonly eventId: string;
+      readonly revisions: number;
+      /** JSON text. */
+      readonly payload: string;
+      /** JSON Pointers. */
+      readonly pointers: readonly string[];
+      readonly dryRun: boolean;
+    },
+    word: PersonsWord,
+  ): Promise<
+    | { readonly kind: 'revised'; readonly revision: number }
+    | { readonly kind: 'fits' | 'moved' }
+    | { readonly kind: 'invalid'; readonly message: string }
+  >;
 }
 
 export const JOB_STATES = ['running', 'done', 'cancelled'] as const;

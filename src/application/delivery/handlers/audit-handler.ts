@@ -50,7 +50,7 @@ export function auditHandler(options: AuditHandlerOptions): Handler {
     headers: { authorization: `Bearer ${apiKey}`, 'content-type': 'application/json', ...headers },
     body: JSON.stringify(body),
   });
-  return defineHandler({
+  const handler = defineHandler({
     routingKey: AUDIT_ROUTING_KEY,
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
     deliver: async (event, { http, idempotencyKey }) => {
@@ -65,6 +65,7 @@ export function auditHandler(options: AuditHandlerOptions): Handler {
       return readLookup(await http.send(post(AUDIT_LOOKUP_PATH, asked)));
     },
   });
+  return { ...handler, check: (event) => void checked(toAuditEvent(event, mappers, redactor)) };
 }
 
 /** A mapper of the user's may have made something else; it must die by name here, not as a 422 that names nobody. */

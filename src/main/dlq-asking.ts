@@ -1,0 +1,34 @@
+/** What `outbox dlq redrive | edit` ask of handlers: their checks, and whether an effect stands (R18). */
+import { type AskedEffect, askEffect } from '../application/delivery/ask-effect.js';
+import { createEffectFinder } from '../application/delivery/find-effect.js';
+import type { Handler, Logger, RunRef } from '../application/delivery/ports.js';
+import { createHttpClient } from '../infrastructure/http/create-http-client.js';
+import { createAttemptStore } from '../infrastructure/prisma/attempt-store.js';
+import { createEffectStore } from '../infrastructure/prisma/effect-store.js';
+import type { PgPool } from '../infrastructure/prisma/pg-pool.js';
+
+export interface Asking {
+  readonly handlers: readonly Handler[];
+  ask(run: RunRef): Promise<AskedEffect>;
+  close(): Promise<void>;
+}
+
+/** `close` ends what is under way. */
+export function openAsking(pool: PgPool, handlers: readonly Handler[], log: Logger): Asking {
+  const http = createHttpClient();
+  const closing = new AbortController();
+  const deps = {
+    effects: createEffectStore(pool),
+    attempts: createAttemptStore(pool),
+    finder: createEffectFinder({ handlers, http, log }),
+    log,
+  };
+  return {
+    handlers,
+    ask: (run) => askEffect(deps, run, { signal: closing.signal }),
+    async close() {
+      closing.abort();
+      await http.close();
+    },
+  };
+}
