@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 import type { ClaimedEvent, ClaimRequest } from '../../src/application/delivery/ports.js';
 import { createAttemptStore } from '../../src/infrastructure/prisma/attempt-store.js';
+import { createDeadLetterActions } from '../../src/infrastructure/prisma/dead-letter-actions.js';
 import { createDeadLetterStore } from '../../src/infrastructure/prisma/dead-letter-store.js';
 import { createPool, type PgPool } from '../../src/infrastructure/prisma/pg-pool.js';
 import { CLAIM } from '../../src/infrastructure/prisma/relay-sql.js';
@@ -483,8 +484,12 @@ async function die(events: readonly Claimed[]): Promise<void> {
 }
 
 async function redrive(eventId: string): Promise<void> {
-  const answer = await createDeadLetterStore(pool).redriveEvent({ eventId, actor: 'test', reason: 'test' });
-  expect(answer.kind).toBe('redriven');
+  const actions = createDeadLetterActions(pool);
+  const [letter] = await actions.find([eventId], null);
+  if (letter?.kind !== 'letter') throw new Error(`expected a letter of ${eventId}`);
+  expect(await actions.redrive([letter], { actor: 'test', reason: 'test' })).toHaveLength(1);
+  // What tells the audit log of it would be claimed, too.
+  await pool.query(`DELETE FROM outbox.delivery WHERE event_type = 'OUTBOX'`);
 }
 
 async function endLease(eventId: string): Promise<void> {
