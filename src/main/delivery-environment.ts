@@ -64,7 +64,7 @@ export async function openDeliveryEnvironment(
 
     const connect = () => {
       installRuntime(log);
-      return connectTemporal(target);
+      return connectTemporal(target, { signal: wait.signal });
     };
     const connection = await untilItAnswers('Temporal', connect, waiting);
     undo.unshift(() => connection.close());

@@ -3,6 +3,7 @@ import { loadConfigFile } from '../infrastructure/config/load-config-file.js';
 import { loadSettings } from '../infrastructure/config/load-settings.js';
 import { processEnvironment } from '../infrastructure/config/process-environment.js';
 import { createLogger } from '../infrastructure/log/create-logger.js';
+import { EXIT } from './exit-codes.js';
 import type { RoleName } from './role-name.js';
 import { abortOnSignal, runUntilSignal } from './run-until-signal.js';
 import { startRoles } from './start-roles.js';
@@ -24,7 +25,8 @@ export async function runRolesCommand(roles: readonly RoleName[], options: { con
     return await runUntilSignal(running, { graceMs: settings.shutdownGraceMs, log });
   } catch (error) {
     // A signal while waiting for something that is away: stopping was asked for, and nothing was under way.
-    if (starting.signal.aborted) return 0;
+    // Not returned: a connection that is still being tried would hold the process until its deadline.
+    if (starting.signal.aborted) process.exit(EXIT.done);
     throw error;
   } finally {
     starting.release();

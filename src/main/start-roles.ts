@@ -89,7 +89,7 @@ export async function startRoles(options: StartRolesOptions): Promise<Started> {
     failed.catch(() => {}); // `runUntilSignal` listens; a caller that does not must not be ended by it
     const apiPort = started.find((role) => role.name === 'api')?.port ?? null;
     running = true;
-    log.info({ roles, apiPort, probePort: probes?.port, deployment: settings.deployment }, 'process.started');
+    log.info({ roles, apiPort, probePort: probes?.port }, 'process.started');
     return {
       apiPort,
       probePort: probes?.port ?? null,

@@ -14,11 +14,12 @@ export interface WaitOptions {
 
 /**
  * Tries until it succeeds, for what may be away for a while at start: 250 ms to 5 s apart, said at once and every half
- * minute, in the log and to `onWaiting`. What is wrong rather than away is thrown; an aborted signal throws its reason.
+ * minute and when the reason is another, in the log and to `onWaiting`. What is wrong rather than away is thrown; an aborted signal throws its reason.
  */
 export async function untilItAnswers<T>(what: string, attempt: () => Promise<T>, options: WaitOptions): Promise<T> {
   const { log, signal, onWaiting } = options;
   let saidAt = Number.NEGATIVE_INFINITY;
+  let said = '';
   for (let pauseMs = 250; ; pauseMs = Math.min(5_000, pauseMs * 2)) {
     signal.throwIfAborted();
     try {
@@ -27,9 +28,12 @@ export async function untilItAnswers<T>(what: string, attempt: () => Promise<T>,
       const refusal = databaseRefusal(error);
       if (refusal !== null) throw new StartRefusedError(`${what} ${refusal}`, { cause: error });
       if (!isAway(error)) throw error;
-      if (performance.now() - saidAt >= SAY_AGAIN_MS) {
-        log.warn({ waitingFor: what, err: error }, 'start.waiting');
-        onWaiting?.(`waiting for ${what}: ${error.message}`);
+      const reason = reasonOf(error);
+      if (reason !== said || performance.now() - saidAt >= SAY_AGAIN_MS) {
+        log.warn({ waitingFor: what, reason }, 'start.waiting');
+        log.debug({ waitingFor: what, err: error }, 'start.waiting_because');
+        onWaiting?.(`waiting for ${what}: ${reason}`);
+        said = reason;
         saidAt = performance.now();
       }
     }
@@ -48,4 +52,10 @@ export async function untilItAnswers<T>(what: string, attempt: () => Promise<T>,
 function isAway(error: unknown): error is Error {
   if (isIntegrationError(error)) return error.code === 'STORE.UNAVAILABLE';
   return error instanceof Error && error.name === 'TemporalAwayError';
+}
+
+/** With its cause's words: ours alone say only that it is away. */
+function reasonOf({ message, cause }: Error): string {
+  const because = cause instanceof Error && cause.message !== '' ? cause.message : '';
+  return because === '' || message.includes(because) ? message : `${message} (${because})`;
 }

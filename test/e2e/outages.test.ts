@@ -1,6 +1,7 @@
 // Real: the roles as processes, a Temporal server and a PostgreSQL of this file's own, killed or stopped and started
 // again. Fake: a second destination, a scripted HTTP server behind httpHandler.
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../src/infrastructure/embedded/embedded-postgres.js';
@@ -113,6 +114,31 @@ describe('Temporal away', () => {
     },
     60_000,
   );
+
+  it('a SIGTERM in the middle of connecting is not waited for: the try is not heard to fail any more', async () => {
+    let knock = () => {};
+    const knocked = new Promise<void>((resolve) => {
+      knock = resolve;
+    });
+    // Read, or the end of the other side is never seen and the server never closed.
+    const silent = createServer((socket) => {
+      socket.on('error', () => {}).resume();
+      knock();
+    });
+    await new Promise<void>((resolve) => void silent.listen(0, '127.0.0.1', resolve));
+    try {
+      const address = `127.0.0.1:${(silent.address() as AddressInfo).port}`;
+      const probePort = String(await freePort(0));
+      const environment = { ...deployment.environment, TEMPORAL_ADDRESS: address, OUTBOX_PROBE_PORT: probePort };
+      const waiting = outboxCli(['relay'], environment);
+      await knocked;
+      expect(await stop(waiting)).toBe(0);
+      expect(waiting.lines().filter(({ msg }) => msg === 'start.waiting')).toEqual([]);
+    } finally {
+      await endLeftoverCli();
+      await new Promise((resolve) => silent.close(resolve));
+    }
+  });
 });
 
 describe('PostgreSQL away', () => {
