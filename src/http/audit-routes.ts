@@ -62,7 +62,7 @@ async function requireKey(authenticate: AuthenticateApiKey, req: Request, res: R
   const caller = presented === undefined ? null : await authenticate(presented);
   if (caller === null) {
     const challenge = presented === undefined ? 'Bearer realm="audit"' : 'Bearer realm="audit", error="invalid_token"';
-    throw new HttpProblem('unauthorized', 'Expected a valid API key: Authorization: Bearer <key>', {
+    throw new HttpProblem('unauthorized', 'Expected the header Authorization with a valid API key', {
       headers: { 'WWW-Authenticate': challenge },
     });
   }

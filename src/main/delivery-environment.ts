@@ -25,6 +25,7 @@ import {
   type SearchAttributeNames,
   searchAttributeNames,
 } from '../infrastructure/temporal/search-attributes.js';
+import { explainingDatabase } from './explain-database.js';
 import type { RoleContext } from './role.js';
 import { StartRefusedError } from './start-refused-error.js';
 import { untilItAnswers, type WaitOptions } from './until-it-answers.js';
@@ -57,10 +58,15 @@ export async function openDeliveryEnvironment(
   const undo: (() => Promise<unknown>)[] = [() => pool.end()];
   try {
     const store = createDeploymentStore(pool);
-    const stored = await untilItAnswers('the outbox database', () => store.readName(), waiting);
+    const stored = await untilItAnswers(
+      'the outbox database',
+      inOutbox(() => store.readName()),
+      waiting,
+    );
     checkDeployment(stored, settings.deployment);
     const hash = policyHash(DEFAULT_POLICY);
-    await untilItAnswers('the outbox database', () => store.storePolicy(hash, DEFAULT_POLICY), waiting);
+    const storePolicy = inOutbox(() => store.storePolicy(hash, DEFAULT_POLICY));
+    await untilItAnswers('the outbox database', storePolicy, waiting);
 
     const connect = () => {
       installRuntime(log);
@@ -100,6 +106,12 @@ export async function openDeliveryEnvironment(
     throw error;
   }
 }
+
+/** Asked at the start only: while a role runs the same answers are waited out, for a database being restored gives them, too. */
+const inOutbox =
+  <T>(work: () => Promise<T>) =>
+  () =>
+    explainingDatabase('outbox', work);
 
 /** @throws ConfigurationError that quotes nothing of the profile file */
 export function readTarget(environment: Environment): TemporalTarget {

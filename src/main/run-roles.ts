@@ -7,6 +7,7 @@ import { EXIT } from './exit-codes.js';
 import type { RoleName } from './role-name.js';
 import { abortOnSignal, runUntilSignal } from './run-until-signal.js';
 import { startRoles } from './start-roles.js';
+import { watchProcessErrors } from './watch-process-errors.js';
 
 /** `outbox api | relay | worker | run`: checks everything first, runs until a signal, returns the exit code. */
 export async function runRolesCommand(roles: readonly RoleName[], options: { config?: string }): Promise<number> {
@@ -19,10 +20,13 @@ export async function runRolesCommand(roles: readonly RoleName[], options: { con
     redactor: createRedactor(config.redaction),
   });
   const starting = abortOnSignal();
+  const errors = watchProcessErrors(log);
   try {
     const running = await startRoles({ roles, settings, config, log, environment, signal: starting.signal });
     starting.release();
-    return await runUntilSignal(running, { graceMs: settings.shutdownGraceMs, log });
+    errors.heard();
+    const watched = { stop: running.stop, failed: Promise.race([running.failed, errors.failed]) };
+    return await runUntilSignal(watched, { graceMs: settings.shutdownGraceMs, log });
   } catch (error) {
     // A signal while waiting for something that is away: stopping was asked for, and nothing was under way.
     // Not returned: a connection that is still being tried would hold the process until its deadline.
@@ -30,5 +34,6 @@ export async function runRolesCommand(roles: readonly RoleName[], options: { con
     throw error;
   } finally {
     starting.release();
+    errors.release();
   }
 }

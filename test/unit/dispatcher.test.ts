@@ -109,8 +109,12 @@ describe('the dispatcher', () => {
   });
 
   it('answers DISPATCH.HANDLER_NOT_FOUND for a routing key that nobody has', async () => {
-    const { dispatch } = setUp([]);
-    expect((await failure(dispatch())).code).toBe('DISPATCH.HANDLER_NOT_FOUND');
+    const { dispatch } = setUp([{ ...handling(async () => receipt), routingKey: 'crm.contact' }]);
+    const { code, message } = await failure(dispatch());
+    expect([code, message]).toEqual([
+      'DISPATCH.HANDLER_NOT_FOUND',
+      'No handler is registered for the routing key "audit.log"; this worker knows crm.contact',
+    ]);
   });
 
   it('refuses two handlers for one routing key', () => {

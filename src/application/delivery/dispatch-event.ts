@@ -100,6 +100,11 @@ export async function dispatchEvent(deps: Deps, input: DispatchEventInput): Prom
     case 'not-found':
       return fail(deps, unloaded, new IntegrationError('DISPATCH.EVENT_NOT_FOUND'));
     case 'begun':
+      // A worker that died has written no line of its own.
+      if (begun.lost > 0) {
+        const fields = { ...logFields({ ...unloaded, ...begun }), code: 'DELIVERY.ATTEMPT_LOST', lost: begun.lost };
+        deps.log.warn(fields, 'delivery.attempts_lost');
+      }
       return send(deps, { ...unloaded, ...begun }, begun.event);
   }
 }
@@ -113,7 +118,7 @@ async function begin(
   }
   const loaded = await attempts.loadEvent(run, deadlines.storeMs);
   if (loaded.kind !== 'found') return loaded;
-  return { ...loaded, kind: 'begun' as const, n: 1, totals: NO_ATTEMPTS };
+  return { ...loaded, kind: 'begun' as const, n: 1, lost: 0, totals: NO_ATTEMPTS };
 }
 
 async function send(deps: Deps, attempt: Attempt, event: OutboxEvent): Promise<DispatchOutcome> {

@@ -63,7 +63,7 @@ export function createDispatcher({ handlers, http, log, places, overrunMs = OVER
     async dispatch(event, options) {
       const endsAt = performance.now() + options.timeoutMs;
       const destination = destinations.get(event.routingKey);
-      if (destination === undefined) throw new IntegrationError('DISPATCH.HANDLER_NOT_FOUND');
+      if (destination === undefined) throw handlerNotFound(event.routingKey, [...destinations.keys()]);
       const mapped = toIntegrationEvent(event);
       const release = await enter(destination, options);
       if (release === null) return 'busy';
@@ -103,6 +103,15 @@ interface RunDeps {
   readonly handler: Handler;
   readonly release: Release;
   readonly overrunMs: number;
+}
+
+const MOST_NAMED = 20;
+
+/** Routing keys are no secrets; Temporal gets the catalogue's sentence all the same. */
+function handlerNotFound(routingKey: string, known: readonly string[]): IntegrationError {
+  const more = known.length > MOST_NAMED ? ' and others' : '';
+  const message = `No handler is registered for the routing key "${routingKey}"; this worker knows ${known.slice(0, MOST_NAMED).join(', ')}${more}`;
+  return new IntegrationError('DISPATCH.HANDLER_NOT_FOUND', { message });
 }
 
 /** One call of the handler against the deadline and the shutdown; what comes first is the outcome. */

@@ -130,6 +130,8 @@ export type BegunAttempt =
       readonly event: OutboxEvent;
       readonly policy: RetryPolicy;
       readonly n: number;
+      /** Attempts before it that this one found without an end. */
+      readonly lost: number;
       readonly totals: AttemptTotals;
     }
   | Exclude<LoadedEvent, { kind: 'found' }>;
@@ -251,7 +253,7 @@ export interface Claim {
   /** Interleaved by destination and lane: the first of each come before the second of any. */
   readonly events: readonly ClaimedEvent[];
   readonly cursor: string;
-  /** Lanes were left unwalked: an empty claim does not yet mean that nothing is due. */
+  /** Lanes were left unwalked in this round over all of them: an empty claim does not yet mean that nothing is due. */
   readonly unfinished: boolean;
 }
 
