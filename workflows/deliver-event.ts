@@ -75,8 +75,12 @@ async function attemptUntilSettled(input: DeliverEventInput): Promise<Delivered 
   // At most three seconds, and its effect may stand already: a cancellation waits for it.
   const first = await CancellationScope.nonCancellable(() => firstAttempt(input));
   if (first.kind !== 'handover') return first;
-  if (first.delayMs > 0) await sleep(first.delayMs, { summary: `next attempt, after ${first.code}` });
-  return regularAttempts(input, first);
+  const goOn = async () => {
+    if (first.delayMs > 0) await sleep(first.delayMs, { summary: `next attempt, after ${first.code}` });
+    return regularAttempts(input, first);
+  };
+  // R15: with a receipt in hand nothing is left to cancel, only to be written.
+  return first.carried.receipt === null ? goOn() : CancellationScope.nonCancellable(goOn);
 }
 
 /**

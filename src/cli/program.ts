@@ -22,6 +22,7 @@ for (const stream of [process.stdout, process.stderr]) {
   });
 }
 
+const DEPLOYMENT = 'OUTBOX_DEPLOYMENT (default: main)';
 const TEMPORAL = 'TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE (default: localhost:7233, default)';
 
 const program = new Command('outbox')
@@ -74,12 +75,17 @@ const ROLE_HELP = {
   },
   relay: {
     description: 'claims due events and starts a workflow for each',
-    settings: ['OUTBOX_DATABASE_URL', TEMPORAL],
+    settings: ['OUTBOX_DATABASE_URL', DEPLOYMENT, TEMPORAL],
     examples: ['outbox relay', 'OUTBOX_PROBE_PORT=8083 outbox relay   # a second one on this machine'],
   },
   worker: {
     description: 'runs the workflows and the handlers',
-    settings: ['OUTBOX_DATABASE_URL, OUTBOX_AUDIT_API_KEY', TEMPORAL],
+    settings: [
+      'OUTBOX_DATABASE_URL, OUTBOX_AUDIT_API_KEY',
+      DEPLOYMENT,
+      'OUTBOX_AUDIT_URL (default: http://127.0.0.1:8080)',
+      TEMPORAL,
+    ],
     examples: ['outbox worker', 'outbox worker --config config/outbox.ts'],
   },
 } as const satisfies Record<RoleName, object>;

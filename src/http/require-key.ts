@@ -12,7 +12,7 @@ export async function requireKey(
   const caller = presented === undefined ? null : await authenticate(presented);
   if (caller === null) {
     const challenge = presented === undefined ? 'Bearer realm="audit"' : 'Bearer realm="audit", error="invalid_token"';
-    throw new HttpProblem('unauthorized', 'Expected a valid API key: Authorization: Bearer <key>', {
+    throw new HttpProblem('unauthorized', 'Expected the header Authorization with a valid API key', {
       headers: { 'WWW-Authenticate': challenge },
     });
   }

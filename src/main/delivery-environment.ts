@@ -30,6 +30,7 @@ import {
   type SearchAttributeNames,
   searchAttributeNames,
 } from '../infrastructure/temporal/search-attributes.js';
+import { explainingDatabase } from './explain-database.js';
 import type { RoleContext } from './role.js';
 import { StartRefusedError } from './start-refused-error.js';
 import { untilItAnswers, type WaitOptions } from './until-it-answers.js';
@@ -70,22 +71,34 @@ export async function openDeliveryEnvironment(
   const undo: (() => Promise<unknown>)[] = [() => pool.end()];
   try {
     const store = createDeploymentStore(pool);
-    const stored = await untilItAnswers('the outbox database', () => store.readName(), waiting);
+    const stored = await untilItAnswers(
+      'the outbox database',
+      inOutbox(() => store.readName()),
+      waiting,
+    );
     checkDeployment(stored, settings.deployment);
     const { hashes, bodies } = hashPolicies(resolvePolicies(config.policies));
-    await untilItAnswers('the outbox database', () => store.storePolicies(bodies), waiting);
+    await untilItAnswers(
+      'the outbox database',
+      inOutbox(() => store.storePolicies(bodies)),
+      waiting,
+    );
 
     const connect = () => {
       installRuntime(log);
-      return connectTemporal(target);
+      return connectTemporal(target, { signal });
     };
     const connection = await untilItAnswers('Temporal', connect, waiting);
     undo.unshift(() => connection.close());
     const namespaceId = await untilItAnswers('Temporal', () => readNamespaceId(connection, target), waiting);
-    const kept = await untilItAnswers('the outbox database', () => store.keepNamespaceId(namespaceId), waiting);
+    const kept = await untilItAnswers(
+      'the outbox database',
+      inOutbox(() => store.keepNamespaceId(namespaceId)),
+      waiting,
+    );
     if (kept !== namespaceId) {
       if (!adoptLost) throw new StartRefusedError(otherNamespace(target, { kept, found: namespaceId }));
-      const adopting = () => adoptNamespace(pool, namespaceId, settings.deployment);
+      const adopting = inOutbox(() => adoptNamespace(pool, namespaceId, settings.deployment));
       const { started } = await untilItAnswers('the outbox database', adopting, waiting);
       log.warn({ kept, namespaceId, started }, 'namespace.adopted');
     }
@@ -128,6 +141,12 @@ export async function openDeliveryEnvironment(
     throw error;
   }
 }
+
+/** Asked at the start only: while a role runs the same answers are waited out, for a database being restored gives them, too. */
+const inOutbox =
+  <T>(work: () => Promise<T>) =>
+  () =>
+    explainingDatabase('outbox', work);
 
 /** @throws ConfigurationError that quotes nothing of the profile file */
 export function readTarget(environment: Environment): TemporalTarget {

@@ -3,9 +3,11 @@ import { loadConfigFile } from '../infrastructure/config/load-config-file.js';
 import { loadSettings } from '../infrastructure/config/load-settings.js';
 import { processEnvironment } from '../infrastructure/config/process-environment.js';
 import { createLogger } from '../infrastructure/log/create-logger.js';
+import { EXIT } from './exit-codes.js';
 import type { RoleName } from './role-name.js';
 import { abortOnSignal, runUntilSignal } from './run-until-signal.js';
 import { startRoles } from './start-roles.js';
+import { watchProcessErrors } from './watch-process-errors.js';
 
 /** `outbox api | relay | worker | run`: checks everything first, runs until a signal, returns the exit code. */
 export async function runRolesCommand(roles: readonly RoleName[], options: { config?: string }): Promise<number> {
@@ -18,15 +20,20 @@ export async function runRolesCommand(roles: readonly RoleName[], options: { con
     redactor: createRedactor(config.redaction),
   });
   const starting = abortOnSignal();
+  const errors = watchProcessErrors(log);
   try {
     const running = await startRoles({ roles, settings, config, log, environment, signal: starting.signal });
     starting.release();
-    return await runUntilSignal(running, { graceMs: settings.shutdownGraceMs, log });
+    errors.heard();
+    const watched = { stop: running.stop, failed: Promise.race([running.failed, errors.failed]) };
+    return await runUntilSignal(watched, { graceMs: settings.shutdownGraceMs, log });
   } catch (error) {
     // A signal while waiting for something that is away: stopping was asked for, and nothing was under way.
-    if (starting.signal.aborted) return 0;
+    // Not returned: a connection that is still being tried would hold the process until its deadline.
+    if (starting.signal.aborted) process.exit(EXIT.done);
     throw error;
   } finally {
     starting.release();
+    errors.release();
   }
 }

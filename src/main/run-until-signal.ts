@@ -42,7 +42,19 @@ export async function runUntilSignal(roles: RunningRoles, options: { graceMs: nu
   log.info({ signal, ended, code }, 'process.stopped');
   // Something still holds the process (a server that does not answer, a part that would not close): the grace is over.
   if (ended !== 'stopped') process.exit(code);
+  endSoon(code, log);
   return code;
+}
+
+const LEFT_OPEN_MS = 1_000;
+
+/** Ends a process that a handler's own pool, client or timer holds: nobody closes them. Where nothing does, it ends by itself. */
+function endSoon(code: number, log: Logger): void {
+  const end = () => {
+    log.warn({ open: [...new Set(process.getActiveResourcesInfo())] }, 'process.ended_with_open_resources');
+    process.exit(code);
+  };
+  setTimeout(end, LEFT_OPEN_MS).unref();
 }
 
 /** Aborts at the first SIGINT or SIGTERM; a second one ends the process. For what waits before the roles run. */

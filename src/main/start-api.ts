@@ -1,5 +1,7 @@
 import { checkFingerprintKeys, FingerprintKeyError, type FingerprintKeys } from '../application/audit/fingerprint.js';
 import type { AuditStore, FailedIngestStore } from '../application/audit/ports.js';
+import { DEFAULT_HTTP_LIMITS } from '../http/http-limits.js';
+import type { Logger } from '../http/logger.js';
 import { startApi } from '../http/start-api.js';
 import { requireSetting } from '../infrastructure/config/load-settings.js';
 import type { Settings } from '../infrastructure/config/settings.js';
@@ -8,7 +10,7 @@ import { createAuditStore } from '../infrastructure/prisma/audit-store.js';
 import { createDestinationStore } from '../infrastructure/prisma/destination-store.js';
 import { createFailedIngestStore } from '../infrastructure/prisma/failed-ingest-store.js';
 import { createPool, type PgPool } from '../infrastructure/prisma/pg-pool.js';
-import { databaseRefusal } from './database-refusal.js';
+import { explainDatabase } from './explain-database.js';
 import { explainListen } from './explain-listen.js';
 import { failAt } from './fail-at.js';
 import type { RoleContext, StartedRole } from './role.js';
@@ -24,7 +26,7 @@ export async function startApiRole({ settings, log }: RoleContext): Promise<Star
   const ops = openOps(settings, log);
   const store = createAuditStore(pool);
   const fingerprintKeys = requireSetting(settings.auditFingerprintKeys, 'AUDIT_FINGERPRINT_KEYS');
-  const starting = refuseWrong(store, fingerprintKeys).then(() =>
+  const starting = refuseWrong(store, fingerprintKeys, log).then(() =>
     startApi({
       store,
       apiKeys: createAuditApiKeys(pool),
@@ -34,6 +36,8 @@ export async function startApiRole({ settings, log }: RoleContext): Promise<Star
       host: settings.host,
       port: settings.apiPort,
       logger: log,
+      // In one process with relay and worker it is the last of three to stop.
+      limits: { closeGraceMs: Math.min(DEFAULT_HTTP_LIMITS.closeGraceMs, Math.floor(settings.shutdownGraceMs / 6)) },
     }),
   );
   const api = await starting.catch(async (error: unknown) => {
@@ -77,19 +81,14 @@ function withFailpoint(store: FailedIngestStore, failpoint: (point: string) => v
  * Away is no reason not to start. Not migrated is, for everything would be answered by an error of ours; and another
  * secret under a known key id is, for every resend would be told to be other content.
  */
-async function refuseWrong(store: AuditStore, keys: FingerprintKeys): Promise<void> {
+async function refuseWrong(store: AuditStore, keys: FingerprintKeys, log: Logger): Promise<void> {
   try {
     await store.ping();
     await checkFingerprintKeys(store, keys);
   } catch (error) {
     if (error instanceof FingerprintKeyError) throw new StartRefusedError(`AUDIT_FINGERPRINT_KEYS: ${error.message}`);
-    if ((error as { code?: unknown }).code === UNDEFINED_TABLE) {
-      throw new StartRefusedError('the audit database is not migrated: run `outbox migrate deploy` first');
-    }
-    const refusal = databaseRefusal(error);
-    if (refusal !== null) throw new StartRefusedError(`the audit database ${refusal}`, { cause: error });
+    const explained = explainDatabase(error, 'audit');
+    if (explained instanceof StartRefusedError) throw explained;
+    log.warn({ waitingFor: 'the audit database', reason: (explained as Error).message }, 'start.waiting');
   }
 }
-
-/** PostgreSQL, appendix A. */
-const UNDEFINED_TABLE = '42P01';

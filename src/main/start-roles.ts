@@ -52,6 +52,11 @@ export async function startRoles(options: StartRolesOptions): Promise<Started> {
   let delivery: DeliveryEnvironment | null = null;
   let probes: Awaited<ReturnType<typeof startProbeServer>> | null = null;
 
+  let waitingFor = 'starting';
+  const onWaiting = (sentence: string) => {
+    waitingFor = sentence;
+    options.onWaiting?.(sentence);
+  };
   let running = false;
   let stopped: Promise<void> | null = null;
   /** Claiming first, then what runs, then what it is delivered to, then what all stand on. */
@@ -74,7 +79,7 @@ export async function startRoles(options: StartRolesOptions): Promise<Started> {
       probes = await startProbeServer({
         host: settings.host,
         port: settings.probePort,
-        notReady: () => findProblems(started, delivery, roles),
+        notReady: async () => (delivery === null ? { start: waitingFor } : findProblems(started, delivery, roles)),
       }).catch((error: unknown) => {
         throw explainListen(error, 'OUTBOX_PROBE_PORT');
       });
@@ -82,7 +87,8 @@ export async function startRoles(options: StartRolesOptions): Promise<Started> {
     if (roles.includes('api')) started.push(await startApiRole(context));
     options.signal.throwIfAborted();
     if (delivers) {
-      delivery = await openDeliveryEnvironment(context, options.temporal ?? readTarget(options.environment), options);
+      const target = options.temporal ?? readTarget(options.environment);
+      delivery = await openDeliveryEnvironment(context, target, { signal: options.signal, onWaiting });
       const deliveryContext = { ...context, delivery };
       if (roles.includes('worker')) started.push(await startWorkerRole(deliveryContext));
       // A signal that came meanwhile has no other reader: not looking here would run on as if it had not come.
@@ -93,7 +99,7 @@ export async function startRoles(options: StartRolesOptions): Promise<Started> {
     failed.catch(() => {}); // `runUntilSignal` listens; a caller that does not must not be ended by it
     const apiPort = started.find((role) => role.name === 'api')?.port ?? null;
     running = true;
-    log.info({ roles, apiPort, probePort: probes?.port, deployment: settings.deployment }, 'process.started');
+    log.info({ roles, apiPort, probePort: probes?.port }, 'process.started');
     return {
       apiPort,
       probePort: probes?.port ?? null,
@@ -105,18 +111,18 @@ export async function startRoles(options: StartRolesOptions): Promise<Started> {
       },
     };
   } catch (error) {
-    await stop();
+    // What does not stop must not hide why the start failed.
+    await stop().catch((err: unknown) => log.error({ err }, 'process.stop_failed'));
     throw error;
   }
 }
 
 async function findProblems(
   started: readonly StartedRole[],
-  delivery: DeliveryEnvironment | null,
+  delivery: DeliveryEnvironment,
   roles: readonly RoleName[],
 ): Promise<Record<string, string>> {
   const problems: Record<string, string> = {};
-  if (delivery === null) return { start: 'waiting for the outbox database or Temporal' };
   for (const role of roles) {
     const running = started.find(({ name }) => name === role);
     const problem = running === undefined ? 'not started yet' : await running.notReady();

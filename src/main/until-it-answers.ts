@@ -1,7 +1,4 @@
 import type { Logger } from '../application/delivery/ports.js';
-import { isIntegrationError } from '../domain/delivery/integration-error.js';
-import { databaseRefusal } from './database-refusal.js';
-import { StartRefusedError } from './start-refused-error.js';
 
 const SAY_AGAIN_MS = 30_000;
 
@@ -14,22 +11,25 @@ export interface WaitOptions {
 
 /**
  * Tries until it succeeds, for what may be away for a while at start: 250 ms to 5 s apart, said at once and every half
- * minute, in the log and to `onWaiting`. What is wrong rather than away is thrown; an aborted signal throws its reason.
+ * minute and when the reason is another, in the log and to `onWaiting`. What is wrong rather than away is thrown; an aborted signal throws its reason,
+ * also in the middle of a try, whose answer nobody hears then.
  */
 export async function untilItAnswers<T>(what: string, attempt: () => Promise<T>, options: WaitOptions): Promise<T> {
   const { log, signal, onWaiting } = options;
   let saidAt = Number.NEGATIVE_INFINITY;
+  let said = '';
   for (let pauseMs = 250; ; pauseMs = Math.min(5_000, pauseMs * 2)) {
     signal.throwIfAborted();
     try {
-      return await attempt();
+      return await unlessAborted(attempt(), signal);
     } catch (error) {
-      const refusal = databaseRefusal(error);
-      if (refusal !== null) throw new StartRefusedError(`${what} ${refusal}`, { cause: error });
       if (!isAway(error)) throw error;
-      if (performance.now() - saidAt >= SAY_AGAIN_MS) {
-        log.warn({ waitingFor: what, err: error }, 'start.waiting');
-        onWaiting?.(`waiting for ${what}: ${error.message}`);
+      const reason = reasonOf(error);
+      if (reason !== said || performance.now() - saidAt >= SAY_AGAIN_MS) {
+        log.warn({ waitingFor: what, reason }, 'start.waiting');
+        log.debug({ waitingFor: what, err: error }, 'start.waiting_because');
+        onWaiting?.(`waiting for ${what}: ${reason}`);
+        said = reason;
         saidAt = performance.now();
       }
     }
@@ -45,7 +45,29 @@ export async function untilItAnswers<T>(what: string, attempt: () => Promise<T>,
   }
 }
 
+/** What connecting and `explainDatabase` call what may come back. */
+const AWAY: ReadonlySet<string> = new Set(['UnavailableError', 'TemporalAwayError']);
+
 function isAway(error: unknown): error is Error {
-  if (isIntegrationError(error)) return error.code === 'STORE.UNAVAILABLE';
-  return error instanceof Error && error.name === 'TemporalAwayError';
+  return error instanceof Error && AWAY.has(error.name);
+}
+
+/** With its cause's words: ours alone say only that it is away. */
+function reasonOf({ message, cause }: Error): string {
+  const because = cause instanceof Error && cause.message !== '' ? cause.message : '';
+  return because === '' || message.includes(because) ? message : `${message} (${because})`;
+}
+
+async function unlessAborted<T>(working: Promise<T>, signal: AbortSignal): Promise<T> {
+  let end = () => {};
+  const aborted = new Promise<never>((_, reject) => {
+    end = () => reject(signal.reason);
+    signal.addEventListener('abort', end, { once: true });
+  });
+  working.catch(() => {}); // raced: what it says after that is heard by nobody
+  try {
+    return await Promise.race([working, aborted]);
+  } finally {
+    signal.removeEventListener('abort', end);
+  }
 }

@@ -99,7 +99,8 @@ export function deliveryStoreContract(name: string, createSubject: () => Promise
     it('R11, R12: unfinished attempts are lost ones, which spend nothing; a late failure changes none of them', async () => {
       const id = await subject.append();
       for (const lostInRow of [0, 1, 2]) {
-        expect(await begin(runOf(id), `w#${lostInRow}`)).toMatchObject({ totals: { lostInRow, spent: 0 } });
+        const lost = Math.min(lostInRow, 1);
+        expect(await begin(runOf(id), `w#${lostInRow}`)).toMatchObject({ lost, totals: { lostInRow, spent: 0 } });
       }
       await failAs(runOf(id), 1, 'w#0');
       expect((await subject.look(id)).attempts.slice(0, 2)).toEqual([
@@ -115,9 +116,13 @@ export function deliveryStoreContract(name: string, createSubject: () => Promise
       expect(await begin(runOf(id), 'w#2', { unwritten: [timeout] })).toMatchObject({ n: 2, totals: { spent: 1 } });
       const nothing = { worker: 'w#2', code: null, status: null };
       expect(await begin(runOf(id), 'w#3', { unwritten: [nothing] })).toMatchObject({
+        lost: 0,
         totals: { spent: 1, lostInRow: 0 },
       });
       expect((await subject.look(id)).attempts.map(({ code }) => code)).toEqual(['HTTP.TIMEOUT', null]);
+      const previous = { n: 1, code: 'DELIVERY.ATTEMPT_LOST', status: null } as const;
+      const local = await subject.append();
+      expect(await begin(runOf(local), 'w#2', { previous })).toMatchObject({ lost: 1 });
     });
 
     it('R11: the local attempt before it is inserted where it is missing, and only there', async () => {

@@ -127,6 +127,25 @@ describe('a database that a command cannot work with is told in a sentence, with
       });
     });
 
+    it.each(['relay', 'worker', 'api'])(
+      '%s: a wrong password ends the start; waiting does not mend it',
+      async (role) => {
+        const { code, stderr } = await run([role], {
+          ...at(as('cli_guarded', 'hunter2')),
+          AUDIT_FINGERPRINT_KEYS: `t:${'ab'.repeat(32)}`,
+          OUTBOX_AUDIT_API_KEY: 'tob_x',
+          OUTBOX_PROBE_PORT: '0',
+          OUTBOX_API_PORT: '0',
+        });
+        expect([code, stderr]).toEqual([
+          EXIT.configuration,
+          expect.stringMatching(
+            /^outbox: .* refuses us: password authentication failed for user "cli_guarded".*_DATABASE_URL/,
+          ),
+        ]);
+      },
+    );
+
     it('keys create, migrate deploy: no rights', async () => {
       const url = new URL(databases.auditUrl);
       url.username = 'cli_idle';

@@ -172,7 +172,7 @@ it('counts an event that somebody appended by hand apart, and reports its delive
   );
   await close();
   const { code, printed } = await once();
-  expect(printed).toContain('others    1 appended by somebody else: 1 delivered, 0 dead, 0 open\n');
+  expect(printed).toContain('others    1 appended by somebody else: 1 delivered, 0 dead, 0 under way\n');
   expect(printed).toContain('0 new, 20 there already');
   expect(printed).not.toContain('PROBLEM');
   expect(code).toBe(0);

@@ -59,7 +59,7 @@ describe('outbox dev', () => {
     );
     expect(first.printed).toContain('journal   178 committed, 20 rolled back\n');
     expect(first.printed).toContain(
-      'outbox    175 delivered, 3 dead, 0 open; of the import 20 delivered, 0 dead, 0 open\n',
+      'outbox    175 delivered, 3 dead, 0 under way; of the import 20 delivered, 0 dead, 0 under way\n',
     );
     expect(first.printed).toContain('audit log 180 records\n');
     expect(first.printed).toContain('partner   15 orders taken, 3 refused\n');

@@ -1,6 +1,7 @@
 // Real: the roles as processes, a Temporal server and a PostgreSQL of this file's own, killed or stopped and started
 // again. Fake: a second destination, a scripted HTTP server behind httpHandler.
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../src/infrastructure/embedded/embedded-postgres.js';
@@ -113,9 +114,69 @@ describe('Temporal away', () => {
     },
     60_000,
   );
+
+  it('a SIGTERM in the middle of connecting is not waited for: the try is not heard to fail any more', async () => {
+    let knock = () => {};
+    const knocked = new Promise<void>((resolve) => {
+      knock = resolve;
+    });
+    // Read, or the end of the other side is never seen and the server never closed.
+    const silent = createServer((socket) => {
+      socket.on('error', () => {}).resume();
+      knock();
+    });
+    await new Promise<void>((resolve) => void silent.listen(0, '127.0.0.1', resolve));
+    try {
+      const address = `127.0.0.1:${(silent.address() as AddressInfo).port}`;
+      const probePort = String(await freePort(0));
+      const environment = { ...deployment.environment, TEMPORAL_ADDRESS: address, OUTBOX_PROBE_PORT: probePort };
+      const waiting = outboxCli(['relay'], environment);
+      await knocked;
+      expect(await stop(waiting)).toBe(0);
+      expect(waiting.lines().filter(({ msg }) => msg === 'start.waiting')).toEqual([]);
+    } finally {
+      await endLeftoverCli();
+      await new Promise((resolve) => silent.close(resolve));
+    }
+  });
 });
 
 describe('PostgreSQL away', () => {
+  it('a server that falls silent in the middle of a start is told, and a SIGTERM ends the start', async () => {
+    const deployment = await createTestDeployment();
+    const target = new URL(deployment.databases.outboxUrl);
+    // Passes everything on, until the policy is to be written: then nothing comes back any more.
+    const proxy = createServer((client) => {
+      const server = connect(Number(target.port), target.hostname);
+      let silent = false;
+      client.on('data', (chunk) => {
+        silent ||= chunk.includes('INSERT INTO "outbox"."policy"');
+        if (!silent) server.write(chunk);
+      });
+      server.on('data', (chunk) => client.write(chunk));
+      for (const socket of [client, server]) {
+        socket.on('error', () => {});
+        socket.on('close', () => {
+          client.destroy();
+          server.destroy();
+        });
+      }
+    });
+    await new Promise<void>((resolve) => void proxy.listen(0, '127.0.0.1', resolve));
+    try {
+      const through = new URL(target);
+      through.hostname = '127.0.0.1';
+      through.port = String((proxy.address() as AddressInfo).port);
+      const waiting = outboxCli(['relay'], { ...deployment.environment, OUTBOX_DATABASE_URL: through.href });
+      await eventually('it to say so', async () => waiting.lines().some(({ msg }) => msg === 'start.waiting'));
+      expect(await stop(waiting)).toBe(0);
+    } finally {
+      await endLeftoverCli();
+      await new Promise((resolve) => proxy.close(resolve));
+      await deployment.drop();
+    }
+  }, 60_000);
+
   it('every role lives, says that it is not ready, and goes on when it is back; nothing is lost or dead', async () => {
     const start = (port: number) => startEmbeddedPostgres({ dataDir: join(folder, 'pg'), port });
     let postgres: EmbeddedPostgres = await start(0);

@@ -154,7 +154,9 @@ describe('a database that answers and will not serve', () => {
     });
     expect(await refusal(role, { OUTBOX_DATABASE_URL: url, AUDIT_DATABASE_URL: url })).toEqual([
       CONFIGURATION,
-      expect.stringMatching(/^outbox: the (outbox|audit) database has no database of the name in its URL/m),
+      expect.stringMatching(
+        /^outbox: the (outbox|audit) database refuses us: database "nowhere" does not exist\. Mend (OUTBOX|AUDIT)_DATABASE_URL/m,
+      ),
     ]);
   });
 
@@ -168,12 +170,12 @@ describe('a database that answers and will not serve', () => {
       });
       expect(await refusal('relay', { OUTBOX_DATABASE_URL: poor })).toEqual([
         CONFIGURATION,
-        expect.stringMatching(/^outbox: the outbox database refuses this user what the role needs/m),
+        expect.stringMatching(/^outbox: the outbox database refuses us: permission denied/m),
       ]);
       await deployment.outbox.query(`ALTER ROLE ${user} NOLOGIN`);
       expect(await refusal('relay', { OUTBOX_DATABASE_URL: poor })).toEqual([
         CONFIGURATION,
-        expect.stringMatching(/^outbox: the outbox database refuses the credentials/m),
+        expect.stringMatching(/^outbox: the outbox database refuses us: role .* is not permitted to log in/m),
       ]);
     } finally {
       await deployment.outbox.query(`DROP ROLE ${user}`);
@@ -194,7 +196,7 @@ describe('a port that is taken', () => {
     const port = String((held.address() as AddressInfo).port);
     expect(await refusal(role, { [variable]: port })).toEqual([
       CONFIGURATION,
-      expect.stringMatching(new RegExp(`EADDRINUSE.*${variable}`)),
+      expect.stringMatching(new RegExp(`port ${port} on 127\\.0\\.0\\.1 is taken: set ${variable}`)),
     ]);
   });
 });

@@ -67,6 +67,73 @@ describe('lanes', () => {
     expect(seen.sort()).toEqual(['t0', 't1', 't2', 't3', 't4', 't5', 't6', 't7']);
   });
 
+  it('R5: a destination that is full between claims keeps its place among the lanes', async () => {
+    await setDestination({ max_runs: 1 });
+    for (let i = 0; i < 8; i += 1) await wait({ tenant: `t${i}`, count: 3 });
+    const seen: string[] = [];
+    let cursor: string | null = null;
+    for (let i = 0; i < 8; i += 1) {
+      const answer: Claim = await claim({ cursor });
+      seen.push(...answer.events.map((e) => e.tenantId));
+      // The run is under way, so the next look finds no room.
+      const ids = answer.events.map((e) => e.eventId);
+      await pool.query(`UPDATE outbox.delivery SET status = 'STARTED', lease_token = NULL WHERE event_id = ANY ($1)`, [
+        ids,
+      ]);
+      const full = await claim({ cursor: answer.cursor });
+      expect(full.events).toEqual([]);
+      cursor = full.cursor;
+      await pool.query('DELETE FROM outbox.delivery WHERE event_id = ANY ($1)', [ids]);
+    }
+    expect(seen.sort()).toEqual(['t0', 't1', 't2', 't3', 't4', 't5', 't6', 't7']);
+  });
+
+  it('R5: with a batch of one, every destination gets its turn', async () => {
+    const destinations = ['a', 'b', 'c', 'd'];
+    for (const destination of destinations) await wait({ destination, count: 5 });
+    const seen: string[] = [];
+    let cursor: string | null = null;
+    for (let i = 0; i < 4; i += 1) {
+      const answer: Claim = await claim({ cursor, batch: 1 });
+      cursor = answer.cursor;
+      seen.push(...answer.events.map((e) => e.destination));
+    }
+    expect(seen.sort()).toEqual(destinations);
+  });
+
+  it('R5: a destination behind 256 others that have nothing due is reached, and what it waits for is said', async () => {
+    await pool.query(`INSERT INTO outbox.delivery (event_id, destination, event_type, tenant, due_at)
+      SELECT gen_random_uuid(), 'later.' || lpad(n::text, 4, '0'), 'AUTH', '', now() + interval '1 day'
+      FROM generate_series(1, 600) n`);
+    const [id] = await wait({ destination: 'zzz', count: 1 });
+    let answer = await claim({});
+    let claims = 1;
+    while (answer.events.length === 0 && claims < 20) {
+      expect(answer.unfinished).toBe(true);
+      answer = await claim({ cursor: answer.cursor });
+      claims += 1;
+    }
+    expect(answer.events.map((e) => e.eventId)).toEqual([id]);
+    expect(claims).toBe(3);
+  });
+
+  it('R5: says once a round that nothing is left, however many lanes wait for later', async () => {
+    await pool.query(`INSERT INTO outbox.delivery (event_id, destination, event_type, tenant, due_at)
+      SELECT gen_random_uuid(), d, 'LATER', 't' || n, now() + interval '1 day'
+      FROM generate_series(1, 500) n, unnest(ARRAY['a', 'b']) d WHERE d = 'a' OR n <= 201`);
+    let cursor: string | null = null;
+    const unfinished: boolean[] = [];
+    for (let i = 0; i < 24; i += 1) {
+      const answer: Claim = await claim({ cursor });
+      cursor = answer.cursor;
+      unfinished.push(answer.unfinished);
+    }
+    // 500 lanes are walked by 200: a round is three claims at most.
+    const rounds = unfinished.filter((left) => !left).length;
+    expect(rounds).toBeGreaterThanOrEqual(8);
+    expect(rounds).toBeLessThan(24);
+  });
+
   it('R5: a due lane behind a thousand that wait for later is reached, and the claim says that lanes are left', async () => {
     await pool.query(`INSERT INTO outbox.delivery (event_id, destination, event_type, tenant, due_at)
       SELECT gen_random_uuid(), 'audit.log', 'LATER', 't' || n, now() + interval '1 day' FROM generate_series(1, 1000) n`);

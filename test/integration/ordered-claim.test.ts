@@ -2,7 +2,7 @@
 // the real stores. Nothing is fake; a lease "ends" by moving its row's due time into the past.
 import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
-import type { ClaimedEvent, ClaimRequest } from '../../src/application/delivery/ports.js';
+import type { Claim, ClaimedEvent, ClaimRequest } from '../../src/application/delivery/ports.js';
 import { createAttemptStore } from '../../src/infrastructure/prisma/attempt-store.js';
 import { createDeadLetterActions } from '../../src/infrastructure/prisma/dead-letter-actions.js';
 import { createDeadLetterStore } from '../../src/infrastructure/prisma/dead-letter-store.js';
@@ -174,14 +174,35 @@ describe('many', () => {
     await fill(1_300, 2);
     const claimed: string[] = [];
     let unfinished = 0;
-    for (let claims = 0; claimed.length < 1_300 && claims < 200; claims += 1) {
-      const answer = await store().claim(request({ defaultMaxRuns: 100_000 }));
+    let cursor: string | null = null;
+    for (let claims = 0; claimed.length < 1_300 && claims < 40; claims += 1) {
+      const answer: Claim = await store().claim(request({ defaultMaxRuns: 100_000, cursor }));
+      cursor = answer.cursor;
       claimed.push(...idsOf(answer.events));
       unfinished += answer.unfinished ? 1 : 0;
     }
     expect(new Set(claimed).size).toBe(1_300);
     expect(unfinished).toBeGreaterThan(0);
     expect(idsOf(await claim())).toEqual([]);
+  });
+
+  it('R5, R9: a round over aggregates that may not go ends, and says so', async () => {
+    await fill(1_300, 1);
+    await pool.query(`UPDATE outbox.delivery SET due_at = now() + interval '1 day'`);
+    const last = await append('due', 1);
+    let cursor: string | null = null;
+    const unfinished: boolean[] = [];
+    const claimed: string[] = [];
+    for (let claims = 0; claims < 12; claims += 1) {
+      const answer: Claim = await store().claim(request({ cursor }));
+      cursor = answer.cursor;
+      unfinished.push(answer.unfinished);
+      claimed.push(...idsOf(answer.events));
+    }
+    // By 500 at a time: three claims or so are a round.
+    expect(claimed).toEqual([last]);
+    expect(unfinished.filter((left) => !left).length).toBeGreaterThanOrEqual(3);
+    expect(unfinished.filter((left) => left).length).toBeGreaterThanOrEqual(6);
   });
 
   it('R5, R9: ordered and unordered lanes share a batch, and with room for one take turns', async () => {

@@ -61,7 +61,7 @@ const target = (address: string, more: object = {}) => ({
 });
 
 async function failure(address: string, more: object = {}): Promise<Error> {
-  return connectTemporal(target(address, more), 2_000).then(
+  return connectTemporal(target(address, more), { timeoutMs: 2_000 }).then(
     () => new Error('it connected'),
     (error: Error) => error,
   );
@@ -111,6 +111,19 @@ describe('what may pass is waited for', () => {
     expect(silent).toBeInstanceOf(TemporalAwayError);
     expect((silent.cause as Error).message).toContain('nothing came within 2 s');
   });
+});
+
+it('who stops waiting gets the reason at once, not the deadline', async () => {
+  const stopping = new AbortController();
+  let knock = () => {};
+  const knocked = new Promise<void>((resolve) => {
+    knock = resolve;
+  });
+  const address = await listen(createServer(() => knock()));
+  const connecting = connectTemporal(target(address), { signal: stopping.signal }).catch((error: Error) => error);
+  await knocked;
+  stopping.abort(new Error('SIGTERM while starting'));
+  expect(await connecting).toBe(stopping.signal.reason);
 });
 
 it('the probe asks a server once for all who ask at the same time', async () => {

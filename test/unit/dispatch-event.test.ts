@@ -22,7 +22,7 @@ const log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
 function set(store: Partial<AttemptStore>, dispatch: Dispatcher['dispatch'] = async () => RECEIPT) {
   const attempts: AttemptStore = {
     loadEvent: async () => ({ kind: 'found', ...LOADED }),
-    beginAttempt: async () => ({ kind: 'begun', ...LOADED, n: 3, totals: NO_ATTEMPTS }),
+    beginAttempt: async () => ({ kind: 'begun', ...LOADED, n: 3, lost: 0, totals: NO_ATTEMPTS }),
     failAttempt: async () => {},
     removeAttempt: async () => {},
     waitForDestination: async () => {},
@@ -120,7 +120,7 @@ it('R19: an event that is not there is tried five times in all, one minute apart
 it('R12: three lost in a row end it before anything is sent', async () => {
   const totals = { ...NO_ATTEMPTS, lostInRow: 3 };
   const removeAttempt = jest.fn<AttemptStore['removeAttempt']>(async () => {});
-  const begun = { kind: 'begun', ...LOADED, n: 4, totals } as const;
+  const begun = { kind: 'begun', ...LOADED, n: 4, lost: 0, totals } as const;
   const { run, sent } = set({ beginAttempt: async () => begun, removeAttempt });
   expect(await run()).toMatchObject({ code: 'DELIVERY.CRASH_LOOP', delayMs: null, attempt: 4 });
   expect(sent).not.toHaveBeenCalled();

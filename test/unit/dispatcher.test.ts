@@ -57,6 +57,29 @@ const throwing = (thrown: unknown) =>
     throw thrown;
   });
 
+/** The timers of this file's own modules that were set from now on, neither fired nor cleared, and hold the process. */
+function watchTimers() {
+  const { setTimeout: set, clearTimeout: clear } = globalThis;
+  const waiting = new Set<NodeJS.Timeout>();
+  const setTimer = ((callback: () => void, ms?: number) => {
+    const timer = set(() => {
+      waiting.delete(timer);
+      callback();
+    }, ms);
+    waiting.add(timer);
+    return timer;
+  }) as typeof set;
+  const clearTimer = ((timer?: NodeJS.Timeout) => {
+    if (timer !== undefined) waiting.delete(timer);
+    clear(timer);
+  }) as typeof clear;
+  Object.assign(globalThis, { setTimeout: setTimer, clearTimeout: clearTimer });
+  return {
+    holding: () => [...waiting].filter((timer) => timer.hasRef()).length,
+    restore: () => Object.assign(globalThis, { setTimeout: set, clearTimeout: clear }),
+  };
+}
+
 /** A handler that waits until it is let go, whatever its signal says. */
 function stubborn() {
   const releases: (() => void)[] = [];
@@ -86,8 +109,12 @@ describe('the dispatcher', () => {
   });
 
   it('answers DISPATCH.HANDLER_NOT_FOUND for a routing key that nobody has', async () => {
-    const { dispatch } = setUp([]);
-    expect((await failure(dispatch())).code).toBe('DISPATCH.HANDLER_NOT_FOUND');
+    const { dispatch } = setUp([{ ...handling(async () => receipt), routingKey: 'crm.contact' }]);
+    const { code, message } = await failure(dispatch());
+    expect([code, message]).toEqual([
+      'DISPATCH.HANDLER_NOT_FOUND',
+      'No handler is registered for the routing key "audit.log"; this worker knows crm.contact',
+    ]);
   });
 
   it('refuses two handlers for one routing key', () => {
@@ -246,12 +273,16 @@ describe('a handler that ignores its signal', () => {
   it('leaves no listener on the signal of the process, nor a timer that would hold it', async () => {
     const slow = stubborn();
     const { dispatch, shutdown } = setUp(slow.handler);
-    const timers = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
-    const before = timers();
-    await failure(dispatch({ timeoutMs: 20 }));
-    await failure(dispatch({ timeoutMs: 20, mode: 'local' }));
-    expect(getEventListeners(shutdown.signal, 'abort')).toEqual([]);
-    expect(timers()).toBe(before);
+    const { holding, restore } = watchTimers();
+    try {
+      await failure(dispatch({ timeoutMs: 20 }));
+      await failure(dispatch({ timeoutMs: 20, mode: 'local' }));
+      await setUp(handling(async () => receipt)).dispatch({ timeoutMs: 10_000 });
+      expect(getEventListeners(shutdown.signal, 'abort')).toEqual([]);
+      expect(holding()).toBe(0);
+    } finally {
+      restore();
+    }
   });
 
   it('ends unseen by nobody: what it throws at last is no unhandled rejection', async () => {

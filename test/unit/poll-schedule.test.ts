@@ -33,6 +33,17 @@ describe('the poll schedule', () => {
     ).toBe(25);
   });
 
+  it('goes on backing off from round to round over more lanes than one claim walks', () => {
+    let state = startPolling(DEFAULT_POLL, 0);
+    const waits: number[] = [];
+    for (let i = 0; i < 14; i += 1) {
+      const next = nextPoll(state, { ...nothing, unfinished: i % 2 === 0 }, DEFAULT_POLL, 20_000, 1 - Number.EPSILON);
+      state = next.state;
+      waits.push(next.waitMs);
+    }
+    expect(waits).toEqual([25, 50, 25, 100, 25, 200, 25, 400, 25, 800, 25, 1_000, 25, 1_000]);
+  });
+
   it('waits between the floor, less its jitter, and one second, whatever happens', () => {
     const outcome = fc.record({ claimed: fc.nat(200), batch: fc.constant(200), unfinished: fc.boolean() });
     const step = fc.record({ outcome, later: fc.nat(30_000), random: fc.double({ min: 0, max: 0.999, noNaN: true }) });

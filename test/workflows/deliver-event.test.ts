@@ -24,6 +24,7 @@ let store: DeliveryStore;
 let line: DeliveryLine;
 /** A destination that never answers and a handler that keeps no deadline; let go when the tests are over. */
 const never = Promise.withResolvers<typeof RECEIPT>();
+never.promise.catch(() => {}); // also where no test of a selection waits for it
 /** Calls of `settle` that fail, by event: the database is away exactly then. */
 const settleFails = new Map<string, number>();
 
@@ -494,6 +495,24 @@ describe('cancellation and shutdown', () => {
       expect(await store.delivery(id)).toMatchObject({ status: 'DEAD' });
       expect(await store.letters(id)).toMatchObject([{ code: 'WORKFLOW.TERMINATED', retry_count: 1 }]);
     }
+  });
+
+  it('R15: a cancelled run that has a receipt in hand writes it, and no letter', async () => {
+    const { id, run } = await started();
+    script(id, async () => RECEIPT);
+    settleFails.set(id, 1_000);
+    await line.start(id);
+    await eventually('it to wait with its receipt', async () =>
+      (await readHistory(run)).some((step) => step.startsWith('timer')),
+    );
+    await run.cancel();
+    await eventually('it to hear of that', async () =>
+      (await run.fetchHistory()).events?.some((event) => event.workflowExecutionCancelRequestedEventAttributes),
+    );
+    settleFails.delete(id);
+    expect(await run.result()).toEqual({ kind: 'delivered', receiptId: RECEIPT.id });
+    expect(await store.delivery(id)).toMatchObject({ status: 'DELIVERED' });
+    expect(await store.letters(id)).toEqual([]);
   });
 
   it('a cancelled run waits for the attempt under way, which may still deliver', async () => {

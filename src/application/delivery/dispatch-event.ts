@@ -11,7 +11,7 @@ import {
   type PreviousAttempt,
   type UnwrittenEnd,
 } from '../../domain/delivery/carried-state.js';
-import { decideAfterFailure, isCrashLoop } from '../../domain/delivery/decide-after-failure.js';
+import { decideAfterFailure, isCrashLoop, maxAttemptsFor } from '../../domain/delivery/decide-after-failure.js';
 import type { AttemptDeadlines } from '../../domain/delivery/delivery-timeouts.js';
 import { catalogEntry, type ErrorCode } from '../../domain/delivery/error-catalog.js';
 import { IntegrationError, isIntegrationError } from '../../domain/delivery/integration-error.js';
@@ -116,6 +116,11 @@ export async function dispatchEvent(deps: Deps, input: DispatchEventInput): Prom
       return fail(deps, { ...unloaded, event, policy }, new IntegrationError('DESTINATION.OPEN', options));
     }
     case 'begun':
+      // A worker that died has written no line of its own.
+      if (begun.lost > 0) {
+        const fields = { ...logFields({ ...unloaded, ...begun }), code: 'DELIVERY.ATTEMPT_LOST', lost: begun.lost };
+        deps.log.warn(fields, 'delivery.attempts_lost');
+      }
       return send(deps, { ...unloaded, ...begun, trial }, begun.event, begun.destination);
   }
 }
@@ -159,7 +164,7 @@ async function begin(
   }
   const loaded = await attempts.loadEvent(run, deadlines.storeMs);
   if (loaded.kind !== 'found') return loaded;
-  return { ...loaded, kind: 'begun' as const, n: 1, totals: NO_ATTEMPTS };
+  return { ...loaded, kind: 'begun' as const, n: 1, lost: 0, totals: NO_ATTEMPTS };
 }
 
 async function send(
@@ -265,6 +270,7 @@ async function fail(
       outcome: delayMs === null ? 'final' : 'retry',
       code,
       attemptCode: error.code,
+      maxAttempts: maxAttemptsFor(error.code, policy),
       status: error.status,
       field: failure.field,
       delayMs,
@@ -355,7 +361,6 @@ function logFields({ input, n, event, policy }: Attempt) {
     destination: event?.routingKey,
     mode: input.mode,
     attempt: n,
-    maxAttempts: policy.maxAttempts,
     runId: input.runId,
     worker: input.worker,
   };

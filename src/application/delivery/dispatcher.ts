@@ -79,7 +79,7 @@ export function createDispatcher(deps: DispatcherDeps): Dispatcher {
       if (awayForMs > 0) throw new IntegrationError('DESTINATION.OPEN', { retryAfterMs: awayForMs });
       const destination = destinations.get(event.routingKey);
       if (destination === undefined) {
-        const error = new IntegrationError('DISPATCH.HANDLER_NOT_FOUND');
+        const error = handlerNotFound(event.routingKey, [...destinations.keys()]);
         watch?.note(view, endOf(error, 0));
         throw error;
       }
@@ -135,6 +135,15 @@ interface RunDeps {
   readonly handler: Handler;
   readonly release: Release;
   readonly overrunMs: number;
+}
+
+const MOST_NAMED = 20;
+
+/** Routing keys are no secrets; Temporal gets the catalogue's sentence all the same. */
+function handlerNotFound(routingKey: string, known: readonly string[]): IntegrationError {
+  const more = known.length > MOST_NAMED ? ' and others' : '';
+  const message = `No handler is registered for the routing key "${routingKey}"; this worker knows ${known.slice(0, MOST_NAMED).join(', ')}${more}`;
+  return new IntegrationError('DISPATCH.HANDLER_NOT_FOUND', { message });
 }
 
 /** One call of the handler against the deadline and the shutdown; what comes first is the outcome. */

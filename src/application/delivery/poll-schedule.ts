@@ -24,7 +24,7 @@ export interface ClaimOutcome {
   readonly claimed: number;
   /** Rows asked for. */
   readonly batch: number;
-  /** Lanes were left unwalked, so that nothing found does not mean nothing due. */
+  /** Lanes were left unwalked in this round, so that nothing found does not mean nothing due. */
   readonly unfinished: boolean;
 }
 
@@ -43,7 +43,9 @@ export function nextPoll(
   const lastEventsAt = outcome.claimed > 0 ? now : state.lastEventsAt;
   const busy = { lastEventsAt, delayMs: options.floorMs };
   if (outcome.claimed >= outcome.batch) return { state: busy, waitMs: 0 };
-  if (outcome.unfinished || now - lastEventsAt < options.activeMs) return { state: busy, waitMs: options.floorMs };
+  if (now - lastEventsAt < options.activeMs) return { state: busy, waitMs: options.floorMs };
+  // A round over the lanes is walked at the floor; the silence after it goes on where it was.
+  if (outcome.unfinished) return { state: { ...state, lastEventsAt }, waitMs: options.floorMs };
   const delayMs = Math.min(options.idleMs, state.delayMs * 2);
   return { state: { lastEventsAt, delayMs }, waitMs: Math.round(delayMs * (0.5 + random / 2)) };
 }

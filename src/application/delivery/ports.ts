@@ -151,7 +151,13 @@ export type LoadedEvent =
   | { readonly kind: 'not-found' };
 
 export type BegunAttempt =
-  | (Loaded & { readonly kind: 'begun'; readonly n: number; readonly totals: AttemptTotals })
+  | (Loaded & {
+      readonly kind: 'begun';
+      readonly n: number;
+      /** Attempts before it that this one found without an end. */
+      readonly lost: number;
+      readonly totals: AttemptTotals;
+    })
   | Exclude<LoadedEvent, { kind: 'found' }>;
 
 export type SettleAnswer = 'settled' | 'already' | 'superseded';
@@ -264,7 +270,7 @@ export interface Claim {
   /** Interleaved by destination and lane: the first of each come before the second of any. */
   readonly events: readonly ClaimedEvent[];
   readonly cursor: string;
-  /** Lanes were left unwalked: an empty claim does not yet mean that nothing is due. */
+  /** Lanes were left unwalked in this round over all of them: an empty claim does not yet mean that nothing is due. */
   readonly unfinished: boolean;
 }
 

@@ -123,15 +123,18 @@ export function createMemoryStore({ now, policy }: { now: () => number; policy: 
       const row = rows.get(run.eventId);
       const earlier = row === undefined ? [] : row.attempts.filter(({ epoch }) => epoch === run.epoch);
       // What its own run left is closed even where it may not send: nobody else will.
+      let lost = 0;
       for (const attempt of earlier.filter(
         (one) => !one.finished && (loaded.kind === 'found' || one.runId === runId),
       )) {
         const end = unwritten.find((one) => attempt.runId === runId && one.worker === attempt.worker);
+        if (end === undefined) lost += 1;
         if (row !== undefined && end?.code === null) remove(row, attempt);
         else close(attempt, end?.code ?? 'DELIVERY.ATTEMPT_LOST', end?.status ?? null);
       }
       if (loaded.kind !== 'found' || row === undefined) return loaded as Exclude<LoadedEvent, { kind: 'found' }>;
       if (previous !== null && earlier.every(({ n }) => n !== 1)) {
+        if (previous.code === 'DELIVERY.ATTEMPT_LOST') lost += 1;
         close(insert(row, { n: previous.n, local: true, runId, worker: null }), previous.code, previous.status);
       }
       const history = attemptsOf(row);
@@ -139,7 +142,7 @@ export function createMemoryStore({ now, policy }: { now: () => number; policy: 
       const totals = countAttempts(codes, now() - Math.min(now(), ...history.map(({ startedAt }) => startedAt)));
       const n = 1 + Math.max(0, ...[...earlier, ...history].map((attempt) => attempt.n));
       insert(row, { n, local: false, runId, worker });
-      const begun: BegunAttempt = { ...loaded, kind: 'begun', n, totals };
+      const begun: BegunAttempt = { ...loaded, kind: 'begun', n, lost, totals };
       return begun;
     },
 

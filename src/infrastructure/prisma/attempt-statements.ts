@@ -88,6 +88,8 @@ WITH ev AS MATERIALIZED (${EVENT}
   RETURNING n
 )
 SELECT ev.*, mine.n,
+  (SELECT count(*)::int FROM earlier WHERE state = 'lost')
+    + (SELECT count(*)::int FROM added WHERE $6::text = 'DELIVERY.ATTEMPT_LOST') AS lost,
   coalesce((SELECT array_agg(h.code ORDER BY h.epoch, h.n) FROM history h), '{}') AS earlier_codes,
   coalesce((SELECT (extract(epoch FROM clock_timestamp() - min(h.started_at)) * 1000)::int8::float8 FROM history h), 0)
     AS since_first_ms

@@ -68,6 +68,7 @@ export function createAttemptStore(pool: PgPool): AttemptStore {
         ...loaded,
         kind: 'begun',
         n: row.n,
+        lost: row.lost,
         totals: countAttempts(row.earlier_codes.filter(isErrorCode), row.since_first_ms - row.waited_ms),
       };
       return begun;
@@ -163,6 +164,7 @@ interface BegunRow extends EventRow {
   /** In the order of the attempts. */
   readonly earlier_codes: readonly (string | null)[];
   readonly since_first_ms: number;
+  readonly lost: number;
 }
 
 /** R15: who may send, and who only learns how the event stands. The statements decide by the same conditions. */

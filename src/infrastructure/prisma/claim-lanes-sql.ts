@@ -11,18 +11,20 @@ const MOST_ORDERED_LANES = 50;
 const MOST_KEYS = 500;
 
 /**
- * `WITH RECURSIVE lane (event_type, tenant, n)`: the lanes of o.destination, by a loose index scan from the cursor on, round
- * to where it began; up to `most`, and one more that tells that lanes are left.
+ * `WITH RECURSIVE lane (event_type, tenant, n, wrapped)`: the lanes of o.destination, by a loose index scan from the cursor
+ * on, round to where it began; up to `most`, and one more that tells that lanes are left. `wrapped`: it went round the end.
  */
 export const lanesOf = (rows: string, cursor: 'lanes' | 'ordered', most: string) => {
   const first = (after: string) => `(SELECT d.event_type, d.tenant FROM outbox.delivery d
     WHERE ${rows} AND d.destination = o.destination ${after} ORDER BY d.event_type, d.tenant LIMIT 1)`;
   const from = `$4::jsonb->'${cursor}'->o.destination`;
   return `WITH RECURSIVE lane AS (
-    SELECT f.event_type, f.tenant, f.event_type AS first_type, f.tenant AS first_tenant, 1 AS n
+    SELECT f.event_type, f.tenant, f.event_type AS first_type, f.tenant AS first_tenant, 1 AS n,
+      coalesce((f.event_type, f.tenant) <= (${from}->>0, ${from}->>1), false) AS wrapped
     FROM (${first(`AND (d.event_type, d.tenant) > (${from}->>0, ${from}->>1)`)} UNION ALL ${first('')} LIMIT 1) f
     UNION ALL
-    SELECT n.event_type, n.tenant, l.first_type, l.first_tenant, l.n + 1
+    SELECT n.event_type, n.tenant, l.first_type, l.first_tenant, l.n + 1,
+      l.wrapped OR (n.event_type, n.tenant) < (l.event_type, l.tenant)
     FROM lane l CROSS JOIN LATERAL (
       ${first('AND (d.event_type, d.tenant) > (l.event_type, l.tenant)')} UNION ALL ${first('')} LIMIT 1) n
     WHERE l.n <= ${most} AND (n.event_type, n.tenant) IS DISTINCT FROM (l.first_type, l.first_tenant)
@@ -38,6 +40,9 @@ export const LANE_PAUSED = `EXISTS (SELECT FROM outbox.pause p
     AND coalesce(p.event_type, lane.event_type) = lane.event_type AND coalesce(p.tenant, lane.tenant) = lane.tenant
     AND ${IN_FORCE})`;
 
+/** Where the walk over aggregates goes on. */
+const KEY = "coalesce($4::jsonb->>'key', '')";
+
 /** The first waiting row of the next aggregate of the lane l. */
 const nextKey = (after: string) => `(SELECT d.order_key, d.order_no, d.event_id, d.due_at FROM outbox.delivery d
   WHERE ${ORDERED} AND d.destination = l.destination AND d.event_type = l.event_type AND d.tenant = l.tenant ${after}
@@ -50,20 +55,21 @@ const OF_KEY = `b.destination = l.destination AND b.event_type = l.event_type AN
  * - nothing while one is under way (STARTED, or leased): but where its lease has ended, that one and no other, for its
  *   relay may have started it;
  * - else the lowest waiting version, when it is due, unless the event type blocks behind a dead one and there is one below.
- * A lane with more aggregates than its share begins at one that the lease token draws, so that none is passed by for ever
- * and no cursor has to remember where each lane was.
+ * A lane with more aggregates than its share begins at the cursor's key, one for all lanes: `order_key` is a hash, so that
+ * aggregates lie evenly everywhere, and the next claim goes on where the slowest of the lanes was.
  */
 export const ORDERED_HEADS = `
 ordered_lanes AS MATERIALIZED (
-  SELECT o.destination, o.room, l.n, l.event_type, l.tenant, l.paused
+  SELECT o.destination, o.turn, o.room, l.n, l.event_type, l.tenant, l.wrapped, l.paused
   FROM open o
   CROSS JOIN LATERAL (
     ${lanesOf(ORDERED, 'ordered', `${MOST_ORDERED_LANES}`)}
-    SELECT lane.n, lane.event_type, lane.tenant, ${LANE_PAUSED} AS paused FROM lane
+    SELECT lane.n, lane.event_type, lane.tenant, lane.wrapped, ${LANE_PAUSED} AS paused FROM lane
   ) l
 ),
 keys AS MATERIALIZED (
-  SELECT l.destination, l.event_type, l.tenant, l.room, l.n, h.event_id, h.left_over
+  SELECT l.destination, l.turn, l.event_type, l.tenant, l.room, l.n, h.event_id, h.order_key, h.last, h.wrapped,
+    bool_or(h.left_over) OVER (PARTITION BY l.destination, l.event_type, l.tenant) AS left_over
   FROM (
     SELECT w.*, coalesce(t.ordering = 'block', false) AS blocks,
       ceil(${MOST_KEYS}::numeric / count(*) OVER ())::integer AS share
@@ -72,14 +78,14 @@ keys AS MATERIALIZED (
   ) l
   CROSS JOIN LATERAL (
     WITH RECURSIVE k AS (
-      SELECT f.*, f.order_key AS first_key, 1 AS n
-      FROM (${nextKey('AND d.order_key > md5($1::uuid::text)')} UNION ALL ${nextKey('')} LIMIT 1) f
+      SELECT f.*, f.order_key AS first_key, 1 AS n, f.order_key <= ${KEY} AS wrapped
+      FROM (${nextKey(`AND d.order_key > ${KEY}`)} UNION ALL ${nextKey('')} LIMIT 1) f
       UNION ALL
-      SELECT n.*, k.first_key, k.n + 1
+      SELECT n.*, k.first_key, k.n + 1, k.wrapped OR n.order_key < k.order_key
       FROM k CROSS JOIN LATERAL (${nextKey('AND d.order_key > k.order_key')} UNION ALL ${nextKey('')} LIMIT 1) n
       WHERE k.n <= l.share AND n.order_key <> k.first_key
     )
-    SELECT k.n > l.share AS left_over, CASE
+    SELECT k.n > l.share AS left_over, k.n = l.share AS last, k.order_key, k.wrapped, CASE
       WHEN k.n > l.share THEN NULL
       WHEN u.event_id IS NOT NULL THEN CASE WHEN u.status = 'PENDING' AND u.due_at <= statement_timestamp() THEN u.event_id END
       WHEN k.due_at > statement_timestamp() THEN NULL
@@ -93,19 +99,45 @@ keys AS MATERIALIZED (
   ) h
 )`;
 
-/** Where the next claim's walk over the lanes of `walk` goes on: a destination that was walked round starts one lane further. */
-export const cursorOf = (walk: string, most: string) => `(
+/**
+ * Where the next claim's walk over the lanes of `walk` goes on: what was walked round begins one lane further, so that with
+ * room for one every lane gets its turn. A destination that was not walked (it is full) keeps its place, one that nothing
+ * waits for loses it; where not all destinations are looked at, that cannot be told, and `most` of them are kept.
+ */
+const lanesAfter = (walk: string, cursor: 'lanes' | 'ordered', mostLanes: string, most: number) => `(
+  SELECT coalesce(jsonb_object_agg(key, value), '{}') FROM (
+    SELECT key, value FROM jsonb_each($4::jsonb->'${cursor}')
+    WHERE key IN (SELECT destination FROM waiting) OR (SELECT max(n) FROM waiting) > ${most}
+    LIMIT ${8 * most}) kept
+) || (
   SELECT coalesce(jsonb_object_agg(destination, jsonb_build_array(event_type, tenant)), '{}')
   FROM (
-    SELECT w.*, n = CASE WHEN max(n) OVER (PARTITION BY destination) > ${most} THEN ${most} ELSE 1 END AS here
+    SELECT w.*, n = CASE WHEN max(n) OVER (PARTITION BY destination) > ${mostLanes} THEN ${mostLanes} ELSE 1 END AS here
     FROM ${walk} w
   ) w WHERE here
 )`;
 
-/** The whole cursor, and whether lanes or aggregates were left. */
-export const WALK = `(
-  SELECT jsonb_build_object('lanes', ${cursorOf('walked', '$8::integer')},
-      'ordered', ${cursorOf('ordered_lanes', `${MOST_ORDERED_LANES}`)}) AS cursor,
-    EXISTS (SELECT FROM walked WHERE n > $8::integer) OR EXISTS (SELECT FROM ordered_lanes WHERE n > ${MOST_ORDERED_LANES})
-      OR EXISTS (SELECT FROM keys WHERE left_over) AS unfinished
+/** Names of destinations, told apart from those of the other walk. */
+const named = (rows: string, kind: string) =>
+  `(SELECT coalesce(jsonb_agg(DISTINCT '${kind}:' || destination), '[]') FROM ${rows})`;
+
+/**
+ * The cursor; `lanes_left`: what was not walked to its end, by name; `wrapped`: what went round the end, by the same names.
+ * What was left and did not wrap may hold something due. With a batch of one, destinations take turns.
+ */
+export const walkOf = (mostDestinations: number) => `(
+  SELECT jsonb_build_object(
+      'from', (SELECT destination FROM waiting WHERE n = (
+        SELECT CASE WHEN max(n) > ${mostDestinations} THEN ${mostDestinations} ELSE 1 END FROM waiting)),
+      'lanes', ${lanesAfter('walked', 'lanes', '$8::integer', mostDestinations)},
+      'ordered', ${lanesAfter('ordered_lanes', 'ordered', `${MOST_ORDERED_LANES}`, mostDestinations)},
+      'key', (SELECT order_key FROM keys WHERE left_over AND last ORDER BY wrapped, order_key LIMIT 1)) AS cursor,
+    ${named('walked WHERE n > $8::integer', 'lanes')} || ${named(`ordered_lanes WHERE n > ${MOST_ORDERED_LANES}`, 'ordered')}
+      || (SELECT CASE WHEN EXISTS (SELECT FROM keys WHERE left_over) THEN '["keys"]' ELSE '[]' END::jsonb)
+      || (SELECT CASE WHEN max(n) > ${mostDestinations} THEN '["destinations"]' ELSE '[]' END::jsonb FROM waiting) AS lanes_left,
+    ${named('walked WHERE wrapped AND n <= $8::integer', 'lanes')}
+      || ${named(`ordered_lanes WHERE wrapped AND n <= ${MOST_ORDERED_LANES}`, 'ordered')}
+      || (SELECT CASE WHEN bool_and(wrapped) THEN '["keys"]' ELSE '[]' END::jsonb FROM keys WHERE left_over AND last)
+      || (SELECT CASE WHEN bool_or(wrapped) THEN '["destinations"]' ELSE '[]' END::jsonb
+          FROM waiting WHERE n <= ${mostDestinations}) AS wrapped
 )`;

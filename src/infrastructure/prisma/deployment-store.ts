@@ -69,13 +69,25 @@ export function createDeploymentStore(pool: PgPool): DeploymentStore {
     },
     async storePolicies(policies) {
       const data = [...policies].map(([hash, body]) => ({ hash, body: JSON.parse(JSON.stringify(body)) }));
-      try {
-        await prisma.policy.createMany({ data, skipDuplicates: true });
-      } catch (error) {
-        throw asStoreError(error);
-      }
+      const storing = prisma.policy.createMany({ data, skipDuplicates: true });
+      await withinDeadline(storing.catch((error: unknown) => Promise.reject(asStoreError(error))));
     },
   };
+}
+
+/** Prisma has no deadline of its own for a server that falls silent. */
+async function withinDeadline(working: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    const cause = new Error(`no answer within ${READ_TIMEOUT_MS / 1_000} s`);
+    timer = setTimeout(() => reject(new IntegrationError('STORE.UNAVAILABLE', { cause })), READ_TIMEOUT_MS);
+  });
+  working.catch(() => {}); // raced: what comes after the deadline is heard by nobody
+  try {
+    await Promise.race([working, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** PostgreSQL, appendix A: no such table, no such schema. */

@@ -1,11 +1,21 @@
 import { RAMP } from '../../domain/delivery/breaker.js';
-import { IN_FORCE, LANE_PAUSED, lanesOf, ORDERED_HEADS, UNORDERED, WALK } from './claim-lanes-sql.js';
+import { IN_FORCE, LANE_PAUSED, lanesOf, ORDERED_HEADS, UNORDERED, walkOf } from './claim-lanes-sql.js';
 
-/** Destinations with waiting rows, by a loose index scan: two index probes for each, whatever their backlog. */
-const WAITING = `waiting AS (
-  (${nextDestination('')})
+/** Looked at in one statement. */
+const MOST_DESTINATIONS = 256;
+
+/**
+ * Destinations with waiting rows, by a loose index scan: a few index probes for each, whatever their backlog. From `from`
+ * on, round to where it began; one more than are looked at tells that some are left. `wrapped`: it went round the end.
+ */
+const waitingFrom = (from: string) => `waiting AS (
+  SELECT f.destination, f.destination AS first, 1 AS n, f.destination <= ${from} AS wrapped
+  FROM ((${nextDestination(`AND d.destination > ${from}`)}) UNION ALL (${nextDestination('')}) LIMIT 1) f
   UNION ALL
-  SELECT n.destination FROM waiting w CROSS JOIN LATERAL (${nextDestination('AND d.destination > w.destination')}) n
+  SELECT n.destination, w.first, w.n + 1, w.wrapped OR n.destination < w.destination
+  FROM waiting w CROSS JOIN LATERAL (
+    (${nextDestination('AND d.destination > w.destination')}) UNION ALL (${nextDestination('')}) LIMIT 1) n
+  WHERE w.n <= ${MOST_DESTINATIONS} AND n.destination <> w.first
 )`;
 
 /** The smaller of the next one with unordered rows and the next one with ordered rows: each has an index of its own. */
@@ -15,9 +25,6 @@ function nextDestination(after: string): string {
   return `SELECT both_kinds.destination FROM (${next('d.order_key IS NULL')}
     UNION ALL ${next('d.order_key IS NOT NULL')}) both_kinds ORDER BY both_kinds.destination LIMIT 1`;
 }
-
-/** Looked at in one statement. */
-const MOST_DESTINATIONS = 256;
 
 /**
  * R6: how many runs of w.destination are STARTED and due before a moment. Two counts, each of which stops at m.cap: events'
@@ -64,17 +71,18 @@ WHERE c.breaker <> 'closed' AND ${MAY_BE_TRIED}
  * The claim in one statement (R4-R6): every scan is by an index of open rows or a primary key, whatever the backlog.
  * One time for all of it, `statement_timestamp()`: stable, so that indexes can serve it.
  *
- * $1 lease token · $2 lease, ms · $3 batch · $4 cursor, {lanes, ordered: {destination: [event type, tenant]}} · $5 default cap ·
+ * $1 lease token · $2 lease, ms · $3 batch · $4 cursor, {from: destination, lanes, ordered: {destination:
+ * [event type, tenant]}, key: of an aggregate} · $5 default cap ·
  * $6 policy hashes, {byType, otherwise} · $7 probe holder · $8 lanes walked for each destination
  */
 export const CLAIM = `
 WITH RECURSIVE
-${WAITING},
+${waitingFrom("coalesce($4::jsonb->>'from', '')")},
 -- R6: their room. Not paused and closed: the cap, which grows again after an outage. Else room for what may try whether it
 -- is well again, where no run is about to. OFFSET 0 keeps the planner from computing it twice.
 open AS MATERIALIZED (
-  SELECT w.destination, r.room
-  FROM (SELECT destination FROM waiting LIMIT ${MOST_DESTINATIONS}) w
+  SELECT w.destination, w.n AS turn, r.room
+  FROM waiting w
   LEFT JOIN LATERAL (SELECT * FROM outbox.destination WHERE name = w.destination LIMIT 1) c ON true
   CROSS JOIN LATERAL (SELECT least(coalesce(c.max_runs, $5::integer), ${RAMP_CAP}) AS cap) m
   CROSS JOIN LATERAL (SELECT CASE
@@ -85,15 +93,15 @@ open AS MATERIALIZED (
         THEN greatest(0, 1 - ${runsDueBefore("statement_timestamp() + interval '1 minute'")}) ELSE 0 END
     ELSE m.cap - ${runsDueBefore("statement_timestamp() + interval '1 minute'")}
   END AS room OFFSET 0) r
-  WHERE r.room > 0
+  WHERE w.n <= ${MOST_DESTINATIONS} AND r.room > 0
 ),
 -- R5: up to $8 lanes of each, from its own cursor on, round to where it began; one more tells that lanes are left.
 walked AS MATERIALIZED (
-  SELECT o.destination, o.room, l.n, l.event_type, l.tenant, l.due
+  SELECT o.destination, o.turn, o.room, l.n, l.event_type, l.tenant, l.wrapped, l.due
   FROM open o
   CROSS JOIN LATERAL (
     ${lanesOf(UNORDERED, 'lanes', '$8::integer')}
-    SELECT lane.n, lane.event_type, lane.tenant, NOT ${LANE_PAUSED}
+    SELECT lane.n, lane.event_type, lane.tenant, lane.wrapped, NOT ${LANE_PAUSED}
       AND EXISTS (SELECT FROM outbox.delivery d
         WHERE ${UNORDERED} AND d.destination = o.destination AND d.event_type = lane.event_type
           AND d.tenant = lane.tenant AND d.due_at <= statement_timestamp()) AS due
@@ -107,17 +115,17 @@ due AS MATERIALIZED (
   SELECT w.*,
     ceil(least(w.room, ceil($3::numeric / nullif(d.destinations, 0))) / count(*) OVER (PARTITION BY w.destination))::integer AS quota
   FROM (
-    SELECT destination, event_type, tenant, room, n, NULL::uuid[] AS heads FROM walked WHERE due AND n <= $8
+    SELECT destination, turn, event_type, tenant, room, n, NULL::uuid[] AS heads FROM walked WHERE due AND n <= $8
     UNION ALL
-    SELECT destination, event_type, tenant, room, n, array_agg(event_id) FROM keys WHERE event_id IS NOT NULL
-    GROUP BY destination, event_type, tenant, room, n
+    SELECT destination, turn, event_type, tenant, room, n, array_agg(event_id) FROM keys WHERE event_id IS NOT NULL
+    GROUP BY destination, turn, event_type, tenant, room, n
   ) w, (SELECT count(DISTINCT destination) AS destinations FROM (
     SELECT destination FROM walked WHERE due AND n <= $8 UNION ALL SELECT destination FROM keys WHERE event_id IS NOT NULL) x) d
 ),
 -- First pass: everybody's share. What another relay holds is skipped, not waited for; a row that moved on since the
 -- statement's snapshot is looked at again by FOR UPDATE and falls out.
 first AS MATERIALIZED (
-  SELECT l.destination, l.event_type, l.tenant, l.room, l.n, l.quota, false AS ordered, x.event_id, x.due_at,
+  SELECT l.destination, l.turn, l.event_type, l.tenant, l.room, l.n, l.quota, false AS ordered, x.event_id, x.due_at,
     row_number() OVER (PARTITION BY l.destination, l.event_type, l.tenant ORDER BY x.due_at) AS rank
   FROM due l CROSS JOIN LATERAL (
     SELECT d.event_id, d.due_at FROM outbox.delivery d
@@ -126,7 +134,7 @@ first AS MATERIALIZED (
     ORDER BY d.due_at LIMIT l.quota FOR UPDATE SKIP LOCKED) x
   WHERE l.heads IS NULL
   UNION ALL
-  SELECT l.destination, l.event_type, l.tenant, l.room, l.n, l.quota, true, x.event_id, x.due_at,
+  SELECT l.destination, l.turn, l.event_type, l.tenant, l.room, l.n, l.quota, true, x.event_id, x.due_at,
     row_number() OVER (PARTITION BY l.destination, l.event_type, l.tenant ORDER BY x.due_at)
   FROM due l CROSS JOIN LATERAL (
     SELECT d.event_id, d.due_at FROM outbox.delivery d
@@ -142,13 +150,13 @@ spare AS MATERIALIZED (
       $3::integer - sum(f.taken) OVER (), f.room - sum(f.taken) OVER (PARTITION BY f.destination)))
     / nullif(count(*) FILTER (WHERE f.full_lane) OVER (PARTITION BY f.destination), 0))::integer AS quota
   FROM (
-    SELECT destination, event_type, tenant, room, n, count(*) AS taken, count(*) >= quota AND NOT ordered AS full_lane,
+    SELECT destination, turn, event_type, tenant, room, n, count(*) AS taken, count(*) >= quota AND NOT ordered AS full_lane,
       max(due_at) AS last_due, array_agg(event_id) AS ids
-    FROM first GROUP BY destination, event_type, tenant, room, n, quota, ordered
+    FROM first GROUP BY destination, turn, event_type, tenant, room, n, quota, ordered
   ) f
 ),
 second AS MATERIALIZED (
-  SELECT l.destination, l.room, l.n, x.event_id, x.due_at,
+  SELECT l.destination, l.turn, l.room, l.n, x.event_id, x.due_at,
     l.taken + row_number() OVER (PARTITION BY l.destination, l.event_type, l.tenant ORDER BY x.due_at) AS rank
   FROM spare l CROSS JOIN LATERAL (
     SELECT d.event_id, d.due_at FROM outbox.delivery d
@@ -161,11 +169,11 @@ second AS MATERIALIZED (
 fit AS MATERIALIZED (
   SELECT event_id, place FROM (
     SELECT p.event_id, p.room, p.in_destination,
-      row_number() OVER (ORDER BY p.in_destination, p.destination) AS place
+      row_number() OVER (ORDER BY p.in_destination, p.turn) AS place
     FROM (
       SELECT b.*, row_number() OVER (PARTITION BY b.destination ORDER BY b.rank, b.n) AS in_destination
-      FROM (SELECT destination, room, n, event_id, rank FROM first
-            UNION ALL SELECT destination, room, n, event_id, rank FROM second) b
+      FROM (SELECT destination, turn, room, n, event_id, rank FROM first
+            UNION ALL SELECT destination, turn, room, n, event_id, rank FROM second) b
     ) p
     WHERE p.in_destination <= p.room
   ) q WHERE place <= $3::integer
@@ -179,12 +187,12 @@ claimed AS (
   RETURNING d.event_id, d.epoch, d.budget_epoch, d.carrier, d.destination, d.event_type, d.tenant, d.policy_hash, d.start_tries
 )
 -- One row at least, so that the cursor comes back from an empty claim.
-SELECT walk.cursor, walk.unfinished, c.event_id, c.epoch, c.carrier, c.destination, c.event_type, c.tenant,
+SELECT walk.cursor, walk.lanes_left, walk.wrapped, c.event_id, c.epoch, c.carrier, c.destination, c.event_type, c.tenant,
   c.policy_hash, p.body AS policy, c.start_tries, coalesce(e.event_name, '') AS event_name, coalesce(e.aggregate_type, '') AS aggregate_type,
   coalesce(e.aggregate_id, '') AS aggregate_id,
   -- A local attempt counts nothing that came before it: only a budget that begins with it is right for one.
   c.budget_epoch = c.epoch AND coalesce(h.health = 'ok' AND h.breaker = 'closed', true) AS local_first
-FROM ${WALK} walk
+FROM ${walkOf(MOST_DESTINATIONS)} walk
 LEFT JOIN (claimed c JOIN fit USING (event_id)) ON true
 LEFT JOIN LATERAL (SELECT body FROM outbox.policy WHERE hash = c.policy_hash LIMIT 1) p ON true
 LEFT JOIN LATERAL (SELECT event_name, aggregate_type, aggregate_id FROM outbox.event WHERE id = c.event_id LIMIT 1) e ON true
@@ -228,9 +236,9 @@ JOIN outbox.delivery d ON d.event_id = c.event_id AND d.epoch = c.epoch
  * cap. Both counts stop at twice the cap.
  */
 export const FULL_DESTINATIONS = `
-WITH RECURSIVE ${WAITING}
+WITH RECURSIVE ${waitingFrom("''")}
 SELECT w.destination, s.started, p.past_due
-FROM (SELECT destination FROM waiting LIMIT ${MOST_DESTINATIONS}) w
+FROM waiting w
 LEFT JOIN LATERAL (SELECT max_runs FROM outbox.destination WHERE name = w.destination LIMIT 1) c ON true
 CROSS JOIN LATERAL (SELECT coalesce(c.max_runs, $1::integer) AS cap) m
 CROSS JOIN LATERAL (SELECT ${runsDueBefore("statement_timestamp() + interval '1 minute'")} AS started OFFSET 0) s

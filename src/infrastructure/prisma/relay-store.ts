@@ -12,6 +12,7 @@ const STATEMENT_TIMEOUT_MS = 5_000;
  * claims, which go on at the cursor.
  */
 const LANES_PER_DESTINATION = 200;
+const MOST_IN_ROUND = 512;
 
 /** The relay's statements on PostgreSQL. A relay may run any number of them beside other relays. */
 export function createRelayStore(pool: PgPool): RelayStore {
@@ -70,8 +71,11 @@ export function createRelayStore(pool: PgPool): RelayStore {
 }
 
 interface ClaimRow {
-  cursor: Record<'lanes' | 'ordered', Record<string, [string, string]>>;
-  unfinished: boolean;
+  cursor: object;
+  /** Destinations with lanes that were not walked; '' where destinations were not. */
+  lanes_left: string[];
+  /** Of those the ones whose walk went round the end. */
+  wrapped: string[];
   /** null in the one row of an empty claim. */
   event_id: string | null;
   epoch: number;
@@ -86,6 +90,12 @@ interface ClaimRow {
   aggregate_type: string;
   aggregate_id: string;
   local_first: boolean;
+}
+
+/** What a claim hands to the next one: the statement's own part, and how far the round over all lanes is. */
+interface Cursor {
+  /** Walked round the end since the last round was over. */
+  readonly round?: readonly string[];
 }
 
 /**
@@ -109,6 +119,7 @@ function isAggregateTaken(error: unknown): boolean {
 }
 
 async function claimOnce(pool: PgPool, request: ClaimRequest): Promise<Claim> {
+  const before: Cursor = JSON.parse(request.cursor ?? '{}');
   const rows = await runStatement<ClaimRow>(pool, {
     name: 'relay-claim',
     text: CLAIM,
@@ -116,7 +127,7 @@ async function claimOnce(pool: PgPool, request: ClaimRequest): Promise<Claim> {
       request.leaseToken,
       request.leaseMs,
       request.batch,
-      request.cursor ?? '{}',
+      JSON.stringify({ lanes: {}, ordered: {}, ...before }),
       request.defaultMaxRuns,
       JSON.stringify(request.policies),
       request.probeHolder,
@@ -124,10 +135,13 @@ async function claimOnce(pool: PgPool, request: ClaimRequest): Promise<Claim> {
     ],
     timeoutMs: STATEMENT_TIMEOUT_MS,
   });
+  const { cursor = {}, lanes_left: left = [], wrapped = [] } = rows[0] ?? {};
+  const round = [...new Set([...(before.round ?? []), ...wrapped])].slice(-MOST_IN_ROUND);
+  const unfinished = left.some((destination) => !round.includes(destination));
   return {
     events: rows.flatMap((row) => (row.event_id === null ? [] : [toClaimedEvent(row, row.event_id)])),
-    cursor: JSON.stringify(rows[0]?.cursor ?? {}),
-    unfinished: rows[0]?.unfinished ?? false,
+    cursor: JSON.stringify({ ...cursor, round: unfinished ? round : [] }),
+    unfinished,
   };
 }
 

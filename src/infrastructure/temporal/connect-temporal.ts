@@ -49,15 +49,18 @@ const CONNECT_TIMEOUT_MS = 15_000;
 /**
  * One native connection serves the worker and the client: eager starts need them to share it.
  * @throws TemporalAwayError for what may pass; TemporalUnfitError for an address, credentials or certificates that
- * waiting does not mend
+ * waiting does not mend; the reason of `signal` as soon as it is aborted
  */
 export async function connectTemporal(
   target: TemporalTarget,
-  timeoutMs = CONNECT_TIMEOUT_MS,
+  { timeoutMs = CONNECT_TIMEOUT_MS, signal }: { readonly timeoutMs?: number; readonly signal?: AbortSignal } = {},
 ): Promise<NativeConnection> {
   let timer: NodeJS.Timeout | undefined;
+  let onAbort = () => {};
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Error(`nothing came within ${timeoutMs / 1_000} s`)), timeoutMs);
+    onAbort = () => reject(signal?.reason);
+    signal?.addEventListener('abort', onAbort, { once: true });
   });
   const connecting = Promise.resolve().then(() => NativeConnection.connect(target.connectionOptions));
   try {
@@ -68,6 +71,7 @@ export async function connectTemporal(
       (connection) => connection.close(),
       () => undefined,
     );
+    signal?.throwIfAborted();
     const mend = mendOf(error);
     if (mend !== null) throw new TemporalUnfitError(`Temporal at ${target.address}: ${mend}`, { cause: error });
     throw new TemporalAwayError(
@@ -76,6 +80,7 @@ export async function connectTemporal(
     );
   } finally {
     clearTimeout(timer);
+    signal?.removeEventListener('abort', onAbort);
   }
 }
 

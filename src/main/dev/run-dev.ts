@@ -104,11 +104,23 @@ function unwind(undo: Undo): Promise<void> {
 const OWNER_FILE = 'dev.pid';
 
 /** One `outbox dev` for a folder: a second would end the first one's servers as leftovers. */
+/** Where the system does not say what a process is (macOS), one that lives counts. */
+async function isOutbox(pid: number): Promise<boolean> {
+  if (!Number.isInteger(pid) || pid <= 0) return false;
+  const commandLine = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => null);
+  if (commandLine !== null) return commandLine.includes('outbox');
+  try {
+    process.kill(pid, 0);
+    return process.platform !== 'linux';
+  } catch {
+    return false;
+  }
+}
+
 async function takeFolder(dataDir: string): Promise<void> {
   const file = join(dataDir, OWNER_FILE);
   const owner = Number(await readFile(file, 'utf8').catch(() => '0'));
-  const commandLine = owner > 0 ? await readFile(`/proc/${owner}/cmdline`, 'utf8').catch(() => '') : '';
-  if (owner !== process.pid && commandLine.includes('outbox')) {
+  if (owner !== process.pid && (await isOutbox(owner))) {
     throw new StartRefusedError(
       `outbox dev (process ${owner}) runs on ${dataDir}: stop it first, or name another folder with --data-dir`,
     );

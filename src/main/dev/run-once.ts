@@ -137,5 +137,5 @@ function report(found: Comparison, journal: JournalBooks, produced: SampleNumber
 }
 
 function tallyText({ delivered, dead, open, other }: Tally): string {
-  return `${delivered} delivered, ${dead} dead, ${open} open${other > 0 ? `, ${other} in another state` : ''}`;
+  return `${delivered} delivered, ${dead} dead, ${open} under way${other > 0 ? `, ${other} in another state` : ''}`;
 }

@@ -8,6 +8,7 @@ export function sayWhereToLook(world: DevWorld, seed: number, out: Writable): vo
   const lines = [
     '',
     `Temporal Web UI   ${temporal.uiUrl === null ? `(of the server at ${temporal.target.address})` : `${temporal.uiUrl}/namespaces/default/workflows`}`,
+    `Temporal          ${temporal.target.address}, namespace ${temporal.target.namespace} (TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE)`,
     `Audit log API     ${api}/integration/v1/audit/logs`,
     `API key           ${apiKey ?? '(one of yours for this audit log: outbox keys create)'}`,
     `Deployment        ${settings.deployment}`,
@@ -15,7 +16,7 @@ export function sayWhereToLook(world: DevWorld, seed: number, out: Writable): vo
     `Outbox database   ${world.outside ? '(the one in OUTBOX_DATABASE_URL)' : `psql ${world.outboxUrl}`}`,
     `Data and log      ${dataDir} (outbox.log)`,
     '',
-    'Try a record of your own (KEY is the key above):',
+    `Try a record of your own (KEY is ${apiKey === null ? 'one of yours' : 'the key above'}):`,
     `  curl -i -H "Authorization: Bearer $KEY" -H 'Content-Type: application/json' ${api}/integration/v1/audit/logs \\`,
     `    -d '{"specVersion":"1.0","eventId":"hello-${Date.now()}","source":"/curl","action":"demo.greeting.sent","actionVersion":1,` +
       `"category":"other","operation":"execute","outcome":"success","occurredAt":"${new Date().toISOString()}",` +
