@@ -352,7 +352,7 @@ function storeError(error: unknown): IntegrationError {
   return new IntegrationError('STORE.UNAVAILABLE', { cause: error });
 }
 
-function logFields({ input, n, event, policy }: Attempt) {
+function logFields({ input, n, event }: Attempt) {
   return {
     eventId: input.run.eventId,
     epoch: input.run.epoch,
