@@ -21,6 +21,8 @@ const filter = {
   until: time.optional(),
   /** Needs `since`, at most 31 days. */
   text: z.string().min(1).max(200).optional(),
+  /** `outage.id` of GET /ops/v1/destinations: the letters that it made. */
+  outageId: z.uuid().optional(),
 };
 const page = {
   limit: z

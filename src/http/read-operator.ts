@@ -62,7 +62,8 @@ export function toFilter(body: FilterBody, { tenantId }: Operator): DeadLetterFi
     throw new HttpProblem('tenant_forbidden', 'This API key is bound to another tenant');
   }
   const { eventType = null, code = null, destination = null, since = null, until = null, text = null } = body;
-  return { eventType, code, tenantId: tenantId ?? body.tenantId ?? null, destination, since, until, text };
+  const { outageId = null } = body;
+  return { eventType, code, tenantId: tenantId ?? body.tenantId ?? null, destination, since, until, text, outageId };
 }
 
 /** A filter that nobody can mean is the caller's mistake. */
