@@ -49,6 +49,10 @@ const waitedMs = async (id: string) =>
     (await store.one<{ waited_ms: string }>('SELECT waited_ms FROM outbox.delivery WHERE event_id = $1', id)).waited_ms,
   );
 
+const watches: { stop(): Promise<void> }[] = [];
+// Their last words would come into the next test.
+afterEach(() => Promise.all(watches.splice(0).map((watch) => watch.stop())));
+
 /** One worker with its own watch and dispatcher. */
 function worker(deliver: Handler['deliver'] = async () => RECEIPT) {
   const sent: string[] = [];
@@ -59,6 +63,7 @@ function worker(deliver: Handler['deliver'] = async () => RECEIPT) {
     random: () => 0.5,
     settings: SETTINGS,
   });
+  watches.push(watch);
   const handlers = [
     {
       routingKey: DESTINATION,
@@ -218,11 +223,14 @@ it('R12: what is waited for the destination is no part of the deadline, once the
 });
 
 it('R19: a destination that ends every event at once kills tens, not all that wait', async () => {
-  const { attempt, sent, watch } = worker(() => Promise.reject(new IntegrationError('HTTP.BAD_RESPONSE')));
+  const { attempt, sent } = worker(async () => {
+    await new Promise((resolve) => setTimeout(resolve, 20)); // as long as an answer takes: calls are under way at once
+    throw new IntegrationError('HTTP.BAD_RESPONSE');
+  });
   const ids = await Promise.all(Array.from({ length: 300 }, () => store.append()));
   const dead = new Set<string>();
   const attemptOnce = async (id: string) => {
-    const outcome = await attempt(id, { deadlines: { storeMs: T, sendMs: 50, totalMs: T } });
+    const outcome = await attempt(id, { deadlines: { storeMs: T, sendMs: 1_000, totalMs: T } });
     if (outcome.kind === 'failed' && outcome.delayMs === null) dead.add(id);
   };
   await attemptOnce(ids[0] as string);
@@ -233,7 +241,8 @@ it('R19: a destination that ends every event at once kills tens, not all that wa
     }),
   );
   expect(dead.size).toBe(sent.length);
-  expect(dead.size).toBe(SETTINGS.failuresToOpen);
+  // Not sixty: after the first failure no more are under way than may still fail, and a few while the breaker opens.
+  expect(dead.size).toBeGreaterThanOrEqual(SETTINGS.failuresToOpen);
+  expect(dead.size).toBeLessThanOrEqual(2 * SETTINGS.failuresToOpen);
   await eventually('open', async () => (await breakerOf()) === 'open');
-  await watch.stop();
 });
