@@ -70,6 +70,7 @@ function addRedrive(dlq: Command): void {
         `outbox dlq redrive ${ID} --reason "the partner is mended"`,
         'outbox dlq redrive --code HTTP.TLS --destination crm.contact --dry-run',
         'outbox dlq redrive --code HTTP.TLS --destination crm.contact --rate 20 --reason "new certificate"',
+        'outbox dlq redrive --outage crm.contact --reason "it is back"',
       ],
     },
   );
@@ -162,6 +163,7 @@ function withFilter(command: Command): Command {
     .option('--code <code>', 'of one code of docs/errors.md')
     .option('--tenant <id>', 'of one tenant ("" for none)')
     .option('--destination <name>', 'of one destination')
+    .option('--outage <destination>', 'those that the latest outage of a destination made (outbox destinations list)')
     .option('--since <time>', 'written at this time or later, like 2026-11-23T09:30:00Z', parseTime)
     .option('--until <time>', 'written before this time', parseTime)
     .option(

@@ -31,6 +31,8 @@ export const PROBLEMS = {
   request_timeout: { status: 408, retryable: true },
   /** It was stored, discarded or overtaken already. */
   not_open: { status: 409, retryable: false },
+  /** What was sent before has taken effect: another payload under the same key is refused. */
+  effect_stands: { status: 409, retryable: false },
   body_too_large: { status: 413, retryable: false },
   batch_too_long: { status: 413, retryable: false },
   url_too_long: { status: 414, retryable: false },
@@ -45,6 +47,8 @@ export const PROBLEMS = {
   headers_too_large: { status: 431, retryable: false },
   /** Nothing is wrong with the request. `failedIngestId` says under which id the event is kept, where it is (R28). */
   internal: { status: 500, retryable: true },
+  /** A destination did not say whether an effect stands (R18). */
+  effect_not_told: { status: 503, retryable: true },
   overloaded: { status: 503, retryable: true },
   store_unavailable: { status: 503, retryable: true },
 } as const satisfies Record<string, { readonly status: number; readonly retryable: boolean }>;

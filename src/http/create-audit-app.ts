@@ -4,11 +4,23 @@ import express, { type Express, type NextFunction, type Request, type Response }
 import helmet from 'helmet';
 import { FingerprintKeyError } from '../application/audit/fingerprint.js';
 import { StoreUnavailableError } from '../application/audit/ports.js';
+import { discardLetters, redriveLetters } from '../application/delivery/dead-letters/redrive-letters.js';
 import { AUDIT_LOGS_PATH, AUDIT_LOOKUP_PATH, PROBLEM_MEDIA_TYPE, PROBLEMS } from '../contract/audit-api.js';
+import { DEAD_LETTERS_PATH, REDRIVE_JOBS_PATH } from '../contract/dead-letters-api.js';
 import { DESTINATIONS_PATH } from '../contract/destinations-api.js';
 import { FAILED_INGEST_PATH } from '../contract/failed-ingest-api.js';
 import { isIntegrationError } from '../domain/delivery/integration-error.js';
 import { type AuditRouteDeps, postAuditLogs, postAuditLookup } from './audit-routes.js';
+import {
+  type DeadLetterRouteDeps,
+  getLetter,
+  getPayload,
+  listLetters,
+  postDiscardLetter,
+  postPayload,
+  postRedrive,
+  postSeveral,
+} from './dead-letter-routes.js';
 import { type DestinationRouteDeps, listDestinations, postPause, postResume } from './destination-routes.js';
 import {
   type FailedIngestRouteDeps,
@@ -20,11 +32,12 @@ import {
 import type { HttpLimits } from './http-limits.js';
 import type { Logger } from './logger.js';
 import { HttpProblem, toProblem } from './problem.js';
+import { getJob, listJobs, postCancel, postJob } from './redrive-job-routes.js';
 
 export interface AuditAppDeps {
   readonly routes: AuditRouteDeps & FailedIngestRouteDeps;
   /** The delivery's operations API; left out: it is not there. */
-  readonly ops?: DestinationRouteDeps;
+  readonly ops?: DestinationRouteDeps & DeadLetterRouteDeps;
   /** Resolves when the database answers; bounded in time. */
   readonly ping: () => Promise<void>;
   readonly limits: HttpLimits;
@@ -70,7 +83,19 @@ export function createAuditApp(deps: AuditAppDeps): RequestListener {
     );
 }
 
-function routeOps(app: Express, ops: DestinationRouteDeps): void {
+function routeOps(app: Express, ops: DestinationRouteDeps & DeadLetterRouteDeps): void {
+  app.route(DEAD_LETTERS_PATH).get(listLetters(ops)).all(refuseMethod('GET, HEAD'));
+  // Before the letters' own: a verb is no id.
+  app.route(`${DEAD_LETTERS_PATH}/redrive`).post(postSeveral(ops, redriveLetters)).all(refuseMethod('POST'));
+  app.route(`${DEAD_LETTERS_PATH}/discard`).post(postSeveral(ops, discardLetters)).all(refuseMethod('POST'));
+  app.route(`${DEAD_LETTERS_PATH}/:id`).get(getLetter(ops)).all(refuseMethod('GET, HEAD'));
+  app.route(`${DEAD_LETTERS_PATH}/:id/redrive`).post(postRedrive(ops)).all(refuseMethod('POST'));
+  app.route(`${DEAD_LETTERS_PATH}/:id/discard`).post(postDiscardLetter(ops)).all(refuseMethod('POST'));
+  const payload = app.route(`${DEAD_LETTERS_PATH}/:id/payload`);
+  payload.get(getPayload(ops)).post(postPayload(ops)).all(refuseMethod('GET, HEAD, POST'));
+  app.route(REDRIVE_JOBS_PATH).get(listJobs(ops)).post(postJob(ops)).all(refuseMethod('GET, HEAD, POST'));
+  app.route(`${REDRIVE_JOBS_PATH}/:id`).get(getJob(ops)).all(refuseMethod('GET, HEAD'));
+  app.route(`${REDRIVE_JOBS_PATH}/:id/cancel`).post(postCancel(ops)).all(refuseMethod('POST'));
   app.route(DESTINATIONS_PATH).get(listDestinations(ops)).all(refuseMethod('GET, HEAD'));
   app.route(`${DESTINATIONS_PATH}/:name/pause`).post(postPause(ops)).all(refuseMethod('POST'));
   app.route(`${DESTINATIONS_PATH}/:name/resume`).post(postResume(ops)).all(refuseMethod('POST'));

@@ -8,6 +8,7 @@ import { retryFailedIngest } from '../application/audit/retry-failed-ingest.js';
 import type { DestinationStore } from '../application/delivery/destinations/ports.js';
 import { createAuditApp } from './create-audit-app.js';
 import { createHttpServer } from './create-http-server.js';
+import type { DeadLetterOps } from './dead-letter-routes.js';
 import { DEFAULT_HTTP_LIMITS, type HttpLimits } from './http-limits.js';
 import type { Logger } from './logger.js';
 
@@ -17,7 +18,7 @@ export interface ApiOptions {
   readonly failedIngest: FailedIngestStore;
   readonly fingerprintKeys: FingerprintKeys;
   /** What the delivery's operations API works on; left out: there is none. */
-  readonly ops?: { readonly destinations: DestinationStore };
+  readonly ops?: { readonly destinations: DestinationStore; readonly deadLetters: DeadLetterOps };
   /** 0: any free one. */
   readonly port: number;
   readonly host: string;

@@ -1,11 +1,14 @@
-/** What `outbox dlq redrive | edit` ask of handlers: their checks, and whether an effect stands (R18). */
+/** What people do with dead letters asks of handlers: their checks, and whether an effect stands (R18). */
 import { type AskedEffect, askEffect } from '../application/delivery/ask-effect.js';
 import { createEffectFinder } from '../application/delivery/find-effect.js';
 import type { Handler, Logger, RunRef } from '../application/delivery/ports.js';
 import { createHttpClient } from '../infrastructure/http/create-http-client.js';
 import { createAttemptStore } from '../infrastructure/prisma/attempt-store.js';
+import { createDeadLetterActions } from '../infrastructure/prisma/dead-letter-actions.js';
+import { createDeadLetterReader } from '../infrastructure/prisma/dead-letter-reader.js';
 import { createEffectStore } from '../infrastructure/prisma/effect-store.js';
 import type { PgPool } from '../infrastructure/prisma/pg-pool.js';
+import { createRedriveJobStore } from '../infrastructure/prisma/redrive-job-store.js';
 
 export interface Asking {
   readonly handlers: readonly Handler[];
@@ -31,4 +34,14 @@ export function openAsking(pool: PgPool, handlers: readonly Handler[], log: Logg
       await http.close();
     },
   };
+}
+
+/** All that the operations API works on; \`close\` leaves the pool open. */
+export function openDeadLetterOps(pool: PgPool, handlers: readonly Handler[], log: Logger) {
+  const stores = {
+    letters: createDeadLetterReader(pool),
+    actions: createDeadLetterActions(pool),
+    jobs: createRedriveJobStore(pool),
+  };
+  return { ...stores, ...openAsking(pool, handlers, log) };
 }

@@ -16,6 +16,7 @@ import { loadConfigFile } from '../infrastructure/config/load-config-file.js';
 import type { Settings } from '../infrastructure/config/settings.js';
 import { createLogger } from '../infrastructure/log/create-logger.js';
 import { createDeadLetterActions } from '../infrastructure/prisma/dead-letter-actions.js';
+import { createDeadLetterReader } from '../infrastructure/prisma/dead-letter-reader.js';
 import type { PgPool } from '../infrastructure/prisma/pg-pool.js';
 import { createRedriveJobStore } from '../infrastructure/prisma/redrive-job-store.js';
 import { createCounters } from './counters.js';
@@ -44,8 +45,9 @@ export interface RedriveOptions extends FilterOptions, WordOptions {
 }
 
 export function runRedrive(ids: readonly string[], options: RedriveOptions): Promise<number> {
-  const filter = filterOf(options);
-  const filtered = Object.values(filter).some((value) => value !== null);
+  const { type, code, tenant, destination, since, until, text, outage } = options;
+  const given = [type, code, tenant, destination, since, until, text, outage];
+  const filtered = given.some((value) => value !== undefined);
   const usage = (problem: string) => new UsageError(problem, { command: 'outbox dlq redrive' });
   if (ids.length > 0 && (filtered || options.all || options.rate !== undefined || options.cap !== undefined)) {
     throw usage('expected ids, or a filter with --rate and --cap, not both');
@@ -57,6 +59,7 @@ export function runRedrive(ids: readonly string[], options: RedriveOptions): Pro
     if (ids.length > 0)
       return options.dryRun ? previewIds(pool, ids, options) : redriveIds(pool, settings, ids, options);
     const deps = { jobs: createRedriveJobStore(pool), now: () => new Date() };
+    const filter = await filterOf(options, createDeadLetterReader(pool));
     if (options.dryRun) {
       const counted = await countRedrive(deps, filter);
       if (options.json) print(JSON.stringify(counted));

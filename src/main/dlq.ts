@@ -1,7 +1,12 @@
 /** `outbox dlq list | show`: dead letters, on the outbox database. What is done with them: dlq-redrive. */
 import { FilterError } from '../application/delivery/dead-letters/check-filter.js';
 import { listDeadLetters } from '../application/delivery/dead-letters/list-dead-letters.js';
-import type { DeadLetter, DeadLetterFilter, DeadLetterState } from '../application/delivery/dead-letters/ports.js';
+import type {
+  DeadLetter,
+  DeadLetterFilter,
+  DeadLetterReader,
+  DeadLetterState,
+} from '../application/delivery/dead-letters/ports.js';
 import { catalogEntry, isErrorCode } from '../domain/delivery/error-catalog.js';
 import { loadSettings, requireSetting } from '../infrastructure/config/load-settings.js';
 import { processEnvironment } from '../infrastructure/config/process-environment.js';
@@ -21,6 +26,8 @@ export interface FilterOptions {
   readonly since?: string;
   readonly until?: string;
   readonly text?: string;
+  /** A destination: its latest outage is meant. */
+  readonly outage?: string;
 }
 
 export function runList(
@@ -29,7 +36,8 @@ export function runList(
   return withDatabase(async (pool) => {
     const deps = { letters: createDeadLetterReader(pool), now: () => new Date() };
     const { state, limit, before = null } = options;
-    const { items, next } = await listDeadLetters(deps, { ...filterOf(options), state }, { before, limit });
+    const filter = { ...(await filterOf(options, deps.letters)), state };
+    const { items, next } = await listDeadLetters(deps, filter, { before, limit });
     if (options.json) print(JSON.stringify({ items, next }));
     else {
       for (const { id, createdAt, code, status, eventType, destination, tenantId, eventId, message } of items) {
@@ -74,8 +82,12 @@ function* describe(letter: DeadLetter): Generator<string> {
   }
 }
 
-export function filterOf(options: FilterOptions): DeadLetterFilter {
-  const { type, code, tenant, destination, since, until, text } = options;
+export async function filterOf(options: FilterOptions, letters: DeadLetterReader): Promise<DeadLetterFilter> {
+  const { type, code, tenant, destination, since, until, text, outage } = options;
+  const outageId = outage === undefined ? null : await letters.findLatestOutage(outage);
+  if (outage !== undefined && outageId === null) {
+    throw new UsageError(`--outage: no outage of ${outage} is known`, { command: 'outbox destinations list' });
+  }
   return {
     eventType: type ?? null,
     code: code ?? null,
@@ -84,6 +96,7 @@ export function filterOf(options: FilterOptions): DeadLetterFilter {
     since: since ?? null,
     until: until ?? null,
     text: text ?? null,
+    outageId,
   };
 }
 

@@ -10,6 +10,8 @@ import { createAuditStore } from '../infrastructure/prisma/audit-store.js';
 import { createDestinationStore } from '../infrastructure/prisma/destination-store.js';
 import { createFailedIngestStore } from '../infrastructure/prisma/failed-ingest-store.js';
 import { createPool, type PgPool } from '../infrastructure/prisma/pg-pool.js';
+import { deliveryHandlers } from './delivery-handlers.js';
+import { openDeadLetterOps } from './dlq-asking.js';
 import { explainDatabase } from './explain-database.js';
 import { explainListen } from './explain-listen.js';
 import { failAt } from './fail-at.js';
@@ -17,13 +19,15 @@ import type { RoleContext, StartedRole } from './role.js';
 import { StartRefusedError } from './start-refused-error.js';
 
 /** The `api` role: the audit log's entrance. Starts without its database, too: live, not ready, answering 503. */
-export async function startApiRole({ settings, log }: RoleContext): Promise<StartedRole> {
+export async function startApiRole(context: RoleContext): Promise<StartedRole> {
+  const { settings, log } = context;
   const pool = createPool(requireSetting(settings.auditDatabaseUrl, 'AUDIT_DATABASE_URL'), {
     max: settings.auditPoolSize,
     applicationName: 'temporal-outbox api',
     onConnectionLost: (error) => log.warn({ err: error }, 'database.connection_lost'),
   });
   const ops = openOps(settings, log);
+  const deadLetters = ops === null ? null : openDeadLetterOps(ops, deliveryHandlers(context), log);
   const store = createAuditStore(pool);
   const fingerprintKeys = requireSetting(settings.auditFingerprintKeys, 'AUDIT_FINGERPRINT_KEYS');
   const starting = refuseWrong(store, fingerprintKeys, log).then(() =>
@@ -32,7 +36,9 @@ export async function startApiRole({ settings, log }: RoleContext): Promise<Star
       apiKeys: createAuditApiKeys(pool),
       failedIngest: withFailpoint(createFailedIngestStore(pool), failAt(settings.testFailpoint)),
       fingerprintKeys,
-      ...(ops === null ? {} : { ops: { destinations: createDestinationStore(ops) } }),
+      ...(ops === null || deadLetters === null
+        ? {}
+        : { ops: { destinations: createDestinationStore(ops), deadLetters } }),
       host: settings.host,
       port: settings.apiPort,
       logger: log,
@@ -41,6 +47,7 @@ export async function startApiRole({ settings, log }: RoleContext): Promise<Star
     }),
   );
   const api = await starting.catch(async (error: unknown) => {
+    await deadLetters?.close();
     await Promise.all([pool.end(), ops?.end()]);
     throw explainListen(error, 'OUTBOX_API_PORT');
   });
@@ -52,6 +59,7 @@ export async function startApiRole({ settings, log }: RoleContext): Promise<Star
     hint: () => {},
     async stop() {
       await api.close();
+      await deadLetters?.close();
       await Promise.all([pool.end(), ops?.end()]);
     },
   };

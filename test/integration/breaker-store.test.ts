@@ -127,13 +127,16 @@ describe('one worker', () => {
     const own = watch();
     own.see(view);
     for (let i = 0; i < 9; i += 1) own.note(view, failure);
-    expect([own.awayForMs(view.name), own.limitOf(view.name)]).toEqual([0, 1]);
+    expect([own.awayForMs(view), own.limitOf(view.name)]).toEqual([0, 1]);
     own.note(view, failure);
-    expect(own.awayForMs(view.name)).toBeGreaterThan(9_000);
+    expect(own.awayForMs(view)).toBeGreaterThan(9_000);
     await eventually('open', async () => (await rowOf(view.name))?.breaker === 'open');
     // The trial's generation is another one: what was counted before says nothing in it.
-    own.see({ ...view, breaker: 'half_open', generation: 2, failures: 10 });
-    expect([own.awayForMs(view.name), own.limitOf(view.name)]).toEqual([0, 1]);
+    const trial = { ...view, breaker: 'half_open', generation: 2, failures: 10 } as const;
+    own.see(trial);
+    expect([own.awayForMs(trial), own.limitOf(view.name)]).toEqual([0, 1]);
+    // What was loaded before it opened is not sent any more.
+    expect(own.awayForMs(view)).toBeGreaterThan(0);
     own.see({ ...view, generation: 3, closedForMs: 0 });
     expect(own.limitOf(view.name)).toBeGreaterThanOrEqual(10);
     await own.stop();

@@ -20,6 +20,7 @@ const ANY: DeadLetterFilter = {
   since: null,
   until: null,
   text: null,
+  outageId: null,
 };
 
 let store: DeliveryStore;

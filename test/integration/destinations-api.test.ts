@@ -2,7 +2,9 @@
 import { DESTINATIONS_PATH } from '../../src/contract/destinations-api.js';
 import { createDestinationStore } from '../../src/infrastructure/prisma/destination-store.js';
 import { createPool, type PgPool } from '../../src/infrastructure/prisma/pg-pool.js';
+import { openDeadLetterOps } from '../../src/main/dlq-asking.js';
 import { createTestDatabases, type TestDatabases } from '../support/databases.js';
+import { silentLog } from '../support/delivery-line.js';
 import { type Answer, expectProblem, startIngestOn, type TestIngest } from './ingest-set-up.js';
 
 let databases: TestDatabases;
@@ -13,7 +15,9 @@ let operator: string;
 beforeAll(async () => {
   databases = await createTestDatabases();
   outbox = createPool(databases.outboxUrl, { max: 4 });
-  ingest = await startIngestOn(databases.auditUrl, { ops: { destinations: createDestinationStore(outbox) } });
+  ingest = await startIngestOn(databases.auditUrl, {
+    ops: { destinations: createDestinationStore(outbox), deadLetters: openDeadLetterOps(outbox, [], silentLog) },
+  });
   operator = await ingest.key(['dlq:write']);
 });
 afterAll(async () => {
@@ -99,7 +103,9 @@ it('what does not fit is refused with its field', async () => {
 
 it('with the outbox database away it is 503, and the audit log goes on', async () => {
   const away = createPool('postgresql://postgres@127.0.0.1:1/nothing', { max: 1 });
-  const other = await startIngestOn(databases.auditUrl, { ops: { destinations: createDestinationStore(away) } });
+  const other = await startIngestOn(databases.auditUrl, {
+    ops: { destinations: createDestinationStore(away), deadLetters: openDeadLetterOps(away, [], silentLog) },
+  });
   try {
     expectProblem(
       await other.post(null, { method: 'GET', path: DESTINATIONS_PATH, key: operator }),

@@ -225,6 +225,7 @@ it('a job leaves edited letters out, and counts them', async () => {
     since: null,
     until: null,
     text: null,
+    outageId: null,
   };
   expect(await jobs.count(filter)).toMatchObject({ count: 1, edited: 1 });
   await createRedriveJob({ jobs, now: () => new Date() }, { filter, rate: 10, cap: null, ...WORD });

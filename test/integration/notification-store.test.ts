@@ -4,6 +4,7 @@ import type { NotificationStore } from '../../src/application/delivery/notify/po
 import type { ErrorCode } from '../../src/domain/delivery/error-catalog.js';
 import { createNotificationStore } from '../../src/infrastructure/prisma/notification-store.js';
 import { createDeliveryStore, type DeliveryStore } from '../support/delivery-line.js';
+import { eventually } from '../support/eventually.js';
 
 let store: DeliveryStore;
 let notifications: NotificationStore;
@@ -95,6 +96,31 @@ it('R24: two runs of one row, and a run whose answer was lost: one claim', async
   const twice = await Promise.all([1, 2].map(() => notifications.claimGroup({ rowId, claimant: run('a') })));
   expect(twice[0]).toEqual(twice[1]);
   expect(await claims()).toHaveLength(1);
+});
+
+it('R24: a run whose row is taken while it waits for it takes nothing, what came meanwhile neither', async () => {
+  const { notify } = await die();
+  const other = await store.pool.connect();
+  try {
+    await other.query('BEGIN');
+    await other.query(`UPDATE outbox.notification SET claimed_by = 'other', claimed_at = now() WHERE id = $1`, [
+      notify,
+    ]);
+    await die();
+    const waiting = notifications.claimGroup({ rowId: notify as string, claimant: run('a') });
+    await eventually('the claim waits', async () => {
+      const { rows } = await store.pool.query(
+        `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+      );
+      return rows.length > 0;
+    });
+    await other.query('COMMIT');
+    expect(await waiting).toBeNull();
+  } finally {
+    other.release();
+  }
+  const held = await claims();
+  expect(held.map(({ claimed_by }) => claimed_by).toSorted()).toEqual([null, 'other']);
 });
 
 it('R24: the activity that wrote the letter and lost the answer is told of the run again', async () => {

@@ -13,6 +13,7 @@ import {
 import { discardLetters, redriveLetters } from '../../src/application/delivery/dead-letters/redrive-letters.js';
 import type { RedriveJob, RedriveJobStore } from '../../src/application/delivery/dead-letters/redrive-ports.js';
 import { systemTime } from '../../src/application/delivery/relay-time.js';
+import { createDeadLetterReader } from '../../src/infrastructure/prisma/dead-letter-reader.js';
 import { createLeaseStore } from '../../src/infrastructure/prisma/lease-store.js';
 import { createRedriveJobStore } from '../../src/infrastructure/prisma/redrive-job-store.js';
 import { createDeliveryStore, type DeliveryStore, RECEIPT, silentLog } from '../support/delivery-line.js';
@@ -28,6 +29,7 @@ const ANY: DeadLetterFilter = {
   since: null,
   until: null,
   text: null,
+  outageId: null,
 };
 
 let store: DeliveryStore;
@@ -395,6 +397,31 @@ describe('redrive jobs', () => {
     expect(await stepping).toMatchObject({ job: { redriven: 1, skipped: 1, state: 'done' } });
     expect(await store.delivery(first.eventId)).toMatchObject({ status: 'DELIVERED', epoch: 0 });
     expect(await store.delivery(second.eventId)).toMatchObject({ epoch: 1 });
+  });
+
+  it('R19: exactly what the outage of a destination made', async () => {
+    const outage = randomUUID();
+    await store.pool.query(
+      `INSERT INTO outbox.outage (id, destination, first_failure_at, opened_at, closed_at, code)
+       VALUES ($1, 'test.destination', now() - interval '2 hours', now() - interval '110 minutes', now() - interval '1 hour', 'HTTP.TIMEOUT')`,
+      [outage],
+    );
+    const [made, other, later, elsewhere] = [await die(), await die(), await die(), await die({ routingKey: 'crm' })];
+    const place = (id: string, code: string, minutes: number) =>
+      store.pool.query(
+        `UPDATE outbox.dead_letter SET code = $2, last_failed_at = now() - $3 * interval '1 minute' WHERE id = $1`,
+        [id, code, minutes],
+      );
+    await place(made.id, 'HTTP.TIMEOUT', 90);
+    await place(other.id, 'HTTP.CLIENT_ERROR', 90);
+    await place(later.id, 'HTTP.TIMEOUT', 30);
+    await place(elsewhere.id, 'HTTP.TIMEOUT', 90);
+    expect(await createDeadLetterReader(store.pool).findLatestOutage('test.destination')).toBe(outage);
+    expect(await createDeadLetterReader(store.pool).findLatestOutage('crm')).toBeNull();
+    expect(await makeJob({}, { outageId: outage })).toMatchObject({ expected: 1 });
+    expect(await step()).toMatchObject({ job: { redriven: 1, state: 'done' } });
+    expect(await store.delivery(made.eventId)).toMatchObject({ status: 'PENDING', epoch: 1 });
+    expect(await redrivenTo(1)).toBe(1);
   });
 
   it('R23: a letter that cannot be moved, as its event is not dead, is skipped once and does not hold the walk', async () => {

@@ -155,7 +155,8 @@ describe('R24: a channel', () => {
     const down = slackNotifier({ webhookUrl: 'http://127.0.0.1:1/services/T0/B0/XXX', allowHosts, name: 'down' });
     const line = await openLine({ notifiers: [...channels(), down] });
     const rowId = (await die()) as string;
-    await starterOf(line, 3_000).start(rowId, 5_000);
+    // Longer than the delay that the server would retry a final answer after.
+    await starterOf(line, 7_000).start(rowId, 5_000);
     const outcome = { webhook: 'HTTP.CLIENT_ERROR', slack: 'HTTP.TIMEOUT', down: expect.stringMatching(/^HTTP\./) };
     expect(await runOf(line, rowId).result()).toEqual({ count: 1, outcome });
     expect(await claims()).toEqual([{ claimed_by: expect.any(String), n: 1, done: 1, outcome }]);

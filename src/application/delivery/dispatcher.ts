@@ -75,8 +75,11 @@ export function createDispatcher(deps: DispatcherDeps): Dispatcher {
       const endsAt = performance.now() + options.timeoutMs;
       const view = options.destination ?? healthyView(event.routingKey);
       watch?.see(view);
-      const awayForMs = watch?.awayForMs(event.routingKey) ?? 0;
-      if (awayForMs > 0) throw new IntegrationError('DESTINATION.OPEN', { retryAfterMs: awayForMs });
+      const refuseAway = () => {
+        const awayForMs = watch?.awayForMs(view) ?? 0;
+        if (awayForMs > 0) throw new IntegrationError('DESTINATION.OPEN', { retryAfterMs: awayForMs });
+      };
+      refuseAway();
       const destination = destinations.get(event.routingKey);
       if (destination === undefined) {
         const error = handlerNotFound(event.routingKey, [...destinations.keys()]);
@@ -86,6 +89,12 @@ export function createDispatcher(deps: DispatcherDeps): Dispatcher {
       const mapped = toIntegrationEvent(event);
       const release = await enter(destination, options);
       if (release === null) return 'busy';
+      try {
+        refuseAway(); // others may have failed while it waited for its place
+      } catch (error) {
+        release();
+        throw error;
+      }
       const sentAt = performance.now();
       const note = (error: IntegrationError | null) => {
         watch?.note(view, endOf(error, performance.now() - sentAt));

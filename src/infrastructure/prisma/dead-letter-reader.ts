@@ -6,6 +6,7 @@ import type {
   DeadLetterState,
   DeadLetterSummary,
 } from '../../application/delivery/dead-letters/ports.js';
+import { LATEST_OUTAGE, ofOutage } from './outage-letters.js';
 import { type PgPool, runStatement } from './pg-pool.js';
 
 const TIMEOUT_MS = 5_000;
@@ -22,6 +23,12 @@ export function createDeadLetterReader(pool: PgPool): DeadLetterReader {
       return rows.map(toSummary);
     },
 
+    async findLatestOutage(destination) {
+      const statement = { name: 'dead_letter_outage', text: LATEST_OUTAGE, values: [destination] };
+      const [row] = await runStatement<{ id: string }>(pool, { ...statement, timeoutMs: TIMEOUT_MS });
+      return row?.id ?? null;
+    },
+
     async show(id, tenantId) {
       const [row] = await runStatement<LetterRow>(pool, {
         name: 'dead_letter_show',
@@ -36,8 +43,8 @@ export function createDeadLetterReader(pool: PgPool): DeadLetterReader {
 
 /** In the order of `matchesFilter`. */
 export function filterValues(filter: DeadLetterFilter): (string | null)[] {
-  const { eventType, code, tenantId, destination, since, until, text } = filter;
-  return [eventType, code, tenantId, destination, since, until, text];
+  const { eventType, code, tenantId, destination, since, until, text, outageId } = filter;
+  return [eventType, code, tenantId, destination, since, until, text, outageId];
 }
 
 /**
@@ -45,10 +52,14 @@ export function filterValues(filter: DeadLetterFilter): (string | null)[] {
  * is looked for last, in what the rest has left.
  */
 export function matchesFilter(first: number): string {
-  const [type, code, tenant, destination, since, until, text] = Array.from({ length: 7 }, (_, i) => `$${first + i}`);
+  const [type, code, tenant, destination, since, until, text, outage = ''] = Array.from(
+    { length: 8 },
+    (_, i) => `$${first + i}`,
+  );
   return `l.created_at >= coalesce(${since}::timestamptz, '-infinity') AND l.created_at < coalesce(${until}::timestamptz, 'infinity')
   AND (${type}::text IS NULL OR l.event_type = ${type}) AND (${code}::text IS NULL OR l.code = ${code})
   AND (${tenant}::text IS NULL OR l.tenant = ${tenant}) AND (${destination}::text IS NULL OR l.destination = ${destination})
+  AND (${outage}::uuid IS NULL OR ${ofOutage('l', outage)})
   AND CASE WHEN ${text}::text IS NULL THEN true ELSE strpos(
     lower(concat_ws(' ', l.message, l.field, l.response->>'body', l.causes::text)), lower(${text})) > 0 END`;
 }
@@ -57,14 +68,14 @@ const SUMMARY = `l.id, l.event_id, l.epoch, l.destination, l.event_type, l.tenan
   (l.response->>'status')::int AS status, l.retry_count, l.max_retries, l.effect, l.created_at, l.last_failed_at, l.state,
   l.state_at, l.state_actor, l.state_reason`;
 
-/** $1 state, $2 to $8 the filter, $9 the last id of the page before, $10 how many. No `OR` with $9: a generic plan, too, begins there. */
+/** $1 state, $2 to $9 the filter, $10 the last id of the page before, $11 how many. No `OR` with $10: a generic plan, too, begins there. */
 const LIST = `
 SELECT ${SUMMARY} FROM outbox.dead_letter l
 WHERE l.state = $1::text AND ${matchesFilter(2)}
   AND (l.created_at, l.id) < (
-    coalesce((SELECT b.created_at FROM outbox.dead_letter b WHERE b.id = $9::uuid AND ($4::text IS NULL OR b.tenant = $4)), 'infinity'),
-    coalesce($9::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'))
-ORDER BY l.created_at DESC, l.id DESC LIMIT $10::int`;
+    coalesce((SELECT b.created_at FROM outbox.dead_letter b WHERE b.id = $10::uuid AND ($4::text IS NULL OR b.tenant = $4)), 'infinity'),
+    coalesce($10::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'))
+ORDER BY l.created_at DESC, l.id DESC LIMIT $11::int`;
 
 const MOST_ATTEMPTS = 200;
 const time = (column: string) => `to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;

@@ -73,8 +73,8 @@ export function createNotificationStore(pool: PgPool): NotificationStore {
 
 /**
  * $1 row that opened the group, $2 claimant, $3 rows at most. The window ends with this statement, by the database's clock:
- * whatever is committed by then is told, nothing later. Whoever holds rows already gets no more of them, since its notice
- * may have been sent; where another one was quicker with the row, the others are that one's, or the next one's. The row
+ * whatever is committed by then is told, nothing later. Once the row is claimed this claims nothing more: its claimant's
+ * notice may have been sent, and where another one was quicker, the others are that one's, or the next one's. The row
  * itself is among them however many there are: a run that ended without it could not be started for it again.
  *
  * All claims of a group lock in one order, so that they wait for each other; a row that was waited for is looked at again
@@ -92,7 +92,6 @@ WITH opened AS MATERIALIZED (
   SELECT n.id, n.ctid AS place FROM outbox.notification n
   WHERE n.group_key = (SELECT group_key FROM opened) AND n.claimed_by IS NULL AND n.done_at IS NULL
     AND (n.id = $1::uuid OR (SELECT (n.created_at, n.id) <= (created_at, id) FROM bound) IS NOT FALSE)
-    AND NOT EXISTS (SELECT FROM outbox.notification own WHERE own.claimed_by = $2::text AND own.done_at IS NULL)
   ORDER BY n.created_at, n.id
   FOR UPDATE OF n
 )

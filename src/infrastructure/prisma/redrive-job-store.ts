@@ -119,7 +119,7 @@ async function putOff(pool: PgPool, hold: LeaseHold, id: string, error: unknown)
   );
 }
 
-/** The parameters $1 to $7 are the filter's. */
+/** The parameters $1 to $8 are the filter's. */
 const OPEN = `l.state = 'open' AND ${matchesFilter(1)}`;
 const EDITED = 'EXISTS (SELECT FROM outbox.event_revision r WHERE r.event_id = l.event_id)';
 
@@ -155,13 +155,13 @@ FROM outbox.redrive_job j
 WHERE j.state = 'running' AND ${leaseHeld('$1', '$2')}
 ORDER BY j.next_at LIMIT 1 FOR UPDATE SKIP LOCKED`;
 
-/** $8 when the job was made, $9 and $10 where the walk stands, $11 how many. Times as text: a Date has no microseconds. */
+/** $9 when the job was made, $10 and $11 where the walk stands, $12 how many. Times as text: a Date has no microseconds. */
 const NEXT_BATCH = `
 SELECT l.id, l.event_id, l.created_at::text AS at FROM outbox.dead_letter l
-WHERE ${OPEN} AND l.created_at < $8::timestamptz
-  AND (l.created_at, l.id) > (coalesce($9::timestamptz, '-infinity'), coalesce($10::uuid, '00000000-0000-0000-0000-000000000000'))
+WHERE ${OPEN} AND l.created_at < $9::timestamptz
+  AND (l.created_at, l.id) > (coalesce($10::timestamptz, '-infinity'), coalesce($11::uuid, '00000000-0000-0000-0000-000000000000'))
   AND NOT ${EDITED}
-ORDER BY l.created_at, l.id LIMIT $11::int`;
+ORDER BY l.created_at, l.id LIMIT $12::int`;
 
 /** $1 job, $2 redriven, $3 skipped, $4 and $5 where the walk stands, $6 ms to the next step, $7 whether that was all. */
 const BOOK = `

@@ -16,6 +16,8 @@ export interface DeadLetterFilter {
   readonly until: string | null;
   /** In the message, the field, the causes or the body of the last response, whatever its case. Needs `since`. */
   readonly text: string | null;
+  /** Those that one outage of a destination made; its id, which `outbox destinations list` tells. */
+  readonly outageId: string | null;
 }
 
 /** A letter as lists show it. Times are RFC 3339, UTC. */
@@ -97,6 +99,8 @@ export interface DeadLetter extends DeadLetterSummary {
 }
 
 export interface DeadLetterReader {
+  /** Of the destination's latest outage; null where there never was one. */
+  findLatestOutage(destination: string): Promise<string | null>;
   /** The newest first. `before`: the id that the page before ended with. */
   list(
     filter: DeadLetterFilter & { readonly state: DeadLetterState },

@@ -27,8 +27,11 @@ export interface CallEnd {
 export interface DestinationWatch {
   /** How it stands, read with an event that is about to be sent. */
   see(view: DestinationView): void;
-  /** This worker's own failures in a row keep it away: when to look again; 0: it may send. */
-  awayForMs(destination: string): number;
+  /**
+   * When to look again, where this worker's own failures in a row keep it away, or the breaker has changed since the event
+   * was loaded; 0: it may send.
+   */
+  awayForMs(view: DestinationView): number;
   /** When a run looks again that must wait for it. */
   waitMs(view: DestinationView): number;
   /** Calls of this worker that may be under way at once. */
@@ -54,6 +57,7 @@ export interface WatchDeps {
 
 const FLUSH_EVERY_MS = 1_000;
 const STORE_MS = 2_000;
+const LOOK_AGAIN_MS = 1_000;
 const LATENCIES = 128;
 /** Producers choose routing keys: what has no handler is not remembered without end. */
 const MOST_DESTINATIONS = 1_000;
@@ -178,8 +182,10 @@ export function watchDestinations({ store, log, now, random, settings }: WatchDe
       seen.closedAt = view.closedForMs === null ? null : now() - view.closedForMs;
     },
 
-    awayForMs(destination) {
-      const leftMs = seenOf(destination).awayUntil - now();
+    awayForMs({ name, generation }) {
+      const seen = seenOf(name);
+      if (generation < seen.generation) return 1 + random() * LOOK_AGAIN_MS;
+      const leftMs = seen.awayUntil - now();
       return leftMs <= 0 ? 0 : leftMs + random() * settings.staysAwayMs;
     },
 

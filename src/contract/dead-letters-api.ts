@@ -1,0 +1,67 @@
+import { z } from 'zod';
+
+/**
+ * Dead letters over HTTP: for people who operate the delivery. Answers are `DeadLetterSummary`, `DeadLetter`,
+ * `RedriveCount` and `RedriveJob` as JSON; a key that is bound to a tenant sees and moves its own tenant's only.
+ */
+
+export const DEAD_LETTERS_PATH = '/ops/v1/dead-letters';
+export const REDRIVE_JOBS_PATH = '/ops/v1/redrive-jobs';
+
+const time = z.iso.datetime({ offset: true, error: 'Expected a time like 2026-11-23T18:00:00Z' });
+const name = z.string().min(1).max(128);
+const filter = {
+  eventType: name.optional(),
+  /** One of docs/errors.md. */
+  code: name.optional(),
+  /** The empty string: of events without a tenant. */
+  tenantId: z.string().max(64).optional(),
+  destination: name.optional(),
+  since: time.optional(),
+  until: time.optional(),
+  /** Needs `since`, at most 31 days. */
+  text: z.string().min(1).max(200).optional(),
+  /** `outage.id` of GET /ops/v1/destinations: the letters that it made. */
+  outageId: z.uuid().optional(),
+};
+const page = {
+  limit: z
+    .string()
+    .regex(/^([1-9]\d?|1\d\d|200)$/, { error: 'Expected a whole number from 1 to 200' })
+    .transform(Number)
+    .default(50),
+  /** The `next` of the page before. */
+  before: z.uuid().optional(),
+};
+const reason = z.string().min(1).max(1_000);
+
+export const deadLetterQuerySchema = z.strictObject({
+  ...filter,
+  ...page,
+  state: z.enum(['open', 'redriven', 'resolved', 'discarded']).default('open'),
+});
+export const redriveJobQuerySchema = z.strictObject(page);
+
+/** Of one letter: its redrive and discard, and a job's cancel. */
+export const reasonSchema = z.strictObject({ reason });
+export const cancelSchema = z.strictObject({});
+/** Of several. */
+export const idsSchema = z.strictObject({ ids: z.array(z.uuid()).min(1).max(100), reason });
+/** The whole new payload. Numbers beyond 2^53 are refused: those go by the command line, as text. */
+export const editSchema = z.strictObject({
+  payload: z.record(z.string(), z.unknown()),
+  reason,
+  dryRun: z.boolean().default(false),
+});
+export const createJobSchema = z.strictObject({
+  /** Empty: every open letter. */
+  filter: z.strictObject(filter),
+  reason,
+  /** Letters a second. */
+  rate: z.int().min(1).max(1_000).default(50),
+  /** Letters in all. */
+  cap: z.int().min(1).max(100_000_000).optional(),
+  /** Only counts. */
+  dryRun: z.boolean().default(false),
+});
+export type FilterBody = z.infer<typeof createJobSchema>['filter'];

@@ -1,0 +1,145 @@
+import type { Request, Response } from 'express';
+import type { AuthenticateApiKey } from '../application/audit/authenticate-api-key.js';
+import { editPayload } from '../application/delivery/dead-letters/edit-payload.js';
+import { listDeadLetters } from '../application/delivery/dead-letters/list-dead-letters.js';
+import type { DeadLetterReader } from '../application/delivery/dead-letters/ports.js';
+import {
+  type ActDeps,
+  type DiscardOutcome,
+  discardLetters,
+  type RedriveOutcome,
+  redriveLetters,
+} from '../application/delivery/dead-letters/redrive-letters.js';
+import type { RedriveJobStore } from '../application/delivery/dead-letters/redrive-ports.js';
+import type { Handler } from '../application/delivery/ports.js';
+import { deadLetterQuerySchema, editSchema, idsSchema, reasonSchema } from '../contract/dead-letters-api.js';
+import type { Logger } from './logger.js';
+import { HttpProblem } from './problem.js';
+import { notFound, readBodyOf, readId, readQuery, requireOperator, toFilter, withFilter } from './read-operator.js';
+
+/** What the operations API works on, of dead letters. */
+export interface DeadLetterOps extends Omit<ActDeps, 'log'> {
+  readonly letters: DeadLetterReader;
+  readonly jobs: RedriveJobStore;
+  readonly handlers: readonly Handler[];
+}
+
+export interface DeadLetterRouteDeps {
+  readonly authenticate: AuthenticateApiKey;
+  readonly deadLetters: DeadLetterOps;
+  readonly log: Logger;
+}
+
+/** GET /ops/v1/dead-letters: a page of those in one state, open ones unless asked otherwise, the newest first. */
+export function listLetters({ authenticate, deadLetters }: DeadLetterRouteDeps) {
+  return async (req: Request, res: Response): Promise<void> => {
+    const operator = await requireOperator(authenticate, req, res, 'dlq:read');
+    const { limit, before = null, state, ...asked } = readQuery(req, deadLetterQuerySchema);
+    const deps = { letters: deadLetters.letters, now: () => new Date() };
+    const filter = { ...toFilter(asked, operator), state };
+    res.json(await withFilter('invalid_query', '', () => listDeadLetters(deps, filter, { before, limit })));
+  };
+}
+
+/** GET /ops/v1/dead-letters/{id}: of a letter, or of an event (then its latest letter). */
+export function getLetter({ authenticate, deadLetters }: DeadLetterRouteDeps) {
+  return async (req: Request, res: Response): Promise<void> => {
+    const { tenantId } = await requireOperator(authenticate, req, res, 'dlq:read');
+    const letter = await deadLetters.letters.show(readId(req), tenantId);
+    if (letter === null) throw notFound();
+    res.json(letter);
+  };
+}
+
+/** GET /ops/v1/dead-letters/{id}/payload: what its next redrive sends, personal data and all: for who may write. */
+export function getPayload({ authenticate, deadLetters }: DeadLetterRouteDeps) {
+  return async (req: Request, res: Response): Promise<void> => {
+    const { tenantId } = await requireOperator(authenticate, req, res, 'dlq:write');
+    const [letter] = await deadLetters.actions.find([readId(req)], tenantId);
+    const loaded = letter?.kind === 'letter' ? await deadLetters.actions.loadEvent(letter) : null;
+    if (loaded === null) throw notFound();
+    // The database's own text, so that no number changes on the way.
+    res.type('application/json').send(loaded.payload);
+  };
+}
+
+/** POST /ops/v1/dead-letters/{id}/redrive */
+export function postRedrive(deps: DeadLetterRouteDeps) {
+  return async (req: Request, res: Response): Promise<void> => {
+    const operator = await requireOperator(deps.authenticate, req, res, 'dlq:write');
+    const ids = [readId(req)];
+    const word = { ...(await readBodyOf(req, reasonSchema)), actor: operator.actor };
+    const [outcome] = await redriveLetters(actDeps(deps), { ids, tenantId: operator.tenantId }, word);
+    res.json(orProblem(outcome as RedriveOutcome));
+  };
+}
+
+/** POST /ops/v1/dead-letters/{id}/discard */
+export function postDiscardLetter(deps: DeadLetterRouteDeps) {
+  return async (req: Request, res: Response): Promise<void> => {
+    const operator = await requireOperator(deps.authenticate, req, res, 'dlq:write');
+    const ids = [readId(req)];
+    const word = { ...(await readBodyOf(req, reasonSchema)), actor: operator.actor };
+    const [outcome] = await discardLetters(actDeps(deps), { ids, tenantId: operator.tenantId }, word);
+    res.json(orProblem(outcome as DiscardOutcome));
+  };
+}
+
+/** POST /ops/v1/dead-letters/redrive and …/discard: several at once, each with an outcome of its own. */
+export function postSeveral(deps: DeadLetterRouteDeps, act: typeof redriveLetters | typeof discardLetters) {
+  return async (req: Request, res: Response): Promise<void> => {
+    const { actor, tenantId } = await requireOperator(deps.authenticate, req, res, 'dlq:write');
+    const { ids, reason } = await readBodyOf(req, idsSchema);
+    const outcomes = await act(actDeps(deps), { ids, tenantId }, { actor, reason });
+    res.json({ results: outcomes.map(({ kind, ...more }, at) => ({ asked: ids[at], outcome: kind, ...more })) });
+  };
+}
+
+/** POST /ops/v1/dead-letters/{id}/payload: another payload for its next redrive; answers where the two differ. */
+export function postPayload(deps: DeadLetterRouteDeps) {
+  return async (req: Request, res: Response): Promise<void> => {
+    const { actor, tenantId } = await requireOperator(deps.authenticate, req, res, 'dlq:write');
+    const id = readId(req);
+    const { payload, reason, dryRun } = await readBodyOf(req, editSchema);
+    const input = { id, tenantId, payload: JSON.stringify(payload), dryRun };
+    const outcome = await editPayload({ ...actDeps(deps), handlers: deps.deadLetters.handlers }, input, {
+      actor,
+      reason,
+    });
+    if (outcome.kind === 'invalid') {
+      const pointer = outcome.field.startsWith('/payload') ? outcome.field : `/payload`;
+      const errors = [{ pointer, detail: outcome.message }];
+      throw new HttpProblem('invalid_request', 'The payload does not fit', { errors });
+    }
+    res.json(orProblem(outcome));
+  };
+}
+
+function actDeps({ deadLetters, log }: DeadLetterRouteDeps): ActDeps {
+  return { actions: deadLetters.actions, ask: deadLetters.ask, log };
+}
+
+type Done<Outcome extends { readonly kind: string }> = Exclude<
+  Outcome,
+  { kind: 'missing' | 'not-open' | 'effect-stands' | 'not-told' }
+>;
+
+/** What was done, with `outcome` for its kind; what was not is a problem. */
+function orProblem<Outcome extends { readonly kind: string; readonly state?: string }>(
+  outcome: Outcome,
+): Omit<Done<Outcome>, 'kind'> & { outcome: string } {
+  switch (outcome.kind) {
+    case 'missing':
+      throw notFound();
+    case 'not-open':
+      throw new HttpProblem('not_open', `Expected a letter that is open, this one is ${outcome.state}`);
+    case 'effect-stands':
+      throw new HttpProblem('effect_stands', 'The effect of what was sent before stands');
+    case 'not-told':
+      throw new HttpProblem('effect_not_told', 'The destination did not say whether the effect stands; ask again');
+    default: {
+      const { kind, ...more } = outcome as Done<Outcome>;
+      return { outcome: kind, ...more };
+    }
+  }
+}

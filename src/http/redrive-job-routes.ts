@@ -1,0 +1,57 @@
+import type { Request, Response } from 'express';
+import { countRedrive, createRedriveJob } from '../application/delivery/dead-letters/redrive-job.js';
+import { cancelSchema, createJobSchema, redriveJobQuerySchema } from '../contract/dead-letters-api.js';
+import type { DeadLetterRouteDeps } from './dead-letter-routes.js';
+import { notFound, readBodyOf, readId, readQuery, requireOperator, toFilter, withFilter } from './read-operator.js';
+
+/** POST /ops/v1/redrive-jobs: 202 with the job that a relay runs, 200 with a count for a dry run or nothing to redrive. */
+export function postJob({ authenticate, deadLetters }: DeadLetterRouteDeps) {
+  return async (req: Request, res: Response): Promise<void> => {
+    const operator = await requireOperator(authenticate, req, res, 'dlq:write');
+    const { filter: asked, dryRun, cap = null, ...more } = await readBodyOf(req, createJobSchema);
+    const deps = { jobs: deadLetters.jobs, now: () => new Date() };
+    const filter = toFilter(asked, operator);
+    if (dryRun) {
+      res.json(await withFilter('invalid_request', '/filter', () => countRedrive(deps, filter)));
+      return;
+    }
+    const input = { ...more, filter, cap, actor: operator.actor };
+    const job = await withFilter('invalid_request', '/filter', () => createRedriveJob(deps, input));
+    if (job === null) res.json({ count: 0, edited: 0, groups: [] });
+    else res.status(202).json(job);
+  };
+}
+
+/** GET /ops/v1/redrive-jobs: the newest first. */
+export function listJobs({ authenticate, deadLetters }: DeadLetterRouteDeps) {
+  return async (req: Request, res: Response): Promise<void> => {
+    const { tenantId } = await requireOperator(authenticate, req, res, 'dlq:read');
+    const { limit, before = null } = readQuery(req, redriveJobQuerySchema);
+    // One more than asked for says whether there is a next page.
+    const rows = await deadLetters.jobs.list({ tenantId, before, limit: limit + 1 });
+    const items = rows.slice(0, limit);
+    res.json({ items, next: rows.length > limit ? (items.at(-1)?.id ?? null) : null });
+  };
+}
+
+/** GET /ops/v1/redrive-jobs/{id} */
+export function getJob({ authenticate, deadLetters }: DeadLetterRouteDeps) {
+  return async (req: Request, res: Response): Promise<void> => {
+    const { tenantId } = await requireOperator(authenticate, req, res, 'dlq:read');
+    const job = await deadLetters.jobs.show(readId(req), tenantId);
+    if (job === null) throw notFound();
+    res.json(job);
+  };
+}
+
+/** POST /ops/v1/redrive-jobs/{id}/cancel: answers the job as it ended, whoever ended it. */
+export function postCancel({ authenticate, deadLetters }: DeadLetterRouteDeps) {
+  return async (req: Request, res: Response): Promise<void> => {
+    const { actor, tenantId } = await requireOperator(authenticate, req, res, 'dlq:write');
+    const id = readId(req);
+    await readBodyOf(req, cancelSchema);
+    const job = await deadLetters.jobs.cancel(id, tenantId, actor);
+    if (job === null) throw notFound();
+    res.json(job);
+  };
+}
