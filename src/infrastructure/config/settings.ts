@@ -154,7 +154,7 @@ export const SETTINGS = {
     schema: z.enum(['on', 'off']),
     fallback: 'off',
     describe:
-      "Whether the api also serves the delivery's operations (/ops/v1/destinations): on needs OUTBOX_DATABASE_URL there, too.",
+      "Whether the api also serves the delivery's operations (/ops/v1/destinations, dead-letters, redrive-jobs): on needs OUTBOX_DATABASE_URL there, too.",
   }),
   taskQueue: define({
     schema: z.string().min(1).max(200),
