@@ -19,7 +19,7 @@ describe('the package', () => {
 
   it('carries nothing that only we need', () => {
     const shipped =
-      /^(dist\/|\.env\.example$|docs\/[\w./-]+\.md$|examples\/[\w./-]+$|prisma\/(outbox|audit)\/migrations\/|(CHANGELOG|README|CONTRIBUTING|SECURITY)\.md$|LICENSE$|package\.json$)/;
+      /^(dist\/|\.env\.example$|docs\/[\w./-]+\.md$|examples\/(producers\/[\w.-]+|sample-cloudtrail\.ndjson)$|prisma\/(outbox|audit)\/migrations\/|(CHANGELOG|README|CONTRIBUTING|SECURITY)\.md$|LICENSE$|package\.json$)/;
     expect(packed.filter((path) => !shipped.test(path))).toEqual([]);
   });
 });

@@ -3,7 +3,7 @@
  * TEMPORAL_CLI_PATH, `temporal` on PATH, this project's cache, the SDK's download, `go install` into the cache.
  * A configured server address comes before all of these and is the caller's to look at.
  */
-import { execFile } from 'node:child_process';
+import { type ChildProcess, execFile } from 'node:child_process';
 import { access, constants, mkdir, rename, rm } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
@@ -83,7 +83,7 @@ async function buildWithGo(cache: string, { environment, signal }: FindTemporalO
   const building = join(cache, `building-${process.pid}`);
   await mkdir(building, { recursive: true });
   try {
-    await run('go', ['install', `github.com/temporalio/cli/cmd/temporal@v${TEMPORAL_CLI_VERSION}`], {
+    const working = run('go', ['install', `github.com/temporalio/cli/cmd/temporal@v${TEMPORAL_CLI_VERSION}`], {
       env: { ...environment, GOBIN: building },
       timeout: 30 * 60_000,
       maxBuffer: 64 * 1024 * 1024,
@@ -91,10 +91,32 @@ async function buildWithGo(cache: string, { environment, signal }: FindTemporalO
       killSignal: 'SIGINT',
       ...(signal === undefined ? {} : { signal }),
     });
+    const gone = untilGone(working.child);
+    try {
+      await working;
+    } finally {
+      // Given up, it is told so but not waited for: it would outlive us, and write on.
+      await gone();
+    }
     await rename(join(building, 'temporal'), join(cache, 'temporal'));
   } finally {
     await rm(building, { recursive: true, force: true });
   }
+}
+
+const GO_ENDS_WITHIN_MS = 5_000;
+
+/** Resolves when the process has ended, by force after a while. */
+function untilGone(child: ChildProcess): () => Promise<void> {
+  const ended = new Promise<void>((resolve) => {
+    child.once('exit', () => resolve());
+    child.once('error', () => child.pid === undefined && resolve()); // there is no such program
+  });
+  return async () => {
+    const force = setTimeout(() => child.kill('SIGKILL'), GO_ENDS_WITHIN_MS);
+    await ended;
+    clearTimeout(force);
+  };
 }
 
 function notFound(tried: readonly string[]): TemporalNotFoundError {
