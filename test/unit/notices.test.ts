@@ -191,7 +191,7 @@ describe('webhook bodies', () => {
       const own = Object.keys(data).filter((key) => !common.includes(key));
       return `| \`${type}\` | ${own.map((key) => `\`${key}\``).join(', ')} |`;
     });
-    expect(doc.split('\n').filter((line) => line.startsWith('| `'))).toEqual(rows);
+    expect(doc.split('\n').filter((line) => line.startsWith('| `temporal-outbox.'))).toEqual(rows);
   });
 
   it('keep short values exact for whoever parses them, and stay under 20 KiB', () => {
