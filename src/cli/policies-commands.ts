@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { CONFIG, exitWith, JSON_FLAG, wholeUpTo } from './arguments.js';
+import { ACTOR, CONFIG, exitWith, JSON_FLAG, wholeUpTo } from './arguments.js';
 import { explain } from './help.js';
 import { requireOption } from './refuse-usage.js';
 
@@ -9,7 +9,7 @@ export function addPoliciesCommands(program: Command): void {
   const policies = explain(
     program
       .command('policies')
-      .description('retry policies: those of the configuration, and what each does with a code')
+      .description('policies of event types: those of the configuration, and what each does with a code')
       .option(...CONFIG)
       .option('--simulate <code>', 'print the attempts of an event that always fails with this code')
       .option('--event-type <name>', 'of this event type (default: the one for all others)')
@@ -33,20 +33,27 @@ export function addPoliciesCommands(program: Command): void {
     policies
       .command('apply')
       .description(
-        "store the configuration's policies and point open deliveries to them; running ones follow at their next attempt",
+        "make the configuration's policies those of open deliveries, or its ordering that of its event types",
       )
-      .option('--to-open', 'say that open deliveries are meant: new ones get theirs from the relay (required)')
-      .option('--event-type <name>', 'those of this event type only')
+      .option('--to-open', 'point open deliveries to the policies; running ones follow at their next attempt')
+      .option('--ordering', 'order event types as the configuration says, from the next event appended on')
+      .option('--dry-run', 'of --ordering: say what would change, and which events would be refused')
+      .option('--event-type <name>', 'this event type only')
+      .option(...ACTOR)
       .option(...CONFIG)
       .option(...JSON_FLAG)
       .action(async (_, command: Command) => {
         const options = command.optsWithGlobals();
-        requireOption(command, '--to-open', options.toOpen);
+        if (!options.ordering) requireOption(command, '--to-open or --ordering', options.toOpen);
+        if (options.dryRun && options.toOpen) command.error('--dry-run: of --ordering only; leave --to-open out');
         exitWith(await (await load()).runApplyPolicies(options));
       }),
     {
       settings: ['OUTBOX_DATABASE_URL'],
-      examples: ['outbox policies apply --to-open', 'outbox policies apply --to-open --event-type ORDER --json'],
+      examples: [
+        'outbox policies apply --to-open --event-type ORDER --json',
+        'outbox policies apply --ordering --dry-run',
+      ],
     },
   );
 }

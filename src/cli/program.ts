@@ -9,6 +9,7 @@ import type { RoleName } from '../main/role-name.js';
 import { CONFIG, exitWith, JSON_FLAG, wholeUpTo } from './arguments.js';
 import { addDestinationsCommands } from './destinations-commands.js';
 import { addDlqCommands } from './dlq-commands.js';
+import { addEventsCommands } from './events-commands.js';
 import { addFailedIngestCommands } from './failed-ingest-commands.js';
 import { EPILOGUE, explain } from './help.js';
 import { addPoliciesCommands } from './policies-commands.js';
@@ -210,6 +211,7 @@ addPoliciesCommands(program);
 addDlqCommands(program);
 addDestinationsCommands(program);
 addTemporalCommands(program);
+addEventsCommands(program);
 addFailedIngestCommands(program);
 refuseUsage(program);
 try {

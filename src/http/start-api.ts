@@ -6,6 +6,7 @@ import type { ApiKeyStore, AuditStore, FailedIngestStore } from '../application/
 import { recordAuditLog } from '../application/audit/record-audit-log.js';
 import { retryFailedIngest } from '../application/audit/retry-failed-ingest.js';
 import type { DestinationStore } from '../application/delivery/destinations/ports.js';
+import type { OrderingStore } from '../application/delivery/ordering/ports.js';
 import { createAuditApp } from './create-audit-app.js';
 import { createHttpServer } from './create-http-server.js';
 import type { DeadLetterOps } from './dead-letter-routes.js';
@@ -18,7 +19,11 @@ export interface ApiOptions {
   readonly failedIngest: FailedIngestStore;
   readonly fingerprintKeys: FingerprintKeys;
   /** What the delivery's operations API works on; left out: there is none. */
-  readonly ops?: { readonly destinations: DestinationStore; readonly deadLetters: DeadLetterOps };
+  readonly ops?: {
+    readonly destinations: DestinationStore;
+    readonly deadLetters: DeadLetterOps;
+    readonly ordering: OrderingStore;
+  };
   /** 0: any free one. */
   readonly port: number;
   readonly host: string;

@@ -5,6 +5,8 @@
  */
 
 import type { AlertDeps } from '../application/delivery/notify/raise-alert.js';
+import { differences } from '../application/delivery/ordering/apply-ordering.js';
+import type { OrderingChange } from '../application/delivery/ordering/ports.js';
 import { hashPolicies } from '../application/delivery/policy-hash.js';
 import { resolvePolicies } from '../application/delivery/policy-schema.js';
 import type { PolicyHashes } from '../application/delivery/ports.js';
@@ -14,6 +16,7 @@ import { ConfigurationError, type Environment, requireSetting } from '../infrast
 import { adoptNamespace } from '../infrastructure/prisma/adopt-namespace.js';
 import { createAlertStore } from '../infrastructure/prisma/alert-store.js';
 import { createDeploymentStore } from '../infrastructure/prisma/deployment-store.js';
+import { createOrderingStore } from '../infrastructure/prisma/ordering-store.js';
 import { createPool, type PgPool } from '../infrastructure/prisma/pg-pool.js';
 import {
   awayError,
@@ -48,6 +51,8 @@ export interface DeliveryEnvironment {
   readonly taskQueue: string;
   /** The configuration's, stored. */
   readonly policies: PolicyHashes;
+  /** Where what is stored, which appending and the claim go by, is not what the configuration says. */
+  readonly orderingChanges: readonly OrderingChange[];
   /** null: search attributes are off. */
   readonly searchAttributes: SearchAttributeNames | null;
   close(): Promise<void>;
@@ -77,10 +82,16 @@ export async function openDeliveryEnvironment(
       waiting,
     );
     checkDeployment(stored, settings.deployment);
-    const { hashes, bodies } = hashPolicies(resolvePolicies(config.policies));
+    const policies = resolvePolicies(config.policies);
+    const { hashes, bodies } = hashPolicies(policies);
     await untilItAnswers(
       'the outbox database',
       inOutbox(() => store.storePolicies(bodies)),
+      waiting,
+    );
+    const orderings = await untilItAnswers(
+      'the outbox database',
+      inOutbox(() => createOrderingStore(pool).read()),
       waiting,
     );
 
@@ -131,6 +142,7 @@ export async function openDeliveryEnvironment(
       deployment: settings.deployment,
       taskQueue: settings.taskQueue ?? defaultTaskQueue(settings.deployment),
       policies: hashes,
+      orderingChanges: differences(orderings, policies.orderings),
       searchAttributes: mode === 'off' ? null : searchAttributeNames(prefix),
       close: async () => {
         for (const step of undo) await step();

@@ -1,4 +1,5 @@
 /** `outbox policies`: what is in force, what it would do, and pointing open deliveries to it. */
+import { applyOrdering } from '../application/delivery/ordering/apply-ordering.js';
 import { hashPolicies, policyHash } from '../application/delivery/policy-hash.js';
 import { type Policies, resolvePolicies } from '../application/delivery/policy-schema.js';
 import { describePolicy } from '../domain/delivery/describe-policy.js';
@@ -8,10 +9,12 @@ import { loadConfigFile } from '../infrastructure/config/load-config-file.js';
 import { loadSettings, requireSetting } from '../infrastructure/config/load-settings.js';
 import { processEnvironment } from '../infrastructure/config/process-environment.js';
 import { createDeploymentStore } from '../infrastructure/prisma/deployment-store.js';
-import { createPool } from '../infrastructure/prisma/pg-pool.js';
+import { createOrderingStore } from '../infrastructure/prisma/ordering-store.js';
+import { createPool, type PgPool } from '../infrastructure/prisma/pg-pool.js';
 import { createPolicyStore } from '../infrastructure/prisma/policy-store.js';
 import { seededRandom } from './dev/seeded-random.js';
 import { explainingDatabase } from './explain-database.js';
+import { actorOf } from './terminal.js';
 import { UsageError } from './usage-error.js';
 
 interface Common {
@@ -24,12 +27,15 @@ export async function runListPolicies(options: Common): Promise<number> {
   const policies = await load(options);
   const rows = ['*', ...policies.named].map((eventType) => {
     const policy = eventType === '*' ? policies.otherwise : policies.of(eventType);
-    return { eventType, hash: policyHash(policy), policy };
+    return { eventType, hash: policyHash(policy), policy, ordering: policies.orderings.get(eventType) ?? 'none' };
   });
   const settings = loadSettings(processEnvironment(), []);
   const open = settings.databaseUrl === undefined ? null : await readOpen(settings.databaseUrl);
   if (options.json) return print(JSON.stringify({ policies: rows, open }));
-  for (const { eventType, hash, policy } of rows) print(`${eventType.padEnd(16)}${hash}  ${describePolicy(policy)}`);
+  for (const { eventType, hash, policy, ordering } of rows) {
+    const order = ordering === 'none' ? '' : `; by aggregate, ${ordering}`;
+    print(`${eventType.padEnd(16)}${hash}  ${describePolicy(policy)}${order}`);
+  }
   if (open === null) return print('\nOUTBOX_DATABASE_URL is not set: not looked at open deliveries');
   print(open.length === 0 ? '\nno open deliveries' : '\nopen deliveries:');
   for (const { eventType, hash, open: count } of open) {
@@ -65,31 +71,63 @@ export async function runSimulatePolicy(
   );
 }
 
-/** `outbox policies apply --to-open`: stores the configuration's policies and points open deliveries to them. */
-export async function runApplyPolicies(options: Common & { eventType?: string }): Promise<number> {
-  const { hashes, bodies } = hashPolicies(await load(options));
+/** `outbox policies apply`: to open deliveries the policies, to event types the ordering. */
+export async function runApplyPolicies(
+  options: Common & { eventType?: string; toOpen?: boolean; ordering?: boolean; dryRun?: boolean; actor?: string },
+): Promise<number> {
+  const policies = await load(options);
   const settings = loadSettings(processEnvironment(), ['policies']);
   const pool = createPool(requireSetting(settings.databaseUrl, 'OUTBOX_DATABASE_URL'), { max: 2 });
   try {
-    let said = performance.now();
-    const progress = (changed: number) => {
-      if (options.json || performance.now() - said < 2_000) return;
-      said = performance.now();
-      process.stderr.write(`${changed} so far\n`);
-    };
-    const applied = await explainingDatabase('outbox', async () => {
-      await createDeploymentStore(pool).storePolicies(bodies);
-      return createPolicyStore(pool).applyToOpen(hashes, options.eventType ?? null, progress);
-    });
-    if (options.json) print(JSON.stringify(applied));
-    else {
-      print(`${applied.changed} open deliveries have the policy of the configuration now`);
-      if (applied.held > 0) print(`${applied.held} were being written and keep theirs: run it again`);
-    }
+    const ordered = options.ordering ? await orderTypes(pool, policies, options) : {};
+    const applied = options.toOpen ? await pointOpen(pool, policies, options) : { held: 0 };
+    if (options.json) print(JSON.stringify({ ...ordered, ...(options.toOpen ? applied : {}) }));
     return applied.held > 0 ? 1 : 0;
   } finally {
     await pool.end();
   }
+}
+
+async function pointOpen(pool: PgPool, policies: Policies, options: Common & { eventType?: string }) {
+  const { hashes, bodies } = hashPolicies(policies);
+  let said = performance.now();
+  const progress = (changed: number) => {
+    if (options.json || performance.now() - said < 2_000) return;
+    said = performance.now();
+    process.stderr.write(`${changed} so far\n`);
+  };
+  const applied = await explainingDatabase('outbox', async () => {
+    await createDeploymentStore(pool).storePolicies(bodies);
+    return createPolicyStore(pool).applyToOpen(hashes, options.eventType ?? null, progress);
+  });
+  if (!options.json) {
+    print(`${applied.changed} open deliveries have the policy of the configuration now`);
+    if (applied.held > 0) print(`${applied.held} were being written and keep theirs: run it again`);
+  }
+  return applied;
+}
+
+async function orderTypes(
+  pool: PgPool,
+  { orderings }: Policies,
+  options: Common & { eventType?: string; dryRun?: boolean; actor?: string },
+) {
+  const { eventType = null, dryRun = false } = options;
+  const actor = actorOf(options.actor);
+  const deps = { store: createOrderingStore(pool) };
+  const applied = await explainingDatabase('outbox', () =>
+    applyOrdering(deps, orderings, { eventType, actor, dryRun }),
+  );
+  if (options.json) return applied;
+  for (const change of applied.changes) {
+    print(`${change.eventType.padEnd(16)}ordering ${change.from} -> ${change.to}${dryRun ? '  (dry run)' : ''}`);
+  }
+  if (applied.changes.length === 0) print('ordering: nothing changes');
+  for (const { eventType: type, events, latest } of applied.unversioned) {
+    const which = `${events} of the latest events of ${type} have no aggregate.version`;
+    print(`${which}, the last one ${latest.eventName} of ${latest.recordedAt}: ${dryRun ? 'would be' : 'are'} refused`);
+  }
+  return applied;
 }
 
 async function load(options: Common): Promise<Policies> {

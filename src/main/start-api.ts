@@ -9,6 +9,7 @@ import { createAuditApiKeys } from '../infrastructure/prisma/audit-api-keys.js';
 import { createAuditStore } from '../infrastructure/prisma/audit-store.js';
 import { createDestinationStore } from '../infrastructure/prisma/destination-store.js';
 import { createFailedIngestStore } from '../infrastructure/prisma/failed-ingest-store.js';
+import { createOrderingStore } from '../infrastructure/prisma/ordering-store.js';
 import { createPool, type PgPool } from '../infrastructure/prisma/pg-pool.js';
 import { deliveryHandlers } from './delivery-handlers.js';
 import { openDeadLetterOps } from './dlq-asking.js';
@@ -38,7 +39,7 @@ export async function startApiRole(context: RoleContext): Promise<StartedRole> {
       fingerprintKeys,
       ...(ops === null || deadLetters === null
         ? {}
-        : { ops: { destinations: createDestinationStore(ops), deadLetters } }),
+        : { ops: { destinations: createDestinationStore(ops), deadLetters, ordering: createOrderingStore(ops) } }),
       host: settings.host,
       port: settings.apiPort,
       logger: log,

@@ -34,6 +34,10 @@ export function startRelayRole(context: DeliveryContext, options: { eager: boole
     }),
   );
   const reconciler = startReconciler(context);
+  for (const { eventType, from: stored, to: configured } of delivery.orderingChanges) {
+    const mend = 'run `outbox policies apply --ordering`';
+    log.warn({ eventType, configured, stored, mend }, 'relay.ordering_differs');
+  }
   const relay = relayOutbox(
     {
       store: createRelayStore(delivery.pool),

@@ -25,9 +25,13 @@ export function wordOf({ reason, actor }: { readonly reason: string; readonly ac
   actor: string;
   reason: string;
 } {
-  if (actor !== undefined) return { actor, reason };
+  return { actor: actorOf(actor), reason };
+}
+
+export function actorOf(named: string | undefined): string {
+  if (named !== undefined) return named;
   try {
-    return { actor: userInfo().username.slice(0, 200), reason };
+    return userInfo().username.slice(0, 200);
   } catch {
     // In a container the user may have no name.
     throw new UsageError('--actor: missing, and this process runs as a user without a name');

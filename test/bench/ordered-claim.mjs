@@ -1,7 +1,8 @@
-// Usage: npm run build && node test/bench/ordered-claim.mjs [--rounds 11] [--beside FOLDER]
+// Usage: npm run build && node test/bench/ordered-claim.mjs [--rounds 31] [--beside FOLDER]
 // Measures the claim on a real PostgreSQL where events are ordered (R9): many aggregates, one with a million events, many that
 // are blocked, one that is drained without a vacuum; and where none is, beside the claim of another built checkout in FOLDER.
-// Each claim is EXPLAINed (ANALYZE, BUFFERS) and rolled back. Writes a table to standard output: median, least and most, ms.
+// Each claim is rolled back. Writes a table to standard output: ms from statement to last row (median, least to most), and the
+// buffers that EXPLAIN (ANALYZE, BUFFERS) names.
 import { randomUUID } from 'node:crypto';
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -11,7 +12,7 @@ import { parseArgs } from 'node:util';
 import pg from 'pg';
 import { startEmbeddedPostgres } from '../../dist/src/infrastructure/embedded/embedded-postgres.js';
 
-const { values } = parseArgs({ options: { rounds: { type: 'string', default: '11' }, beside: { type: 'string' } } });
+const { values } = parseArgs({ options: { rounds: { type: 'string', default: '31' }, beside: { type: 'string' } } });
 const ROUNDS = Number(values.rounds);
 const OWN = resolve(import.meta.dirname, '../..');
 const EXECUTE = `EXECUTE claim('${randomUUID()}', 30000, 200, '{}', 500, '{"otherwise":"p"}', '${randomUUID()}', 200)`;
@@ -29,32 +30,58 @@ const UNORDERED = `
 const folder = await mkdtemp(join(tmpdir(), 'ordered-claim-'));
 await chmod(folder, 0o755); // PostgreSQL runs as another user under root
 const server = await startEmbeddedPostgres({ dataDir: join(folder, 'pg'), port: 0, note: () => {} });
+const thousand = ordered(1_000, 100_000);
+const dead = ordered(1_000, 100_000, `CASE WHEN g <= 1000 THEN 'DEAD' ELSE 'PENDING' END`);
 try {
   console.log('| | ms | buffers | claimed |\n|---|---|---|---|');
-  await row('200,000 unordered in 21 lanes', OWN, UNORDERED);
-  if (values.beside) await row('the same, the other checkout', resolve(values.beside), UNORDERED);
-  await row('200,000 unordered in 21 lanes, again', OWN, UNORDERED);
-  if (values.beside) await row('the same, the other checkout, again', resolve(values.beside), UNORDERED);
-  await row('1,000 aggregates with 100 events each', OWN, ordered(1_000, 100_000));
-  await row('10,000 aggregates with 10 events each', OWN, ordered(10_000, 100_000));
-  await row('one aggregate with 1,000,000 events', OWN, ordered(1, 1_000_000));
-  await row('the same, 5,000 of them delivered without a vacuum', OWN, ordered(1, 1_000_000), drain);
-  await row(
-    '1,000 aggregates with 100 events each, every head dead (block)',
-    OWN,
-    ordered(1_000, 100_000, `CASE WHEN g <= 1000 THEN 'DEAD' ELSE 'PENDING' END`),
-  );
-  await row(
-    'both: 200,000 unordered, 1,000 aggregates with 100 events each',
-    OWN,
-    `${UNORDERED};${ordered(1_000, 100_000)}`,
-  );
+  const beside = values.beside
+    ? [{ name: 'the same, as it was before', checkout: resolve(values.beside), fill: UNORDERED }]
+    : [];
+  await measure({ name: '200,000 unordered in 21 lanes', fill: UNORDERED }, ...beside);
+  await measure({ name: '1,000 aggregates with 100 events each', fill: thousand });
+  await measure({ name: '10,000 aggregates with 10 events each', fill: ordered(10_000, 100_000) });
+  await measure({ name: 'one aggregate with 1,000,000 events', fill: ordered(1, 1_000_000) });
+  await measure({ name: 'the same, 5,000 of them delivered', fill: ordered(1, 1_000_000), prepare: drain });
+  await measure({ name: '1,000 aggregates with 100 events each, every head dead', fill: dead });
+  await measure({ name: '200,000 unordered, and 1,000 aggregates with 100', fill: `${UNORDERED};${thousand}` });
 } finally {
   await server.stop();
   await rm(folder, { recursive: true, force: true });
 }
 
-async function row(name, checkout, fill, prepare = async () => {}) {
+/** Variants take turns, so that a slow minute of the machine hits all of them. */
+async function measure(...variants) {
+  const runs = [];
+  for (const variant of variants) runs.push(await open(variant));
+  for (let i = 0; i < 6; i++) for (const { client } of runs) await claimOnce(client, EXECUTE); // until the plan is generic
+  for (let i = 0; i < ROUNDS; i++) {
+    for (const run of i % 2 === 0 ? runs : [...runs].reverse()) {
+      const startedAt = performance.now();
+      const rows = await claimOnce(run.client, EXECUTE, () => run.times.push(performance.now() - startedAt));
+      run.claimed = rows.filter((row) => row.event_id !== null).length;
+    }
+  }
+  for (const { name, client, times, claimed } of runs) {
+    const [row] = await claimOnce(client, `EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) ${EXECUTE}`);
+    const { Plan: plan } = row['QUERY PLAN'][0];
+    times.sort((a, b) => a - b);
+    const [least, median, most] = [times[0], times[Math.floor(ROUNDS / 2)], times.at(-1)].map((ms) => ms.toFixed(1));
+    const buffers = plan['Shared Hit Blocks'] + plan['Shared Read Blocks'];
+    console.log(`| ${name} | ${median} (${least} to ${most}) | ${buffers} | ${claimed} |`);
+    await client.end();
+  }
+}
+
+/** Rolled back, so that each claim meets the same rows. */
+async function claimOnce(client, text, done = () => {}) {
+  await client.query('BEGIN');
+  const { rows } = await client.query(text);
+  done();
+  await client.query('ROLLBACK');
+  return rows;
+}
+
+async function open({ name, fill, checkout = OWN, prepare = async () => {} }) {
   const part = (path) => import(pathToFileURL(join(checkout, 'dist/src/infrastructure/prisma', path)).href);
   const [{ deployMigrations }, { CLAIM }] = [await part('migrations.js'), await part('relay-sql.js')];
   const database = `bench_${randomUUID().replaceAll('-', '')}`;
@@ -66,23 +93,7 @@ async function row(name, checkout, fill, prepare = async () => {}) {
   await client.query('VACUUM ANALYZE outbox.delivery');
   await client.query(`PREPARE claim(uuid, integer, integer, jsonb, integer, jsonb, uuid, integer) AS ${CLAIM}`);
   await prepare(client);
-  const claims = [];
-  for (let i = 0; i < ROUNDS; i++) {
-    await client.query('BEGIN');
-    const { rows } = await client.query(`EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) ${EXECUTE}`);
-    await client.query('ROLLBACK');
-    const [{ Plan: plan, ...whole }] = rows[0]['QUERY PLAN'];
-    claims.push({
-      ms: whole['Execution Time'],
-      buffers: plan['Shared Hit Blocks'] + plan['Shared Read Blocks'],
-      claimed: plan['Actual Rows'],
-    });
-  }
-  claims.sort((a, b) => a.ms - b.ms);
-  const middle = claims[Math.floor(ROUNDS / 2)];
-  const [least, most] = [claims[0].ms.toFixed(1), claims.at(-1).ms.toFixed(1)];
-  console.log(`| ${name} | ${middle.ms.toFixed(1)} (${least} to ${most}) | ${middle.buffers} | ${middle.claimed} |`);
-  await client.end();
+  return { name, client, times: [], claimed: 0 };
 }
 
 /** One after another, as they go through the line. */

@@ -1,6 +1,7 @@
 // /ops/v1/destinations on real HTTP and two real databases: who may look and hold, what is refused. Nothing is fake.
 import { DESTINATIONS_PATH } from '../../src/contract/destinations-api.js';
 import { createDestinationStore } from '../../src/infrastructure/prisma/destination-store.js';
+import { createOrderingStore } from '../../src/infrastructure/prisma/ordering-store.js';
 import { createPool, type PgPool } from '../../src/infrastructure/prisma/pg-pool.js';
 import { openDeadLetterOps } from '../../src/main/dlq-asking.js';
 import { createTestDatabases, type TestDatabases } from '../support/databases.js';
@@ -16,7 +17,11 @@ beforeAll(async () => {
   databases = await createTestDatabases();
   outbox = createPool(databases.outboxUrl, { max: 4 });
   ingest = await startIngestOn(databases.auditUrl, {
-    ops: { destinations: createDestinationStore(outbox), deadLetters: openDeadLetterOps(outbox, [], silentLog) },
+    ops: {
+      destinations: createDestinationStore(outbox),
+      ordering: createOrderingStore(outbox),
+      deadLetters: openDeadLetterOps(outbox, [], silentLog),
+    },
   });
   operator = await ingest.key(['dlq:write']);
 });
@@ -104,7 +109,11 @@ it('what does not fit is refused with its field', async () => {
 it('with the outbox database away it is 503, and the audit log goes on', async () => {
   const away = createPool('postgresql://postgres@127.0.0.1:1/nothing', { max: 1 });
   const other = await startIngestOn(databases.auditUrl, {
-    ops: { destinations: createDestinationStore(away), deadLetters: openDeadLetterOps(away, [], silentLog) },
+    ops: {
+      destinations: createDestinationStore(away),
+      ordering: createOrderingStore(away),
+      deadLetters: openDeadLetterOps(away, [], silentLog),
+    },
   });
   try {
     expectProblem(

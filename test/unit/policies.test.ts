@@ -36,6 +36,12 @@ describe('the policies of a configuration', () => {
     ['a backoff of no kind', { '*': { backoff: { kind: 'linear' } } }, [/^policies\.\*\.backoff/]],
     ['a field that is none', { '*': { retries: 3 } }, [/^policies\.\*\.retries: not a field of a policy/]],
     ['a name that is no event type', { 'a b': {} }, [/^policies\.a b: /]],
+    ['an ordering for all types', { '*': { ordering: 'none' } }, [/^policies\.\*\.ordering: expected under the name/]],
+    [
+      'an ordering of no kind',
+      { A: { ordering: { by: 'aggregate' } }, B: { ordering: 'block' } },
+      [/^policies\.A\.ordering/, /^policies\.B\.ordering/],
+    ],
     ['no object', [], [/^policies: /]],
     [
       'all of them at once',
@@ -53,6 +59,21 @@ describe('the policies of a configuration', () => {
     expect(findPolicyProblems({ '*': { codes }, ORDER: { backoff: { kind: 'schedule', delaysMs: [1, 2] } } })).toEqual(
       [],
     );
+  });
+
+  it('tells the ordered types, and keeps the ordering out of the policy that is stored', () => {
+    const block = { by: 'aggregate', whenHeadDead: 'block' } as const;
+    const policies = resolvePolicies({
+      A: { ordering: block },
+      B: { ordering: { ...block, whenHeadDead: 'skip' } },
+      C: { ordering: 'none' },
+      D: {},
+    });
+    expect([...policies.orderings]).toEqual([
+      ['A', 'block'],
+      ['B', 'skip'],
+    ]);
+    expect(policies.of('A')).toEqual(policies.otherwise);
   });
 
   it('can refine what a destination or a handler did, and nothing of our own', () => {

@@ -12,6 +12,7 @@ import {
   REFINABLE_CODES,
   type RetryPolicy,
 } from '../../domain/delivery/policy.js';
+import type { Orderings } from './ordering/ports.js';
 
 const MOST_ATTEMPTS = 1_000;
 const LONGEST_DEADLINE_MS = 90 * 86_400_000;
@@ -44,6 +45,11 @@ const refinement = z.union([
   z.strictObject({ attempts: attempts.optional(), backoff: backoff.optional() }),
 ]);
 
+const ordering = z.union([
+  z.literal('none'),
+  z.strictObject({ by: z.literal('aggregate'), whenHeadDead: z.enum(['block', 'skip']) }),
+]);
+
 const policy = z.strictObject({
   /** Failed attempts that end a delivery, whatever their codes. */
   maxAttempts: attempts.optional(),
@@ -51,14 +57,21 @@ const policy = z.strictObject({
   deadlineMs: z.int().min(1_000).max(LONGEST_DEADLINE_MS).optional(),
   backoff: backoff.optional(),
   codes: z.strictObject(Object.fromEntries(REFINABLE_CODES.map((code) => [code, refinement.optional()]))).optional(),
+  /** Whether the events of an aggregate wait for each other; takes effect by `outbox policies apply --ordering`. */
+  ordering: ordering.optional(),
 });
 
 const EVENT_TYPE = /^(\*|[A-Za-z][A-Za-z0-9_.-]{0,63})$/;
 
-export const policiesSchema = z.record(
-  z.string().regex(EVENT_TYPE, 'expected an event type (1 to 64 letters, digits, "_", "." or "-") or "*"'),
-  policy,
-);
+export const policiesSchema = z
+  .record(
+    z.string().regex(EVENT_TYPE, 'expected an event type (1 to 64 letters, digits, "_", "." or "-") or "*"'),
+    policy,
+  )
+  .refine((policies) => policies['*']?.ordering === undefined, {
+    path: ['*', 'ordering'],
+    message: 'expected under the name of an event type: each ordered type is named',
+  });
 
 type BackoffInput<B extends Backoff = Backoff> = B extends { coefficient: number }
   ? Omit<B, 'coefficient'> & { readonly coefficient?: number }
@@ -81,14 +94,20 @@ export interface PolicyInput {
       >
     >
   >;
+  /**
+   * Of a named event type only. `none` (the default), or by `aggregate.version`, which its events must then carry: of one
+   * aggregate only the lowest version that is not settled is delivered; behind a dead one the others wait (`block`) or go on
+   * (`skip`). Takes effect by `outbox policies apply --ordering`.
+   */
+  readonly ordering?: 'none' | { readonly by: 'aggregate'; readonly whenHeadDead: 'block' | 'skip' };
 }
 
 /** By event type; `*` is for all that are not named. */
 export type PoliciesInput = Readonly<Record<string, PolicyInput>>;
 
 /**
- * JSON Schema (draft 2020-12) of the `policies` section, for editors and for files that are made by other programs. One
- * rule it cannot say: `maximumMs` is at least `initialMs`.
+ * JSON Schema (draft 2020-12) of the `policies` section, for editors and for files that are made by other programs. Two
+ * rules it cannot say: `maximumMs` is at least `initialMs`; `*` has no `ordering`.
  */
 export function policiesJsonSchema(): object {
   return { title: 'temporal-outbox policies', ...z.toJSONSchema(policiesSchema, { io: 'input' }) };
@@ -114,6 +133,8 @@ function unknownKey(path: readonly PropertyKey[]): string {
 export interface Policies {
   /** The event types with a policy of their own. */
   readonly named: readonly string[];
+  /** The ordered event types. */
+  readonly orderings: Orderings;
   /** For all that are not named. */
   readonly otherwise: RetryPolicy;
   /** The policy in force for an event type. */
@@ -129,11 +150,22 @@ export function resolvePolicies(input: PoliciesInput = {}): Policies {
       .filter(([name]) => name !== '*')
       .map(([name, own]) => [name, refine(everyone, own)]),
   );
-  return { named: [...byType.keys()], otherwise: everyone, of: (eventType) => byType.get(eventType) ?? everyone };
+  const orderings = new Map(
+    Object.entries(checked).flatMap(([name, { ordering = 'none' }]) =>
+      ordering === 'none' ? [] : [[name, ordering.whenHeadDead] as const],
+    ),
+  );
+  return {
+    named: [...byType.keys()],
+    orderings,
+    otherwise: everyone,
+    of: (eventType) => byType.get(eventType) ?? everyone,
+  };
 }
 
 type CheckedPolicy = Partial<Omit<RetryPolicy, 'codes'>> & {
   readonly codes?: Readonly<Partial<Record<ErrorCode, CodeRefinement>>>;
+  readonly ordering?: PolicyInput['ordering'];
 };
 
 function refine(base: RetryPolicy, input: CheckedPolicy | undefined): RetryPolicy {

@@ -18,7 +18,8 @@ export type SettingsUser =
   | 'failed-ingest retry'
   | 'policies'
   | 'dlq'
-  | 'destinations';
+  | 'destinations'
+  | 'events';
 
 interface Definition<Schema extends z.ZodType = z.ZodType> {
   readonly schema: Schema;
@@ -80,7 +81,7 @@ interface FingerprintKey {
 export const SETTINGS = {
   databaseUrl: define({
     schema: databaseUrl,
-    requiredBy: ['relay', 'worker', 'migrate', 'import', 'temporal adopt', 'policies', 'dlq', 'destinations'],
+    requiredBy: ['relay', 'worker', 'migrate', 'import', 'temporal adopt', 'policies', 'dlq', 'destinations', 'events'],
     describe: 'The outbox database: the one that your application writes to.',
     secret: true,
   }),
