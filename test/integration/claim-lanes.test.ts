@@ -375,6 +375,16 @@ describe('claims beside claims', () => {
         for (const index of ['waiting', 'running', 'carried']) expect(plan).toContain(`delivery_${index}`);
         expect(plan).not.toMatch(/Seq Scan on (delivery|event)\b/);
       }
+      // Left to itself the server keeps one plan: to make one for each claim would cost as much as the claim.
+      await client.query('RESET plan_cache_mode; DEALLOCATE ALL');
+      await client.query(`PREPARE claim(uuid, integer, integer, jsonb, integer, jsonb, uuid, integer) AS ${CLAIM}`);
+      for (let i = 0; i < 20; i += 1) {
+        await client.query('BEGIN');
+        await client.query(`EXECUTE claim('${randomUUID()}', 30000, 200, '{}', 500, '{}', '${randomUUID()}', 200)`);
+        await client.query('ROLLBACK');
+      }
+      const { rows } = await client.query(`SELECT generic_plans::int AS kept FROM pg_prepared_statements`);
+      expect(rows[0].kept).toBeGreaterThan(0);
     } finally {
       await client.query('DEALLOCATE ALL');
       await client.query('RESET ALL');

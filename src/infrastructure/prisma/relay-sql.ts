@@ -1,5 +1,5 @@
 import { RAMP } from '../../domain/delivery/breaker.js';
-import { IN_FORCE, LANE_PAUSED, lanesOf, ORDERED_HEADS, UNORDERED, walkOf } from './claim-lanes-sql.js';
+import { CURSOR, IN_FORCE, LANE_PAUSED, lanesOf, ORDERED_HEADS, UNORDERED, walkOf } from './claim-lanes-sql.js';
 
 /** Looked at in one statement. */
 const MOST_DESTINATIONS = 256;
@@ -77,7 +77,7 @@ WHERE c.breaker <> 'closed' AND ${MAY_BE_TRIED}
  */
 export const CLAIM = `
 WITH RECURSIVE
-${waitingFrom("coalesce($4::jsonb->>'from', '')")},
+${waitingFrom(`coalesce(${CURSOR}->>'from', '')`)},
 -- R6: their room. Not paused and closed: the cap, which grows again after an outage. Else room for what may try whether it
 -- is well again, where no run is about to. OFFSET 0 keeps the planner from computing it twice.
 open AS MATERIALIZED (
