@@ -61,7 +61,8 @@ it('an open delivery keeps the policy it was given until it is pointed to anothe
   const strict = `policies: { ORDER: { codes: { 'HTTP.SERVER_ERROR': 'final' } } }`;
   const [before, after] = [await deployment.configFile(handler, patient), await deployment.configFile(handler, strict)];
   const api = await deployment.start('api');
-  const environment = { OUTBOX_AUDIT_URL: `http://127.0.0.1:${api.apiPort}` };
+  // Its failures in a row are enough for the breaker: that is short here, and another test's.
+  const environment = { OUTBOX_AUDIT_URL: `http://127.0.0.1:${api.apiPort}`, OUTBOX_BREAKER_OPEN_MS: '100' };
   const first = await deployment.start('relay,worker', environment, ['--config', before]);
   const id = await deployment.append({ routingKey: 'test.partner' });
   const other = await deployment.append({ eventType: 'AUTH', routingKey: 'test.partner' });

@@ -260,8 +260,11 @@ function join(earlier: Untold, later: Untold): Untold {
   };
 }
 
+/** Of fewer it would be the slowest one, and one slow answer makes no slow destination. */
+const LEAST_SAMPLES = 20;
+
 function p95(latencies: readonly number[]): number | null {
-  if (latencies.length === 0) return null;
+  if (latencies.length < LEAST_SAMPLES) return null;
   const sorted = [...latencies].sort((a, b) => a - b);
   return Math.round(sorted[Math.ceil(sorted.length * 0.95) - 1] ?? 0);
 }
