@@ -132,7 +132,7 @@ it('one wide line for a failed attempt and one for a dead letter, with what a pe
       destination: 'test.partner',
       mode: 'local',
       attempt: 1,
-      maxAttempts: 10,
+      maxAttempts: 1,
       outcome: 'final',
       code: 'HTTP.CLIENT_ERROR',
       status: 422,
