@@ -15,7 +15,7 @@ export function postJob({ authenticate, deadLetters }: DeadLetterRouteDeps) {
       res.json(await withFilter('invalid_request', '/filter', () => countRedrive(deps, filter)));
       return;
     }
-    const input = { ...more, filter, cap, actor: operator.actor };
+    const input = { ...more, filter, cap, actor: operator.actor, tenantId: operator.tenantId };
     const job = await withFilter('invalid_request', '/filter', () => createRedriveJob(deps, input));
     if (job === null) res.json({ count: 0, edited: 0, groups: [] });
     else res.status(202).json(job);

@@ -7,10 +7,12 @@ import { requireSetting } from '../infrastructure/config/load-settings.js';
 import type { Settings } from '../infrastructure/config/settings.js';
 import { createAuditApiKeys } from '../infrastructure/prisma/audit-api-keys.js';
 import { createAuditStore } from '../infrastructure/prisma/audit-store.js';
+import { createDeploymentStore } from '../infrastructure/prisma/deployment-store.js';
 import { createDestinationStore } from '../infrastructure/prisma/destination-store.js';
 import { createFailedIngestStore } from '../infrastructure/prisma/failed-ingest-store.js';
 import { createOrderingStore } from '../infrastructure/prisma/ordering-store.js';
 import { createPool, type PgPool } from '../infrastructure/prisma/pg-pool.js';
+import { checkDeployment } from './delivery-environment.js';
 import { deliveryHandlers } from './delivery-handlers.js';
 import { openDeadLetterOps } from './dlq-asking.js';
 import { explainDatabase } from './explain-database.js';
@@ -31,7 +33,11 @@ export async function startApiRole(context: RoleContext): Promise<StartedRole> {
   const deadLetters = ops === null ? null : openDeadLetterOps(ops, deliveryHandlers(context), log);
   const store = createAuditStore(pool);
   const fingerprintKeys = requireSetting(settings.auditFingerprintKeys, 'AUDIT_FINGERPRINT_KEYS');
-  const starting = refuseWrong(store, fingerprintKeys, log).then(() =>
+  const refuse = async () => {
+    await refuseWrong(store, fingerprintKeys, log);
+    if (ops !== null) await refuseOtherDeployment(ops, settings.deployment, log);
+  };
+  const starting = refuse().then(() =>
     startApi({
       store,
       apiKeys: createAuditApiKeys(pool),
@@ -74,6 +80,17 @@ function openOps(settings: Settings, log: RoleContext['log']): PgPool | null {
     applicationName: 'temporal-outbox ops',
     onConnectionLost: (error) => log.warn({ err: error }, 'database.connection_lost'),
   });
+}
+
+/** R1: what operators do must reach the outbox that they mean. Away is no reason not to start. */
+async function refuseOtherDeployment(ops: PgPool, deployment: string, log: Logger): Promise<void> {
+  try {
+    checkDeployment(await createDeploymentStore(ops).readName(), deployment);
+  } catch (error) {
+    const explained = explainDatabase(error, 'outbox');
+    if (explained instanceof StartRefusedError) throw explained;
+    log.warn({ waitingFor: 'the outbox database', reason: (explained as Error).message }, 'start.waiting');
+  }
 }
 
 /** For the test of a crash between keeping an event and saying so. */

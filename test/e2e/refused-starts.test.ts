@@ -120,6 +120,13 @@ it('R26: the api refuses another secret under a fingerprint key id that was used
   await deployment.audit.query('DELETE FROM audit.fingerprint_key');
 });
 
+it('R1: the api with operations on refuses the outbox of another deployment', async () => {
+  expect(await refusal('api', { OUTBOX_OPS: 'on', OUTBOX_DEPLOYMENT: 'another' })).toEqual([
+    CONFIGURATION,
+    expect.stringContaining('the outbox database belongs to deployment'),
+  ]);
+});
+
 describe('a database that is not migrated', () => {
   it('is told by every role: nothing in it, or no deployment named yet', async () => {
     const empty = await createEmptyDatabase();

@@ -251,6 +251,31 @@ describe('room', () => {
     expect((await claim({ probeHolder: other })).events).toHaveLength(1);
   });
 
+  it('R6: what is paused keeps nobody else out, of the cap or of a trial', async () => {
+    const holder = randomUUID();
+    await setDestination({ max_runs: 5 });
+    await wait({ count: 5, status: 'STARTED', ageSeconds: -30, eventType: 'PAUSED' });
+    await wait({ count: 2 });
+    expect((await claim({})).events).toEqual([]);
+    await pool.query(
+      `INSERT INTO outbox.pause (id, destination, event_type, reason, actor) VALUES (gen_random_uuid(), 'audit.log', 'PAUSED', 'test', 'test')`,
+    );
+    const over = { open_until: new Date(Date.now() - 1_000), probe_until: new Date(Date.now() + 60_000) };
+    await setDestination({ breaker: 'open', probe_holder: holder, ...over });
+    expect((await claim({ probeHolder: holder })).events).toHaveLength(1);
+    await setDestination({ breaker: 'closed' });
+    expect((await claim({})).events).toHaveLength(1);
+  });
+
+  it('R6: runs that should have moved long ago keep nobody from trying whether a destination is well again', async () => {
+    const holder = randomUUID();
+    const over = { open_until: new Date(Date.now() - 1_000), probe_until: new Date(Date.now() + 60_000) };
+    await setDestination({ breaker: 'open', probe_holder: holder, ...over });
+    await wait({ count: 3, status: 'STARTED', ageSeconds: 600 });
+    await wait({ count: 2 });
+    expect((await claim({ probeHolder: holder })).events).toHaveLength(1);
+  });
+
   it('R6: after an outage the cap comes back by and by', async () => {
     await wait({ count: 600 });
     const runsAfter = async (seconds: number) => {
@@ -328,6 +353,12 @@ it('R20: a budget that goes on from an earlier epoch begins with a regular attem
       [goesOn, 'regular'],
     ]),
   );
+  // What it waited for us, or for a pause, is no time of the destination's: it is left out of the deadline.
+  const { rows } = await pool.query('SELECT waited_ms::int AS ms FROM outbox.delivery WHERE event_id = ANY ($1)', [
+    [anew, goesOn],
+  ]);
+  const waited = rows.map(({ ms }) => ms).sort((a, b) => a - b);
+  expect([waited[0], waited[1] >= 60_000]).toEqual([0, true]);
 });
 
 describe('claims beside claims', () => {

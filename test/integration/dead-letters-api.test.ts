@@ -158,6 +158,10 @@ it('who may not: no key, no scope, another tenant', async () => {
   expect(all.body).toMatchObject({ expected: 2 });
   expectProblem(await get(`${REDRIVE_JOBS_PATH}/${all.body.id}`, acme), 404, 'not_found');
   expectProblem(await post(`${REDRIVE_JOBS_PATH}/${all.body.id}/cancel`, {}, acme), 404, 'not_found');
+  // Nor one that an operator made for this very tenant.
+  const operators = await post(REDRIVE_JOBS_PATH, { ...job, filter: { tenantId: 'acme' } });
+  expectProblem(await get(`${REDRIVE_JOBS_PATH}/${operators.body.id}`, acme), 404, 'not_found');
+  expectProblem(await post(`${REDRIVE_JOBS_PATH}/${operators.body.id}/cancel`, {}, acme), 404, 'not_found');
   expect((await get(REDRIVE_JOBS_PATH, acme)).body.items).toMatchObject([{ id: bound.body.id }]);
   expect(await store.delivery(foreign.eventId)).toMatchObject({ status: 'DEAD', epoch: 0 });
 });

@@ -8,10 +8,11 @@ import type { DeadLetterFilter } from '../../src/application/delivery/dead-lette
 import {
   countRedrive,
   createRedriveJob,
+  type RedriveJobInput,
   runRedriveJobs,
 } from '../../src/application/delivery/dead-letters/redrive-job.js';
 import { discardLetters, redriveLetters } from '../../src/application/delivery/dead-letters/redrive-letters.js';
-import type { RedriveJob, RedriveJobStore } from '../../src/application/delivery/dead-letters/redrive-ports.js';
+import type { RedriveJobStore } from '../../src/application/delivery/dead-letters/redrive-ports.js';
 import { systemTime } from '../../src/application/delivery/relay-time.js';
 import { createDeadLetterReader } from '../../src/infrastructure/prisma/dead-letter-reader.js';
 import { createLeaseStore } from '../../src/infrastructure/prisma/lease-store.js';
@@ -290,7 +291,7 @@ describe('discard', () => {
 });
 
 describe('redrive jobs', () => {
-  const makeJob = async (more: Partial<RedriveJob> = {}, filter: Partial<DeadLetterFilter> = {}) => {
+  const makeJob = async (more: Partial<RedriveJobInput> = {}, filter: Partial<DeadLetterFilter> = {}) => {
     const input = { ...WORD, rate: 200, cap: null, filter: { ...ANY, ...filter }, ...more };
     const job = await createRedriveJob({ jobs, now: () => new Date() }, input);
     if (job === null) throw new Error('expected something to redrive');
@@ -487,7 +488,7 @@ describe('redrive jobs', () => {
     await expect(makeJob({}, { text: 'x' })).rejects.toThrow(FilterError);
     for (const rate of [0, 1.5, 1_001]) await expect(makeJob({ rate })).rejects.toThrow('rate');
     for (const cap of [0, 0.5]) await expect(makeJob({ cap })).rejects.toThrow('cap');
-    const [all, own] = [await makeJob(), await makeJob({}, { tenantId: 'acme' })];
+    const [all, own] = [await makeJob(), await makeJob({ tenantId: 'acme' }, { tenantId: 'acme' })];
     const page = (tenantId: string | null, before: string | null = null, limit = 10) =>
       jobs.list({ tenantId, before, limit });
     expect((await page(null)).map(({ id }) => id)).toEqual([own.id, all.id]);

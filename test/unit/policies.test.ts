@@ -38,6 +38,11 @@ describe('the policies of a configuration', () => {
     ['a name that is no event type', { 'a b': {} }, [/^policies\.a b: /]],
     ['an ordering for all types', { '*': { ordering: 'none' } }, [/^policies\.\*\.ordering: expected under the name/]],
     [
+      'an ordering of our own events',
+      { OUTBOX: { ordering: { by: 'aggregate', whenHeadDead: 'skip' } } },
+      [/^policies\.OUTBOX\.ordering: expected none/],
+    ],
+    [
       'an ordering of no kind',
       { A: { ordering: { by: 'aggregate' } }, B: { ordering: 'block' } },
       [/^policies\.A\.ordering/, /^policies\.B\.ordering/],

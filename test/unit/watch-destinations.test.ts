@@ -3,6 +3,26 @@ import type { BreakerStore } from '../../src/application/delivery/destinations/p
 import { watchDestinations } from '../../src/application/delivery/destinations/watch-destinations.js';
 import { DEFAULT_BREAKER, healthyView, NEW_BREAKER } from '../../src/domain/delivery/breaker.js';
 
+const LOG = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
+
+it('R6: a database that went back to an earlier generation is believed, a late event of an earlier one is not', () => {
+  let time = 0;
+  const deps = { store: {} as BreakerStore, log: LOG, random: () => 0, settings: DEFAULT_BREAKER };
+  const watch = watchDestinations({ ...deps, now: () => time });
+  const at = (generation: number) => ({ ...healthyView('crm'), generation });
+  const awayAt = (generation: number) => {
+    watch.see(at(generation));
+    return watch.awayForMs(at(generation)) > 0;
+  };
+  expect([awayAt(2), awayAt(0)]).toEqual([false, true]);
+  time = 4_000;
+  expect(awayAt(2)).toBe(false);
+  time = 6_000;
+  expect(awayAt(0)).toBe(true); // one of the new in between: it is late
+  time = 11_000;
+  expect(awayAt(0)).toBe(false);
+});
+
 it('R6: one slow answer makes no slow destination; of twenty the p95 is told', async () => {
   const told: (number | null)[] = [];
   const store: BreakerStore = {
@@ -13,9 +33,8 @@ it('R6: one slow answer makes no slow destination; of twenty the p95 is told', a
     takeTrial: async () => false,
     endTrial: async () => ({ before: NEW_BREAKER, after: NEW_BREAKER }),
   };
-  const log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
   for (const samples of [19, 20]) {
-    const watch = watchDestinations({ store, log, now: () => 0, random: () => 0, settings: DEFAULT_BREAKER });
+    const watch = watchDestinations({ store, log: LOG, now: () => 0, random: () => 0, settings: DEFAULT_BREAKER });
     const view = healthyView('crm');
     for (let n = 0; n < samples; n += 1) {
       watch.see(view);

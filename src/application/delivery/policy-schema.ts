@@ -71,6 +71,10 @@ export const policiesSchema = z
   .refine((policies) => policies['*']?.ordering === undefined, {
     path: ['*', 'ordering'],
     message: 'expected under the name of an event type: each ordered type is named',
+  })
+  .refine(({ OUTBOX: ours }) => ours?.ordering === undefined, {
+    path: ['OUTBOX', 'ordering'],
+    message: 'expected none: its events are our own, of what operators do, and have no version',
   });
 
 type BackoffInput<B extends Backoff = Backoff> = B extends { coefficient: number }
@@ -107,7 +111,7 @@ export type PoliciesInput = Readonly<Record<string, PolicyInput>>;
 
 /**
  * JSON Schema (draft 2020-12) of the `policies` section, for editors and for files that are made by other programs. Two
- * rules it cannot say: `maximumMs` is at least `initialMs`; `*` has no `ordering`.
+ * rules it cannot say: `maximumMs` is at least `initialMs`; `*` and `OUTBOX` have no `ordering`.
  */
 export function policiesJsonSchema(): object {
   return { title: 'temporal-outbox policies', ...z.toJSONSchema(policiesSchema, { io: 'input' }) };

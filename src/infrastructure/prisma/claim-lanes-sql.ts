@@ -49,6 +49,12 @@ export const LANE_PAUSED = `EXISTS (SELECT FROM outbox.pause p
 /** Where the walk over aggregates goes on. */
 const KEY = `coalesce(${CURSOR}->>'key', '')`;
 
+/** Whether a person has paused the row `row`. */
+export const pauseOf = (row: string) => `EXISTS (SELECT FROM outbox.pause p
+  WHERE coalesce(p.destination, ${row}.destination) = ${row}.destination
+    AND coalesce(p.event_type, ${row}.event_type) = ${row}.event_type AND coalesce(p.tenant, ${row}.tenant) = ${row}.tenant
+    AND ${IN_FORCE})`;
+
 /** The first waiting row of the next aggregate of the lane l. */
 const nextKey = (after: string) => `(SELECT d.order_key, d.order_no, d.event_id, d.due_at FROM outbox.delivery d
   WHERE ${ORDERED} AND d.destination = l.destination AND d.event_type = l.event_type AND d.tenant = l.tenant ${after}

@@ -36,8 +36,9 @@ export function createRedriveJobStore(pool: PgPool, failpoint: (point: string) =
       return toCount(rows);
     },
 
-    async create({ id, filter, rate, cap, expected, actor, reason }) {
-      const values = [id, JSON.stringify(filter), rate, cap, expected, toStorableText(actor), toStorableText(reason)];
+    async create({ id, filter, rate, cap, expected, actor, reason }, tenantId) {
+      const word = [toStorableText(actor), toStorableText(reason)];
+      const values = [id, JSON.stringify(filter), rate, cap, expected, ...word, tenantId];
       const [row] = await ask('redrive_job_create', CREATE, values);
       return toJob(row as JobRow); // an INSERT without conflict clause answers its row or throws
     },
@@ -129,16 +130,16 @@ SELECT l.destination, l.event_type, l.code, count(*) FILTER (WHERE NOT ${EDITED}
 FROM outbox.dead_letter l WHERE ${OPEN} GROUP BY 1, 2, 3 ORDER BY 4 DESC, 1, 2, 3`;
 
 const CREATE = `
-INSERT INTO outbox.redrive_job (id, filter, rate, cap, expected, actor, reason)
-VALUES ($1::uuid, $2::jsonb, $3::int, $4::int, $5::int, $6::text, $7::text) RETURNING *`;
+INSERT INTO outbox.redrive_job (id, filter, rate, cap, expected, actor, reason, tenant)
+VALUES ($1::uuid, $2::jsonb, $3::int, $4::int, $5::int, $6::text, $7::text, $8::text) RETURNING *`;
 
-/** $1 id, $2 tenant. */
-const OWN = `j.id = $1::uuid AND ($2::text IS NULL OR j.filter->>'tenantId' = $2)`;
+/** $1 id, $2 tenant: what an operator made for it is not its own. */
+const OWN = `j.id = $1::uuid AND ($2::text IS NULL OR j.tenant = $2)`;
 
 /** $1 tenant, $2 the last id of the page before, $3 how many. */
 const LIST = `
 SELECT j.* FROM outbox.redrive_job j
-WHERE ($1::text IS NULL OR j.filter->>'tenantId' = $1) AND (j.created_at, j.id) < (
+WHERE ($1::text IS NULL OR j.tenant = $1) AND (j.created_at, j.id) < (
   coalesce((SELECT b.created_at FROM outbox.redrive_job b WHERE b.id = $2::uuid), 'infinity'),
   coalesce($2::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'))
 ORDER BY j.created_at DESC, j.id DESC LIMIT $3::int`;

@@ -1,5 +1,14 @@
 import { RAMP } from '../../domain/delivery/breaker.js';
-import { CURSOR, IN_FORCE, LANE_PAUSED, lanesOf, ORDERED_HEADS, UNORDERED, walkOf } from './claim-lanes-sql.js';
+import {
+  CURSOR,
+  IN_FORCE,
+  LANE_PAUSED,
+  lanesOf,
+  ORDERED_HEADS,
+  pauseOf,
+  UNORDERED,
+  walkOf,
+} from './claim-lanes-sql.js';
 
 /** Looked at in one statement. */
 const MOST_DESTINATIONS = 256;
@@ -28,12 +37,15 @@ function nextDestination(after: string): string {
 
 /**
  * R6: how many runs of w.destination are STARTED and due before a moment. Two counts, each of which stops at m.cap: events'
- * own runs, without touching those that sleep in a backoff, and batches by their earliest row, one probe for each.
+ * own runs, without touching those that sleep in a backoff, and batches by their earliest row, one probe for each. Runs of
+ * what a person has paused look again every minute or so and send nothing: they keep nobody out. `since` leaves out those
+ * that should have moved before it.
  */
-const runsDueBefore = (moment: string) => `(
+const runsDueBefore = (moment: string, since = "'-infinity'") => `(
   (SELECT count(*)::integer FROM (
     SELECT FROM outbox.delivery d
     WHERE d.status = 'STARTED' AND d.destination = w.destination AND d.carrier IS NULL AND d.due_at <= ${moment}
+      AND d.due_at > ${since} AND NOT ${pauseOf('d')}
     LIMIT m.cap) own)
   + (SELECT count(*)::integer FROM (
     WITH RECURSIVE batch AS (
@@ -90,7 +102,7 @@ open AS MATERIALIZED (
       AND p.event_type IS NULL AND p.tenant IS NULL AND ${IN_FORCE}) THEN 0
     WHEN c.breaker <> 'closed' THEN
       CASE WHEN ${MAY_BE_TRIED} AND c.probe_holder = $7::uuid AND c.probe_until > statement_timestamp()
-        THEN greatest(0, 1 - ${runsDueBefore("statement_timestamp() + interval '1 minute'")}) ELSE 0 END
+        THEN greatest(0, 1 - ${runsDueBefore("statement_timestamp() + interval '1 minute'", "statement_timestamp() - interval '2 minutes'")}) ELSE 0 END
     ELSE m.cap - ${runsDueBefore("statement_timestamp() + interval '1 minute'")}
   END AS room OFFSET 0) r
   WHERE w.n <= ${MOST_DESTINATIONS} AND r.room > 0
@@ -182,7 +194,10 @@ fit AS MATERIALIZED (
 claimed AS (
   UPDATE outbox.delivery d
   SET lease_token = $1::uuid, due_at = statement_timestamp() + $2::integer * interval '1 millisecond',
-    policy_hash = coalesce(d.policy_hash, $6::jsonb->'byType'->>d.event_type, $6::jsonb->>'otherwise')
+    policy_hash = coalesce(d.policy_hash, $6::jsonb->'byType'->>d.event_type, $6::jsonb->>'otherwise'),
+    -- A budget that goes on: what it waited for us, or for a pause, is not the destination's time.
+    waited_ms = d.waited_ms + CASE WHEN d.budget_epoch < d.epoch
+      THEN greatest(0, extract(epoch FROM statement_timestamp() - d.due_at) * 1000)::bigint ELSE 0 END
   WHERE d.event_id = ANY (ARRAY(SELECT event_id FROM fit))
   RETURNING d.event_id, d.epoch, d.budget_epoch, d.carrier, d.destination, d.event_type, d.tenant, d.policy_hash, d.start_tries
 )

@@ -166,6 +166,8 @@ CREATE TABLE outbox.event_revision (
 CREATE TABLE outbox.redrive_job (
   id         uuid        NOT NULL,
   filter     jsonb       NOT NULL,
+  -- Whose key made it: that tenant sees and cancels it. NULL: an operator.
+  tenant     text,
   -- Letters a second at most, and letters in all (NULL: every one).
   rate       integer     NOT NULL,
   cap        integer,

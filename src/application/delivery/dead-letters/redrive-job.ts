@@ -17,6 +17,8 @@ export interface RedriveJobInput extends PersonsWord {
   readonly rate: number;
   /** Letters in all; null: every one. */
   readonly cap: number | null;
+  /** Of the key that asks. Default: an operator's, of no tenant. */
+  readonly tenantId?: string | null;
 }
 
 interface JobDeps {
@@ -38,7 +40,7 @@ export async function countRedrive({ jobs, now }: JobDeps, filter: DeadLetterFil
  * @throws FilterError; TypeError for rate, cap or word; IntegrationError `STORE.UNAVAILABLE`
  */
 export async function createRedriveJob(deps: JobDeps, input: RedriveJobInput): Promise<RedriveJob | null> {
-  const { filter, rate, cap, actor, reason } = input;
+  const { filter, rate, cap, actor, reason, tenantId = null } = input;
   checkWord(input);
   if (!isWhole(rate, MOST_RATE)) throw new TypeError(`rate: expected a whole number from 1 to ${MOST_RATE}`);
   if (cap !== null && !isWhole(cap, MOST_CAP))
@@ -46,7 +48,7 @@ export async function createRedriveJob(deps: JobDeps, input: RedriveJobInput): P
   const { count } = await countRedrive(deps, filter);
   if (count === 0) return null;
   const expected = Math.min(count, cap ?? count);
-  return deps.jobs.create({ id: uuidV7(), filter, rate, cap, expected, actor, reason });
+  return deps.jobs.create({ id: uuidV7(), filter, rate, cap, expected, actor, reason }, tenantId);
 }
 
 /** One turn of the duty `jobs`: steps whatever job is due, until none runs. */

@@ -132,6 +132,8 @@ export interface RedriveJobStore {
   count(filter: DeadLetterFilter): Promise<RedriveCount>;
   create(
     job: Pick<RedriveJob, 'id' | 'filter' | 'rate' | 'cap' | 'expected' | 'actor' | 'reason'>,
+    /** Of the key that asks: it sees and cancels the job. null: an operator. */
+    tenantId: string | null,
   ): Promise<RedriveJob>;
   /** The newest first. `before`: the id that the page before ended with. */
   list(page: {

@@ -58,6 +58,8 @@ export interface WatchDeps {
 const FLUSH_EVERY_MS = 1_000;
 const STORE_MS = 2_000;
 const LOOK_AGAIN_MS = 1_000;
+/** Longer than an event that was loaded before a change can still be on its way to its handler. */
+const TAKES_BACK_MS = 5_000;
 const LATENCIES = 128;
 /** Producers choose routing keys: what has no handler is not remembered without end. */
 const MOST_DESTINATIONS = 1_000;
@@ -65,6 +67,8 @@ const MOST_DESTINATIONS = 1_000;
 interface Seen {
   readonly name: string;
   generation: number;
+  /** Since when every view shows an earlier generation. */
+  earlierSince: number | null;
   /** Of the shared row, as last read. */
   sharedFailures: number;
   closedAt: number | null;
@@ -99,6 +103,7 @@ export function watchDestinations({ store, log, now, random, settings }: WatchDe
     const fresh: Seen = {
       name,
       generation: 0,
+      earlierSince: null,
       sharedFailures: 0,
       closedAt: null,
       failures: 0,
@@ -114,10 +119,17 @@ export function watchDestinations({ store, log, now, random, settings }: WatchDe
     return fresh;
   };
 
-  /** What was counted in another generation says nothing in this one. */
+  /**
+   * What was counted in another generation says nothing in this one. An earlier one is an event that was loaded before a
+   * change; when nothing else comes for a while, the database has gone back (a restore, a failover that lost a write).
+   */
   const enter = (seen: Seen, generation: number): void => {
-    if (generation <= seen.generation) return;
-    Object.assign(seen, { generation, failures: 0, sharedFailures: 0, awayUntil: 0, untold: null });
+    if (generation >= seen.generation) seen.earlierSince = null;
+    else seen.earlierSince ??= now();
+    const wentBack = seen.earlierSince !== null && now() - seen.earlierSince >= TAKES_BACK_MS;
+    if (generation <= seen.generation && !wentBack) return;
+    const fresh = { failures: 0, sharedFailures: 0, awayUntil: 0, untold: null, earlierSince: null };
+    Object.assign(seen, { generation, ...fresh });
   };
 
   const tellLater = (seen: Seen, delayMs: number): void => {
