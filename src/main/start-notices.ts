@@ -60,7 +60,7 @@ export function startNoticeDuties({ settings, config, log, delivery }: DeliveryC
     {
       name: 'limits',
       everyMs: LOOK_EVERY_MS,
-      turn: () => watchLimits({ measure: () => measureBacklog(pool), alerts, log }, limits),
+      turn: () => watchLimits({ measure: () => measureBacklog(pool, limits.backlog), alerts, log }, limits),
     },
     { name: 'alerts', everyMs: TELL_EVERY_MS, turn: tellAlerts.bind(null, telling) },
   ].map((duty) => runUnderLease(deps, duty));

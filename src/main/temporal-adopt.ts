@@ -1,4 +1,6 @@
 /** `outbox temporal adopt`: how the outbox and its Temporal namespace stand to each other, and going on with another (R3). */
+
+import { COUNTED_UP_TO } from '../application/delivery/destinations/ports.js';
 import { loadSettings, requireSetting } from '../infrastructure/config/load-settings.js';
 import { processEnvironment } from '../infrastructure/config/process-environment.js';
 import { type Adoption, adoptNamespace, readAdoption } from '../infrastructure/prisma/adopt-namespace.js';
@@ -27,13 +29,17 @@ export async function runTemporalAdopt(options: { lost?: boolean; json?: boolean
     if (options.json) print(JSON.stringify({ ...standing, started, adopted: true }));
     else {
       print(`adopted: the runs are in namespace "${target.namespace}" (${found}) from now on`);
-      print(`${started} started before are dispatched again under a new epoch while a relay runs, some 200 a second`);
+      print(
+        `${count(started)} started before are dispatched again under a new epoch while a relay runs, some 200 a second`,
+      );
     }
     return 0;
   } finally {
     await pool.end();
   }
 }
+
+const count = (n: number) => (n < COUNTED_UP_TO ? `${n}` : `${n} or more`);
 
 interface Standing extends Adoption {
   readonly address: string;
@@ -56,6 +62,6 @@ function look(standing: Standing, { json }: { json?: boolean }): number {
   if (code === 0) return code;
   if (!same) print('If the address or the namespace is wrong: mend TEMPORAL_ADDRESS or TEMPORAL_NAMESPACE.');
   print('If what Temporal kept of the runs is lost for good: `outbox temporal adopt --lost`. It goes on with this');
-  print(`namespace and dispatches ${started} started events again; those that still run are superseded.`);
+  print(`namespace and dispatches ${count(started)} started events again; those that still run are superseded.`);
   return code;
 }

@@ -28,6 +28,17 @@ it('a statement that is not answered in time is STORE.UNAVAILABLE, and its conne
   expect(await backend(pool)).not.toBe(before);
 });
 
+it('the server ends a statement whose deadline passed, long before its own', async () => {
+  const pool = open({ max: 1, applicationName: 'gone' });
+  const running = `SELECT FROM pg_stat_activity WHERE application_name = 'gone' AND wait_event = 'PgSleep'`;
+  const other = open();
+  const asleep = runStatement(pool, { name: 'sleep', text: 'SELECT pg_sleep(300)', timeoutMs: 2_000 });
+  asleep.catch(() => undefined);
+  await eventually('the statement to run', async () => (await other.query(running)).rowCount === 1);
+  await expect(asleep).rejects.toMatchObject(unavailable);
+  await eventually('the server to end it', async () => (await other.query(running)).rowCount === 0);
+});
+
 it('the deadline includes waiting for a connection, and one that comes too late goes back to the pool', async () => {
   const pool = open({ max: 1 });
   const only = await pool.connect();

@@ -27,11 +27,12 @@ afterAll(async () => {
   await databases.drop();
 });
 
-function start(duty: Partial<LeasedDuty> & Pick<LeasedDuty, 'turn' | 'name'>, store = leases) {
-  const started = runUnderLease(
-    { leases: store, time: systemTime, log: silentLog },
-    { everyMs: 5, leaseMs: 900, ...duty },
-  );
+function start(
+  duty: Partial<LeasedDuty> & Pick<LeasedDuty, 'turn' | 'name'>,
+  store = leases,
+  { time = systemTime, log = silentLog } = {},
+) {
+  const started = runUnderLease({ leases: store, time, log }, { everyMs: 5, leaseMs: 900, ...duty });
   running.push(started);
   return started;
 }
@@ -105,4 +106,35 @@ it('R21: a holder that cannot renew is told so in its turn, and begins no other 
   start({ name, turn: async () => void others.push('other') });
   await eventually('the other one at work', async () => others.length > 10);
   expect(begun).toHaveLength(before);
+});
+
+it('a duty that goes on failing is told when it begins to and every ten minutes, and when it works again', async () => {
+  let later = 0;
+  let turns = 0;
+  let broken = true;
+  const told: unknown[] = [];
+  const note = (fields: object, event: string) => void told.push([event, 'err' in fields]);
+  const log = { ...silentLog, error: note, info: note };
+  const time = { ...systemTime, now: () => systemTime.now() + later };
+  const turn = async () => {
+    turns += 1;
+    if (broken) throw new Error('no');
+  };
+  start({ name: randomUUID(), turn }, leases, { time, log });
+  const more = async () => {
+    const before = turns;
+    await eventually('more turns', async () => turns > before + 3);
+  };
+  const failed = ['duty.failed', true];
+  await more();
+  expect(told).toEqual([failed]);
+  later += 599_000;
+  await more();
+  expect(told).toEqual([failed]);
+  later += 2_000;
+  await more();
+  expect(told).toEqual([failed, failed]);
+  broken = false;
+  await eventually('the end of it', async () => told.length === 3);
+  expect(told).toEqual([failed, failed, ['duty.works_again', false]]);
 });

@@ -211,4 +211,12 @@ describe('R24: limits', () => {
     await look(300, 10);
     expect(await open()).toEqual([]);
   });
+
+  it('R24: refused starts are over although what waits cannot be measured', async () => {
+    await alerts.raise({ kind: 'relay_batch_failed', subject: '', fields: { reason: 'UNAVAILABLE', count: 3 } });
+    await store.pool.query(`UPDATE outbox.alert SET last_at = now() - interval '121 seconds'`);
+    const measure = () => measureBacklog(store.pool, Number.NaN);
+    await expect(watchLimits({ measure, alerts, log: silentLog }, { lagSeconds: 300, backlog: 10 })).rejects.toThrow();
+    expect(await open()).toEqual([]);
+  });
 });

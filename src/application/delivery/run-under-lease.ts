@@ -27,8 +27,10 @@ export interface RunningDuty {
 
 const LEASE_MS = 15_000;
 const GRACE_MS = 5_000;
+/** A duty that never works must not look, in today's log, like one that does. */
+const TOLD_AGAIN_AFTER_MS = 600_000;
 
-/** Starts at once. Never throws; an error of a turn is logged when it begins, and once more when turns succeed again. */
+/** Starts at once. Never throws; a turn that fails is logged when that begins, every ten minutes while it goes on, and when it is over. */
 export function runUnderLease(
   deps: { readonly leases: LeaseStore; readonly time: RelayTime; readonly log: Logger },
   duty: LeasedDuty,
@@ -41,6 +43,7 @@ export function runUnderLease(
   let lost = new AbortController();
   let heldUntil = Number.NEGATIVE_INFINITY;
   let failures = 0;
+  let toldAt = 0;
 
   const renewing = renew();
   const working = work();
@@ -79,7 +82,10 @@ export function runUnderLease(
           if (failures > 0) log.info({ duty: name, failures }, 'duty.works_again');
           failures = 0;
         } catch (error) {
-          if (failures === 0) log.error({ duty: name, err: error }, 'duty.failed');
+          if (failures === 0 || time.now() - toldAt >= TOLD_AGAIN_AFTER_MS) {
+            log.error({ duty: name, failures: failures + 1, err: error }, 'duty.failed');
+            toldAt = time.now();
+          }
           failures += 1;
         }
         await time.sleep(duty.everyMs, stopping.signal);

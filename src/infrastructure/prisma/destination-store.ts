@@ -9,6 +9,7 @@ import {
   type PersonsWord,
 } from '../../application/delivery/destinations/ports.js';
 import type { FailureReason } from '../../domain/delivery/breaker.js';
+import { CARRIED, destinationsOf, type OpenKind, RUNNING, WAITING, WAITING_ORDERED } from './open-rows-sql.js';
 import { madeByOutage } from './outage-letters.js';
 import { type PgPool, runStatement } from './pg-pool.js';
 import { toStorableText } from './to-storable.js';
@@ -100,31 +101,29 @@ WITH resumed AS (
 ), recorded AS MATERIALIZED (SELECT outbox.record_event($4::jsonb) FROM resumed)
 SELECT ${PAUSE_COLUMNS} FROM resumed, recorded`;
 
-/** Destinations of rows in a status, by one index probe for each, whatever their number. */
-const destinationsOf = (name: string, condition: string) => `${name} AS (
-  (SELECT destination FROM outbox.delivery WHERE ${condition} ORDER BY destination LIMIT 1)
-  UNION ALL
-  SELECT n.destination FROM ${name} w CROSS JOIN LATERAL (
-    SELECT d.destination FROM outbox.delivery d WHERE ${condition} AND d.destination > w.destination
-    ORDER BY d.destination LIMIT 1) n
-)`;
-
-const countOf = (status: string) => `(SELECT count(*)::int FROM (
-  SELECT FROM outbox.delivery d WHERE d.status = '${status}' AND d.destination = n.name LIMIT ${COUNTED_UP_TO}) c)`;
+/** Rows of two kinds, together counted up to the bound. */
+const countOf = (...kinds: readonly [OpenKind, OpenKind]) => {
+  const some = ({ rows }: OpenKind) =>
+    `(SELECT FROM outbox.delivery d WHERE ${rows} AND d.destination = n.name LIMIT ${COUNTED_UP_TO})`;
+  return `(SELECT count(*)::int FROM (${kinds.map(some).join(' UNION ALL ')} LIMIT ${COUNTED_UP_TO}) c)`;
+};
 
 /** Those that have a row, that something waits or runs for, and that are paused by name. */
-const LIST = `
-WITH RECURSIVE ${destinationsOf('waiting', "status = 'PENDING'")},
-${destinationsOf('running', "status = 'STARTED' AND carrier IS NULL")},
+export const LIST = `
+WITH RECURSIVE ${destinationsOf('waiting', WAITING, MOST_DESTINATIONS)},
+${destinationsOf('ordered', WAITING_ORDERED, MOST_DESTINATIONS)},
+${destinationsOf('running', RUNNING, MOST_DESTINATIONS)},
+${destinationsOf('carried', CARRIED, MOST_DESTINATIONS)},
 names AS (
-  SELECT name FROM outbox.destination UNION SELECT destination FROM waiting UNION SELECT destination FROM running
+  SELECT name FROM outbox.destination UNION SELECT destination FROM waiting UNION SELECT destination FROM ordered
+  UNION SELECT destination FROM running UNION SELECT destination FROM carried
   UNION SELECT destination FROM outbox.pause WHERE destination IS NOT NULL AND ${IN_FORCE}
   ORDER BY name LIMIT ${MOST_DESTINATIONS}
 )
 SELECT n.name, coalesce(t.breaker, 'closed') AS breaker, coalesce(t.health, 'ok') AS health, t.p95_ms,
   coalesce(t.failures, 0) AS failures, ${time('t.last_success_at')} AS last_success_at, t.reason_code, t.reason_status,
   ${time('t.opened_at')} AS opened_at, CASE t.breaker WHEN 'open' THEN ${time('t.open_until')} END AS open_until,
-  ${time('t.closed_at')} AS closed_at, t.max_runs, ${countOf('PENDING')} AS waiting, ${countOf('STARTED')} AS running,
+  ${time('t.closed_at')} AS closed_at, t.max_runs, ${countOf(WAITING, WAITING_ORDERED)} AS waiting, ${countOf(RUNNING, CARRIED)} AS running,
   o.outage
 FROM names n
 LEFT JOIN outbox.destination t ON t.name = n.name

@@ -49,8 +49,10 @@ export function createPool(connectionString: string, options: PoolOptions = {}):
     application_name: options.applicationName ?? 'temporal-outbox',
     statement_timeout: options.statementTimeoutMs ?? 30_000,
     idle_in_transaction_session_timeout: 60_000,
-    // The claim's estimate is far above what it costs; compiling it would take longer than running it.
-    options: '-c jit=off',
+    // The claim's estimate is far above what it costs; compiling it would take longer than running it. And a statement
+    // whose client is gone (a deadline passed, a process killed) ends within a second, not at the statement timeout;
+    // servers on Windows cannot look for that and refuse the setting.
+    options: `-c jit=off${process.platform === 'win32' ? '' : ' -c client_connection_check_interval=1000'}`,
     connectionTimeoutMillis: options.connectTimeoutMs ?? 5_000,
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000,

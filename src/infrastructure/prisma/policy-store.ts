@@ -1,8 +1,11 @@
 import type { PolicyHashes } from '../../application/delivery/ports.js';
+import { CARRIED, firstKey, type OpenKind, openPage, RUNNING, WAITING, WAITING_ORDERED } from './open-rows-sql.js';
 import { type PgPool, runStatement } from './pg-pool.js';
 
-const TIMEOUT_MS = 30_000;
+/** Of one page. */
+const TIMEOUT_MS = 10_000;
 const PAGE = 500;
+const LISTED_AT_ONCE = 10_000;
 
 export interface OpenPolicies {
   readonly eventType: string;
@@ -21,13 +24,26 @@ export interface AppliedPolicies {
 /** Which policies open deliveries have, and pointing them to others. */
 export function createPolicyStore(pool: PgPool) {
   return {
+    /** Page by page while deliveries go on: one that moves meanwhile may be counted twice, or not. */
     async listOpen(): Promise<OpenPolicies[]> {
-      const rows = await runStatement<{ event_type: string; policy_hash: string | null; open: number }>(pool, {
-        name: 'policy_list_open',
-        text: LIST_OPEN,
-        timeoutMs: TIMEOUT_MS,
-      });
-      return rows.map(({ event_type, policy_hash, open }) => ({ eventType: event_type, hash: policy_hash, open }));
+      const found = new Map<string, { eventType: string; hash: string | null; open: number }>();
+      for (const [kind, { list, from }] of Object.entries(WALKS)) {
+        for (let after: readonly string[] | null = from; after !== null; ) {
+          const rows: ListRow[] = await runStatement<ListRow>(pool, {
+            name: `policy_list_${kind}`,
+            text: list,
+            values: [after, LISTED_AT_ONCE],
+            timeoutMs: TIMEOUT_MS,
+          });
+          for (const { event_type: eventType, policy_hash: hash, open } of rows) {
+            const key = `${eventType}\n${hash ?? ''}`;
+            found.set(key, { eventType, hash, open: open + (found.get(key)?.open ?? 0) });
+          }
+          after = rows[0]?.last ?? null;
+        }
+      }
+      // Those without one first, as they wait.
+      return [...found.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, policies]) => policies);
     },
 
     /**
@@ -44,50 +60,61 @@ export function createPolicyStore(pool: PgPool) {
       let changed = 0;
       let held = 0;
       for (let pass = 1; pass <= 2; pass += 1) {
+        const before = changed;
         held = 0;
-        for (let after: string | null = ZERO; after !== null; ) {
-          const [page]: ApplyRow[] = await runStatement<ApplyRow>(pool, {
-            name: 'policy_apply_to_open',
-            text: APPLY_TO_OPEN,
-            values: [after, PAGE, JSON.stringify(policies), eventType],
-            timeoutMs: TIMEOUT_MS,
-          });
-          changed += page?.changed ?? 0;
-          held += (page?.wanted ?? 0) - (page?.changed ?? 0);
-          after = page?.last ?? null;
-          onPage(changed);
+        for (const [kind, { apply, from }] of Object.entries(WALKS)) {
+          for (let after: readonly string[] | null = from; after !== null; ) {
+            const [page]: ApplyRow[] = await runStatement<ApplyRow>(pool, {
+              name: `policy_apply_${kind}`,
+              text: apply,
+              values: [after, PAGE, JSON.stringify(policies), eventType],
+              timeoutMs: TIMEOUT_MS,
+            });
+            changed += page?.changed ?? 0;
+            held += (page?.wanted ?? 0) - (page?.changed ?? 0);
+            after = page?.last ?? null;
+            onPage(changed);
+          }
         }
-        if (held === 0) break;
+        // A row that went back to an index already walked is met in the second pass.
+        if (held === 0 && changed === before) break;
       }
       return { changed, held };
     },
   };
 }
 
-const ZERO = '00000000-0000-0000-0000-000000000000';
+interface ListRow {
+  event_type: string;
+  policy_hash: string | null;
+  open: number;
+  last: string[];
+}
 
 interface ApplyRow {
-  last: string | null;
+  last: string[] | null;
   wanted: number;
   changed: number;
 }
 
-const LIST_OPEN = `
-SELECT event_type, policy_hash, count(*)::integer AS open
-FROM outbox.delivery WHERE status IN ('PENDING', 'STARTED')
-GROUP BY event_type, policy_hash ORDER BY event_type, policy_hash NULLS FIRST`;
+/** $1 after this row, $2 rows looked at. */
+function listOpen(kind: OpenKind): string {
+  const { page, last } = openPage(kind);
+  return `
+WITH page AS MATERIALIZED (${page})
+SELECT event_type, policy_hash, count(*)::integer AS open, ${last} AS last FROM page GROUP BY event_type, policy_hash`;
+}
 
-/** $1 after this event, $2 rows looked at, $3 policy hashes, $4 event type or NULL. */
-const APPLY_TO_OPEN = `
-WITH page AS MATERIALIZED (
-  SELECT d.event_id, coalesce($3::jsonb->'byType'->>d.event_type, $3::jsonb->>'otherwise') AS hash,
-    d.policy_hash AS before, d.event_type
-  FROM outbox.delivery d
-  WHERE d.event_id > $1::uuid AND d.status IN ('PENDING', 'STARTED')
-  ORDER BY d.event_id LIMIT $2::integer
-), wanted AS MATERIALIZED (
-  SELECT event_id, hash FROM page
-  WHERE before IS NOT NULL AND before <> hash AND ($4::text IS NULL OR event_type = $4::text)
+/** $1 after this row, $2 rows looked at, $3 policy hashes, $4 event type or NULL. */
+function applyToOpen(kind: OpenKind): string {
+  const { page, last } = openPage(kind);
+  return `
+WITH page AS MATERIALIZED (${page}),
+wanted AS MATERIALIZED (
+  SELECT event_id, hash FROM (
+    SELECT event_id, event_type, policy_hash,
+      coalesce($3::jsonb->'byType'->>event_type, $3::jsonb->>'otherwise') AS hash FROM page) p
+  WHERE policy_hash IS NOT NULL AND policy_hash <> hash AND ($4::text IS NULL OR event_type = $4::text)
 ), free AS MATERIALIZED (
   SELECT d.event_id FROM outbox.delivery d
   WHERE d.event_id = ANY (ARRAY(SELECT event_id FROM wanted)) AND d.status IN ('PENDING', 'STARTED')
@@ -97,5 +124,13 @@ WITH page AS MATERIALIZED (
   FROM wanted w WHERE d.event_id = w.event_id AND d.event_id = ANY (ARRAY(SELECT event_id FROM free))
   RETURNING 1
 )
-SELECT (SELECT event_id FROM page ORDER BY event_id DESC LIMIT 1) AS last,
+SELECT ${last} AS last,
   (SELECT count(*)::integer FROM wanted) AS wanted, (SELECT count(*)::integer FROM changed) AS changed`;
+}
+
+/** What waits first, then what runs: so events go. */
+export const WALKS = Object.fromEntries(
+  Object.entries({ waiting: WAITING, ordered: WAITING_ORDERED, running: RUNNING, carried: CARRIED }).map(
+    ([name, kind]) => [name, { list: listOpen(kind), apply: applyToOpen(kind), from: firstKey(kind) }],
+  ),
+);

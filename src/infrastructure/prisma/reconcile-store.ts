@@ -1,6 +1,7 @@
 /** R3, R21, R22: the reconciler's statements, each fenced by what it is about and by the lease. */
 import type { OverdueRow, ReconcileStore } from '../../application/delivery/reconcile/ports.js';
 import { leaseHeld } from './lease-store.js';
+import { CARRIED, destinationsOf, type OpenKind, RUNNING } from './open-rows-sql.js';
 import { type PgPool, runStatement } from './pg-pool.js';
 
 const TIMEOUT_MS = 5_000;
@@ -26,9 +27,12 @@ export function createReconcileStore(pool: PgPool): ReconcileStore {
       return (await run('redispatch', REDISPATCH, [name, holder, eventId, epoch, carrier])).length > 0;
     },
     async adoptSome({ name, holder }, limit) {
-      const moved = await run('adopt_some', ADOPT_SOME, [name, holder, limit]);
-      const [answer] = await run<{ left: boolean }>('adopt_finish', ADOPT_FINISH, [name, holder]);
-      return { moved: moved.length, left: answer?.left ?? false };
+      const [deployment] = await run<{ before: string }>('adopting', ADOPTING, []);
+      if (deployment === undefined) return { moved: 0, left: false };
+      const { before } = deployment;
+      const { length: moved } = await run('adopt_some', ADOPT_SOME, [name, holder, before, limit]);
+      if (moved === limit) return { moved, left: true };
+      return { moved, left: (await run('adopt_finish', ADOPT_FINISH, [name, holder, before])).length === 0 };
     },
     async mayWrite({ name, holder }) {
       return (await run('may_write', `SELECT WHERE ${leaseHeld('$1', '$2')}`, [name, holder])).length > 0;
@@ -47,24 +51,18 @@ interface FoundRow {
   readonly redispatches: number;
 }
 
-/** Of one kind of run, which has an index of its own: its destinations by a loose scan, each one's most overdue rows. */
-const overdueOf = (kind: 'own' | 'carried', carrier: 'carrier IS NULL' | 'carrier IS NOT NULL') => `${kind} AS (
-  (SELECT d.destination FROM outbox.delivery d WHERE d.status = 'STARTED' AND d.${carrier} ORDER BY d.destination LIMIT 1)
-  UNION ALL
-  SELECT n.destination FROM ${kind} k CROSS JOIN LATERAL (
-    SELECT d.destination FROM outbox.delivery d
-    WHERE d.status = 'STARTED' AND d.${carrier} AND d.destination > k.destination ORDER BY d.destination LIMIT 1) n
-), ${kind}_rows AS (
-  SELECT o.* FROM ${kind} k CROSS JOIN LATERAL (
+/** Of one kind of run: its destinations, and each one's most overdue rows. */
+const overdueOf = (name: string, kind: OpenKind) => `${destinationsOf(name, kind)}, ${name}_rows AS (
+  SELECT o.* FROM ${name} k CROSS JOIN LATERAL (
     SELECT d.event_id, d.epoch, d.carrier, d.due_at, d.redispatches, d.destination FROM outbox.delivery d
-    WHERE d.status = 'STARTED' AND d.${carrier} AND d.destination = k.destination
+    WHERE ${kind.rows} AND d.destination = k.destination
       AND d.due_at < statement_timestamp() - $1::bigint * interval '1 millisecond'
     ORDER BY d.due_at LIMIT $2::integer) o
 )`;
 
 /** $1 how long past due, ms, $2 limit. */
-const FIND_OVERDUE = `
-WITH RECURSIVE ${overdueOf('own', 'carrier IS NULL')}, ${overdueOf('carried', 'carrier IS NOT NULL')}
+export const FIND_OVERDUE = `
+WITH RECURSIVE ${overdueOf('own', RUNNING)}, ${overdueOf('carried', CARRIED)}
 SELECT r.event_id, r.epoch, r.carrier, r.due_at::text, r.redispatches
 FROM (
   SELECT o.*, row_number() OVER (PARTITION BY o.destination ORDER BY o.due_at) AS turn
@@ -92,26 +90,40 @@ const AGAIN = `status = 'PENDING', epoch = epoch + 1, carrier = NULL, lease_toke
 const REDISPATCH = `
 UPDATE outbox.delivery SET ${AGAIN}, redispatches = redispatches + 1 WHERE ${STILL_SO} RETURNING event_id`;
 
-const LOST = `d.status = 'STARTED' AND coalesce(d.started_at, '-infinity') < p.adopting_before`;
+/** Nothing where no adoption goes on, which is how it nearly always is. As text, to the microsecond. */
+const ADOPTING = `
+SELECT adopting_before::text AS before FROM outbox.deployment WHERE adopting_before IS NOT NULL`;
 
-/** $1 lease, $2 holder, $3 limit. Counts no redispatch: it is nobody's but Temporal's fault. */
-const ADOPT_SOME = `
+const LOST = `coalesce(d.started_at, '-infinity') < $3::timestamptz`;
+
+/** Parts of WITH RECURSIVE. In the order of the indexes: what is lost is due and stays so, what runs again is due later. */
+const lost = (limit: string) => {
+  const of = (name: string, { rows, key }: OpenKind) => `SELECT l.event_id FROM ${name} k CROSS JOIN LATERAL (
+    SELECT d.event_id FROM outbox.delivery d WHERE ${rows} AND d.destination = k.destination AND ${LOST}
+    ORDER BY ${Object.keys(key)
+      .map((column) => `d.${column}`)
+      .join(', ')} LIMIT ${limit}) l`;
+  return `${destinationsOf('own', RUNNING)}, ${destinationsOf('carried', CARRIED)},
+  lost AS MATERIALIZED (${of('own', RUNNING)} UNION ALL ${of('carried', CARRIED)} LIMIT ${limit})`;
+};
+
+/** $1 lease, $2 holder, $3 started before, $4 limit. Counts no redispatch: it is nobody's but Temporal's fault. */
+export const ADOPT_SOME = `
+WITH RECURSIVE ${lost('$4::integer')}, free AS MATERIALIZED (
+  SELECT d.event_id FROM outbox.delivery d
+  WHERE d.event_id = ANY (ARRAY(SELECT event_id FROM lost)) AND d.status = 'STARTED' AND ${LOST}
+  ORDER BY d.event_id FOR UPDATE SKIP LOCKED
+)
 UPDATE outbox.delivery SET ${AGAIN}
-WHERE event_id = ANY (ARRAY(
-  SELECT d.event_id FROM outbox.deployment p JOIN outbox.delivery d ON ${LOST}
-  ORDER BY d.event_id LIMIT $3::integer FOR UPDATE OF d SKIP LOCKED
-)) AND status = 'STARTED' AND ${leaseHeld('$1', '$2')}
+WHERE event_id = ANY (ARRAY(SELECT event_id FROM free)) AND status = 'STARTED' AND ${leaseHeld('$1', '$2')}
 RETURNING event_id`;
 
-/** $1 lease, $2 holder. */
-const ADOPT_FINISH = `
-WITH done AS (
-  UPDATE outbox.deployment p SET adopting_before = NULL
-  WHERE p.adopting_before IS NOT NULL AND NOT EXISTS (SELECT FROM outbox.delivery d WHERE ${LOST})
-    AND ${leaseHeld('$1', '$2')}
-  RETURNING singleton
-)
-SELECT p.adopting_before IS NOT NULL AND NOT EXISTS (SELECT FROM done) AS left FROM outbox.deployment p`;
+/** $1 lease, $2 holder, $3 started before: one that began meanwhile has another moment and goes on. */
+export const ADOPT_FINISH = `
+WITH RECURSIVE ${lost('1')}
+UPDATE outbox.deployment p SET adopting_before = NULL
+WHERE p.adopting_before = $3::timestamptz AND NOT EXISTS (SELECT FROM lost) AND ${leaseHeld('$1', '$2')}
+RETURNING singleton`;
 
 /** $1 lease, $2 holder, $3 reason. Whoever holds the lease may stop, and go on. */
 const SET_STOP = `

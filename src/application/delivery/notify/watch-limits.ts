@@ -26,6 +26,15 @@ const REFUSALS_OVER_AFTER_MS = 120_000;
 
 /** One look at what waits, against its limits. Throws what the database throws. */
 export async function watchLimits(deps: WatchLimitsDeps, limits: Limits): Promise<void> {
+  try {
+    await compare(deps, limits);
+  } finally {
+    // Whether or not it could be measured: this has nothing to do with it.
+    await deps.alerts.endStale('relay_batch_failed', REFUSALS_OVER_AFTER_MS);
+  }
+}
+
+async function compare(deps: WatchLimitsDeps, limits: Limits): Promise<void> {
   const { events: backlog, lagSeconds } = await deps.measure();
   const lagging = limits.lagSeconds > 0 && lagSeconds > limits.lagSeconds;
   const lag = { kind: 'lag_over_limit', subject: '' } as const;
@@ -38,5 +47,4 @@ export async function watchLimits(deps: WatchLimitsDeps, limits: Limits): Promis
   } else {
     await endAlert(deps, waiting);
   }
-  await deps.alerts.endStale('relay_batch_failed', REFUSALS_OVER_AFTER_MS);
 }
