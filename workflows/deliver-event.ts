@@ -157,7 +157,7 @@ async function regularAttempts(input: DeliverEventInput, first: Handover): Promi
   const { dispatchEvent } = proxyActivities<DeliveryActivities>({
     startToCloseTimeout: startToCloseMs,
     ...(heartbeatMs === undefined ? {} : { heartbeatTimeout: heartbeatMs }),
-    // Only for what has no `nextRetryDelay` of ours: timeouts. It also clamps ours, so not below Retry-After's bound.
+    // Only for what has no `nextRetryDelay` of ours: timeouts. Ours may be longer: the server does not clamp it (1.29, tried).
     retry: { initialInterval: '1 s', backoffCoefficient: 2, maximumInterval: '1 h' },
     // The SDK's default tells of the cancellation at once, while the attempt may still deliver.
     cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,

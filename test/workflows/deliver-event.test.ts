@@ -14,6 +14,7 @@ import {
   createScriptedDispatcher,
   type DeliveryLine,
   type DeliveryStore,
+  FAST_POLICY,
   RECEIPT,
   readHistory,
 } from '../support/delivery-line.js';
@@ -495,6 +496,26 @@ describe('cancellation and shutdown', () => {
       expect(await store.delivery(id)).toMatchObject({ status: 'DEAD' });
       expect(await store.letters(id)).toMatchObject([{ code: 'WORKFLOW.TERMINATED', retry_count: 1 }]);
     }
+  });
+
+  it('R13: a delay of the policy that is longer than the longest of the activity is kept by the server', async () => {
+    const policy = { ...FAST_POLICY, backoff: { kind: 'fixed', intervalMs: 21_600_000 } } as const;
+    const patient = await createDeliveryLine({ store, dispatcher, policy });
+    const { rows } = await store.pool.query<{ hash: string }>(
+      `INSERT INTO outbox.policy (hash, body) VALUES ('patient', $1) RETURNING hash`,
+      [policy],
+    );
+    const id = await store.append({ policyHash: rows[0]?.hash ?? '' });
+    script(id, broken());
+    await patient.start(id, { firstAttempt: 'regular' });
+    const pending = await eventually('the next attempt to be planned', async () => {
+      const { raw } = await patient.run(id).describe();
+      return raw.pendingActivities?.find((activity) => activity.lastAttemptCompleteTime && activity.scheduledTime);
+    });
+    const waits = toMs(pending.scheduledTime) - toMs(pending.lastAttemptCompleteTime);
+    expect(waits).toBeGreaterThan(21_000_000);
+    await patient.run(id).terminate('the test is over');
+    await patient.stop();
   });
 
   it('R15: a cancelled run that has a receipt in hand writes it, and no letter', async () => {

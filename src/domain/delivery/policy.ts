@@ -87,22 +87,3 @@ export function ruleFor(code: ErrorCode, policy: RetryPolicy): DefaultRule {
     honoursRetryAfter: retry.honoursRetryAfter,
   };
 }
-
-/** The longest delay that this policy can ask for, Retry-After included: Temporal must not clamp below it. */
-export function longestDelayMs(policy: RetryPolicy): number {
-  const refinements = Object.values(policy.codes).flatMap((refined) =>
-    refined === undefined || refined === 'final' || refined.backoff === undefined ? [] : [refined.backoff],
-  );
-  return Math.max(RETRY_AFTER_BOUNDS.maxMs, ...[policy.backoff, ...refinements].map(longestOf));
-}
-
-function longestOf(backoff: Backoff): number {
-  switch (backoff.kind) {
-    case 'fixed':
-      return backoff.intervalMs;
-    case 'schedule':
-      return Math.max(...backoff.delaysMs);
-    default:
-      return backoff.maximumMs;
-  }
-}
