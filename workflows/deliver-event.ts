@@ -228,7 +228,8 @@ async function startNotifying({ workflowId, input }: NonNullable<RecordDeadLette
       workflowId,
       args: [input],
       parentClosePolicy: ParentClosePolicy.ABANDON,
-      workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
+      // The claim decides who tells, not an earlier run's end.
+      workflowIdReusePolicy: 'ALLOW_DUPLICATE',
     });
   } catch (error) {
     log.warn('The notification of a dead letter was not started: the relay starts it later', { workflowId, error });

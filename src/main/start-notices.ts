@@ -12,7 +12,7 @@ import {
   type Notifier,
 } from '../application/delivery/notify/ports.js';
 import { raiseAlert } from '../application/delivery/notify/raise-alert.js';
-import { startLeftBehind } from '../application/delivery/notify/start-left-behind.js';
+import { createLeftBehindStarter } from '../application/delivery/notify/start-left-behind.js';
 import { tellAlerts } from '../application/delivery/notify/tell-alerts.js';
 import { watchLimits } from '../application/delivery/notify/watch-limits.js';
 import { systemTime } from '../application/delivery/relay-time.js';
@@ -41,7 +41,7 @@ export function startNoticeDuties({ settings, config, log, delivery }: DeliveryC
     taskQueue,
     giveUpMs: times.giveUpMs,
   });
-  const groups = { store: createNotificationStore(pool), starter, log };
+  const startLeftBehind = createLeftBehindStarter({ store: createNotificationStore(pool), starter, log }, times);
   const limits = { lagSeconds: settings.lagLimitSeconds, backlog: settings.backlogLimit };
   const telling = {
     alerts,
@@ -55,7 +55,7 @@ export function startNoticeDuties({ settings, config, log, delivery }: DeliveryC
     {
       name: 'notices',
       everyMs: LOOK_EVERY_MS,
-      turn: (_: unknown, signal: AbortSignal) => startLeftBehind(groups, times, signal),
+      turn: (_: unknown, signal: AbortSignal) => startLeftBehind(signal),
     },
     {
       name: 'limits',

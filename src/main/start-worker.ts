@@ -6,6 +6,7 @@ import { watchDestinations } from '../application/delivery/destinations/watch-de
 import { dispatchEvent } from '../application/delivery/dispatch-event.js';
 import { createDispatcher } from '../application/delivery/dispatcher.js';
 import { createEffectFinder } from '../application/delivery/find-effect.js';
+import { raiseAlert } from '../application/delivery/notify/raise-alert.js';
 import { recordDeadLetter } from '../application/delivery/record-dead-letter.js';
 import { systemTime } from '../application/delivery/relay-time.js';
 import { runUnderLease } from '../application/delivery/run-under-lease.js';
@@ -46,11 +47,13 @@ export async function startWorkerRole(context: DeliveryContext): Promise<Started
   const deadLetters = createDeadLetterStore(delivery.pool);
   const effects = createEffectStore(delivery.pool);
   const asking = { effects, attempts, finder: createEffectFinder({ handlers, http, log }), log };
+  const { taskQueue } = delivery;
+  const notFound = { kind: 'event_not_found', subject: taskQueue, fields: { taskQueue } } as const;
   const identity = `${hostname()}:${process.pid}`.slice(-80);
   const worker = await createDeliveryWorker({
     connection: delivery.connection,
     namespace: delivery.target.namespace,
-    taskQueue: delivery.taskQueue,
+    taskQueue,
     identity,
     workflowBundle: await readWorkflowBundle(fileURLToPath(new URL('../../workflow-bundle.js', import.meta.url))),
     activities: createActivities({
@@ -63,6 +66,7 @@ export async function startWorkerRole(context: DeliveryContext): Promise<Started
             random: Math.random,
             redactor,
             onFencedSettle: () => counters.count('fenced_settles'),
+            onEventNotFound: () => void raiseAlert(delivery.alerts, notFound),
             destinations,
           },
           input,

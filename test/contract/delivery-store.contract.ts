@@ -1,15 +1,22 @@
 /**
  * What AttemptStore and DeadLetterStore keep, whatever is behind them: attempts (R11, R12), what a run may load (R15),
- * settling (R16), letters (R17) and redrive (R2). An adapter brings an event that the relay has marked, and a look at what
+ * settling (R16), letters (R17), what of it may stand (R18) and redrive (R2). An adapter brings an event that the relay has marked, and a look at what
  * became of it.
  */
 import { randomUUID } from 'node:crypto';
-import type { AttemptFailure, AttemptStore, DeadLetterStore, RunRef } from '../../src/application/delivery/ports.js';
+import type {
+  AttemptFailure,
+  AttemptStore,
+  DeadLetterStore,
+  EffectStore,
+  RunRef,
+} from '../../src/application/delivery/ports.js';
 import type { Receipt } from '../../src/domain/delivery/receipt.js';
 
 export interface DeliveryStoreSubject {
   readonly attempts: AttemptStore;
   readonly deadLetters: DeadLetterStore;
+  readonly effects: Pick<EffectStore, 'loadDoubtful'>;
   /** R2: the event's latest letter; true where it was open. */
   redrive(eventId: string): Promise<boolean>;
   /** An event whose delivery is STARTED, payload `{"total":1}`, with a policy of 4 attempts. */
@@ -56,6 +63,9 @@ export function deliveryStoreContract(name: string, createSubject: () => Promise
 
     const runOf = (eventId: string, epoch = 0, carrier: string | null = null): RunRef => ({ eventId, epoch, carrier });
     const refOf = (n: number, worker: string) => ({ n, runId: 'r', worker });
+    const remove = (run: RunRef, n: number, worker: string, more: { runId?: string; doubtful?: boolean } = {}) =>
+      subject.attempts.removeAttempt(run, { ...refOf(n, worker), doubtful: false, ...more }, 1_000, T);
+    const isDoubtful = async (run: RunRef) => (await subject.effects.loadDoubtful(run, 'open', T))?.doubtful;
     type Begin = Parameters<AttemptStore['beginAttempt']>[1];
     const begin = (run: RunRef, worker: string, more: Partial<Begin> = {}) =>
       subject.attempts.beginAttempt(run, { previous: null, unwritten: [], runId: 'r', worker, ...more }, T);
@@ -144,17 +154,48 @@ export function deliveryStoreContract(name: string, createSubject: () => Promise
       await begin(runOf(id), 'w#1');
       await failAs(runOf(id), 1, 'w#1');
       await begin(runOf(id), 'w#2');
-      await subject.attempts.removeAttempt(runOf(id), refOf(1, 'w#1'), 1_000, T);
-      await subject.attempts.removeAttempt(runOf(id), refOf(2, 'w#2'), 1_000, T);
+      await remove(runOf(id), 1, 'w#1');
+      await remove(runOf(id), 2, 'w#2');
       expect((await subject.look(id)).attempts.map(({ n }) => n)).toEqual([1]);
+    });
+
+    it('R12, R18: an attempt that leaves no row leaves its doubt, also where only the next one removes it', async () => {
+      const [sent, unsent, local, late] = [
+        await subject.append(),
+        await subject.append(),
+        await subject.append(),
+        await subject.append(),
+      ];
+      for (const id of [sent, unsent, late]) await begin(runOf(id), 'w#1');
+      await remove(runOf(sent), 1, 'w#1', { doubtful: true });
+      await remove(runOf(unsent), 1, 'w#1');
+      await remove(runOf(local), 1, 'w#1', { doubtful: true });
+      const unwritten = [{ worker: 'w#1', code: null, status: null, doubtful: true } as const];
+      await begin(runOf(late), 'w#2', { unwritten });
+      await remove(runOf(late), 2, 'w#2');
+      for (const id of [sent, unsent, local, late]) expect((await subject.look(id)).attempts).toEqual([]);
+      for (const id of [sent, local, late]) expect(await isDoubtful(runOf(id))).toBe(true);
+      expect(await isDoubtful(runOf(unsent))).toBe(false);
+    });
+
+    it('R2, R18: the doubt about an earlier epoch is kept by a redrive', async () => {
+      const [doubted, known] = [await subject.append(), await subject.append()];
+      for (const id of [doubted, known]) {
+        await begin(runOf(id), 'w#1');
+        await remove(runOf(id), 1, 'w#1', { doubtful: id === doubted });
+        await die(runOf(id));
+        await subject.redrive(id);
+      }
+      expect(await isDoubtful(runOf(doubted, 1))).toBe(true);
+      expect(await isDoubtful(runOf(known, 1))).toBe(false);
     });
 
     it('R11, R12: an attempt ends its own row only: that of another run or try stays as it is', async () => {
       const id = await subject.append();
       await begin(runOf(id), 'w#2');
       await failAs(runOf(id), 1, 'w#1');
-      await subject.attempts.removeAttempt(runOf(id), refOf(1, 'w#1'), 1_000, T);
-      await subject.attempts.removeAttempt(runOf(id), { ...refOf(1, 'w#2'), runId: 'another' }, 1_000, T);
+      await remove(runOf(id), 1, 'w#1');
+      await remove(runOf(id), 1, 'w#2', { runId: 'another' });
       await subject.attempts.settle(runOf(id, 1), RECEIPT, refOf(1, 'w#2'), T);
       expect((await subject.look(id)).attempts).toEqual([{ n: 1, local: false, code: null, finished: false }]);
     });

@@ -27,6 +27,7 @@ deliveryStoreContract('in memory', async () => {
   return {
     attempts: store,
     deadLetters: store,
+    effects: store,
     redrive: async (id) => store.redrive(id).kind === 'redriven',
     async append() {
       const id = await transaction((tx) => recordEvent(tx, { ...signedIn, payload: { total: 1 } }));

@@ -84,7 +84,7 @@ describe('R11: regular attempts', () => {
   it('R12: an attempt that spent nothing leaves no row, even when only the next one can remove it', async () => {
     const id = await store.append();
     await begin(id, 'w#1');
-    await store.attempts.removeAttempt(runOf(id), rowOf(1, 'w#1'), 1_000, T);
+    await store.attempts.removeAttempt(runOf(id), { ...rowOf(1, 'w#1'), doubtful: false }, 1_000, T);
     expect(await store.attemptRows(id)).toEqual([]);
     await begin(id, 'w#2');
     const unwritten = [{ worker: 'w#2', code: null, status: null }];
@@ -111,12 +111,12 @@ describe('R11: regular attempts', () => {
   it('R11: a worker that was paused writes to no row but its own, though its number was given out again', async () => {
     const id = await store.append();
     await begin(id, 'paused#1');
-    await store.attempts.removeAttempt(runOf(id), rowOf(1, 'paused#1'), 1, T);
+    await store.attempts.removeAttempt(runOf(id), { ...rowOf(1, 'paused#1'), doubtful: false }, 1, T);
     expect(await begin(id, 'live#2')).toMatchObject({ n: 1 });
     // The removal's answer was lost: it is made again, as any other end of that try would be.
-    await store.attempts.removeAttempt(runOf(id), rowOf(1, 'paused#1'), 1, T);
+    await store.attempts.removeAttempt(runOf(id), { ...rowOf(1, 'paused#1'), doubtful: false }, 1, T);
     await store.attempts.failAttempt(runOf(id), row(1, 'paused#1'), FAILURE, 1, T);
-    await store.attempts.removeAttempt(runOf(id), rowOf(1, 'live#2', 'other run'), 1, T);
+    await store.attempts.removeAttempt(runOf(id), { ...rowOf(1, 'live#2', 'other run'), doubtful: false }, 1, T);
     await store.attempts.failAttempt(runOf(id), { ...row(1, 'live#2'), runId: 'other run' }, FAILURE, 1, T);
     expect(await store.attemptRows(id)).toEqual([{ n: 1, local: false, code: null, finished: false }]);
     // Its receipt settles all the same (R16); the attempt under way tells its own end.

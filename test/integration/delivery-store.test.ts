@@ -7,6 +7,7 @@ deliveryStoreContract('PostgreSQL', async () => {
   return {
     attempts: store.attempts,
     deadLetters: store.deadLetters,
+    effects: store.effects,
     redrive: async (id) => (await store.redrive(id)).kind === 'redriven',
     append: () => store.append(),
     look: async (id) => {

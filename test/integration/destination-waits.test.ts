@@ -83,6 +83,7 @@ function worker(deliver: Handler['deliver'] = async () => RECEIPT) {
         random: () => 0.5,
         redactor: createRedactor(),
         onFencedSettle: () => {},
+        onEventNotFound: () => {},
         destinations: watch,
       },
       {

@@ -106,6 +106,38 @@ it('R18: with what stands, the attempts that a dead worker left unfinished are c
   expect(await store.attemptRows(id)).toEqual([{ n: 1, local: false, code: 'DELIVERY.ATTEMPT_LOST', finished: true }]);
 });
 
+it('R12, R18: an attempt that a shutdown ended, and an epoch that was lost, leave the effect of a later letter unknown', async () => {
+  const refused = async (epoch: number, id: string) => {
+    const run = { eventId: id, epoch, carrier: null };
+    const { effects, attempts } = store;
+    const signal = new AbortController().signal;
+    const code = 'DISPATCH.INVALID_EVENT';
+    const answer = await askEffect({ effects, attempts, finder, log: silentLog }, run, { code, signal });
+    await store.deadLetters.recordDeadLetter(
+      { run, code, message: 'm', attempt: null, workflowId: 'w', runId: 'r' },
+      5_000,
+    );
+    return answer.kind;
+  };
+  const [cancelled, lost, redriven] = [await store.append(), await store.append(), await store.append()];
+  const run = { eventId: cancelled, epoch: 0, carrier: null };
+  await store.attempts.beginAttempt(run, { previous: null, unwritten: [], runId: 'r', worker: 'w#1' }, 5_000);
+  await store.attempts.removeAttempt(run, { n: 1, runId: 'r', worker: 'w#1', doubtful: true }, 1, 5_000);
+  expect(await store.attemptRows(cancelled)).toEqual([]);
+  expect(await refused(0, cancelled)).toBe('none');
+  expect(await nextAsk(cancelled)).toMatchObject({ effect: 'unknown', minutes: 1 });
+  // As the reconciler dispatches again: what the lost run had in its history only is gone.
+  await store.pool.query('UPDATE outbox.delivery SET epoch = 1 WHERE event_id = $1', [lost]);
+  expect(await refused(1, lost)).toBe('none');
+  expect(await nextAsk(lost)).toMatchObject({ effect: 'unknown', minutes: 1 });
+  // An epoch that ended in a letter has told what it knew.
+  expect(await refused(0, redriven)).toBe('not-asked');
+  await store.redrive(redriven);
+  await store.pool.query(`UPDATE outbox.delivery SET status = 'STARTED' WHERE event_id = $1`, [redriven]);
+  expect(await refused(1, redriven)).toBe('not-asked');
+  expect(await nextAsk(redriven)).toMatchObject({ effect: 'none', minutes: null });
+});
+
 it('R18: a letter whose code tells that nothing happened is never asked for', async () => {
   const id = await dead('HTTP.CLIENT_ERROR');
   expect(await nextAsk(id)).toMatchObject({ minutes: null, effect: 'none' });

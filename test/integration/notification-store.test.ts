@@ -1,6 +1,6 @@
 /** R24: dead letters wait to be told, are claimed by group and done once, on a real PostgreSQL. Nothing is fake. */
 import { randomUUID } from 'node:crypto';
-import type { NotificationStore } from '../../src/application/delivery/notify/ports.js';
+import type { LeftBehindPlace, NotificationStore } from '../../src/application/delivery/notify/ports.js';
 import type { ErrorCode } from '../../src/domain/delivery/error-catalog.js';
 import { createNotificationStore } from '../../src/infrastructure/prisma/notification-store.js';
 import { createDeliveryStore, type DeliveryStore } from '../support/delivery-line.js';
@@ -152,8 +152,9 @@ it('R24: left behind are the oldest row of each group that waits too long, and w
   await notifications.claimGroup({ rowId: held.notify as string, claimant: run('held') });
   await notifications.claimGroup({ rowId: done.notify as string, claimant: run('done') });
   await notifications.finishGroup({ claimant: run('done'), outcome: {} });
-  const find = (waitedMs: number, heldMs: number, limit = 10) =>
-    notifications.findLeftBehind({ waitedMs, heldMs, limit });
+  const fromTheFirst = { rowId: null, claimant: null };
+  const find = (waitedMs: number, heldMs: number, limit = 10, after: LeftBehindPlace = fromTheFirst) =>
+    notifications.findLeftBehind({ waitedMs, heldMs, limit, after });
   expect(await find(60_000, 60_000)).toEqual([]);
   expect(await find(0, 0)).toEqual([
     { rowId: first.notify, claimant: null },
@@ -161,6 +162,8 @@ it('R24: left behind are the oldest row of each group that waits too long, and w
     { rowId: null, claimant: run('held') },
   ]);
   expect(await find(0, 60_000, 1)).toEqual([{ rowId: first.notify, claimant: null }]);
+  const after = { rowId: first.notify, claimant: run('held') };
+  expect(await find(0, 0, 1, after)).toEqual([{ rowId: second.notify, claimant: null }]);
 });
 
 it('R24: a claim for a row that is not there tells of nothing', async () => {

@@ -219,4 +219,15 @@ describe('R24: limits', () => {
     await expect(watchLimits({ measure, alerts, log: silentLog }, { lagSeconds: 300, backlog: 10 })).rejects.toThrow();
     expect(await open()).toEqual([]);
   });
+
+  it('R19, R24: events that were not found are over when none was for ten minutes', async () => {
+    const fields = { taskQueue: 'outbox-main' };
+    await alerts.raise({ kind: 'event_not_found', subject: 'outbox-main', fields });
+    await store.pool.query(`UPDATE outbox.alert SET last_at = now() - interval '599 seconds'`);
+    await look(300, 10);
+    expect(await open()).toEqual([{ kind: 'event_not_found', fields }]);
+    await store.pool.query(`UPDATE outbox.alert SET last_at = now() - interval '601 seconds'`);
+    await look(300, 10);
+    expect(await open()).toEqual([]);
+  });
 });

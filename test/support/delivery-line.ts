@@ -221,6 +221,7 @@ export async function createDeliveryLine(options: LineOptions) {
                     random: () => 0.5,
                     redactor: createRedactor(),
                     onFencedSettle: () => fenced.push(input.run.eventId),
+                    onEventNotFound: () => {},
                   },
                   input,
                 ),

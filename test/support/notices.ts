@@ -38,6 +38,7 @@ export const NOTICES = {
   },
   workflows_stuck: { ...base, kind: 'workflows_stuck', count: 2, workflowIds: ['main:1:0', 'main:2:0'] },
   worker_missing: { ...base, kind: 'worker_missing', taskQueue: 'outbox-main', since: at },
+  event_not_found: { ...base, kind: 'event_not_found', taskQueue: 'outbox-main' },
   reconciler_stopped: { ...base, kind: 'reconciler_stopped', reason: 'WORKFLOW.STUCK' },
   recovered: { ...base, kind: 'recovered', alert: 'worker_missing', subject: 'outbox-main', since: at },
 } as const satisfies { [Kind in NoticeKind]: Extract<Notice, { kind: Kind }> };

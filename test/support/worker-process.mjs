@@ -32,7 +32,14 @@ const worker = await createDeliveryWorker({
   activities: createActivities({
     dispatchEvent: (input) =>
       dispatchEvent(
-        { attempts: createAttemptStore(pool), dispatcher, log, random: Math.random, onFencedSettle() {} },
+        {
+          attempts: createAttemptStore(pool),
+          dispatcher,
+          log,
+          random: Math.random,
+          onFencedSettle() {},
+          onEventNotFound() {},
+        },
         input,
       ),
     recordDeadLetter: (input, signal) =>

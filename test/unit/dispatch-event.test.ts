@@ -30,6 +30,7 @@ function set(store: Partial<AttemptStore>, dispatch: Dispatcher['dispatch'] = as
     ...store,
   };
   const sent = jest.fn(dispatch);
+  const onEventNotFound = jest.fn();
   const deps = {
     attempts,
     dispatcher: { dispatch: sent },
@@ -37,8 +38,13 @@ function set(store: Partial<AttemptStore>, dispatch: Dispatcher['dispatch'] = as
     random: () => 0.5,
     redactor: createRedactor(),
     onFencedSettle: () => {},
+    onEventNotFound,
   };
-  return { sent, run: (more: Partial<DispatchEventInput> = {}) => dispatchEvent(deps, { ...INPUT, ...more }) };
+  return {
+    sent,
+    onEventNotFound,
+    run: (more: Partial<DispatchEventInput> = {}) => dispatchEvent(deps, { ...INPUT, ...more }),
+  };
 }
 
 const INPUT: DispatchEventInput = {
@@ -78,6 +84,19 @@ it('R12: a failure that cannot be written is handed on with its code, one that s
   }
 });
 
+it('R12, R18: a shutdown in the attempt leaves a doubt, of a local one too; where it cannot be written it is handed on', async () => {
+  const removeAttempt = jest.fn<AttemptStore['removeAttempt']>(async () => {});
+  const given = (code: 'DELIVERY.CANCELLED' | 'DESTINATION.BUSY') => () => Promise.reject(new IntegrationError(code));
+  for (const mode of ['local', 'regular'] as const) {
+    await set({ removeAttempt }, given('DELIVERY.CANCELLED')).run({ mode });
+    expect(removeAttempt.mock.lastCall?.[1]).toMatchObject({ n: mode === 'local' ? 1 : 3, doubtful: true });
+    const { run } = set({ removeAttempt: away }, given('DELIVERY.CANCELLED'));
+    expect(await run({ mode })).toMatchObject({ carried: { unwritten: [{ ...end('w#7'), doubtful: true }] } });
+  }
+  await set({ removeAttempt }, given('DESTINATION.BUSY')).run();
+  expect(removeAttempt.mock.lastCall?.[1]).toMatchObject({ doubtful: false });
+});
+
 it('R15: a receipt that cannot be settled is handed on by id and hash; with it nothing is loaded or sent', async () => {
   const first = await set({ settle: away }).run();
   const receipt = { id: 'rec', hash: 'h', attempt: { n: 3, worker: 'w#7' } };
@@ -115,6 +134,7 @@ it('R19: an event that is not there is tried five times in all, one minute apart
   }
   expect(delays).toEqual([60_000, 60_000, 60_000, 60_000, null]);
   expect(missing.sent).not.toHaveBeenCalled();
+  expect(missing.onEventNotFound).toHaveBeenCalledTimes(1);
 });
 
 it('R12: three lost in a row end it before anything is sent', async () => {

@@ -7,7 +7,7 @@ const KINDS: readonly JudgedRun[] = [
   { kind: 'running', stuck: true },
   { kind: 'terminated', byUs: true },
   { kind: 'terminated', byUs: false },
-  { kind: 'closed' },
+  { kind: 'closed', eventNotFound: false },
   { kind: 'not-found' },
   { kind: 'unknown' },
 ];
@@ -42,6 +42,13 @@ it('R22: one that goes on, and one that Temporal did not tell of, is left alone;
   expect(judgeRun(goesOn, 9)).toEqual({ kind: 'put-off' });
   expect(judgeRun(unknown, 9)).toEqual({ kind: 'put-off' });
   expect(judgeRun(stuck, 0)).toEqual({ kind: 'terminate' });
+});
+
+it('R19, R22: one whose worker does not have the event is dispatched again, and never a letter, however often', () => {
+  for (const n of [0, 3, 9]) {
+    const verdict = { kind: 'redispatch', code: 'DISPATCH.EVENT_NOT_FOUND' };
+    expect(judgeRun({ kind: 'closed', eventNotFound: true }, n)).toEqual(verdict);
+  }
 });
 
 const of = (n: number, run: JudgedRun) => Array.from({ length: n }, () => run);

@@ -7,7 +7,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type { Notifier } from '../../src/application/delivery/notify/ports.js';
-import { startLeftBehind } from '../../src/application/delivery/notify/start-left-behind.js';
+import { createLeftBehindStarter } from '../../src/application/delivery/notify/start-left-behind.js';
 import type { ErrorCode } from '../../src/domain/delivery/error-catalog.js';
 import { IntegrationError } from '../../src/domain/delivery/integration-error.js';
 import { notifyRunId } from '../../src/domain/delivery/workflow-ids.js';
@@ -179,12 +179,13 @@ describe('R24: a channel', () => {
 });
 
 describe('R24: left behind', () => {
-  const look = (line: DeliveryLine) =>
-    startLeftBehind(
-      { store: createNotificationStore(store.pool), starter: starterOf(line), log: silentLog },
-      { windowMs: 0, graceMs: 0 },
-      new AbortController().signal,
-    );
+  const lookerOf = (line: DeliveryLine, atOnce?: number) => {
+    const deps = { store: createNotificationStore(store.pool), starter: starterOf(line), log: silentLog };
+    const options = { windowMs: 0, graceMs: 0, ...(atOnce === undefined ? {} : { atOnce }) };
+    const start = createLeftBehindStarter(deps, options);
+    return () => start(new AbortController().signal);
+  };
+  const look = (line: DeliveryLine) => lookerOf(line)();
 
   it('R24: a group whose run was never started, and one whose run was terminated, are told by the next look', async () => {
     const line = await openLine();
@@ -214,8 +215,45 @@ describe('R24: left behind', () => {
     slack.answer = (response) => void response.end();
     await allDone(1);
     await runOf(line, rowId).result();
-    expect(await starterOf(line).start(rowId, 5_000)).toEqual({ kind: 'exists' });
+    await look(line);
+    expect((await runOf(line, rowId).describe()).status.name).toBe('COMPLETED');
+    // Started all the same, it finds nothing to claim.
+    expect(await starterOf(line).start(rowId, 5_000)).toEqual({ kind: 'started' });
+    expect(await runOf(line, rowId).result()).toEqual({ count: 0, outcome: {} });
     expect(hook.requests).toHaveLength(1);
+  });
+
+  it.each([
+    ['its end', 'done_at = NULL, outcome = NULL'],
+    ['its claim and its end', 'done_at = NULL, outcome = NULL, claimed_by = NULL, claimed_at = NULL'],
+  ])('R24: the database goes back to before a run wrote %s: it is told again, as the same notice', async (_, lost) => {
+    const line = await openLine();
+    const rowId = (await die()) as string;
+    await starterOf(line).start(rowId, 5_000);
+    await runOf(line, rowId).result();
+    await store.pool.query(`UPDATE outbox.notification SET ${lost}`);
+    await look(line);
+    await allDone(1);
+    expect(hook.requests).toHaveLength(2);
+    expect(new Set(hook.requests.map(({ headers }) => headers['webhook-id'])).size).toBe(1);
+  });
+
+  it('R24: one that is behind as many as a look takes, all on their way, is reached by the next look', async () => {
+    slack.answer = () => {};
+    const line = await openLine();
+    const healthy = [(await die()) as string, (await die({ eventType: 'USER' })) as string];
+    const mute = (await die({ eventType: 'AUTH' })) as string;
+    for (const rowId of healthy) await starterOf(line).start(rowId, 5_000);
+    await eventually('both claimed', async () => (await claims()).filter(({ claimed_by }) => claimed_by).length === 2);
+    await starterOf(line).start(mute, 5_000);
+    await eventually('all claimed', async () => (await claims()).filter(({ claimed_by }) => claimed_by).length === 3);
+    await runOf(line, mute).terminate();
+    const next = lookerOf(line, 2);
+    await next();
+    expect((await runOf(line, mute).describe()).status.name).toBe('TERMINATED');
+    await next();
+    expect((await runOf(line, mute).describe()).status.name).toBe('RUNNING');
+    for (const rowId of [...healthy, mute]) await runOf(line, rowId).terminate();
   });
 });
 

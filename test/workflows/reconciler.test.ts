@@ -5,6 +5,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
+import { ApplicationFailure } from '@temporalio/common';
 import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
 import type { Alert, AlertName } from '../../src/application/delivery/notify/alert-ports.js';
 import type { EffectFinder, FoundEffect, LeaseHold } from '../../src/application/delivery/ports.js';
@@ -190,6 +191,28 @@ it('R22: closed without a word in the row: dispatched again; the fourth time wit
   expect(await store.letters(id)).toMatchObject([{ code: 'WORKFLOW.LOST', epoch: 3 }]);
   await store.redrive(id);
   expect(await row(id)).toMatchObject({ status: 'PENDING', epoch: 4, redispatches: 0 });
+});
+
+it('R19, R22: a worker on another database: told, dispatched again however often, and never a letter', async () => {
+  // As its fifth try answers, four minutes later.
+  const details = [{ code: 'DISPATCH.EVENT_NOT_FOUND', status: null, attempt: null }];
+  const missing = { type: 'DISPATCH.EVENT_NOT_FOUND', nonRetryable: true, details };
+  const line = await lineOf({
+    activities: {
+      dispatchEvent: () => Promise.reject(ApplicationFailure.create(missing)),
+      recordDeadLetter: async () => ({ kind: 'superseded' as const }),
+    },
+  });
+  const { turn, alerts, counters } = await reconcilerOf(line);
+  const id = await store.append();
+  await store.pool.query('UPDATE outbox.delivery SET redispatches = 3 WHERE event_id = $1', [id]);
+  await line.start(id);
+  await expect(line.run(id).result()).rejects.toMatchObject({ cause: { type: 'DISPATCH.EVENT_NOT_FOUND' } });
+  await turn();
+  expect(alerts()).toEqual([`event_not_found:${line.taskQueue}`]);
+  expect(counters).toEqual({ reconcile_redispatched: 1 });
+  expect(await row(id)).toMatchObject({ status: 'PENDING', epoch: 1 });
+  expect(await store.letters(id)).toEqual([]);
 });
 
 it('R22: one that waits for a worker is put off and told of, neither lost nor stuck; a worker ends the alert', async () => {

@@ -33,6 +33,8 @@ export interface DispatchEventDeps {
   readonly redactor: Redactor;
   /** R16: a receipt came for an epoch that is over. */
   readonly onFencedSettle: () => void;
+  /** R19: the event is not in this database, and that was the last try. */
+  readonly onEventNotFound: () => void;
   /** Trials and waits of destinations that are not well (R6); without it nothing is known of them. */
   readonly destinations?: Pick<DestinationWatch, 'takeTrial' | 'endTrial' | 'waitMs'>;
 }
@@ -245,6 +247,8 @@ async function fail(
   const delayMs = decision.kind === 'retry' ? decision.delayMs : null;
   const code = decision.kind === 'final' ? decision.code : error.code;
 
+  if (missing && delayMs === null) deps.onEventNotFound();
+
   const failure = describeFailure(error, deps.redactor.forEvent(attempt.event ?? {}));
   // With a receipt the attempt did not fail: its row waits for the settling that closes it.
   const unwritten = receipt === null ? await writeEnd(deps, attempt, failure, delayMs) : null;
@@ -295,26 +299,30 @@ async function writeEnd(
   delayMs: number | null,
 ): Promise<UnwrittenEnd | null> {
   const { mode, run, runId, worker, deadlines } = attempt.input;
-  const { spends } = catalogEntry(failure.code);
-  const unwritten: UnwrittenEnd = { worker, code: spends ? failure.code : null, status: failure.status };
+  const { spends, effect } = catalogEntry(failure.code);
+  // R18: what spends nothing leaves no row that could tell that something may have been sent.
+  const doubtful = !spends && effect === 'unknown';
+  const unwritten: UnwrittenEnd = {
+    worker,
+    code: spends ? failure.code : null,
+    status: failure.status,
+    ...(doubtful ? { doubtful } : {}),
+  };
   // A local attempt's end is in the workflow's history in any case, and the next attempt inserts it (`previous`).
-  if (mode === 'local' && (!spends || attempt.event === null)) return null;
+  if (mode === 'local' && (!(spends || doubtful) || attempt.event === null)) return null;
   if (attempt.n === null) return failure.code === 'STORE.UNAVAILABLE' ? unwritten : null;
   const row = { n: attempt.n, runId, worker };
   try {
-    if (mode === 'local') {
-      await deps.attempts.failAttempt(run, { ...row, local: true }, failure, delayMs, deadlines.storeMs);
-    } else {
-      await withinDeadline(attempt, (timeoutMs) =>
-        spends
-          ? deps.attempts.failAttempt(run, { ...row, local: false }, failure, delayMs, timeoutMs)
-          : deps.attempts.removeAttempt(run, row, delayMs ?? 0, timeoutMs),
-      );
-    }
+    const local = mode === 'local';
+    const write = (timeoutMs: number) =>
+      spends
+        ? deps.attempts.failAttempt(run, { ...row, local }, failure, delayMs, timeoutMs)
+        : deps.attempts.removeAttempt(run, { ...row, doubtful }, delayMs ?? 0, timeoutMs);
+    await (local ? write(deadlines.storeMs) : withinDeadline(attempt, write));
     return null;
   } catch (storeFailure) {
     deps.log.warn({ ...logFields(attempt), error: storeError(storeFailure) }, 'delivery.end_not_written');
-    return mode === 'local' ? null : unwritten;
+    return mode === 'local' && spends ? null : unwritten;
   }
 }
 

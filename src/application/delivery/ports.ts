@@ -192,8 +192,16 @@ export interface AttemptStore {
     delayMs: number | null,
     timeoutMs: number,
   ): Promise<void>;
-  /** R12: an attempt that spent nothing leaves no row. Sets the row's due time as `failAttempt` does. */
-  removeAttempt(run: RunRef, attempt: AttemptRef, delayMs: number, timeoutMs: number): Promise<void>;
+  /**
+   * R12: an attempt that spent nothing leaves no row. Sets the row's due time as `failAttempt` does. `doubtful` (R18): it
+   * may have taken effect, which is kept for good; of a local attempt, which has no row, that is all.
+   */
+  removeAttempt(
+    run: RunRef,
+    attempt: AttemptRef & { readonly doubtful: boolean },
+    delayMs: number,
+    timeoutMs: number,
+  ): Promise<void>;
   /**
    * R16: by event id and epoch, from PENDING, STARTED or DEAD; closes the attempt (null: a local one, which has no row)
    * and, as ATTEMPT_LOST, the unfinished ones before it; resolves an open letter.

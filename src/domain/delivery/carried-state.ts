@@ -26,6 +26,8 @@ export interface UnwrittenEnd {
   /** null: it spent nothing, so its row goes. */
   readonly code: ErrorCode | null;
   readonly status: number | null;
+  /** Without a code: it may have taken effect all the same (R18), which the row can tell no more. */
+  readonly doubtful?: true;
 }
 
 export interface CarriedState {

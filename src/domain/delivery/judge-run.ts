@@ -14,7 +14,9 @@ export type Verdict =
 export type JudgedRun =
   | { readonly kind: 'running'; readonly stuck: boolean }
   | { readonly kind: 'terminated'; readonly byUs: boolean }
-  | { readonly kind: 'closed' | 'not-found' | 'unknown' };
+  /** `eventNotFound`: it failed because its worker's database does not have the event (R19). */
+  | { readonly kind: 'closed'; readonly eventNotFound: boolean }
+  | { readonly kind: 'not-found' | 'unknown' };
 
 export function judgeRun(run: JudgedRun, redispatches: number): Verdict {
   switch (run.kind) {
@@ -25,6 +27,9 @@ export function judgeRun(run: JudgedRun, redispatches: number): Verdict {
     case 'terminated':
       return run.byUs ? again('WORKFLOW.STUCK', redispatches) : { kind: 'letter', code: 'WORKFLOW.TERMINATED' };
     case 'closed':
+      // However often: the event is here, so it is no letter's, and no other run would take it up once that is mended.
+      if (run.eventNotFound) return { kind: 'redispatch', code: 'DISPATCH.EVENT_NOT_FOUND' };
+      return again('WORKFLOW.LOST', redispatches);
     case 'not-found':
       return again('WORKFLOW.LOST', redispatches);
   }

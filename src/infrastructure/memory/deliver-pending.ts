@@ -39,7 +39,7 @@ async function attemptOnce(
 ): Promise<void> {
   const run = { eventId: event.id, epoch, carrier: null };
   const outcome = await dispatchEvent(
-    { attempts: store, dispatcher, log, random, redactor, onFencedSettle: () => {} },
+    { attempts: store, dispatcher, log, random, redactor, onFencedSettle: () => {}, onEventNotFound: () => {} },
     {
       run,
       mode: 'regular',

@@ -58,6 +58,8 @@ export interface MemoryDelivery {
   /** Milliseconds since 1970, by the clock of the store. */
   dueAt: number;
   receipt: Receipt | null;
+  /** R18: an attempt that left no row may have taken effect. */
+  doubtful: boolean;
   attempts: MemoryAttempt[];
   deadLetters: MemoryDeadLetter[];
 }
@@ -132,6 +134,7 @@ export function createMemoryStore({ now, policy }: { now: () => number; policy: 
         if (row !== undefined && end?.code === null) remove(row, attempt);
         else close(attempt, end?.code ?? 'DELIVERY.ATTEMPT_LOST', end?.status ?? null);
       }
+      if (row !== undefined && unwritten.some(({ doubtful }) => doubtful)) row.doubtful = true;
       if (loaded.kind !== 'found' || row === undefined) return loaded as Exclude<LoadedEvent, { kind: 'found' }>;
       if (previous !== null && earlier.every(({ n }) => n !== 1)) {
         if (previous.code === 'DELIVERY.ATTEMPT_LOST') lost += 1;
@@ -166,6 +169,7 @@ export function createMemoryStore({ now, policy }: { now: () => number; policy: 
       const row = rows.get(run.eventId);
       const attempt = findOwn(run, own);
       if (row !== undefined && attempt !== undefined) remove(row, attempt);
+      if (row !== undefined && own.doubtful) row.doubtful = true;
     },
 
     async settle(run, receipt, own) {
@@ -219,7 +223,8 @@ export function createMemoryStore({ now, policy }: { now: () => number; policy: 
     async loadDoubtful(run, state) {
       const row = rowOf(run);
       if (row === undefined || !(state === 'open' ? isOpen(row) : row.status === 'DEAD')) return null;
-      const doubtful = row.attempts.some(({ code }) => code === null || catalogEntry(code).effect === 'unknown');
+      const doubtful =
+        row.doubtful || row.attempts.some(({ code }) => code === null || catalogEntry(code).effect === 'unknown');
       return { event: structuredClone(row.event), doubtful, mayAsk: true };
     },
 

@@ -105,6 +105,7 @@ function toRow(event: NewOutboxEvent, now: number, source: string): MemoryDelive
     epoch: 0,
     dueAt: Math.max(now, availableAt),
     receipt: null,
+    doubtful: false,
     attempts: [],
     deadLetters: [],
   };

@@ -5,7 +5,7 @@
  * destination stands: the breaker, and the pauses that hold this event.
  */
 const EVENT = `
-  SELECT d.epoch AS delivery_epoch, d.budget_epoch, d.carrier, d.status, d.receipt, d.waited_ms::float8 AS waited_ms,
+  SELECT d.epoch AS delivery_epoch, d.budget_epoch, d.carrier, d.status, d.doubtful, d.receipt, d.waited_ms::float8 AS waited_ms,
     p.body AS policy, d.destination, coalesce(t.breaker, 'closed') AS breaker, coalesce(t.generation, 0) AS generation,
     coalesce(t.failures, 0) AS failures, t.open_ms, t.trial_token,
     (extract(epoch FROM CASE t.breaker WHEN 'open' THEN t.open_until WHEN 'half_open' THEN t.trial_until END
@@ -35,9 +35,21 @@ const EVENT = `
 
 export const LOAD_EVENT = EVENT;
 
+/** R18: what an attempt of any epoch may have done stays done, whatever the row is by now. */
+const doubt = (doubtful: string) => `
+  UPDATE outbox.delivery SET doubtful = true WHERE event_id = $1::uuid AND NOT doubtful AND ${doubtful}::boolean`;
+
+/**
+ * $1 event, $2 epoch: whether an attempt without a row may have taken effect. Known, or of an earlier epoch that ended
+ * without a letter: its run was lost, and what that knew of its attempts with it.
+ */
+export const doubtWithoutRow = (delivery: string) => `(${delivery}.doubtful OR (
+  SELECT count(*) FROM outbox.dead_letter l WHERE l.event_id = $1::uuid AND l.epoch < $2::int) < $2::int)`;
+
 /**
  * R11. $3 carrier, $4 run id, $5 worker; $6 code, $7 status, $8 message of `previous`; $9 workers, $10 codes,
- * $11 statuses of unwritten ends; $12 the message for a lost attempt; $13 the token of the trial that this attempt is.
+ * $11 statuses of unwritten ends; $12 the message for a lost attempt; $13 the token of the trial that this attempt is;
+ * $14 whether an unwritten end that leaves no row may have taken effect.
  *
  * Begins nothing unless this run may send: a paused destination takes nothing, one whose breaker is not closed only its
  * trial. Even then it closes what its own run left unfinished: nobody else will.
@@ -70,6 +82,7 @@ WITH ev AS MATERIALIZED (${EVENT}
 ), unspent AS (
   DELETE FROM outbox.delivery_attempt a USING earlier h
   WHERE a.event_id = $1::uuid AND a.epoch = h.epoch AND a.n = h.n AND a.finished_at IS NULL AND h.state = 'unspent'
+), doubt AS (${doubt('$14')}
 ), added AS MATERIALIZED (
   SELECT FROM live WHERE $6::text IS NOT NULL AND NOT EXISTS (SELECT FROM earlier WHERE epoch = $2::int AND n = 1)
 ), previous AS (
@@ -136,9 +149,17 @@ SET due_at = CASE WHEN d.status = 'STARTED' THEN clock_timestamp() + $3::bigint 
   ) THEN $3::bigint ELSE 0 END
 WHERE d.event_id = $1::uuid AND d.epoch = $2::int AND d.status IN ('PENDING', 'STARTED')`;
 
-/** $1 event, $2 epoch, $3 n, $4 delay, $5 run id, $6 worker. */
+/**
+ * $1 event, $2 epoch, $3 n, $4 delay, $5 run id, $6 worker, $7 whether it may have taken effect. Due time and doubt by one
+ * update: two of one row in one statement would be one.
+ */
 export const REMOVE_ATTEMPT = `
-WITH due AS (${MOVE_DUE})
+WITH moved AS (
+  UPDATE outbox.delivery SET
+    due_at = CASE WHEN epoch = $2::int AND status = 'STARTED'
+      THEN clock_timestamp() + $4::bigint * interval '1 millisecond' ELSE due_at END,
+    doubtful = doubtful OR $7::boolean
+  WHERE event_id = $1::uuid AND ((epoch = $2::int AND status = 'STARTED') OR ($7::boolean AND NOT doubtful)))
 DELETE FROM outbox.delivery_attempt
 WHERE event_id = $1::uuid AND epoch = $2::int AND n = $3::int AND ${mine('$5', '$6')}`;
 

@@ -57,6 +57,7 @@ export function createAttemptStore(pool: PgPool): AttemptStore {
           unwritten.map((end) => end.status),
           catalogEntry('DELIVERY.ATTEMPT_LOST').message,
           trial,
+          unwritten.some((end) => end.doubtful === true),
         ],
         timeoutMs,
       });
@@ -102,11 +103,11 @@ export function createAttemptStore(pool: PgPool): AttemptStore {
       await runStatement(pool, { name: 'delivery_wait', text: WAIT, values, timeoutMs });
     },
 
-    async removeAttempt(run, { n, runId, worker }, delayMs, timeoutMs) {
+    async removeAttempt(run, { n, runId, worker, doubtful }, delayMs, timeoutMs) {
       await runStatement(pool, {
         name: 'delivery_remove_attempt',
         text: REMOVE_ATTEMPT,
-        values: [run.eventId, run.epoch, n, delayMs, runId, worker],
+        values: [run.eventId, run.epoch, n, delayMs, runId, worker, doubtful],
         timeoutMs,
       });
     },

@@ -4,6 +4,7 @@ import type { DeadLetterStore } from '../../application/delivery/ports.js';
 import { maxAttemptsFor } from '../../domain/delivery/decide-after-failure.js';
 import { catalogEntry, ERROR_CODES } from '../../domain/delivery/error-catalog.js';
 import { DEFAULT_POLICY, type RetryPolicy } from '../../domain/delivery/policy.js';
+import { doubtWithoutRow } from './attempt-statements.js';
 import { type PgPool, runStatement } from './pg-pool.js';
 
 const SPENDING_CODES = ERROR_CODES.filter((code) => catalogEntry(code).spends);
@@ -70,13 +71,13 @@ const UNBOUND: RetryPolicy = { ...DEFAULT_POLICY, maxAttempts: 2 ** 31 - 1 };
  * No fenced row, no letter: everything else joins `fenced`. No attempt will begin in this epoch any more that could close
  * the unfinished ones, so this closes them. `attempt` is what the rows of the budget are after this statement, but for
  * those just lost: they tell nothing and spend nothing. The effect may stand where any attempt of any epoch left that
- * open, those just lost and one whose receipt came too late included.
+ * open, those just lost, one whose receipt came too late and those that left no row included.
  */
 const RECORD_DEAD_LETTER = `
 WITH fenced AS (
   UPDATE outbox.delivery SET status = 'DEAD', settled_at = clock_timestamp(), lease_token = NULL
   WHERE event_id = $1::uuid AND epoch = $2::int AND carrier IS NOT DISTINCT FROM $3::text AND status IN ('PENDING', 'STARTED')
-  RETURNING event_id, budget_epoch, destination, event_type, tenant, policy_hash
+  RETURNING event_id, budget_epoch, destination, event_type, tenant, policy_hash, doubtful
 ), local_row AS (
   INSERT INTO outbox.delivery_attempt (event_id, epoch, n, local, run_id, finished_at, code, status, message)
   SELECT $1::uuid, $2::int, $11::int, true, $10::text, clock_timestamp(), $6::text, $13::int, $7::text
@@ -126,7 +127,7 @@ WITH fenced AS (
   LEFT JOIN last ON true
   LEFT JOIN outbox.event e ON e.id = f.event_id
   LEFT JOIN outbox.policy p ON p.hash = f.policy_hash
-  CROSS JOIN LATERAL (SELECT CASE WHEN EXISTS (
+  CROSS JOIN LATERAL (SELECT CASE WHEN ${doubtWithoutRow('f')} OR EXISTS (
     SELECT FROM outbox.delivery_attempt a
     WHERE a.event_id = f.event_id AND (a.epoch, a.n) IS DISTINCT FROM ($2::int, $11::int)
       AND (a.code IS NULL OR a.code = ANY ($20::text[]))

@@ -1,7 +1,7 @@
 /** R18: what is asked about effects that may stand, and the letters that are asked about again. */
 import type { DueAsk, EffectStore } from '../../application/delivery/ports.js';
 import { catalogEntry, ERROR_CODES } from '../../domain/delivery/error-catalog.js';
-import { LOAD_EVENT } from './attempt-statements.js';
+import { doubtWithoutRow, LOAD_EVENT } from './attempt-statements.js';
 import { type EventRow, readEvent } from './attempt-store.js';
 import { leaseHeld } from './lease-store.js';
 import { type PgPool, runStatement } from './pg-pool.js';
@@ -14,7 +14,7 @@ const DOUBTFUL_CODES = ERROR_CODES.filter((code) => catalogEntry(code).effect ==
 export function createEffectStore(pool: PgPool): EffectStore {
   return {
     async loadDoubtful({ eventId, epoch, carrier }, state, timeoutMs) {
-      const [row] = await runStatement<EventRow & { doubtful: boolean; may_ask: boolean }>(pool, {
+      const [row] = await runStatement<EventRow & { in_doubt: boolean; may_ask: boolean }>(pool, {
         name: 'effect_load',
         text: LOAD_DOUBTFUL,
         values: [eventId, epoch, DOUBTFUL_CODES],
@@ -23,7 +23,7 @@ export function createEffectStore(pool: PgPool): EffectStore {
       if (row === undefined || row.delivery_epoch !== epoch) return null;
       const open = (row.status === 'PENDING' || row.status === 'STARTED') && row.carrier === carrier;
       if (state === 'open' ? !open : row.status !== 'DEAD') return null;
-      return { event: readEvent(row), doubtful: row.doubtful, mayAsk: row.may_ask };
+      return { event: readEvent(row), doubtful: row.in_doubt, mayAsk: row.may_ask };
     },
 
     async findDueAsks(hold, limit) {
@@ -59,8 +59,8 @@ interface AskRow {
 const LOAD_DOUBTFUL = `
 WITH ev AS MATERIALIZED (${LOAD_EVENT})
 SELECT ev.*,
-  EXISTS (SELECT FROM outbox.delivery_attempt a WHERE a.event_id = $1::uuid
-    AND (a.code = ANY ($3::text[]) OR a.code IS NULL)) AS doubtful,
+  ${doubtWithoutRow('ev')} OR EXISTS (SELECT FROM outbox.delivery_attempt a WHERE a.event_id = $1::uuid
+    AND (a.code = ANY ($3::text[]) OR a.code IS NULL)) AS in_doubt,
   coalesce((SELECT c.breaker = 'closed' FROM outbox.destination c WHERE c.name = ev.routing_key), true) AS may_ask
 FROM ev`;
 

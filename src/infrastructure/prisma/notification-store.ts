@@ -54,11 +54,11 @@ export function createNotificationStore(pool: PgPool): NotificationStore {
       };
     },
 
-    async findLeftBehind({ waitedMs, heldMs, limit }) {
+    async findLeftBehind({ waitedMs, heldMs, limit, after }) {
       const rows = await runStatement<{ row_id: string | null; claimed_by: string | null }>(pool, {
         name: 'notification_left_behind',
         text: LEFT_BEHIND,
-        values: [waitedMs, heldMs, limit],
+        values: [waitedMs, heldMs, limit, after.rowId, after.claimant],
         timeoutMs: TIMEOUT_MS,
       });
       return rows.map(({ row_id: rowId, claimed_by: claimant }) => ({ rowId, claimant }) as LeftBehind);
@@ -116,19 +116,20 @@ SELECT min(event_type) AS event_type, min(code) AS code, count(*)::int AS count,
 FROM held HAVING count(*) > 0`;
 
 /**
- * $1 for how long it has waited, $2 for how long it has been held, ms, $3 at most of each: the oldest row of each group
- * whose window is long over, and the claimants that have not come to an end.
+ * $1 for how long it has waited, $2 for how long it has been held, ms, $3 at most of each, $4 row and $5 claimant to go on
+ * after: the oldest row of each group whose window is long over, and the claimants that have not come to an end.
  */
 const LEFT_BEHIND = `
 (SELECT id AS row_id, NULL AS claimed_by FROM (
    SELECT DISTINCT ON (group_key) id, created_at FROM outbox.notification
    WHERE claimed_by IS NULL AND done_at IS NULL ORDER BY group_key, created_at, id) oldest
- WHERE created_at <= statement_timestamp() - $1::int * interval '1 millisecond' ORDER BY created_at LIMIT $3::int)
+ WHERE created_at <= statement_timestamp() - $1::int * interval '1 millisecond' AND ($4::uuid IS NULL OR id > $4::uuid)
+ ORDER BY id LIMIT $3::int)
 UNION ALL
 (SELECT NULL, claimed_by FROM outbox.notification
- WHERE claimed_by IS NOT NULL AND done_at IS NULL
+ WHERE claimed_by IS NOT NULL AND done_at IS NULL AND ($5::text IS NULL OR claimed_by > $5::text)
  GROUP BY claimed_by HAVING min(claimed_at) <= statement_timestamp() - $2::int * interval '1 millisecond'
- ORDER BY min(claimed_at) LIMIT $3::int)`;
+ ORDER BY claimed_by LIMIT $3::int)`;
 
 /** $1 claimant, $2 outcome. */
 const FINISH = `

@@ -26,8 +26,9 @@ export function createNoticeStarter(options: NoticeStarterOptions): NoticeStarte
             workflowId: notifyRunId({ deployment, id: rowId }),
             taskQueue,
             args: [input],
-            // A run that was terminated, or failed, left its rows undone.
-            workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
+            // A run that is closed may have left its rows undone, a completed one where the database went back to
+            // before its commits. The claim decides who tells.
+            workflowIdReusePolicy: 'ALLOW_DUPLICATE',
             workflowIdConflictPolicy: 'FAIL',
           }),
         );

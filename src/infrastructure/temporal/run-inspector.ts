@@ -1,6 +1,7 @@
 import { isGrpcServiceError } from '@temporalio/client';
 import type { NativeConnection } from '@temporalio/worker';
 import type { RunInspector, RunLook } from '../../application/delivery/reconcile/ports.js';
+import type { ErrorCode } from '../../domain/delivery/error-catalog.js';
 
 /** Says who ended it, to people and to the reconciler's next look. Never changed: it is read back from histories. */
 const REASON = 'temporal-outbox: its workflow task failed again and again, the event is dispatched again';
@@ -33,12 +34,13 @@ export function createRunInspector(options: {
       case STATUS.paused:
         return { kind: 'running', runId, stuck: (task?.attempt ?? 0) > stuckAfter && (await failedLast(execution)) };
       case STATUS.terminated:
-        return { kind: 'terminated', runId, byUs: (await closeReason(execution)) === REASON };
-      case STATUS.completed:
+        return { kind: 'terminated', runId, byUs: (await terminatedFor(execution)) === REASON };
       case STATUS.failed:
+        return { kind: 'closed', runId, eventNotFound: (await failedWith(execution)) === NOT_IN_DATABASE };
+      case STATUS.completed:
       case STATUS.canceled:
       case STATUS.timedOut:
-        return { kind: 'closed', runId };
+        return { kind: 'closed', runId, eventNotFound: false };
       default:
         return { kind: 'unknown' };
     }
@@ -52,12 +54,16 @@ export function createRunInspector(options: {
     return history?.events?.[0]?.workflowTaskFailedEventAttributes != null;
   }
 
-  async function closeReason(execution: Execution): Promise<string | undefined> {
+  async function closeEvent(execution: Execution) {
     const { history } = await call(() =>
       service.getWorkflowExecutionHistory({ namespace, execution, historyEventFilterType: CLOSE_EVENT }),
     );
-    return history?.events?.at(-1)?.workflowExecutionTerminatedEventAttributes?.reason ?? undefined;
+    return history?.events?.at(-1);
   }
+  const terminatedFor = async (execution: Execution) =>
+    (await closeEvent(execution))?.workflowExecutionTerminatedEventAttributes?.reason;
+  const failedWith = async (execution: Execution) =>
+    (await closeEvent(execution))?.workflowExecutionFailedEventAttributes?.failure?.applicationFailureInfo?.type;
 
   return {
     async look(workflowId) {
@@ -94,6 +100,8 @@ interface Execution {
   readonly workflowId: string;
   readonly runId: string;
 }
+
+const NOT_IN_DATABASE: ErrorCode = 'DISPATCH.EVENT_NOT_FOUND';
 
 /** grpc.status. */
 const NOT_FOUND = 5;

@@ -44,6 +44,8 @@ CREATE TABLE outbox.delivery (
   redispatches integer     NOT NULL DEFAULT 0,
   -- Of its budget: how long it waited for its destination. Not part of the deadline.
   waited_ms    bigint      NOT NULL DEFAULT 0,
+  -- Of all epochs: an attempt that left no row may have taken effect.
+  doubtful     boolean     NOT NULL DEFAULT false,
   policy_hash  text,
   order_key    text,
   order_no     bigint,

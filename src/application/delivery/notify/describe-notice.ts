@@ -135,6 +135,13 @@ function describeAlert(notice: AlertNotice): Words {
           ['Since', notice.since],
         ],
       };
+    case 'event_not_found':
+      return {
+        severity: 'error',
+        title: `Events of ${notice.taskQueue} are not in the database of a worker`,
+        advice: catalogEntry('DISPATCH.EVENT_NOT_FOUND').advice,
+        facts: [['Task queue', notice.taskQueue]],
+      };
     case 'reconciler_stopped':
       return {
         severity: 'error',
@@ -162,5 +169,6 @@ const ALERT_NAMES = {
   books_unbalanced: 'the books did not balance',
   workflows_stuck: 'workflows made no progress',
   worker_missing: 'no worker was polling',
+  event_not_found: 'events were not in the database of a worker',
   reconciler_stopped: 'the reconciler had stopped itself',
 } as const satisfies Record<RecoverableAlert, string>;

@@ -51,6 +51,8 @@ function ownFields(notice: Notice): JsonObject {
       return { count: notice.count, workflowIds: notice.workflowIds.slice(0, SHOWN_SAMPLES) };
     case 'worker_missing':
       return pick(notice, ['taskQueue', 'since']);
+    case 'event_not_found':
+      return pick(notice, ['taskQueue']);
     case 'reconciler_stopped':
       return pick(notice, ['reason']);
     case 'recovered':

@@ -49,6 +49,8 @@ export type AlertNotice = NoticeBase &
       }
     | { readonly kind: 'workflows_stuck'; readonly count: number; readonly workflowIds: readonly string[] }
     | { readonly kind: 'worker_missing'; readonly taskQueue: string; readonly since: string }
+    /** R19: a worker asked its database for events that are not there. */
+    | { readonly kind: 'event_not_found'; readonly taskQueue: string }
     /** It found more wrong than it may mend by itself, and writes nothing until a person has looked (R21). */
     | { readonly kind: 'reconciler_stopped'; readonly reason: string }
     /** The end of an earlier alert. `subject`: its destination, task queue or hour; null where it had none. */
@@ -68,6 +70,7 @@ export type RecoverableAlert =
   | 'books_unbalanced'
   | 'workflows_stuck'
   | 'worker_missing'
+  | 'event_not_found'
   | 'reconciler_stopped';
 
 export type Notice = DeadLettersNotice | AlertNotice;
@@ -131,9 +134,15 @@ export type LeftBehind =
   | { readonly rowId: string; readonly claimant: null }
   | { readonly rowId: null; readonly claimant: string };
 
+/** The last one looked at of either kind; null: from the first one on. */
+export interface LeftBehindPlace {
+  readonly rowId: string | null;
+  readonly claimant: string | null;
+}
+
 /** Starts the run that tells of a group. Never throws. */
 export interface NoticeStarter {
-  /** `exists`: it runs, or has told of it. */
+  /** `exists`: it runs. */
   start(rowId: string, timeoutMs: number): Promise<NoticeStart>;
 }
 
@@ -148,13 +157,14 @@ export interface NotificationStore {
    * nothing to tell, another one tells of it.
    */
   claimGroup(claim: { readonly rowId: string; readonly claimant: string }): Promise<ClaimedGroup | null>;
-  /** Groups that no run has told of: oldest first, at most `limit` of either kind. */
+  /** Groups that no run has told of, by their ids, so nearly the oldest first: at most `limit` of either kind. */
   findLeftBehind(options: {
     /** Unclaimed for longer than this. */
     readonly waitedMs: number;
     /** Claimed for longer than this and not done. */
     readonly heldMs: number;
     readonly limit: number;
+    readonly after: LeftBehindPlace;
   }): Promise<readonly LeftBehind[]>;
   /** Ends what the claimant holds; safe to call again. */
   finishGroup(end: { readonly claimant: string; readonly outcome: GroupOutcome }): Promise<void>;

@@ -51,6 +51,7 @@ function subjectOf(notice: Notice): readonly string[] {
     case 'breaker_closed':
       return [notice.destination];
     case 'worker_missing':
+    case 'event_not_found':
       return [notice.taskQueue];
     case 'recovered':
       return [notice.alert];

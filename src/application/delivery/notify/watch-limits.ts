@@ -23,14 +23,17 @@ export interface Limits {
 
 /** Relays tell of starts that are refused, and none of them knows when the last one has stopped to. */
 const REFUSALS_OVER_AFTER_MS = 120_000;
+/** An event that meets it is dispatched again and meets it anew in less than six minutes: that is no recovery. */
+const NOT_FOUND_OVER_AFTER_MS = 600_000;
 
 /** One look at what waits, against its limits. Throws what the database throws. */
 export async function watchLimits(deps: WatchLimitsDeps, limits: Limits): Promise<void> {
   try {
     await compare(deps, limits);
   } finally {
-    // Whether or not it could be measured: this has nothing to do with it.
+    // Whether or not it could be measured: these have nothing to do with it.
     await deps.alerts.endStale('relay_batch_failed', REFUSALS_OVER_AFTER_MS);
+    await deps.alerts.endStale('event_not_found', NOT_FOUND_OVER_AFTER_MS);
   }
 }
 

@@ -32,8 +32,8 @@ export type RunLook =
   | { readonly kind: 'running'; readonly stuck: boolean; readonly runId: string }
   /** `byUs`: with the reason that `terminate` gives. */
   | { readonly kind: 'terminated'; readonly byUs: boolean; readonly runId: string }
-  /** Completed, failed, cancelled or timed out, and the row says nothing of it. */
-  | { readonly kind: 'closed'; readonly runId: string }
+  /** Completed, failed, cancelled or timed out, and the row says nothing of it. `eventNotFound`: it failed with that code. */
+  | { readonly kind: 'closed'; readonly eventNotFound: boolean; readonly runId: string }
   | { readonly kind: 'not-found' }
   /** No answer: nothing may be concluded. */
   | { readonly kind: 'unknown' };

@@ -57,6 +57,7 @@ export async function reconcileRuns(
   if (signal.aborted || (looks.length > 0 && looks.every(({ look }) => look.kind === 'unknown'))) return;
   // "Not found" means nothing where the namespace itself went away while we looked.
   if (looks.some(({ look }) => look.kind === 'not-found') && !(await namespace.check())) return;
+  await tellNotFound(deps, taskQueue, looks);
   if (await stops(deps, hold, looks)) return;
   for (const { row, workflowId, look } of looks) {
     if (signal.aborted) return;
@@ -88,6 +89,12 @@ async function tellMissingWorkers(deps: ReconcileDeps, taskQueue: string, overdu
   const name = { kind: 'worker_missing', subject: taskQueue } as const;
   if (pollers > 0) await endAlert(deps, name);
   else if (overdue) await raiseAlert(deps, { ...name, fields: { taskQueue, since: new Date().toISOString() } });
+}
+
+/** R19: the event is in this database, so its worker has another one. Nobody knows when the last such worker is mended. */
+async function tellNotFound(deps: ReconcileDeps, taskQueue: string, looks: readonly Looked[]): Promise<void> {
+  if (!looks.some(({ look }) => look.kind === 'closed' && look.eventNotFound)) return;
+  await raiseAlert(deps, { kind: 'event_not_found', subject: taskQueue, fields: { taskQueue } });
 }
 
 async function lookAtAll(
