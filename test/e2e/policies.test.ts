@@ -18,25 +18,62 @@ afterAll(() => deployment.drop());
 it('B29: a policy that does not fit is told with every path; exit code 78, nothing started', async () => {
   const config = await deployment.configFile(
     '',
-    `policies: { '*': { maxAttempts: 0, codes: { 'HTTP.TEAPOT': 'final', 'STORE.UNAVAILABLE': 'final' } },
+    `policies: { '*': { maxAttempts: 0, codes: { 'HTTP.TEAPOT': 'final', 'STORE.UNAVAILABLE': 'final', 'HTTP.TIMEOUT': { attempts: 0 } } },
       ORDER: { backoff: { kind: 'exponential', initialMs: 0, maximumMs: 10 } },
+      BILLING: { backoff: { kind: 'fixed', intervalMs: 0 } },
       AUTH: { backoff: { kind: 'full-jitter', initialMs: 100, maximumMs: 10 } } }`,
   );
-  for (const command of [['relay'], ['worker'], ['policies']]) {
-    const { code, printed } = await runOutboxCli([...command, '--config', config], deployment.environment);
-    expect(code).toBe(78);
-    for (const path of [
-      'policies.*.maxAttempts',
-      'policies.*.codes.HTTP.TEAPOT',
-      'policies.*.codes.STORE.UNAVAILABLE',
-      'policies.ORDER.backoff.initialMs',
-      'policies.AUTH.backoff.maximumMs: expected at least initialMs',
-    ]) {
-      expect(printed).toContain(path);
-    }
+  await refusesAll(config, [
+    'policies.*.maxAttempts',
+    'policies.*.codes.HTTP.TEAPOT',
+    'policies.*.codes.STORE.UNAVAILABLE',
+    'policies.*.codes.HTTP.TIMEOUT.attempts',
+    'policies.ORDER.backoff.initialMs',
+    'policies.BILLING.backoff.intervalMs',
+    'policies.AUTH.backoff.maximumMs: expected at least initialMs',
+  ]);
+});
+
+it('B29: a webhook that is not https, or is in a private network, is told with its path; allowed by name it is taken', async () => {
+  const secret = `whsec_${Buffer.alloc(32, 1).toString('base64')}`;
+  const hook = (url: string, more = '') => `webhookNotifier({ url: '${url}', secret: '${secret}', ${more} })`;
+  const config = await deployment.configFile(
+    '',
+    `notifiers: [${hook('http://hooks.example/')}, ${hook('https://10.0.0.1/', `name: 'b'`)},
+      ${hook('https://[::ffff:192.168.0.1]/', `name: 'c'`)}, ${hook('https://hooks.internal/', `name: 'd', allowHosts: ['hooks.internal']`)}]`,
+  );
+  await refusesAll(config, [
+    'notifiers[0].url: expected https',
+    'notifiers[1].url: expected a public host',
+    'notifiers[2].url: expected a public host',
+  ]);
+  // A name says where it leads only when it is asked.
+  const local = await deployment.configFile('', `notifiers: [${hook('https://localhost:1/')}]`);
+  for (const role of ['relay', 'worker']) {
+    const { code, printed } = await runOutboxCli([role, '--config', local], deployment.environment);
+    expect({ role, code, printed }).toEqual({ role, code: 78, printed: expect.stringContaining('notifiers[0].url') });
     expect(printed).not.toContain('process.started');
   }
-});
+  const allowed = await deployment.configFile(
+    '',
+    `notifiers: [${hook('http://127.0.0.1:1/', `allowHosts: ['127.0.0.1']`)}]`,
+  );
+  const relay = await deployment.start('relay', {}, ['--config', allowed]);
+  expect(await stop(relay)).toBe(0);
+}, 60_000);
+
+/** By each that reads the configuration: exit code 78, every problem with its path and no other, nothing started. */
+async function refusesAll(config: string, problems: readonly string[]): Promise<void> {
+  for (const command of [['relay'], ['worker'], ['policies'], ['policies', 'apply', '--to-open']]) {
+    const { code, printed } = await runOutboxCli([...command, '--config', config], deployment.environment);
+    expect({ command, code }).toEqual({ command, code: 78 });
+    for (const problem of problems) expect(printed).toContain(problem);
+    expect(printed.match(/(policies|notifiers)[.[]/g)).toHaveLength(problems.length);
+    expect(printed).not.toContain('process.started');
+  }
+  const { rows } = await deployment.outbox.query('SELECT FROM outbox.policy');
+  expect(rows).toEqual([]);
+}
 
 it('--simulate prints what the deciding functions say, and the same for the same seed', async () => {
   const policies = {

@@ -178,7 +178,7 @@ describe('R2: redrive', () => {
     expect(await store.delivery(more.eventId)).toMatchObject({ status: 'DEAD', epoch: 0 });
   });
 
-  it('R2: of two people at once one redrives, and the other is told who did', async () => {
+  it('R2, F24: of two people at once one redrives, and the other is told who did', async () => {
     const { id, eventId } = await die();
     const held = await holdRow('SELECT FROM outbox.dead_letter WHERE id = $1 FOR UPDATE', id);
     const ada = redrive([id], null, 'ada'); // has the delivery row, waits for its letter

@@ -116,7 +116,7 @@ export async function createTestDeployment(given?: TestDatabases): Promise<TestD
       const path = join(folder, `${configFiles}.config.ts`);
       await writeFile(
         path,
-        `import { defineConfig, defineHandler, httpHandler, IntegrationError } from ${JSON.stringify(PACKAGE)};
+        `import { defineConfig, defineHandler, httpHandler, IntegrationError, sentryNotifier, slackNotifier, webhookNotifier } from ${JSON.stringify(PACKAGE)};
 export default defineConfig({ handlers: [${handlers}], ${more} });\n`,
       );
       return path;

@@ -401,7 +401,7 @@ describe('dead letters', () => {
     expect(await store.letters(id)).toMatchObject([{ code: 'WORKFLOW.TERMINATED' }]);
   });
 
-  it('the database away exactly when the letter is due: it is written once the database is back', async () => {
+  it('F29: the database away exactly when the letter is due: it is written once the database is back', async () => {
     const own = await createDeliveryStore();
     const away = await createDeliveryLine({ store: own, dispatcher });
     const name = new URL(own.url).pathname.slice(1);
