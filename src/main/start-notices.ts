@@ -24,6 +24,7 @@ import { createLeaseStore } from '../infrastructure/prisma/lease-store.js';
 import { measureBacklog } from '../infrastructure/prisma/measure-backlog.js';
 import { createNotificationStore } from '../infrastructure/prisma/notification-store.js';
 import { createNoticeStarter } from '../infrastructure/temporal/notice-starter.js';
+import { dutyLeaseMs } from './duty-lease.js';
 import type { DeliveryContext } from './role.js';
 
 /** Every other: a start that nobody made, a limit that was passed. */
@@ -63,7 +64,7 @@ export function startNoticeDuties({ settings, config, log, delivery }: DeliveryC
       turn: () => watchLimits({ measure: () => measureBacklog(pool, limits.backlog), alerts, log }, limits),
     },
     { name: 'alerts', everyMs: TELL_EVERY_MS, turn: tellAlerts.bind(null, telling) },
-  ].map((duty) => runUnderLease(deps, duty));
+  ].map((duty) => runUnderLease(deps, { ...duty, leaseMs: dutyLeaseMs(settings) }));
   return { stop: async () => void (await Promise.all(duties.map((duty) => duty.stop()))) };
 }
 

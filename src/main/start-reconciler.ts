@@ -13,6 +13,7 @@ import { createLeaseStore } from '../infrastructure/prisma/lease-store.js';
 import { createReconcileStore } from '../infrastructure/prisma/reconcile-store.js';
 import { createRunInspector } from '../infrastructure/temporal/run-inspector.js';
 import { deliveryHandlers } from './delivery-handlers.js';
+import { dutyLeaseMs } from './duty-lease.js';
 import type { DeliveryContext } from './role.js';
 
 const EVERY_MS = 5_000;
@@ -53,6 +54,7 @@ export function startReconciler(context: DeliveryContext): { stop(): Promise<voi
     { leases: createLeaseStore(pool), time: systemTime, log },
     {
       name: 'reconcile',
+      leaseMs: dutyLeaseMs(settings),
       everyMs: EVERY_MS,
       turn: (hold, signal) => reconcileRuns(deps, { deployment, taskQueue }, hold, signal),
     },

@@ -9,6 +9,7 @@ import { createLeaseStore } from '../infrastructure/prisma/lease-store.js';
 import { createRedriveJobStore } from '../infrastructure/prisma/redrive-job-store.js';
 import { createRelayStore } from '../infrastructure/prisma/relay-store.js';
 import { createWorkflowStarter } from '../infrastructure/temporal/workflow-starter.js';
+import { dutyLeaseMs } from './duty-lease.js';
 import { failAt } from './fail-at.js';
 import type { DeliveryContext, StartedRole } from './role.js';
 import { raiseRefusedStarts, startNoticeDuties } from './start-notices.js';
@@ -65,6 +66,7 @@ export function startRelayRole(context: DeliveryContext, options: { eager: boole
       { leases: createLeaseStore(delivery.pool), time: systemTime, log },
       {
         name: 'jobs',
+        leaseMs: dutyLeaseMs(settings),
         everyMs: 1_000,
         turn: (hold, signal) => runRedriveJobs({ jobs, time: systemTime, log }, hold, signal),
       },

@@ -21,6 +21,7 @@ import { createLeaseStore } from '../infrastructure/prisma/lease-store.js';
 import { createDeliveryWorker, readWorkflowBundle } from '../infrastructure/temporal/delivery-worker.js';
 import { slotsFor } from '../infrastructure/temporal/worker-slots.js';
 import { deliveryHandlers } from './delivery-handlers.js';
+import { dutyLeaseMs } from './duty-lease.js';
 import type { DeliveryContext, StartedRole } from './role.js';
 import { groupNotifier, noticeTimes } from './start-notices.js';
 
@@ -85,6 +86,7 @@ export async function startWorkerRole(context: DeliveryContext): Promise<Started
     { leases: createLeaseStore(delivery.pool), time: systemTime, log },
     {
       name: 'effects',
+      leaseMs: dutyLeaseMs(settings),
       everyMs: EFFECTS_EVERY_MS,
       turn: (hold, signal) => askEffectsAgain(asking, hold, signal),
     },

@@ -44,7 +44,7 @@ const json = async (...args: string[]): Promise<Record<string, any>> => {
   return { ...JSON.parse(stdout), code };
 };
 const startRelay = (more: Record<string, string> = {}) =>
-  deployment.start('relay', { ...line, ...more }, ['--config', config]);
+  deployment.start('relay', { ...line, OUTBOX_LEASE_MS: '5000', ...more }, ['--config', config]);
 const refuse = () => partner.answer((_, response) => response.writeHead(422).end('{"why":"no iban"}'));
 const take = () =>
   partner.answer(({ key }, response) => {

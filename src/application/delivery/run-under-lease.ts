@@ -12,8 +12,8 @@ import type { RelayTime } from './relay-time.js';
 export interface LeasedDuty {
   /** Of the lease's row: one for each duty. */
   readonly name: string;
-  /** After so long without a renewal another process may take it. Renewed three times as often. Default 15 s. */
-  readonly leaseMs?: number;
+  /** After so long without a renewal another process may take it. Renewed three times as often. */
+  readonly leaseMs: number;
   /** Between the end of a turn and the next one. */
   readonly everyMs: number;
   /** One turn. The signal aborts when the lease is lost or the process stops; what it throws is told and tried again. */
@@ -25,7 +25,6 @@ export interface RunningDuty {
   stop(): Promise<void>;
 }
 
-const LEASE_MS = 15_000;
 const GRACE_MS = 5_000;
 /** A duty that never works must not look, in today's log, like one that does. */
 const TOLD_AGAIN_AFTER_MS = 600_000;
@@ -37,7 +36,7 @@ export function runUnderLease(
   graceMs = GRACE_MS,
 ): RunningDuty {
   const { leases, time, log } = deps;
-  const { name, leaseMs = LEASE_MS } = duty;
+  const { name, leaseMs } = duty;
   const hold: LeaseHold = { name, holder: randomUUID() };
   const stopping = new AbortController();
   let lost = new AbortController();

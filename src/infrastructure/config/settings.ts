@@ -175,7 +175,8 @@ export const SETTINGS = {
   leaseMs: define({
     schema: whole(5_000, 600_000),
     fallback: '30000',
-    describe: 'How long a relay may hold a claim before another takes it over.',
+    describe:
+      'How long a relay may hold a claim before another takes it over; half of it for duties such as the reconciler.',
   }),
   batch: define({ schema: whole(1, 1_000), fallback: '200', describe: 'Events a relay claims at once.' }),
   startsAtOnce: define({
