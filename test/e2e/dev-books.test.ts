@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../src/infrastructure/embedded/embedded-postgres.js';
 import { compareBooks } from '../../src/main/dev/compare-books.js';
+import { compareFailures } from '../../src/main/dev/compare-failures.js';
 import { readSampleLines } from '../../src/main/dev/import-sample.js';
 import { readJournal } from '../../src/main/dev/journal.js';
 import { readLedger } from '../../src/main/dev/sample-partner.js';
@@ -63,7 +64,9 @@ async function compare() {
     lines: await readSampleLines(),
     ledger: await readLedger(ledgerFile()),
   };
-  return compareBooks({ outbox, audit }, accounts, 'no run');
+  const found = await compareBooks({ outbox, audit }, accounts, 'no run');
+  const failures = await compareFailures(outbox, accounts.journal, 'no run');
+  return { ...found, problems: [...found.problems, ...failures.problems] };
 }
 
 /** Does the damage to a file, looks, and puts the file back. */
@@ -92,29 +95,68 @@ async function problemsAfter(pool: pg.Pool, ...statements: string[]): Promise<re
 
 const ONE = (where: string) => `(SELECT e.id FROM outbox.event e WHERE ${where} ORDER BY e.id LIMIT 1)`;
 const AUTH = ONE("e.event_type = 'AUTH'");
-const REFUSED = ONE("e.payload->>'items' = '0'");
+const REFUSED = ONE("e.payload->'rehearse'->>'refuse' = 'true'");
+const BUSY = ONE("e.payload->'rehearse' ? 'busy'");
 
 describe('the comparison of the books', () => {
   it('finds nothing in what a run left behind', async () => {
-    const { problems, own, imported, others, records, partner } = await compare();
+    const { problems, own, imported, acts, others, records, partner } = await compare();
     expect(problems).toEqual([]);
-    expect(own).toEqual({ delivered: 175, dead: 3, open: 0, other: 0 });
+    expect(own).toEqual({ delivered: 182, dead: 0, open: 0, other: 0 });
     expect(imported).toEqual({ delivered: 20, dead: 0, open: 0, other: 0 });
     expect(others).toEqual({ delivered: 0, dead: 0, open: 0, other: 0 });
-    expect([records, partner]).toEqual([180, { taken: 15, refused: 3 }]);
+    expect([records, partner]).toEqual([181, { taken: 22, busy: 4, refused: 3 }]);
+    expect(acts).toEqual({ delivered: 1, dead: 0, open: 0, other: 0 });
   });
 
-  it('names a discarded event, one that is dead without a letter, and one that was to be refused and is not', async () => {
+  it('names a discarded event, one that is dead without a letter, and one that is still dead', async () => {
     const set = (what: string, id: string) => `UPDATE outbox.delivery SET ${what} WHERE event_id = ${id}`;
-    const resolve = `UPDATE outbox.dead_letter SET state = 'resolved' WHERE event_id = ${REFUSED}`;
+    const letter = (state: string) => `UPDATE outbox.dead_letter SET state = '${state}' WHERE event_id = ${REFUSED}`;
+    const dead = set("status = 'DEAD', receipt = NULL", REFUSED);
     expect(await problemsAfter(outbox, set("status = 'DISCARDED', receipt = NULL", AUTH))).toEqual([
       expect.stringMatching(/: DISCARDED, and was expected to be delivered$/),
     ]);
-    expect(await problemsAfter(outbox, resolve)).toEqual([expect.stringMatching(/: DEAD with 0 open dead letters$/)]);
-    expect(await problemsAfter(outbox, resolve, set("status = 'DELIVERED', receipt = '{}'", REFUSED))).toEqual([
-      expect.stringMatching(/: DELIVERED, and was expected to be refused \(DEAD\)$/),
-      expect.stringMatching(/: delivered, and 0 orders taken by the partner$/),
+    const again = await problemsAfter(outbox, dead, letter('open'));
+    expect(again).toContainEqual(
+      expect.stringMatching(/: DEAD, and was expected to be delivered once it was redriven$/),
+    );
+    expect(await problemsAfter(outbox, dead)).toContainEqual(expect.stringMatching(/: DEAD with 0 open dead letters$/));
+  });
+
+  it('names a retry, a redrive, a notice, or an event for the audit log that is missing', async () => {
+    const lessAttempts = `DELETE FROM outbox.delivery_attempt WHERE event_id = ${BUSY} AND n > 1`;
+    expect(await problemsAfter(outbox, lessAttempts)).toEqual([
+      expect.stringMatching(/: answered with 503, and delivered without a retry$/),
     ]);
+    expect(
+      await problemsAfter(outbox, `UPDATE outbox.delivery SET epoch = 0, budget_epoch = 0 WHERE event_id = ${REFUSED}`),
+    ).toEqual([expect.stringMatching(/: answered with 422, and delivered without a redrive$/)]);
+    const untold = `UPDATE outbox.notification SET done_at = NULL WHERE event_id = ${REFUSED}`;
+    expect(await problemsAfter(outbox, untold)).toEqual([expect.stringMatching(/^letter .*: nobody was told of it$/)]);
+    const unaudited = await problemsAfter(
+      outbox,
+      'ALTER TABLE outbox.event DISABLE TRIGGER event_insert_only',
+      `UPDATE outbox.event SET payload = '{"letters": []}' WHERE event_name = 'outbox.dead_letter.redriven.v1'`,
+    );
+    expect(unaudited).toHaveLength(3);
+    expect(unaudited).toContainEqual(
+      expect.stringMatching(/^letter .*: redriven, and 0 events tell the audit log of its redrive$/),
+    );
+  });
+
+  it('names a second notice of letters that came within the window of the first one', async () => {
+    const { run } = [...(await readJournal(journalFile())).committed.values()][0] as { run: string };
+    await outbox.query('BEGIN');
+    try {
+      await outbox.query(`UPDATE outbox.notification SET claimed_by = 'another' WHERE event_id = ${REFUSED}`);
+      const found = await compareFailures(outbox, await readJournal(journalFile()), run);
+      expect(found.problems).toEqual([
+        expect.stringMatching(/a notice of its own, and its letters were in the window/),
+      ]);
+      expect(found.run).toMatchObject({ letters: 3, notices: expect.any(Number), redriven: 3, healed: 3 });
+    } finally {
+      await outbox.query('ROLLBACK');
+    }
   });
 
   it('R25: does not take the record of another tenant, or of another source, for the event’s', async () => {
@@ -143,13 +185,18 @@ describe('the comparison of the books', () => {
   it("compares the partner's ledger: an effect that is missing, doubled, another's, of nobody, or was never refused", async () => {
     const taken = /\{"key":"[^"]+","did":"taken"[^\n]+\n/;
     const refused = /\{"key":"[^"]+","did":"refused"[^\n]+\n/;
+    const busy = /\{"key":"[^"]+","did":"busy"[^\n]+\n/;
     const nobodys = '{"key":"nobody","did":"taken","order":"1","items":1}\n';
     for (const [damage, problem] of [
       [(text: string) => text.replace(taken, ''), /: delivered, and 0 orders taken by the partner$/],
       [(text: string) => text + taken.exec(text)?.[0], /: delivered, and 2 orders taken by the partner$/],
-      [(text: string) => text.replace(/"items":[1-9]/, '"items":99'), /: the partner took other than .*, 99 items\)$/],
+      [
+        (text: string) => text.replace(/(?<="did":"taken".*"items":)\d/, '99'),
+        /: the partner took other than .*, 99 items\)$/,
+      ],
       [(text: string) => text + nobodys, /^nobody: an order taken by the partner without a row of the outbox$/],
-      [(text: string) => text.replace(refused, ''), /: dead, and never refused by the partner$/],
+      [(text: string) => text.replace(refused, ''), /: never refused by the partner$/],
+      [(text: string) => text.replace(busy, ''), /: the partner was to be busy [12] times, and was [01] times$/],
     ] as const) {
       expect(await problemsWith(ledgerFile(), damage)).toEqual([expect.stringMatching(problem)]);
     }

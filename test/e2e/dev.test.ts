@@ -1,9 +1,11 @@
 // Real: `outbox dev` as its user runs it, with the PostgreSQL, Temporal and roles that it starts itself, in a private folder.
 // Fake: `go`, where a build is interrupted.
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { eventually } from '../support/eventually.js';
 import { endLeftoverCli, isAlive, outboxCli, runOutboxCli } from '../support/outbox-cli.js';
 import { temporalCli } from '../support/temporal.js';
@@ -52,17 +54,29 @@ describe('outbox dev', () => {
     expect(await readdir(join(folder, 'postgres'))).toContain('PG_VERSION');
     expect(first.code).toBe(0);
     expect(first.printed).toMatch(/PostgreSQL \(.*\)[\s\S]*Temporal[\s\S]*Migrations[\s\S]*api, relay and worker/);
-    expect(first.printed).toContain('expects   with seed 1: 178 events committed, 20 rolled back');
+    expect(first.printed).toContain(
+      'expects   with seed 1: 182 events committed, 20 rolled back; of the committed 175 delivered the first time, 4 after retries',
+    );
+    expect(first.printed).toContain('expects   3 dead letters (the partner answers 422), 1 notice of them;');
     expect(first.printed).toContain('expects   an import of 20 lines');
     expect(first.printed).toContain(
-      'produced  178 events committed, 20 rolled back; import: 20 new, 0 there already\n',
+      'produced  182 events committed, 20 rolled back; import: 20 new, 0 there already\n',
     );
-    expect(first.printed).toContain('journal   178 committed, 20 rolled back\n');
+    expect(first.printed).toContain('journal   182 committed, 20 rolled back\n');
     expect(first.printed).toContain(
-      'outbox    175 delivered, 3 dead, 0 under way; of the import 20 delivered, 0 dead, 0 under way\n',
+      'outbox    182 delivered, 0 dead, 0 under way; of the import 20 delivered, 0 dead, 0 under way\n',
     );
-    expect(first.printed).toContain('audit log 180 records\n');
-    expect(first.printed).toContain('partner   15 orders taken, 3 refused\n');
+    expect(first.printed).toContain('audit log 181 records\n');
+    expect(first.printed).toContain('partner   22 orders taken, 4 after 503, 3 after 422\n');
+    expect(first.printed).toMatch(/^notice {4}\d dead letters?: ORDER, HTTP\.CLIENT_ERROR /m);
+    expect(first.printed).toContain('mended    the partner: 3 of 3 dead letters redriven\n');
+    expect(first.printed).toContain(
+      'redrives  events that tell the audit log of them: 1 delivered, 0 dead, 0 under way\n',
+    );
+    // A loaded machine may retry more than was asked for, and take longer than a window between two letters.
+    expect(first.printed).toMatch(
+      /outcome {3}this run: \d+ delivered the first time, \d+ after retries.*, 3 dead letters, \d notices?, 3 redriven, 3 delivered after it\n/,
+    );
     expect(first.printed).not.toContain('others');
     expect(first.printed).toMatch(/p50 \d+ ms, p95 \d+ ms, p99 \d+ ms/);
     // biome-ignore lint/suspicious/noControlCharactersInRegex: an escape is what must not be there
@@ -70,11 +84,64 @@ describe('outbox dev', () => {
     expect(await serversOf(folder)).toEqual([]);
 
     const second = await runOutboxCli(['dev', '--once', '--data-dir', folder, '--seed', '7'], environment());
-    expect(second.printed).toContain('expects   with seed 7: 178 events committed');
+    expect(second.printed).toContain('expects   with seed 7: 182 events committed');
     expect(second.printed).toContain('0 new, 20 there already');
-    expect(second.printed).toContain('journal   356 committed, 40 rolled back');
+    expect(second.printed).toContain('mended    the partner: 3 of 3 dead letters redriven\n');
+    expect(second.printed).toContain('journal   364 committed, 40 rolled back');
     expect(second.code).toBe(0);
   }, 180_000);
+
+  it('shows failures a step a line, leaves some to redrive, and every command that it prints runs as printed', async () => {
+    const folder = await dataFolder();
+    const dev = outboxCli(['dev', '--data-dir', folder], environment());
+    await eventually('what is left for the newcomer', async () => /^yours {5}/m.test(dev.printed()), 120_000);
+    const steps = ['retry', 'dead', 'notice', 'redriven', 'healed'];
+    const labels = dev.printed().match(/^(retry|dead|notice|redriven|healed|yours) {2,}/gm) ?? [];
+    expect(steps.map((step) => labels.filter((label) => label.trim() === step).length > 0)).toEqual(
+      steps.map(() => true),
+    );
+    expect(dev.printed()).toMatch(/^retry +the partner answered 503 .* try [23] delivered it/m);
+    expect(dev.printed()).toMatch(/^redriven +the partner is mended, 3 orders are sent again/m);
+    expect(dev.printed()).toMatch(/^healed +all 3 are delivered/m);
+    expect(await readFile(join(folder, 'outbox.log'), 'utf8')).toContain('"notice.dead_letters"');
+    // The failed run, by what the Web UI asks for its page.
+    const [, ui, run] = /(http:\S+)\/namespaces\/default\/workflows\/(\S+)\/history/.exec(dev.printed()) ?? [];
+    const [workflowId, runId] = run?.split('/') ?? [];
+    const answer = await fetch(`${ui}/api/v1/namespaces/default/workflows/${workflowId}?execution.runId=${runId}`);
+    expect(await answer.json()).toMatchObject({
+      workflowExecutionInfo: { status: 'WORKFLOW_EXECUTION_STATUS_FAILED' },
+    });
+
+    const envFile = join(folder, 'outbox.env');
+    expect((await stat(envFile)).mode & 0o777).toBe(0o600);
+    const definition = /^ *(outbox\(\) \{ .* \})$/m.exec(dev.printed())?.[1] as string;
+    const inShell = async (command: string) => {
+      const env = { PATH: '/usr/bin:/bin', HOME: folder };
+      return (await promisify(execFile)('sh', ['-c', `${definition}\n${command}`], { env })).stdout;
+    };
+    expect(await inShell('outbox dlq list')).toMatch(/^(.* HTTP\.CLIENT_ERROR 422 .*\n){3}that is all$/m);
+    expect(await inShell('outbox policies')).toContain('up to 10 attempts');
+    expect(await inShell('outbox dlq list --state redriven')).toMatch(
+      /^(.* HTTP\.CLIENT_ERROR 422 .*\n){3}that is all$/m,
+    );
+    const [, redrive, docs] = /^yours +3 more .*: (outbox dlq redrive .*) \((\S+)\)$/m.exec(dev.printed()) ?? [];
+    expect(await readFile(docs as string, 'utf8')).toContain('# Dead letters');
+    expect(await inShell(redrive as string)).toContain('3 of 3 redriven');
+    expect(await inShell('outbox dlq list')).toContain('none is open');
+
+    const key = /API key +(tob_\S+)/.exec(dev.printed())?.[1];
+    const operations = /Operations API +(\S+)/.exec(dev.printed())?.[1] as string;
+    const listed = await fetch(`${operations}?state=redriven`, { headers: { authorization: `Bearer ${key}` } });
+    expect(await listed.json()).toMatchObject({ items: { length: 6 } });
+    dev.kill('SIGINT');
+    expect(await dev.ended).toBe(0);
+
+    // Redrives by hand are in the books, too.
+    const once = await runOutboxCli(['dev', '--once', '--data-dir', folder], environment());
+    expect(once.printed).toContain('The books agree');
+    expect(once.printed).toContain('redrives  events that tell the audit log of them: 3 delivered');
+    expect(once.code).toBe(0);
+  }, 300_000);
 
   it('recovers after a kill -9 in the middle of its traffic: the next start ends what was left and loses nothing', async () => {
     const folder = await dataFolder();

@@ -13,6 +13,7 @@ import { startEmbeddedPostgres } from '../../infrastructure/embedded/embedded-po
 import { startEmbeddedTemporal } from '../../infrastructure/embedded/embedded-temporal.js';
 import { findTemporal } from '../../infrastructure/embedded/find-temporal.js';
 import { freePort } from '../../infrastructure/embedded/free-port.js';
+import { logNotifier } from '../../infrastructure/notifiers/log-notifier.js';
 import { createAuditApiKeys } from '../../infrastructure/prisma/audit-api-keys.js';
 import { createPool } from '../../infrastructure/prisma/pg-pool.js';
 import { plainTemporalTarget, type TemporalTarget } from '../../infrastructure/temporal/connect-temporal.js';
@@ -25,12 +26,16 @@ import { checkOutsideDatabases, checkOutsideSettings } from './check-outside.js'
 import { loadDevSecrets, saveDevSecrets } from './dev-secrets.js';
 import type { DevOptions, Undo } from './run-dev.js';
 import { createSampleTables } from './sample-application.js';
-import { SAMPLE_PARTNER_KEY, startSamplePartner } from './sample-partner.js';
+import { SAMPLE_PARTNER_KEY, type SamplePartner, startSamplePartner } from './sample-partner.js';
+import { terminalNotifier } from './terminal-notifier.js';
+import { writeEnvFile } from './write-env-file.js';
 
 export interface DevWorld {
   readonly dataDir: string;
   readonly files: { readonly journal: string; readonly ledger: string };
   readonly settings: Settings;
+  /** With the sample's handler and the terminal's channel. */
+  readonly config: OutboxConfig;
   readonly outbox: Pool;
   readonly audit: Pool;
   readonly outboxUrl: string;
@@ -40,8 +45,10 @@ export interface DevWorld {
   /** For the person at the terminal; null where the environment names a key. */
   readonly apiKey: string | null;
   readonly temporal: { readonly target: TemporalTarget; readonly uiUrl: string | null };
-  /** Whether the sample application may write. */
-  readonly samples: boolean;
+  /** The sample's second destination; null where the sample application may not write. */
+  readonly partner: SamplePartner | null;
+  /** With which a person's own commands run on these databases; null where the environment names them. */
+  readonly envFile: string | null;
   readonly log: Logger;
 }
 
@@ -69,6 +76,8 @@ interface Draft {
   audit?: Pool;
   roles?: Started;
   settings?: Settings;
+  config?: OutboxConfig;
+  partner?: SamplePartner;
 }
 
 const PORTS = { postgres: 5433, temporal: 7233, temporalUi: 8233 };
@@ -144,9 +153,10 @@ export async function openDevWorld(given: OpenDevWorldOptions): Promise<DevWorld
     },
   );
   await steps.run();
-  const { settings, outbox, audit, roles, apiKey, temporal } = draft as Required<Draft>;
-  const outboxUrl = draft.environment.OUTBOX_DATABASE_URL as string;
-  return { dataDir, files, settings, outbox, audit, outboxUrl, outside, roles, apiKey, temporal, samples, log };
+  const { partner = null, environment: made, ...started } = draft as Required<Omit<Draft, 'partner'>> & Draft;
+  const envFile = outside ? null : await writeEnvFile(dataDir, made, target.named ? null : started.temporal.target);
+  const outboxUrl = made.OUTBOX_DATABASE_URL as string;
+  return { ...started, dataDir, files, outboxUrl, outside, partner, envFile, log };
 }
 
 async function startPostgres(given: OpenDevWorldOptions, draft: Draft, note: (line: string) => void) {
@@ -218,7 +228,11 @@ async function giveKeys(
       name: 'outbox dev: worker',
       scopes: ['audit:write:any-tenant', 'audit:write'],
     });
-    const visitor = await createApiKey({ keys })({ name: 'outbox dev: you', scopes: ['audit:write', 'audit:read'] });
+    const visitor = await createApiKey({ keys })({
+      name: 'outbox dev: you',
+      // Who may touch an outside deployment's dead letters is its operators' to say.
+      scopes: ['audit:write', 'audit:read', ...(outside ? [] : (['dlq:write'] as const))],
+    });
     secrets = { ...secrets, auditApiKey: worker.secret, visitorKey: visitor.secret };
     await saveDevSecrets(file, secrets);
   }
@@ -226,7 +240,10 @@ async function giveKeys(
   if (!outside || asked.auditFingerprintKeys === undefined) {
     draft.environment.AUDIT_FINGERPRINT_KEYS = secrets.fingerprintKeys;
   }
-  if (!outside) delete draft.environment.OUTBOX_AUDIT_URL;
+  if (!outside) {
+    delete draft.environment.OUTBOX_AUDIT_URL;
+    draft.environment.OUTBOX_OPS ||= 'on';
+  }
   draft.apiKey = named ? null : secrets.visitorKey;
   return { keyId: secrets.fingerprintKeys.split(':')[0] };
 }
@@ -258,14 +275,17 @@ async function startRolesOfDev(
   if (samples) {
     const partner = await startSamplePartner(ledger);
     undo.push(() => partner.close());
+    draft.partner = partner;
     handlers.push(httpHandler({ routingKey: SAMPLE_PARTNER_KEY, url: partner.url }));
     await createSampleTables(draft.outbox as Pool);
   }
+  const notifiers = [...(config.notifiers ?? [logNotifier()]), terminalNotifier(process.stdout)];
+  draft.config = { ...config, handlers, notifiers };
   const roles = await startRoles({
     roles: ['api', 'relay', 'worker'],
     adoptLost,
     settings: draft.settings,
-    config: { ...config, handlers },
+    config: draft.config,
     log,
     environment: draft.environment,
     temporal: (draft.temporal as DevWorld['temporal']).target,

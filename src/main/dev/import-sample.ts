@@ -1,9 +1,8 @@
-import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { Writable } from 'node:stream';
-import { fileURLToPath } from 'node:url';
 import { runImport } from '../import.js';
 import type { DevWorld } from './dev-world.js';
+import { packageFile } from './package-file.js';
 
 export interface SampleImport {
   /** Lines that became events now, and lines that had done so before. */
@@ -55,11 +54,6 @@ export async function importSampleEvents(world: DevWorld, signal: AbortSignal): 
   return JSON.parse(printed) as SampleImport;
 }
 
-/** From dist/ in a checkout and in an installed package alike. */
 function sampleFile(): string {
-  for (const up of ['../../../../', '../../../']) {
-    const file = fileURLToPath(new URL(`${up}examples/sample-cloudtrail.ndjson`, import.meta.url));
-    if (existsSync(file)) return file;
-  }
-  throw new Error('the package is incomplete: examples/sample-cloudtrail.ndjson is missing');
+  return packageFile('examples/sample-cloudtrail.ndjson');
 }

@@ -8,7 +8,11 @@ import { appendFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import type { PartnerOrder } from './sample-partner.js';
 
-export type Expectation = 'delivered' | 'dead';
+/**
+ * What must become of an event in the end: delivered at the first try, after answers that ask for another one, or after a
+ * dead letter that was redriven.
+ */
+export type Expectation = 'delivered' | 'retried' | 'redriven';
 
 export interface JournalEntry {
   readonly run: string;

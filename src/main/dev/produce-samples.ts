@@ -7,20 +7,22 @@ const TRANSACTIONS: Readonly<Record<SampleKind, number>> = {
   bill: 30,
   refusedPayment: 20,
   export: 15,
-  refusedExport: 3,
+  unsteadyExport: 4,
+  refusedExports: 1,
 };
 
 export interface SampleNumbers {
   committed: number;
   rolledBack: number;
-  /** Of the committed ones. */
+  /** Of the committed ones, by what must become of them. */
   delivered: number;
-  dead: number;
+  retried: number;
+  redriven: number;
 }
 
 /** Computed before anything is produced. */
 export function expectedNumbers(): SampleNumbers {
-  const numbers = { committed: 0, rolledBack: 0, delivered: 0, dead: 0 };
+  const numbers = { committed: 0, rolledBack: 0, delivered: 0, retried: 0, redriven: 0 };
   for (const kind of SAMPLE_KINDS) {
     const { events, commits, expect } = SAMPLE_OUTCOMES[kind];
     const count = events * TRANSACTIONS[kind];

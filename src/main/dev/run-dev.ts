@@ -55,7 +55,7 @@ export async function runDev(options: DevOptions): Promise<number> {
     deadline.met();
     signal.throwIfAborted();
     if (options.once) return await runOnce(world, { seed: options.seed, signal });
-    const traffic = world.samples ? runSampleTraffic(world, options.seed) : null;
+    const traffic = world.partner !== null ? runSampleTraffic(world, options.seed) : null;
     if (traffic !== null) undo.push(() => traffic.stop());
     sayWhereToLook(world, options.seed, process.stdout);
     starting.release();

@@ -6,7 +6,7 @@ import type { Pool, PoolClient } from 'pg';
 import type { NewOutboxEvent } from '../../application/delivery/new-outbox-event.js';
 import { recordEvents } from '../../infrastructure/prisma/record-event.js';
 import type { Expectation, Journal } from './journal.js';
-import { type PartnerOrder, SAMPLE_PARTNER_KEY } from './sample-partner.js';
+import { type PartnerOrder, type Rehearsal, SAMPLE_PARTNER_KEY } from './sample-partner.js';
 
 const SCHEMA = `
 CREATE SCHEMA IF NOT EXISTS sample;
@@ -15,7 +15,9 @@ CREATE TABLE IF NOT EXISTS sample.customer_order (id bigint GENERATED ALWAYS AS 
 CREATE TABLE IF NOT EXISTS sample.invoice (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, order_id bigint NOT NULL, total_cents integer NOT NULL);
 `;
 
-export const SAMPLE_KINDS = ['signIn', 'placeOrder', 'bill', 'refusedPayment', 'export', 'refusedExport'] as const;
+/** What nothing is wrong with; the other kinds fail on purpose at the partner's. */
+export const EVERYDAY_KINDS = ['signIn', 'placeOrder', 'bill', 'refusedPayment', 'export'] as const;
+export const SAMPLE_KINDS = [...EVERYDAY_KINDS, 'unsteadyExport', 'refusedExports'] as const;
 export type SampleKind = (typeof SAMPLE_KINDS)[number];
 
 /** What each transaction leaves behind: events appended, whether it commits, what becomes of its events. */
@@ -26,7 +28,8 @@ export const SAMPLE_OUTCOMES: Readonly<Record<SampleKind, { events: number; comm
     bill: { events: 2, commits: true, expect: 'delivered' },
     refusedPayment: { events: 1, commits: false, expect: 'delivered' },
     export: { events: 1, commits: true, expect: 'delivered' },
-    refusedExport: { events: 1, commits: true, expect: 'dead' },
+    unsteadyExport: { events: 1, commits: true, expect: 'retried' },
+    refusedExports: { events: 3, commits: true, expect: 'redriven' },
   };
 
 const TENANTS = ['acme', 'globex', 'initech'] as const;
@@ -38,20 +41,23 @@ export async function createSampleTables(pool: Pool): Promise<void> {
 
 /**
  * Runs one transaction of the sample application and writes its journal lines. What it does hangs on `kind` and `random`
- * ([0, 1)) alone, but for the ids of events.
+ * ([0, 1)) alone, but for the ids of events. Returns these.
  */
 export async function runSampleTransaction(
   deps: { pool: Pool; journal: Journal; random: () => number },
   kind: SampleKind,
-): Promise<void> {
+): Promise<readonly string[]> {
   const { commits, expect } = SAMPLE_OUTCOMES[kind];
   const client = await deps.pool.connect();
   try {
     await client.query('BEGIN');
-    const { ids, partner } = await TRANSACTIONS[kind](client, deps.random);
-    await deps.journal.write({ kind: 'intent', ids, expect, partner });
+    const done = await TRANSACTIONS[kind](client, deps.random);
+    // One line for each order, since each event has its own; all others stand in one.
+    const lines = done.map(({ ids, partner }) => ({ ids, expect, partner }));
+    for (const line of lines) await deps.journal.write({ kind: 'intent', ...line });
     await client.query(commits ? 'COMMIT' : 'ROLLBACK');
-    await deps.journal.write({ kind: commits ? 'committed' : 'rolledBack', ids, expect, partner });
+    for (const line of lines) await deps.journal.write({ kind: commits ? 'committed' : 'rolledBack', ...line });
+    return done.flatMap(({ ids }) => ids);
   } catch (error) {
     // The events stay in doubt in the journal: the connection may have died after COMMIT was sent.
     await client.query('ROLLBACK').catch(() => {});
@@ -65,7 +71,7 @@ interface Done {
   readonly ids: readonly string[];
   readonly partner?: PartnerOrder;
 }
-type Work = (client: PoolClient, random: () => number) => Promise<Done>;
+type Work = (client: PoolClient, random: () => number) => Promise<readonly Done[]>;
 
 const TRANSACTIONS: Readonly<Record<SampleKind, Work>> = {
   async signIn(client, random) {
@@ -102,12 +108,24 @@ const TRANSACTIONS: Readonly<Record<SampleKind, Work>> = {
       { ...common, eventName: 'billing.payment.captured.v1', payload: { userId: person, invoiceId, totalCents } },
     ]);
   },
-  export: (client, random) => exportOrder(client, random, 1 + Math.floor(random() * 9)),
-  // The partner refuses an order without items (422): the way to a dead letter, for looking at.
-  refusedExport: (client, random) => exportOrder(client, random, 0),
+  export: async (client, random) => [await exportOrder(client, random, someone(random), {})],
+  // Once or twice: ten failures in a row would open the partner's breaker.
+  unsteadyExport: async (client, random) => [
+    await exportOrder(client, random, someone(random), { busy: 1 + Math.floor(random() * MOST_BUSY) }),
+  ],
+  // Of one customer and in one transaction: one group of dead letters, so one notice, and one event that tells of the redrive.
+  async refusedExports(client, random) {
+    const who = someone(random);
+    const done: Done[] = [];
+    for (let i = 0; i < 3; i += 1) done.push(await exportOrder(client, random, who, { refuse: true }));
+    return done;
+  },
 };
 
-async function placeOrder(client: PoolClient, random: () => number): Promise<Done> {
+/** Answers of 503 to one order, at most. */
+const MOST_BUSY = 2;
+
+async function placeOrder(client: PoolClient, random: () => number): Promise<readonly Done[]> {
   const { tenant, person } = someone(random);
   const totalCents = 100 + Math.floor(random() * 50_000);
   const order = await insertOrder(client, tenant, person, totalCents, 'placed');
@@ -122,24 +140,30 @@ async function placeOrder(client: PoolClient, random: () => number): Promise<Don
   ]);
 }
 
-async function exportOrder(client: PoolClient, random: () => number, items: number): Promise<Done> {
-  const { tenant, person } = someone(random);
+/** `rehearse` tells the partner how to fail. */
+async function exportOrder(
+  client: PoolClient,
+  random: () => number,
+  { tenant, person }: ReturnType<typeof someone>,
+  rehearse: Rehearsal,
+): Promise<Done> {
+  const items = 1 + Math.floor(random() * 9);
   const order = await insertOrder(client, tenant, person, items * 1_000, 'exported');
-  const done = await append(client, [
+  const [done] = await append(client, [
     {
       eventName: 'order.order.exported.v1',
       eventType: 'ORDER',
       routingKey: SAMPLE_PARTNER_KEY,
       aggregate: { type: 'order', id: order },
       tenantId: tenant,
-      payload: { userId: person, items },
+      payload: { userId: person, items, ...(Object.keys(rehearse).length > 0 && { rehearse: { ...rehearse } }) },
     },
   ]);
-  return { ...done, partner: { order, items } };
+  return { ids: done?.ids ?? [], partner: { order, items, ...rehearse } };
 }
 
-async function append(client: PoolClient, events: readonly NewOutboxEvent[]): Promise<Done> {
-  return { ids: await recordEvents(client, events) };
+async function append(client: PoolClient, events: readonly NewOutboxEvent[]): Promise<readonly Done[]> {
+  return [{ ids: await recordEvents(client, events) }];
 }
 
 async function insertOrder(client: PoolClient, tenant: string, customer: string, totalCents: number, status: string) {

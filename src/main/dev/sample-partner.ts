@@ -7,39 +7,63 @@ import { createInterface } from 'node:readline';
 /** The routing key of the sample's second destination. */
 export const SAMPLE_PARTNER_KEY = 'sample.partner';
 
+/** How the partner is to fail at an order, on purpose. */
+export interface Rehearsal {
+  /** So many times 503 at first. */
+  readonly busy?: number;
+  /** 422 until it is mended for this order. */
+  readonly refuse?: boolean;
+}
+
 /** What an export is to do at the partner's: one order with so many items. */
-export interface PartnerOrder {
+export interface PartnerOrder extends Rehearsal {
   readonly order: string;
   readonly items: number;
 }
 
-export interface LedgerEntry extends PartnerOrder {
+export interface LedgerEntry {
   /** The Idempotency-Key, which is the event's id. */
   readonly key: string;
-  /** `taken`: the effect. `again`: the same key once more, without effect. `refused`: an order without items. */
-  readonly did: 'taken' | 'again' | 'refused';
+  /**
+   * `taken`: the effect. `again`: the same key once more, without effect. `busy` and `refused`: 503 and 422, as rehearsed.
+   * `mended`: from here on this order is not refused.
+   */
+  readonly did: 'taken' | 'again' | 'busy' | 'refused' | 'mended';
+  readonly order?: string;
+  readonly items?: number;
+}
+
+export interface SamplePartner {
+  readonly url: string;
+  /** Its people mend what they refuse these orders for. */
+  mend(keys: readonly string[]): Promise<void>;
+  close(): Promise<void>;
 }
 
 /**
  * A partner's system on loopback, the sample's second destination: collapses by Idempotency-Key, answers 201 with an id, and
- * 422 for an order without items. Its ledger is a file of its own, written before the answer: what it did is known also
- * when the answer was lost, and it collapses also what came before a restart.
+ * fails at orders that say so. Its ledger is a file of its own, written before the answer: what it did is known also
+ * when the answer was lost, and it goes on with it after a restart.
  */
-export async function startSamplePartner(ledgerFile: string): Promise<{ url: string; close(): Promise<void> }> {
-  const taken = new Set((await readLedger(ledgerFile)).filter(({ did }) => did === 'taken').map(({ key }) => key));
+export async function startSamplePartner(ledgerFile: string): Promise<SamplePartner> {
+  const seen = new Map<string, Seen>();
+  for (const entry of await readLedger(ledgerFile)) note(seen, entry);
+  const write = async (entry: LedgerEntry) => {
+    // Noted at once: a second request for the same key comes while this line is being written.
+    const before = note(seen, entry);
+    await appendFile(ledgerFile, `${JSON.stringify(entry)}\n`).catch((error) => {
+      seen.set(entry.key, before); // it did not happen
+      throw error;
+    });
+  };
   const take = async (request: IncomingMessage): Promise<[number, object]> => {
     const key = String(request.headers['idempotency-key'] ?? '');
     const wanted = readOrder(await readBody(request));
     if (wanted === null) return [400, { error: 'expected an event with an aggregate and a number of items' }];
-    const did = wanted.items === 0 ? 'refused' : taken.has(key) ? 'again' : 'taken';
-    if (did === 'taken') taken.add(key);
-    await appendFile(ledgerFile, `${JSON.stringify({ key, did, ...wanted } satisfies LedgerEntry)}\n`).catch(
-      (error) => {
-        if (did === 'taken') taken.delete(key); // it did not happen
-        throw error;
-      },
-    );
-    if (did === 'refused') return [422, { error: 'an order needs at least one item' }];
+    const did = decide(seen.get(key) ?? UNSEEN, wanted);
+    await write({ key, did, order: wanted.order, items: wanted.items });
+    if (did === 'busy') return [503, { error: 'too busy for this order just now' }];
+    if (did === 'refused') return [422, { error: 'this order fits no warehouse that is known here' }];
     return [did === 'taken' ? 201 : 200, { id: `partner-${key}` }];
   };
   const server = createServer(async (request, response) => {
@@ -50,12 +74,40 @@ export async function startSamplePartner(ledgerFile: string): Promise<{ url: str
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', () => resolve()));
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/orders`,
+    async mend(keys) {
+      for (const key of keys) if (seen.get(key)?.mended !== true) await write({ key, did: 'mended' });
+    },
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
         server.closeAllConnections();
       }),
   };
+}
+
+/** What the ledger says of one key. */
+interface Seen {
+  readonly taken: boolean;
+  readonly busy: number;
+  readonly mended: boolean;
+}
+const UNSEEN: Seen = { taken: false, busy: 0, mended: false };
+
+/** Returns what was known before. */
+function note(seen: Map<string, Seen>, { key, did }: LedgerEntry): Seen {
+  const before = seen.get(key) ?? UNSEEN;
+  seen.set(key, {
+    taken: before.taken || did === 'taken',
+    busy: before.busy + (did === 'busy' ? 1 : 0),
+    mended: before.mended || did === 'mended',
+  });
+  return before;
+}
+
+function decide({ taken, busy, mended }: Seen, wanted: PartnerOrder): LedgerEntry['did'] {
+  if (taken) return 'again';
+  if (busy < (wanted.busy ?? 0)) return 'busy';
+  return wanted.refuse === true && !mended ? 'refused' : 'taken';
 }
 
 /** Everything that the partner did, in order; a last line that was cut by a kill is left out (it was never answered). */
@@ -81,10 +133,14 @@ async function readBody(request: IncomingMessage): Promise<string> {
 }
 
 function readOrder(body: string): PartnerOrder | null {
-  const event = parse(body) as { aggregate?: { id?: unknown }; payload?: { items?: unknown } } | null;
+  const event = parse(body) as {
+    aggregate?: { id?: unknown };
+    payload?: { items?: unknown; rehearse?: Rehearsal };
+  } | null;
   const order = event?.aggregate?.id;
   const items = event?.payload?.items;
-  return typeof order === 'string' && typeof items === 'number' ? { order, items } : null;
+  if (typeof order !== 'string' || typeof items !== 'number') return null;
+  return { order, items, ...event?.payload?.rehearse };
 }
 
 function parse(text: string): unknown {

@@ -1,15 +1,17 @@
 import type { Writable } from 'node:stream';
 import type { DevWorld } from './dev-world.js';
+import { outboxFunction } from './shell-command.js';
 
 /** What a person needs next: where to look and what to try. */
 export function sayWhereToLook(world: DevWorld, seed: number, out: Writable): void {
-  const { roles, temporal, apiKey, dataDir, settings } = world;
+  const { roles, temporal, apiKey, dataDir, settings, envFile } = world;
   const api = `http://127.0.0.1:${roles.apiPort}`;
   const lines = [
     '',
     `Temporal Web UI   ${temporal.uiUrl === null ? `(of the server at ${temporal.target.address})` : `${temporal.uiUrl}/namespaces/default/workflows`}`,
     `Temporal          ${temporal.target.address}, namespace ${temporal.target.namespace} (TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE)`,
     `Audit log API     ${api}/integration/v1/audit/logs`,
+    ...(settings.ops === 'on' ? [`Operations API    ${api}/ops/v1/dead-letters (the same key)`] : []),
     `API key           ${apiKey ?? '(one of yours for this audit log: outbox keys create)'}`,
     `Deployment        ${settings.deployment}`,
     // Whoever named an outside one knows its password; a terminal's history need not.
@@ -22,8 +24,16 @@ export function sayWhereToLook(world: DevWorld, seed: number, out: Writable): vo
       `"category":"other","operation":"execute","outcome":"success","occurredAt":"${new Date().toISOString()}",` +
       `"actor":{"type":"user","id":"me"},"targets":[]}'`,
     '',
-    world.samples
-      ? `Sample traffic runs (seed ${seed}), about two events a second. Ctrl-C stops everything in order.`
+    ...(envFile === null
+      ? []
+      : [
+          'For commands in another terminal, paste this there once, in this folder (keys stand in the file it names):',
+          `  ${outboxFunction(envFile)}`,
+          '  outbox dlq list',
+          '',
+        ]),
+    world.partner !== null
+      ? `Sample traffic runs (seed ${seed}), about two events a second, and some fail on purpose. Ctrl-C stops everything in order.`
       : 'Ctrl-C stops everything in order.',
     '',
   ];
