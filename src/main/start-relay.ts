@@ -11,6 +11,7 @@ import { createRelayStore } from '../infrastructure/prisma/relay-store.js';
 import { createWorkflowStarter } from '../infrastructure/temporal/workflow-starter.js';
 import { failAt } from './fail-at.js';
 import type { DeliveryContext, StartedRole } from './role.js';
+import { startBooks } from './start-books.js';
 import { raiseRefusedStarts, startNoticeDuties } from './start-notices.js';
 import { startReconciler } from './start-reconciler.js';
 import { watchNamespace } from './watch-namespace.js';
@@ -70,6 +71,7 @@ export function startRelayRole(context: DeliveryContext, options: { eager: boole
       },
     ),
     startNoticeDuties(context),
+    startBooks(context),
   ];
   return {
     name: 'relay',
