@@ -12,6 +12,7 @@ import { createWorkflowStarter } from '../infrastructure/temporal/workflow-start
 import { dutyLeaseMs } from './duty-lease.js';
 import { failAt } from './fail-at.js';
 import type { DeliveryContext, StartedRole } from './role.js';
+import { startBooks } from './start-books.js';
 import { raiseRefusedStarts, startNoticeDuties } from './start-notices.js';
 import { startReconciler } from './start-reconciler.js';
 import { watchNamespace } from './watch-namespace.js';
@@ -72,6 +73,7 @@ export function startRelayRole(context: DeliveryContext, options: { eager: boole
       },
     ),
     startNoticeDuties(context),
+    startBooks(context),
   ];
   return {
     name: 'relay',

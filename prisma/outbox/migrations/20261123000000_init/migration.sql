@@ -147,6 +147,8 @@ CREATE TABLE outbox.dead_letter (
 CREATE UNIQUE INDEX dead_letter_open ON outbox.dead_letter (event_id) WHERE state = 'open';
 -- Lists, counts and redrive jobs walk the letters of one state by time; what else a person asks for is looked at on the way.
 CREATE INDEX dead_letter_list ON outbox.dead_letter (state, created_at, id);
+-- R23: which hours a redrive, a discard or a late receipt has touched.
+CREATE INDEX dead_letter_moved ON outbox.dead_letter (state_at, id) WHERE state_at IS NOT NULL;
 -- R18: the letters whose destination is to be asked again.
 CREATE INDEX dead_letter_asks ON outbox.dead_letter (effect_ask_at)
   WHERE state = 'open' AND effect = 'unknown' AND effect_ask_at IS NOT NULL;
@@ -342,6 +344,36 @@ CREATE TABLE outbox.lease (
   stopped_reason text,
   CONSTRAINT lease_pkey PRIMARY KEY (name)
 );
+
+-- R23: how many rows of an hour of append retention has removed, written in the transaction that removes them.
+CREATE TABLE outbox.book (
+  hour   timestamptz NOT NULL,
+  status text        NOT NULL,
+  count  bigint      NOT NULL,
+  CONSTRAINT book_pkey PRIMARY KEY (hour, status)
+);
+
+-- R23: the books of one hour of append (UTC), as the last look found them.
+CREATE TABLE outbox.book_check (
+  hour       timestamptz NOT NULL,
+  -- When the last look began, and what it could see; NULL: none has ended yet.
+  checked_at timestamptz,
+  snapshot   pg_snapshot,
+  -- Of the first look: transactions from here on began too late to append into the hour.
+  horizon    xid8,
+  -- No append can touch it any more.
+  closed     boolean     NOT NULL DEFAULT false,
+  totals     jsonb       NOT NULL DEFAULT '{}',
+  gap_count  integer     NOT NULL DEFAULT 0,
+  gaps       jsonb       NOT NULL DEFAULT '[]',
+  -- When to look again; NULL: nothing is expected to move. From `whole_at` on the audit log is asked for every event.
+  again_at   timestamptz DEFAULT clock_timestamp(),
+  whole_at   timestamptz,
+  -- The look under way, as far as it has come.
+  look       jsonb,
+  CONSTRAINT book_check_pkey PRIMARY KEY (hour)
+);
+CREATE INDEX book_check_due ON outbox.book_check (again_at) WHERE again_at IS NOT NULL;
 
 -- RFC 9562, section 5.7 (PostgreSQL has uuidv7() from 18 on; this works from 15 on).
 CREATE FUNCTION outbox.uuid_v7() RETURNS uuid LANGUAGE sql VOLATILE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
