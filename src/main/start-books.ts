@@ -8,6 +8,7 @@ import type { Settings } from '../infrastructure/config/settings.js';
 import { createHttpClient } from '../infrastructure/http/create-http-client.js';
 import { createBookStore } from '../infrastructure/prisma/book-store.js';
 import { createLeaseStore } from '../infrastructure/prisma/lease-store.js';
+import { dutyLeaseMs } from './duty-lease.js';
 import type { DeliveryContext } from './role.js';
 
 const EVERY_MS = 15_000;
@@ -26,7 +27,7 @@ export function startBooks({ settings, log, counters, delivery }: DeliveryContex
   });
   const duty = runUnderLease(
     { leases: createLeaseStore(delivery.pool), time: systemTime, log },
-    { name: 'books', everyMs: EVERY_MS, turn: check },
+    { name: 'books', leaseMs: dutyLeaseMs(settings), everyMs: EVERY_MS, turn: check },
   );
   return {
     async stop() {
