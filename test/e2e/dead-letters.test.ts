@@ -222,6 +222,17 @@ it('discarded: stays in the list with who and why, and is told to the audit log'
   });
   expect(await deployment.status(id)).toBe('DISCARDED');
   expect(await json('discard', id, '--reason', 'again')).toMatchObject({ code: 1, results: [{ outcome: 'not-open' }] });
+  // Closed, not there, and under way: each told, none moved.
+  const waiting = await deployment.append({ availableAt: new Date(Date.now() + 3_600_000).toISOString() });
+  for (const [which, outcome] of [
+    [id, 'not-open'],
+    ['0198c0de-0000-7000-8000-000000000001', 'missing'],
+    [waiting, 'not-open'],
+  ] as const) {
+    const refused = await json('redrive', which, '--reason', 'again');
+    expect(refused).toMatchObject({ code: 1, results: [{ outcome }] });
+  }
+  expect(await deployment.status(waiting)).toBe('PENDING');
   await eventually('the record of it', async () => {
     const { rows } = await deployment.audit.query(
       `SELECT FROM audit.record WHERE body::jsonb->>'action' = 'outbox.dead_letter.discarded' AND body::jsonb->>'outcomeReason' = 'cancelled by phone'`,
