@@ -7,6 +7,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import type { DevOptions } from '../main/dev/run-dev.js';
 import type { RoleName } from '../main/role-name.js';
 import { CONFIG, exitWith, JSON_FLAG, wholeUpTo } from './arguments.js';
+import { addBooksCommands } from './books-commands.js';
 import { addDestinationsCommands } from './destinations-commands.js';
 import { addDlqCommands } from './dlq-commands.js';
 import { addEventsCommands } from './events-commands.js';
@@ -210,6 +211,7 @@ explain(
 addPoliciesCommands(program);
 addDlqCommands(program);
 addDestinationsCommands(program);
+addBooksCommands(program);
 addTemporalCommands(program);
 addEventsCommands(program);
 addFailedIngestCommands(program);

@@ -7,12 +7,14 @@ import { StoreUnavailableError } from '../application/audit/ports.js';
 import { discardLetters, redriveLetters } from '../application/delivery/dead-letters/redrive-letters.js';
 import { AUDIT_LOGS_PATH, AUDIT_LOOKUP_PATH, PROBLEM_MEDIA_TYPE, PROBLEMS } from '../contract/audit-api.js';
 import { BLOCKED_AGGREGATES_PATH } from '../contract/blocked-aggregates-api.js';
+import { BOOKS_PATH } from '../contract/books-api.js';
 import { DEAD_LETTERS_PATH, REDRIVE_JOBS_PATH } from '../contract/dead-letters-api.js';
 import { DESTINATIONS_PATH } from '../contract/destinations-api.js';
 import { FAILED_INGEST_PATH } from '../contract/failed-ingest-api.js';
 import { isIntegrationError } from '../domain/delivery/integration-error.js';
 import { type AuditRouteDeps, postAuditLogs, postAuditLookup } from './audit-routes.js';
 import { type BlockedAggregateRouteDeps, listBlockedAggregates } from './blocked-aggregate-routes.js';
+import { type BookRouteDeps, getBooks } from './book-routes.js';
 import {
   type DeadLetterRouteDeps,
   getLetter,
@@ -36,7 +38,7 @@ import type { Logger } from './logger.js';
 import { HttpProblem, toProblem } from './problem.js';
 import { getJob, listJobs, postCancel, postJob } from './redrive-job-routes.js';
 
-type OpsRouteDeps = DestinationRouteDeps & DeadLetterRouteDeps & BlockedAggregateRouteDeps;
+type OpsRouteDeps = DestinationRouteDeps & DeadLetterRouteDeps & BookRouteDeps & BlockedAggregateRouteDeps;
 
 export interface AuditAppDeps {
   readonly routes: AuditRouteDeps & FailedIngestRouteDeps;
@@ -89,6 +91,7 @@ export function createAuditApp(deps: AuditAppDeps): RequestListener {
 
 function routeOps(app: Express, ops: OpsRouteDeps): void {
   app.route(BLOCKED_AGGREGATES_PATH).get(listBlockedAggregates(ops)).all(refuseMethod('GET, HEAD'));
+  app.route(BOOKS_PATH).get(getBooks(ops)).all(refuseMethod('GET, HEAD'));
   app.route(DEAD_LETTERS_PATH).get(listLetters(ops)).all(refuseMethod('GET, HEAD'));
   // Before the letters' own: a verb is no id.
   app.route(`${DEAD_LETTERS_PATH}/redrive`).post(postSeveral(ops, redriveLetters)).all(refuseMethod('POST'));

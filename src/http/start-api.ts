@@ -5,6 +5,7 @@ import { lookupIdentities } from '../application/audit/lookup-identities.js';
 import type { ApiKeyStore, AuditStore, FailedIngestStore } from '../application/audit/ports.js';
 import { recordAuditLog } from '../application/audit/record-audit-log.js';
 import { retryFailedIngest } from '../application/audit/retry-failed-ingest.js';
+import type { BookReader } from '../application/delivery/books/ports.js';
 import type { DestinationStore } from '../application/delivery/destinations/ports.js';
 import type { OrderingStore } from '../application/delivery/ordering/ports.js';
 import { createAuditApp } from './create-audit-app.js';
@@ -23,6 +24,7 @@ export interface ApiOptions {
     readonly destinations: DestinationStore;
     readonly deadLetters: DeadLetterOps;
     readonly ordering: OrderingStore;
+    readonly books: Pick<BookReader, 'list'>;
   };
   /** 0: any free one. */
   readonly port: number;

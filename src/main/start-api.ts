@@ -7,6 +7,7 @@ import { requireSetting } from '../infrastructure/config/load-settings.js';
 import type { Settings } from '../infrastructure/config/settings.js';
 import { createAuditApiKeys } from '../infrastructure/prisma/audit-api-keys.js';
 import { createAuditStore } from '../infrastructure/prisma/audit-store.js';
+import { createBookStore } from '../infrastructure/prisma/book-store.js';
 import { createDeploymentStore } from '../infrastructure/prisma/deployment-store.js';
 import { createDestinationStore } from '../infrastructure/prisma/destination-store.js';
 import { createFailedIngestStore } from '../infrastructure/prisma/failed-ingest-store.js';
@@ -45,7 +46,14 @@ export async function startApiRole(context: RoleContext): Promise<StartedRole> {
       fingerprintKeys,
       ...(ops === null || deadLetters === null
         ? {}
-        : { ops: { destinations: createDestinationStore(ops), deadLetters, ordering: createOrderingStore(ops) } }),
+        : {
+            ops: {
+              destinations: createDestinationStore(ops),
+              deadLetters,
+              ordering: createOrderingStore(ops),
+              books: createBookStore(ops),
+            },
+          }),
       host: settings.host,
       port: settings.apiPort,
       logger: log,

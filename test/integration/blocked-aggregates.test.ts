@@ -1,5 +1,6 @@
 // R9: which aggregates wait behind a dead event, from the store and over real HTTP, on two real databases. Nothing is fake.
 import { BLOCKED_AGGREGATES_PATH } from '../../src/contract/blocked-aggregates-api.js';
+import { createBookStore } from '../../src/infrastructure/prisma/book-store.js';
 import { createDestinationStore } from '../../src/infrastructure/prisma/destination-store.js';
 import { createOrderingStore } from '../../src/infrastructure/prisma/ordering-store.js';
 import { createPool, type PgPool } from '../../src/infrastructure/prisma/pg-pool.js';
@@ -19,6 +20,7 @@ beforeAll(async () => {
     ops: {
       destinations: createDestinationStore(outbox),
       ordering: createOrderingStore(outbox),
+      books: createBookStore(outbox),
       deadLetters: openDeadLetterOps(outbox, [], silentLog),
     },
   });

@@ -3,6 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import { defineHandler } from '../../src/application/delivery/define-handler.js';
 import { DEAD_LETTERS_PATH, REDRIVE_JOBS_PATH } from '../../src/contract/dead-letters-api.js';
+import { createBookStore } from '../../src/infrastructure/prisma/book-store.js';
 import { createDestinationStore } from '../../src/infrastructure/prisma/destination-store.js';
 import { createOrderingStore } from '../../src/infrastructure/prisma/ordering-store.js';
 import { createPool } from '../../src/infrastructure/prisma/pg-pool.js';
@@ -35,7 +36,12 @@ beforeAll(async () => {
   deadLetters = openDeadLetterOps(store.pool, [handler], silentLog);
   audit = await startIngest(); // its database only
   ingest = await startIngestOn(audit.auditUrl, {
-    ops: { destinations: createDestinationStore(store.pool), ordering: createOrderingStore(store.pool), deadLetters },
+    ops: {
+      destinations: createDestinationStore(store.pool),
+      ordering: createOrderingStore(store.pool),
+      books: createBookStore(store.pool),
+      deadLetters,
+    },
   });
   operator = await ingest.key(['dlq:write']);
   reader = await ingest.key(['dlq:read']);
@@ -252,7 +258,12 @@ it('without the operations API there is nothing; with its database away 503', as
   const away = createPool('postgresql://nobody@127.0.0.1:9/none', { max: 1, connectTimeoutMs: 500 });
   const ops = openDeadLetterOps(away, [], silentLog);
   const other = await startIngestOn(audit.auditUrl, {
-    ops: { destinations: createDestinationStore(away), ordering: createOrderingStore(away), deadLetters: ops },
+    ops: {
+      destinations: createDestinationStore(away),
+      ordering: createOrderingStore(away),
+      books: createBookStore(away),
+      deadLetters: ops,
+    },
   });
   try {
     const asked = await other.post(null, { method: 'GET', path: DEAD_LETTERS_PATH, key: operator });

@@ -1,5 +1,6 @@
 // /ops/v1/destinations on real HTTP and two real databases: who may look and hold, what is refused. Nothing is fake.
 import { DESTINATIONS_PATH } from '../../src/contract/destinations-api.js';
+import { createBookStore } from '../../src/infrastructure/prisma/book-store.js';
 import { createDestinationStore } from '../../src/infrastructure/prisma/destination-store.js';
 import { createOrderingStore } from '../../src/infrastructure/prisma/ordering-store.js';
 import { createPool, type PgPool } from '../../src/infrastructure/prisma/pg-pool.js';
@@ -20,6 +21,7 @@ beforeAll(async () => {
     ops: {
       destinations: createDestinationStore(outbox),
       ordering: createOrderingStore(outbox),
+      books: createBookStore(outbox),
       deadLetters: openDeadLetterOps(outbox, [], silentLog),
     },
   });
@@ -112,6 +114,7 @@ it('with the outbox database away it is 503, and the audit log goes on', async (
     ops: {
       destinations: createDestinationStore(away),
       ordering: createOrderingStore(away),
+      books: createBookStore(away),
       deadLetters: openDeadLetterOps(away, [], silentLog),
     },
   });

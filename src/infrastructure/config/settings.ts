@@ -19,6 +19,7 @@ export type SettingsUser =
   | 'policies'
   | 'dlq'
   | 'destinations'
+  | 'books'
   | 'events';
 
 interface Definition<Schema extends z.ZodType = z.ZodType> {
@@ -81,7 +82,18 @@ interface FingerprintKey {
 export const SETTINGS = {
   databaseUrl: define({
     schema: databaseUrl,
-    requiredBy: ['relay', 'worker', 'migrate', 'import', 'temporal adopt', 'policies', 'dlq', 'destinations', 'events'],
+    requiredBy: [
+      'relay',
+      'worker',
+      'migrate',
+      'import',
+      'temporal adopt',
+      'policies',
+      'dlq',
+      'destinations',
+      'books',
+      'events',
+    ],
     describe: 'The outbox database: the one that your application writes to.',
     secret: true,
   }),
@@ -155,7 +167,7 @@ export const SETTINGS = {
     schema: z.enum(['on', 'off']),
     fallback: 'off',
     describe:
-      "Whether the api also serves the delivery's operations (/ops/v1/destinations, dead-letters, redrive-jobs): on needs OUTBOX_DATABASE_URL there, too.",
+      "Whether the api also serves the delivery's operations (/ops/v1/destinations, dead-letters, redrive-jobs, books): on needs OUTBOX_DATABASE_URL there, too.",
   }),
   taskQueue: define({
     schema: z.string().min(1).max(200),
