@@ -345,6 +345,7 @@ describe('R23: who looks, and what ends in the middle', () => {
     expect(await line.store.endLook(line.hold, look)).toBe(false);
     // Whoever has it goes on with that look; one that was begun anew is another.
     expect(await line.store.takeLook(other, 10)).toMatchObject({ id: look.id });
+    expect(await line.store.saveLook(other, { ...look, id: randomUUID() })).toBe(false);
     expect(await line.store.endLook(other, { ...look, id: randomUUID() })).toBe(false);
     expect(await line.store.endLook(other, look)).toBe(true);
   });
