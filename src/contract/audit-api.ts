@@ -1,5 +1,12 @@
 import { z } from 'zod';
-import { AUDIT_LIMITS, CONTENT_HASH_PATTERN, eventIdSchema, sourceSchema, tenantIdSchema } from './audit-dto.js';
+import {
+  AUDIT_LIMITS,
+  CONTENT_HASH_PATTERN,
+  contentHashSchema,
+  eventIdSchema,
+  sourceSchema,
+  tenantIdSchema,
+} from './audit-dto.js';
 
 /** The audit log's HTTP surface, as both sides of it see it. */
 
@@ -100,6 +107,8 @@ const identitySchema = z.strictObject({
   eventId: eventIdSchema,
   /** Absent: the tenant of the API key, or no tenant. */
   tenantId: tenantIdSchema.optional(),
+  /** Asks whether what stands has this content, too. Accepted only from keys with the any-tenant scope (R26). */
+  contentHash: contentHashSchema.optional(),
 });
 export type AuditIdentity = z.infer<typeof identitySchema>;
 
@@ -117,6 +126,8 @@ export const auditLookupResponseSchema = z.object({
         recordId: z.uuid(),
         recordedAt: z.string(),
         hash: z.string().regex(CONTENT_HASH_PATTERN),
+        /** Where a `contentHash` was asked for: whether it is the content's that stands. */
+        sameContent: z.boolean().optional(),
       }),
       z.object({ found: z.literal(false) }),
     ]),

@@ -86,6 +86,9 @@ export const sourceSchema = text(AUDIT_LIMITS.source).regex(URI_REFERENCE_PATTER
   error: 'Expected a URI reference (RFC 3986)',
 });
 export const tenantIdSchema = text(AUDIT_LIMITS.tenantId);
+export const contentHashSchema = z
+  .string()
+  .regex(CONTENT_HASH_PATTERN, { error: 'Expected sha-256: and 64 lower-case hex digits' });
 
 const metadataSchema = z
   .record(
@@ -171,10 +174,7 @@ export const auditEventSchema = z.strictObject({
   schemaVersion: version.optional(),
   data: z.record(z.string(), z.custom<JsonValue>()).optional(),
   /** Accepted only from keys with the any-tenant scope (R26). */
-  contentHash: z
-    .string()
-    .regex(CONTENT_HASH_PATTERN, { error: 'Expected sha-256: and 64 lower-case hex digits' })
-    .optional(),
+  contentHash: contentHashSchema.optional(),
   /** Where the event came from in the outbox. No part of the content: never fingerprinted. */
   routing: routingSchema.optional(),
 });

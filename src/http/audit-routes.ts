@@ -54,6 +54,13 @@ export function postAuditLookup(deps: AuditRouteDeps) {
         .map((position) => ({ pointer: `/identities/${position}/tenantId`, detail: 'Not a tenant of this API key' }));
       throw new HttpProblem('tenant_forbidden', 'This API key may not read that tenant', { errors });
     }
+    if (outcome.kind === 'content_hash_forbidden') {
+      const errors = outcome.positions.slice(0, AUDIT_LIMITS.problems).map((position) => ({
+        pointer: `/identities/${position}/contentHash`,
+        detail: 'Accepted only with the scope audit:write:any-tenant',
+      }));
+      throw new HttpProblem('invalid_lookup', 'Expected no content hash from this API key', { errors });
+    }
     res.json({ results: [...outcome.results] } satisfies AuditLookupResponse);
   };
 }

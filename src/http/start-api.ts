@@ -55,7 +55,7 @@ export async function startApi(options: ApiOptions): Promise<RunningApi> {
     routes: {
       authenticate,
       recordAuditLog: recordAuditLog({ store, failedIngest, fingerprintKeys, log: logger }),
-      lookupIdentities: lookupIdentities({ store }),
+      lookupIdentities: lookupIdentities({ store, fingerprintKeys }),
       failedIngest,
       retryFailedIngest: retryFailedIngest({ store, failedIngest, fingerprintKeys, log: logger }),
       discardFailedIngest: discardFailedIngest({ failedIngest, log: logger }),

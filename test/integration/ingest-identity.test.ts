@@ -477,6 +477,26 @@ describe('lookup', () => {
     }
   });
 
+  it('R18: says whether what stands has the content asked for, to our own outbox alone', async () => {
+    const contentHash = `sha-256:${'a1'.repeat(32)}`;
+    const other = `sha-256:${'b2'.repeat(32)}`;
+    const [ours, stranger] = [event({ contentHash }), event()];
+    await ingest.post(ours, { key: outboxKey });
+    await ingest.post(stranger);
+    const ask = (one: { source: string; eventId: string }, hash: string) => ({
+      identities: [{ source: one.source, eventId: one.eventId, contentHash: hash }],
+    });
+    const same = async (one: { source: string; eventId: string }, hash: string) =>
+      (await ingest.post(ask(one, hash), { path, key: outboxKey })).body.results[0];
+    expect(await same(ours, contentHash)).toMatchObject({ found: true, sameContent: true });
+    expect(await same(ours, other)).toMatchObject({ found: true, sameContent: false });
+    expect(await same(stranger, contentHash)).toMatchObject({ found: true, sameContent: false });
+    expect(await same(event(), contentHash)).toEqual({ found: false });
+    const guess = await ingest.post(ask(stranger, contentHash), { path });
+    expectProblem(guess, 422, 'invalid_lookup');
+    expect(guess.body.errors[0].pointer).toBe('/identities/0/contentHash');
+  });
+
   it('a bound key asks about its own tenant only', async () => {
     const one = event();
     const key = await ingest.key(['audit:write', 'audit:read'], 't-look');

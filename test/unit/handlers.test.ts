@@ -153,8 +153,18 @@ describe('the audit handler', () => {
     await expect(found).resolves.toEqual({ id: recordId, hash, at: recordedAt, replayed: true, status: 200 });
     expect(http.requests[0]).toMatchObject({
       url: 'http://audit.test:8080/integration/v1/audit/lookup',
-      body: json({ identities: [{ source: 'outbox:main', eventId: EVENT_ID }] }),
+      body: json({ identities: [{ source: 'outbox:main', eventId: EVENT_ID, contentHash: event.contentHash }] }),
     });
+  });
+
+  it('R18: what stands under its identity with other content is no effect of the event', async () => {
+    const { recordId, recordedAt, hash } = receipt;
+    const stands = (sameContent: boolean) => {
+      const body = json({ results: [{ found: true, recordId, recordedAt, hash, sameContent }] });
+      return find(handler, { status: 200, body }).found;
+    };
+    await expect(stands(false)).resolves.toBeNull();
+    await expect(stands(true)).resolves.toMatchObject({ id: recordId });
   });
 
   it('finds nothing where none stands, and throws where the answer says neither', async () => {

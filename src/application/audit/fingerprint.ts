@@ -48,18 +48,18 @@ export async function checkFingerprintKeys(
 /**
  * Tells the same content from other content (R26): an HMAC over the content hash where the request has one, else over
  * the request as sent without `routing` and `context.traceparent`, which a resend may change.
+ * @param content an event, or the content hash alone
  */
-export function fingerprint(key: FingerprintKey, event: AuditEvent): Buffer {
-  return createHmac('sha256', key.secret)
-    .update(event.contentHash ?? contentText(event))
-    .digest();
+export function fingerprint(key: FingerprintKey, content: AuditEvent | string): Buffer {
+  const text = typeof content === 'string' ? content : (content.contentHash ?? contentText(content));
+  return createHmac('sha256', key.secret).update(text).digest();
 }
 
 /** @throws FingerprintKeyError when the row was fingerprinted with a key that is not configured: nobody can tell */
 export function matchesFingerprint(
   keys: FingerprintKeys,
   standing: { readonly hmacKeyId: string; readonly fingerprint: Uint8Array },
-  event: AuditEvent,
+  content: AuditEvent | string,
 ): boolean {
   const key = keys.find(({ id }) => id === standing.hmacKeyId);
   if (key === undefined) {
@@ -67,7 +67,7 @@ export function matchesFingerprint(
       `expected the fingerprint key "${standing.hmacKeyId}" among the configured ones, found ${keys.map(({ id }) => id).join(', ')}; configure it again for as long as its rows stand`,
     );
   }
-  return timingSafeEqual(fingerprint(key, event), standing.fingerprint);
+  return timingSafeEqual(fingerprint(key, content), standing.fingerprint);
 }
 
 function contentText(event: AuditEvent): string {

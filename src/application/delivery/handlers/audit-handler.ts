@@ -61,7 +61,9 @@ export function auditHandler(options: AuditHandlerOptions): Handler {
     },
     find: async (event, { http }) => {
       // Not by the mapping: a mapper that was changed, or throws, must not hide what stands (R18).
-      const asked: AuditLookupRequest = { identities: [toAuditIdentity(event)] };
+      const asked: AuditLookupRequest = {
+        identities: [{ ...toAuditIdentity(event), contentHash: event.contentHash }],
+      };
       return readLookup(await http.send(post(AUDIT_LOOKUP_PATH, asked)));
     },
   });
@@ -100,6 +102,7 @@ function readLookup(response: HttpResponse): HandlerReceipt | null {
   const answer = auditLookupResponseSchema.safeParse(parseJsonBody(response));
   const [result] = answer.success ? answer.data.results : [];
   if (result === undefined) throw toHttpError(response, 'HTTP.BAD_RESPONSE');
-  if (!result.found) return null;
+  // Under its identity something else may stand, written by somebody else: that is no effect of this event.
+  if (!result.found || result.sameContent === false) return null;
   return { id: result.recordId, hash: result.hash, at: result.recordedAt, replayed: true, status: response.status };
 }
