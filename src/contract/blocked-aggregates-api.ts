@@ -16,5 +16,5 @@ export const blockedQuerySchema = z.strictObject({
     .transform(Number)
     .default(50),
   /** The `next` of the page before. */
-  after: z.uuid().optional(),
+  after: z.guid().optional(),
 });

@@ -8,7 +8,11 @@ import { z } from 'zod';
 export const DEAD_LETTERS_PATH = '/ops/v1/dead-letters';
 export const REDRIVE_JOBS_PATH = '/ops/v1/redrive-jobs';
 
-const time = z.iso.datetime({ offset: true, error: 'Expected a time like 2026-11-23T18:00:00Z' });
+/** As UTC, since PostgreSQL knows no zone beyond 15:59. */
+const time = z.iso
+  .datetime({ offset: true, error: 'Expected a time like 2026-11-23T18:00:00Z' })
+  .refine((text) => /^[12]\d{3}-/.test(text), { error: 'Expected a year from 1000 to 2999' })
+  .transform((text) => new Date(text).toISOString());
 const name = z.string().min(1).max(128);
 const filter = {
   eventType: name.optional(),
@@ -46,7 +50,7 @@ export const redriveJobQuerySchema = z.strictObject(page);
 export const reasonSchema = z.strictObject({ reason });
 export const cancelSchema = z.strictObject({});
 /** Of several. */
-export const idsSchema = z.strictObject({ ids: z.array(z.uuid()).min(1).max(100), reason });
+export const idsSchema = z.strictObject({ ids: z.array(z.guid()).min(1).max(100), reason });
 /** The whole new payload. Numbers beyond 2^53 are refused: those go by the command line, as text. */
 export const editSchema = z.strictObject({
   payload: z.record(z.string(), z.unknown()),

@@ -1,7 +1,7 @@
 import { findPrototypeKey, type JsonValue } from './json-value.js';
 
 export type JsonTextResult =
-  | { readonly ok: true; readonly value: JsonValue }
+  | { readonly ok: true; readonly value: JsonValue; readonly text: string }
   | {
       readonly ok: false;
       readonly reason: 'invalid_utf8' | 'invalid_json' | 'too_deep' | 'forbidden_key';
@@ -32,7 +32,7 @@ export function parseJsonText(bytes: Uint8Array, maxDepth: number): JsonTextResu
   }
   const pointer = findPrototypeKey(value);
   if (pointer !== null) return refuse('forbidden_key', 'This key is not accepted at any depth', pointer);
-  return { ok: true, value };
+  return { ok: true, value, text };
 }
 
 function refuse(

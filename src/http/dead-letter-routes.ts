@@ -100,7 +100,7 @@ export function postPayload(deps: DeadLetterRouteDeps) {
   return async (req: Request, res: Response): Promise<void> => {
     const { actor, tenantId } = await requireOperator(deps.authenticate, req, res, 'dlq:write');
     const id = readId(req);
-    const { payload, reason, dryRun } = await readBodyOf(req, editSchema);
+    const { payload, reason, dryRun } = await readBodyOf(req, editSchema, { exactBelow: '/payload' });
     const input = { id, tenantId, payload: JSON.stringify(payload), dryRun };
     const outcome = await editPayload({ ...actDeps(deps), handlers: deps.deadLetters.handlers }, input, {
       actor,

@@ -9,6 +9,7 @@ export interface JsonBody {
   readonly value: JsonValue;
   /** Of the inflated text. */
   readonly bytes: number;
+  readonly text: string;
 }
 
 /** The JSON body of a request by the rules of `parseJsonText`. Throws HttpProblem (400, 413, 415). */
@@ -20,7 +21,7 @@ export async function readJson(req: IncomingMessage): Promise<JsonBody> {
     const errors = parsed.pointer === null ? [] : [{ pointer: parsed.pointer, detail: parsed.detail }];
     throw new HttpProblem(parsed.reason, parsed.detail, { errors });
   }
-  return { value: parsed.value, bytes: body.length };
+  return { value: parsed.value, bytes: body.length, text: parsed.text };
 }
 
 function requireJson(contentType: string | undefined): void {

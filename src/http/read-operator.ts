@@ -5,8 +5,9 @@ import { FilterError } from '../application/delivery/dead-letters/check-filter.j
 import type { DeadLetterFilter } from '../application/delivery/dead-letters/ports.js';
 import { AUDIT_LIMITS, toFieldProblems } from '../contract/audit-dto.js';
 import type { FilterBody } from '../contract/dead-letters-api.js';
-import { findUnstorable } from '../contract/json-value.js';
+import { type FieldProblem, findUnstorable } from '../contract/json-value.js';
 import { type ApiKey, mayReadFailed, mayWriteFailed, tenantOfFailed } from '../domain/audit/api-key.js';
+import { parseLossless } from '../domain/delivery/lossless-json.js';
 import { HttpProblem } from './problem.js';
 import { readJson } from './read-json.js';
 import { requireKey, requireScope } from './require-key.js';
@@ -39,19 +40,35 @@ export function readQuery<Query>(req: Request, schema: z.ZodType<Query>): Query 
   throw new HttpProblem('invalid_query', 'The query does not fit', { errors });
 }
 
-/** Throws HttpProblem (400, 413, 415, 422). */
-export async function readBodyOf<Body>(req: Request, schema: z.ZodType<Body>): Promise<Body> {
-  const { value } = await readJson(req);
+/**
+ * `exactBelow`: the JSON Pointer of what is kept as it was sent, so that a number which JavaScript would round is refused.
+ * Throws HttpProblem (400, 413, 415, 422).
+ */
+export async function readBodyOf<Body>(
+  req: Request,
+  schema: z.ZodType<Body>,
+  { exactBelow }: { readonly exactBelow?: string } = {},
+): Promise<Body> {
+  const { value, text } = await readJson(req);
   const unstorable = findUnstorable(value, AUDIT_LIMITS.problems);
+  if (exactBelow !== undefined) unstorable.push(...findInexact(text, exactBelow));
   const parsed = schema.safeParse(value);
   if (parsed.success && unstorable.length === 0) return parsed.data;
   const errors = parsed.success ? unstorable : [...unstorable, ...toFieldProblems(parsed.error)];
   throw new HttpProblem('invalid_request', 'The request does not fit', { errors });
 }
 
+function findInexact(text: string, pointer: string): FieldProblem[] {
+  return parseLossless(text)
+    .numbersAsStrings.filter((at) => at === pointer || at.startsWith(`${pointer}/`))
+    .slice(0, AUDIT_LIMITS.problems)
+    .map((at) => ({ pointer: at, detail: 'Expected a number that a double holds exactly; send it as text' }));
+}
+
 /** The id in the path. Throws HttpProblem (404). */
 export function readId(req: Request): string {
-  const id = z.uuid().safeParse(req.params.id);
+  // Any UUID: producers in SQL make some that are of no version (md5(x)::uuid).
+  const id = z.guid().safeParse(req.params.id);
   if (!id.success) throw notFound();
   return id.data.toLowerCase();
 }

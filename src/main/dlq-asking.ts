@@ -12,7 +12,7 @@ import { createRedriveJobStore } from '../infrastructure/prisma/redrive-job-stor
 
 export interface Asking {
   readonly handlers: readonly Handler[];
-  ask(run: RunRef): Promise<AskedEffect>;
+  ask(run: RunRef, how?: { readonly settle: boolean }): Promise<AskedEffect>;
   close(): Promise<void>;
 }
 
@@ -28,7 +28,7 @@ export function openAsking(pool: PgPool, handlers: readonly Handler[], log: Logg
   };
   return {
     handlers,
-    ask: (run) => askEffect(deps, run, { signal: closing.signal }),
+    ask: (run, how) => askEffect(deps, run, { signal: closing.signal, ...how }),
     async close() {
       closing.abort();
       await http.close();

@@ -97,7 +97,7 @@ describe('the in-memory outbox', () => {
     expect(delivery?.attempts.map(({ code, delayMs }) => [code, delayMs])).toEqual([
       ['HTTP.SERVER_ERROR', 500],
       ['HTTP.SERVER_ERROR', 1_000],
-      ['HTTP.RATE_LIMITED', 1_800_000],
+      ['HTTP.RATE_LIMITED', 1_802_000], // and the backoff after it
       [null, null],
     ]);
     const at = (delivery?.attempts ?? []).map(({ startedAt }) => startedAt);

@@ -188,7 +188,7 @@ describe('one destination beside others', () => {
     expect(await stop(worker)).toBe(0);
   }, 90_000);
 
-  it('R13: the first retry of a 429 with Retry-After: 2 comes after a timer of two seconds', async () => {
+  it('R13: the first retry of a 429 with Retry-After: 2 comes after a timer of two seconds and less than one of backoff', async () => {
     // Healthy, whatever the tests before saw of it: a first attempt at a slow one is regular.
     await deployment.outbox.query('DELETE FROM outbox.destination');
     const [worker, relay] = await startBoth();

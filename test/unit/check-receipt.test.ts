@@ -8,6 +8,10 @@ describe('a receipt', () => {
     for (const status of [200, 201, 204, 299, null]) expect(checkReceipt({ ...receipt, status }).status).toBe(status);
   });
 
+  it('stands with a 409 where the handler says that it is the first one', () => {
+    expect(checkReceipt({ ...receipt, status: 409, replayed: true })).toMatchObject({ status: 409, replayed: true });
+  });
+
   it.each([
     [503, 'HTTP.SERVER_ERROR'],
     [500, 'HTTP.SERVER_ERROR'],
@@ -15,6 +19,7 @@ describe('a receipt', () => {
     [422, 'HTTP.CLIENT_ERROR'],
     [401, 'HTTP.UNAUTHORIZED'],
     [302, 'HTTP.BAD_RESPONSE'],
+    [409, 'HTTP.CLIENT_ERROR'],
   ])('with status %i is a refusal (%s), whatever id stands in the answer', (status, code) => {
     expect(() => checkReceipt({ ...receipt, status })).toThrow(expect.objectContaining({ code, status }));
   });

@@ -230,6 +230,19 @@ describe('whatever the transport throws', () => {
     expect(code(coded('ERR_TLS_HANDSHAKE_TIMEOUT'))).toBe('HTTP.TIMEOUT');
   });
 
+  it('a TLS record that breaks after the request was sent is a broken connection, a refusal by the peer is not', () => {
+    const sent = (name: string) => classifyTransportError(coded(name), true).code;
+    for (const name of ['EPROTO', 'ERR_SSL_WRONG_VERSION_NUMBER', 'ERR_SSL_DECRYPTION_FAILED_OR_BAD_RECORD_MAC'])
+      expect([name, sent(name), code(coded(name))]).toEqual([name, 'HTTP.NETWORK', 'HTTP.TLS']);
+    for (const name of [
+      'TLSV13_ALERT_CERTIFICATE_REQUIRED',
+      'SSLV3_ALERT_CERTIFICATE_UNKNOWN',
+      'TLSV1_ALERT_UNKNOWN_CA',
+    ])
+      expect([name, sent(`ERR_SSL_${name}`)]).toEqual([name, 'HTTP.TLS']);
+    expect(sent('ECONNRESET')).toBe('HTTP.NETWORK');
+  });
+
   it('every error of the system’s sockets and of DNS is HTTP.NETWORK, but a protocol error of TLS', () => {
     const dns = ['EAI_AGAIN', 'EAI_FAIL', 'EAI_NODATA', 'ENOTFOUND', 'ENODATA', 'ESERVFAIL', 'EREFUSED', 'ETIMEOUT'];
     for (const name of [...Object.keys(constants.errno), ...dns]) {

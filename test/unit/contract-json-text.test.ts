@@ -10,7 +10,7 @@ const reasonOf = (text: string) => {
 
 describe('JSON text', () => {
   it('reads what JSON.parse reads', () => {
-    expect(parse(' {"a":[1,"[[{\\"",null]} ')).toEqual({ ok: true, value: { a: [1, '[[{"', null] } });
+    expect(parse(' {"a":[1,"[[{\\"",null]} ')).toMatchObject({ ok: true, value: { a: [1, '[[{"', null] } });
   });
 
   it.each(['', '{"a":1', '{"a":1,}', '[NaN]', '{} {}', '\ufeff{}', "{'a':1}", '"\u0000"'])('B5: refuses %j', (text) => {

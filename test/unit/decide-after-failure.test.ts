@@ -162,9 +162,16 @@ describe('computeDelay', () => {
     [Number.POSITIVE_INFINITY, 3_600_000],
     [Number.NEGATIVE_INFINITY, 1_000],
     [Number.NaN, 1_000],
-  ])('R13: takes a Retry-After of %d ms as %d ms', (asked, expected) => {
-    expect(delay('HTTP.RATE_LIMITED', 7, 0.5, asked)).toBe(expected);
-    expect(delay('HTTP.SERVER_ERROR', 7, 0.5, asked)).toBe(expected);
+  ])('R13: takes a Retry-After of %d ms as %d ms, and waits the backoff after it', (asked, expected) => {
+    for (const code of ['HTTP.RATE_LIMITED', 'HTTP.SERVER_ERROR'] as const) {
+      expect(delay(code, 7, 0, asked)).toBe(expected);
+      expect(delay(code, 7, 0.5, asked)).toBe(expected + 32_000);
+    }
+  });
+
+  it('F19: spreads what one Retry-After of a second told, and further each time', () => {
+    const latest = [1, 2, 3, 4].map((attempt) => delay('HTTP.RATE_LIMITED', attempt, 0.999999, 1_000));
+    expect(latest).toEqual([2_000, 3_000, 5_000, 9_000]);
   });
 
   it('R14: spreads the wait for a place from 1 s to 2 s', () => {
@@ -274,7 +281,7 @@ describe('a policy refined for a code', () => {
     const own = refined('HTTP.RATE_LIMITED', { backoff: { kind: 'fixed', intervalMs: 5 } });
     expect(decide('HTTP.RATE_LIMITED', {}, { policy: own, retryAfterMs: 2_000 })).toEqual({
       kind: 'retry',
-      delayMs: 2_000,
+      delayMs: 2_005,
     });
     expect(decide('HTTP.RATE_LIMITED', {}, { policy: own })).toEqual({ kind: 'retry', delayMs: 5 });
   });

@@ -64,7 +64,7 @@ function describeRule(rule: DefaultRule): string {
     case 'retry': {
       const pace = rule.backoff === null ? 'policy' : describeBackoff(rule.backoff);
       const tries = rule.attempts === null ? '' : `, ${rule.attempts} tries`;
-      return `retry: ${pace}${tries}${rule.honoursRetryAfter ? ', or as Retry-After says' : ''}`;
+      return `retry: ${pace}${tries}${rule.honoursRetryAfter ? ', after what Retry-After says' : ''}`;
     }
   }
 }

@@ -1,4 +1,6 @@
 /** Real: the finder, its places and deadline, definitions of handlers. Fake: the handlers' destinations, or the handler. */
+
+import { defineHandler } from '../../src/application/delivery/define-handler.js';
 import { createEffectFinder } from '../../src/application/delivery/find-effect.js';
 import { auditHandler } from '../../src/application/delivery/handlers/audit-handler.js';
 import type { Handler, Logger } from '../../src/application/delivery/ports.js';
@@ -29,6 +31,21 @@ it('R18: the receipt of what stands, none, and handlers that cannot say', async 
   await expect(finderOf(async () => receipt).ask()).resolves.toEqual({ kind: 'stands', receipt });
   await expect(finderOf(async () => null).ask()).resolves.toEqual({ kind: 'none' });
   await expect(finderOf(undefined).ask()).resolves.toEqual({ kind: 'unsupported' });
+});
+
+it('R18: a schema that became stricter does not hide what stands', async () => {
+  const strict = {
+    parse: () => {
+      throw new Error('not any more');
+    },
+  };
+  const { find } = defineHandler({
+    routingKey: 'audit.log',
+    schema: strict,
+    deliver: async () => receipt,
+    find: async ({ payload }) => ({ ...receipt, id: `found with ${Object.keys(payload).length}` }),
+  });
+  await expect(finderOf(find).ask()).resolves.toMatchObject({ kind: 'stands' });
 });
 
 it.each([
@@ -78,7 +95,7 @@ it('R18: a few at once for a destination; what finds no place is a failed ask, a
   await expect(again).resolves.toEqual({ kind: 'none' });
 });
 
-it('R18: the audit log is asked by the identity alone: a mapper that breaks does not hide what stands', async () => {
+it('R18: the audit log is asked by identity and content hash alone: a mapper that breaks does not hide what stands', async () => {
   const found = {
     found: true,
     recordId: RECORD,
@@ -100,6 +117,8 @@ it('R18: the audit log is asked by the identity alone: a mapper that breaks does
   });
   await expect(asked).resolves.toMatchObject({ kind: 'stands', receipt: { id: RECORD, replayed: true } });
   expect(JSON.parse(http.requests[0]?.body ?? '')).toEqual({
-    identities: [{ source: 'outbox:a%20b', eventId: event.id, tenantId: 'acme' }],
+    identities: [
+      { source: 'outbox:a%20b', eventId: event.id, tenantId: 'acme', contentHash: `sha-256:${'ab'.repeat(32)}` },
+    ],
   });
 });

@@ -153,7 +153,9 @@ describe('the audit handler', () => {
     await expect(found).resolves.toEqual({ id: recordId, hash, at: recordedAt, replayed: true, status: 200 });
     expect(http.requests[0]).toMatchObject({
       url: 'http://audit.test:8080/integration/v1/audit/lookup',
-      body: json({ identities: [{ source: 'outbox:main', eventId: EVENT_ID, contentHash: event.contentHash }] }),
+      body: json({
+        identities: [{ source: 'outbox:main', eventId: EVENT_ID, contentHash: `sha-256:${'ab'.repeat(32)}` }],
+      }),
     });
   });
 
@@ -264,6 +266,21 @@ describe('httpHandler', () => {
       receipt: { id: '/o/1' },
     });
     expect(await run(handler, { status: 201 })).toMatchObject({ error: { code: 'HTTP.BAD_RESPONSE' } });
+  });
+
+  it('takes the first receipt out of a 409 where told how, and from no other refusal', async () => {
+    const answer = (status: number) => ({ status, body: '{"id":"p1","first":"o1"}' });
+    const told = define({
+      receipt: ({ body }) => {
+        const { first } = JSON.parse(body) as { first?: string };
+        return first === undefined ? null : { id: first };
+      },
+    });
+    expect(await run(told, answer(409))).toMatchObject({ receipt: { id: 'o1', status: 409, replayed: true } });
+    expect(await run(told, answer(201))).toMatchObject({ receipt: { id: 'o1', status: 201, replayed: false } });
+    expect(await run(told, answer(422))).toMatchObject({ error: { code: 'HTTP.CLIENT_ERROR' } });
+    expect(await run(told, { status: 409, body: '{}' })).toMatchObject({ error: { code: 'HTTP.CLIENT_ERROR' } });
+    expect(await run(define(), answer(409))).toMatchObject({ error: { code: 'HTTP.CLIENT_ERROR' } });
   });
 
   it('classifies what is no success', async () => {

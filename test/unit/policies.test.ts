@@ -4,7 +4,7 @@ import {
   policiesJsonSchema,
   resolvePolicies,
 } from '../../src/application/delivery/policy-schema.js';
-import { ERROR_CODES } from '../../src/domain/delivery/error-catalog.js';
+import { catalogEntry, ERROR_CODES } from '../../src/domain/delivery/error-catalog.js';
 import { DEFAULT_POLICY, REFINABLE_CODES } from '../../src/domain/delivery/policy.js';
 import { simulateFailures } from '../../src/domain/delivery/simulate-failures.js';
 
@@ -112,6 +112,38 @@ describe('the policies of a configuration', () => {
     expect(resolvePolicies({ A: { backoff } }).of('A').backoff).toEqual({ ...backoff, coefficient: 2 });
   });
 
+  it('tells what does not fit inside a code or a backoff by its own path, and every problem at once', () => {
+    const problems = findPolicyProblems({
+      '*': { ordering: 'none' },
+      A: {
+        maxAttempts: 'many',
+        ordering: 'sometimes',
+        backoff: { kind: 'fixd', intervalMs: 1 },
+        codes: {
+          'HTTP.TIMEOUT': { attempts: '3' },
+          'HTTP.NETWORK': { backoff: { kind: 'fixed', intervalMs: '60s' } },
+          'HTTP.TLS': { backoff: { kind: 'full-jitter', initialMs: 5, maximumMs: 1 } },
+          'HTTP.SERVER_ERROR': 'never',
+          'HTTP.RATE_LIMITED': { tries: 3 },
+        },
+      },
+    });
+    expect(problems.map((problem) => problem.split(':')[0]).sort()).toEqual(
+      [
+        'policies.*.ordering',
+        'policies.A.maxAttempts',
+        'policies.A.ordering',
+        'policies.A.backoff.kind',
+        'policies.A.codes.HTTP.TIMEOUT.attempts',
+        'policies.A.codes.HTTP.NETWORK.backoff.intervalMs',
+        'policies.A.codes.HTTP.TLS.backoff.maximumMs',
+        'policies.A.codes.HTTP.SERVER_ERROR',
+        'policies.A.codes.HTTP.RATE_LIMITED.tries',
+      ].sort(),
+    );
+    expect(problems.filter((problem) => problem.endsWith('Invalid input'))).toEqual([]);
+  });
+
   it('are published as a JSON Schema that names every code', () => {
     const text = JSON.stringify(policiesJsonSchema());
     for (const code of REFINABLE_CODES) expect(text).toContain(`"${code}"`);
@@ -158,8 +190,13 @@ describe('simulateFailures', () => {
     expect({ n: attempts.length, finalCode }).toEqual({ n: 3, finalCode: 'DELIVERY.CRASH_LOOP' });
   });
 
-  it('cuts what would go on without end', () => {
-    const { attempts, finalCode } = simulate('DESTINATION.OPEN', { maxSteps: 5 });
-    expect({ n: attempts.length, finalCode }).toEqual({ n: 5, finalCode: null });
+  it('ends for every code: at its dead letter, or cut where it would go on without end', () => {
+    for (const code of ERROR_CODES) {
+      const { attempts, finalCode } = simulate(code, { maxSteps: 5 });
+      const endless = !catalogEntry(code).spends && code !== 'DELIVERY.ATTEMPT_LOST';
+      if (catalogEntry(code).rule.kind === 'final') expect(attempts).toHaveLength(1);
+      else if (endless) expect({ n: attempts.length, finalCode }).toEqual({ n: 5, finalCode: null });
+      else expect(finalCode).not.toBeNull();
+    }
   });
 });

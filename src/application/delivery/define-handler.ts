@@ -20,7 +20,7 @@ export type HandlerReceipt = Pick<Receipt, 'id'> & Partial<Receipt>;
 export interface HandlerDefinition<Payload> {
   /** Which events come here: 1 to 64 letters, digits, "_", "." or "-", beginning with a letter. */
   readonly routingKey: string;
-  /** Checked before `deliver` and `find`. What it refuses ends as `DISPATCH.INVALID_EVENT` with the field, unsent. */
+  /** Checked before `deliver`. What it refuses ends as `DISPATCH.INVALID_EVENT` with the field, unsent. */
   readonly schema?: PayloadSchema<Payload>;
   /**
    * How long `deliver` may take for one event, a whole number of milliseconds from 100 to 600,000; default 15,000. Then
@@ -34,8 +34,12 @@ export interface HandlerDefinition<Payload> {
    * `context.idempotencyKey` along. Throw an IntegrationError to say what went wrong; anything else is `HANDLER.FAILED`.
    */
   deliver(event: EventWith<Payload>, context: HandlerContext): Promise<HandlerReceipt>;
-  /** Whether the effect stands already: its receipt, or null. Without it, a lost answer leaves that unknown. */
-  find?(event: EventWith<Payload>, context: HandlerContext): Promise<HandlerReceipt | null>;
+  /**
+   * Whether the effect stands already: its receipt, or null. Without it, a lost answer leaves that unknown. It gets the
+   * payload as it was appended, past the schema: one that became stricter meanwhile must not hide what stands. Ask by the
+   * event's id where you can.
+   */
+  find?(event: IntegrationEvent, context: HandlerContext): Promise<HandlerReceipt | null>;
 }
 
 /** Whether a handler may take so long. */
@@ -67,7 +71,7 @@ export function defineHandler<Payload = JsonObject>(definition: HandlerDefinitio
   return {
     ...base,
     find: async (event, context) => {
-      const found = (await definition.find?.(checkPayload(event, schema), context)) ?? null;
+      const found = (await definition.find?.(event, context)) ?? null;
       return found === null ? null : complete(found);
     },
   };

@@ -39,6 +39,14 @@ const backoff = z
     message: 'expected at least initialMs',
   });
 
+const BACKOFF_KINDS = [
+  'full-jitter',
+  'equal-jitter',
+  'exponential',
+  'fixed',
+  'schedule',
+] as const satisfies readonly Backoff['kind'][];
+
 const attempts = z.int().min(1).max(MOST_ATTEMPTS);
 const refinement = z.union([
   z.literal('final'),
@@ -68,14 +76,21 @@ export const policiesSchema = z
     z.string().regex(EVENT_TYPE, 'expected an event type (1 to 64 letters, digits, "_", "." or "-") or "*"'),
     policy,
   )
-  .refine((policies) => policies['*']?.ordering === undefined, {
+  .refine((policies) => policies?.['*']?.ordering === undefined, {
     path: ['*', 'ordering'],
     message: 'expected under the name of an event type: each ordered type is named',
+    when: beside,
   })
-  .refine(({ OUTBOX: ours }) => ours?.ordering === undefined, {
+  .refine((policies) => policies?.OUTBOX?.ordering === undefined, {
     path: ['OUTBOX', 'ordering'],
     message: 'expected none: its events are our own, of what operators do, and have no version',
+    when: beside,
   });
+
+/** Told beside whatever else does not fit, so that every problem is told at once. */
+function beside(): boolean {
+  return true;
+}
 
 type BackoffInput<B extends Backoff = Backoff> = B extends { coefficient: number }
   ? Omit<B, 'coefficient'> & { readonly coefficient?: number }
@@ -121,11 +136,23 @@ export function policiesJsonSchema(): object {
 export function findPolicyProblems(input: unknown): string[] {
   const parsed = policiesSchema.safeParse(input);
   if (parsed.success) return [];
-  return parsed.error.issues.flatMap((issue) => {
-    const at = ['policies', ...issue.path.map(String)].join('.');
-    if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => `${at}.${key}: ${unknownKey(issue.path)}`);
-    return [`${at}: ${issue.message}`];
-  });
+  return parsed.error.issues.flatMap((issue) => describe(issue, []));
+}
+
+/** `path`: of the union that the issue was found in. */
+function describe(issue: z.core.$ZodIssue, parent: readonly PropertyKey[]): string[] {
+  const path = [...parent, ...issue.path];
+  const at = ['policies', ...path.map(String)].join('.');
+  if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => `${at}.${key}: ${unknownKey(path)}`);
+  if (issue.code !== 'invalid_union') return [`${at}: ${issue.message}`];
+  if (path.at(-1) === 'kind') return [`${at}: expected one of ${BACKOFF_KINDS.join(', ')}`];
+  // A word or an object: of an object its own problems are told, of anything else what was expected.
+  const branch = issue.errors.at(-1) ?? [];
+  const isObject = !branch.some(({ code, path: { length } }) => code === 'invalid_type' && length === 0);
+  if (isObject) return branch.flatMap((inner) => describe(inner, path));
+  return [
+    `${at}: expected ${path.at(-1) === 'ordering' ? '"none" or by and whenHeadDead' : '"final" or attempts and backoff'}`,
+  ];
 }
 
 function unknownKey(path: readonly PropertyKey[]): string {

@@ -93,7 +93,8 @@ export const ERROR_CATALOG = {
     advice: "Lower the destination's cap of runs, or ask for a higher limit; then redrive",
     rule: askedRetry,
     spends: true,
-    effect: 'none',
+    // A 503 may be the answer of a server whose write went through before it lost its database.
+    effect: 'unknown',
     answered: true,
   },
   'HTTP.CLIENT_ERROR': {

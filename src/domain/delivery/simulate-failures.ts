@@ -15,7 +15,7 @@ export interface SimulationInput {
   readonly attemptMs?: number;
   /** As the destination asks with every answer. Default: it does not. */
   readonly retryAfterMs?: number | null;
-  /** Ends the timeline of a code that is waited out without end. Default 20. */
+  /** Ends the timeline of a code that is retried without end. Default 20. */
   readonly maxSteps?: number;
 }
 
@@ -43,7 +43,8 @@ export function simulateFailures({
   retryAfterMs = null,
   maxSteps = 20,
 }: SimulationInput): Simulation {
-  const endless = catalogEntry(code).rule.kind === 'wait';
+  // What spends nothing ends by no number of tries, but for attempts lost in a row.
+  const endless = !catalogEntry(code).spends && code !== 'DELIVERY.ATTEMPT_LOST';
   const attempts: SimulatedAttempt[] = [];
   let totals = NO_ATTEMPTS;
   let atMs = 0;

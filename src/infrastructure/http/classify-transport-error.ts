@@ -99,14 +99,19 @@ const FAMILIES: readonly (readonly [prefix: string, code: ErrorCode])[] = [
 /** How undici tells of an answer with status 100 or 101, with the code of a broken socket. */
 const BAD_SOCKET_MESSAGES: readonly unknown[] = ['bad response', 'bad upgrade'];
 
+/** How a peer refuses us after its half of a TLS 1.3 handshake, when the request may be under way already (RFC 8446, section 4.4.2.4). */
+const REFUSED_BY_PEER = /_ALERT_(?:[A-Z_]*CERTIFICATE[A-Z_]*|UNKNOWN_CA|ACCESS_DENIED|HANDSHAKE_FAILURE)$/;
+
 /**
- * The IntegrationError of whatever the transport threw. Something that carries no code is taken for a failed connection,
+ * The IntegrationError of whatever the transport threw. `sent`: the request had a connection by then, so that a broken TLS
+ * record is a broken connection, after which the effect may stand, and no refused certificate. Something that carries no code is taken for a failed connection,
  * and is not kept as `cause`: it does not come from the transport, so nobody knows what it holds. Never throws.
  */
-export function classifyTransportError(thrown: unknown): IntegrationError {
+export function classifyTransportError(thrown: unknown, sent = false): IntegrationError {
   const at = findCode(thrown);
   if (at === null) return new IntegrationError('HTTP.NETWORK', { message: 'The transport failed without a code' });
-  const found = lookUp(at);
+  const known = lookUp(at);
+  const found = known === 'HTTP.TLS' && sent && !REFUSED_BY_PEER.test(at.code) ? 'HTTP.NETWORK' : known;
   return new IntegrationError(found ?? 'HTTP.NETWORK', { message: `${sentence(found)} (${at.code})`, cause: thrown });
 }
 

@@ -76,7 +76,7 @@ async function sendWithin(agent: Agent, request: HttpRequest): Promise<HttpRespo
   } catch (error) {
     // What ends the call first is the reason, whatever undici makes of it.
     if (ended.signal.aborted) throw ended.signal.reason;
-    throw error instanceof IntegrationError ? error : classifyTransportError(error);
+    throw error instanceof IntegrationError ? error : classifyTransportError(error, phase !== 'while connecting');
   } finally {
     clearTimeout(timer);
     request.signal?.removeEventListener('abort', onCancel);

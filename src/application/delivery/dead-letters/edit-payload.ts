@@ -68,9 +68,9 @@ export async function editPayload(
   const difference = jsonDifference(event.payload, parsed.value, MOST_DIFFERENCES);
   if (difference.length === 0) return invalid('/payload', 'expected a payload that differs from the one it has');
   const edit: Edit = { difference, checkedBy: refused === null ? 'limits' : 'handler' };
-  const asked = await deps.ask({ eventId: letter.eventId, epoch: letter.epoch, carrier: null });
+  const asked = await deps.ask({ eventId: letter.eventId, epoch: letter.epoch, carrier: null }, { settle: !dryRun });
   if (asked.kind === 'delivered' || asked.kind === 'superseded') return { kind: 'effect-stands' };
-  const pointers = difference.slice(0, 50).map(({ pointer }) => pointer.slice(0, 200));
+  const pointers = difference.slice(0, 50).map(({ pointer }) => pointer.slice(0, 200).toWellFormed());
   const revised = await actions.revise({ ...letter, payload, pointers, dryRun }, word);
   switch (revised.kind) {
     case 'invalid':

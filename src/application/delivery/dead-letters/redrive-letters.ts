@@ -6,8 +6,8 @@ import type { ActedLetter, DeadLetterActions, FoundLetter, PersonsWord } from '.
 
 export interface ActDeps {
   readonly actions: DeadLetterActions;
-  /** R18: whether the effect stands; what stands is settled by it. Asked for edited payloads only. */
-  readonly ask: (run: RunRef) => Promise<AskedEffect>;
+  /** R18: whether the effect stands; what stands is settled by it, unless told not to. Asked for edited payloads only. */
+  readonly ask: (run: RunRef, how?: { readonly settle: boolean }) => Promise<AskedEffect>;
   readonly log: Logger;
 }
 

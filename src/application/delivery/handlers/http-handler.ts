@@ -23,6 +23,8 @@ export interface HttpHandlerOptions {
   /**
    * The agreed receipt in a 2xx answer, or null where it is missing (`HTTP.BAD_RESPONSE`, final). Default: the body is a
    * JSON object with an `id`, a string of 1 to 200 characters or a whole number, and whatever else it likes.
+   * One that is given is also asked about a 409, for destinations that answer a known Idempotency-Key so: the receipt it
+   * finds there is the first effect's (`replayed`), null leaves the 409 what it is (`HTTP.CLIENT_ERROR`).
    */
   readonly receipt?: (response: HttpResponse, event: IntegrationEvent) => HandlerReceipt | null;
 }
@@ -54,9 +56,10 @@ export function httpHandler(options: HttpHandlerOptions): Handler {
   const base = { routingKey, ...(timeoutMs === undefined ? {} : { timeoutMs }) };
 
   const toReceipt = (response: HttpResponse, event: IntegrationEvent): HandlerReceipt => {
-    const found = isSuccess(response) ? receipt(response, event) : null;
+    const known = response.status === 409 && options.receipt !== undefined;
+    const found = isSuccess(response) || known ? receipt(response, event) : null;
     if (found === null) throw toHttpError(response);
-    return { status: response.status, ...found };
+    return { status: response.status, ...found, ...(known ? { replayed: true } : {}) };
   };
   const deliver = async (event: IntegrationEvent, context: HandlerContext): Promise<HandlerReceipt> => {
     const request: Omit<HttpRequest, 'timeoutMs' | 'signal'> = {
