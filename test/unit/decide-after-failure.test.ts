@@ -174,6 +174,14 @@ describe('computeDelay', () => {
     expect(latest).toEqual([2_000, 3_000, 5_000, 9_000]);
   });
 
+  it('R6: waits as long as the breaker or the pause of its destination says, else a second and a spread', () => {
+    expect(delay('DESTINATION.OPEN', 1, 0.5, 12_345)).toBe(12_345);
+    expect(delay('DESTINATION.OPEN', 1, 0.5, 0)).toBe(1);
+    expect(delay('DESTINATION.OPEN', 1, 0.5, 1e300)).toBe(86_400_000);
+    expect(delay('DESTINATION.OPEN', 1, 0)).toBeGreaterThanOrEqual(1_000);
+    expect(delay('DESTINATION.BUSY', 1, 0, 12_345)).toBe(1_000);
+  });
+
   it('R14: spreads the wait for a place from 1 s to 2 s', () => {
     expect([0, 0.5, 0.999999].map((random) => delay('DESTINATION.BUSY', 1, random))).toEqual([1_000, 1_500, 2_000]);
   });
@@ -284,6 +292,21 @@ describe('a policy refined for a code', () => {
       delayMs: 2_005,
     });
     expect(decide('HTTP.RATE_LIMITED', {}, { policy: own })).toEqual({ kind: 'retry', delayMs: 5 });
+  });
+
+  it('does not ask Retry-After of a code that the catalogue ends at once', () => {
+    const once = refined('HTTP.CLIENT_ERROR', {});
+    expect(decide('HTTP.CLIENT_ERROR', {}, { policy: once, retryAfterMs: 9_000 })).toEqual({
+      kind: 'retry',
+      delayMs: 500,
+    });
+  });
+
+  it('knows how many failures of each code end a delivery', () => {
+    expect(maxAttemptsFor('HTTP.CLIENT_ERROR', policy)).toBe(1);
+    expect(maxAttemptsFor('STORE.UNAVAILABLE', { ...policy, maxAttempts: 4 })).toBe(4);
+    expect(maxAttemptsFor('HTTP.TLS', policy)).toBe(5);
+    expect(maxAttemptsFor('HTTP.TLS', { ...policy, maxAttempts: 3 })).toBe(3);
   });
 
   it('never refines a wait: no outage of ours becomes a dead letter', () => {

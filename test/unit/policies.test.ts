@@ -1,4 +1,7 @@
 /** Pure: the policies section of a configuration, and the timeline that a policy makes. Nothing real, nothing fake. */
+
+import { createHash } from 'node:crypto';
+import { hashPolicies, policyHash } from '../../src/application/delivery/policy-hash.js';
 import {
   findPolicyProblems,
   policiesJsonSchema,
@@ -107,6 +110,16 @@ describe('the policies of a configuration', () => {
     expect(resolvePolicies().of('toString')).toEqual(DEFAULT_POLICY);
   });
 
+  it('takes a growing backoff whose maximum is where it begins, and a coefficient from 1 to 100', () => {
+    const backoff = { kind: 'equal-jitter', initialMs: 10, maximumMs: 10, coefficient: 100 } as const;
+    expect(
+      findPolicyProblems({ A: { backoff }, B: { backoff: { ...backoff, kind: 'full-jitter', coefficient: 1 } } }),
+    ).toEqual([]);
+    for (const coefficient of [0.99, 100.01])
+      expect(findPolicyProblems({ A: { backoff: { ...backoff, coefficient } } })).toHaveLength(1);
+    expect(findPolicyProblems({ '9': {} })[0]).toContain('expected an event type');
+  });
+
   it('doubles the delay where a growing backoff names no coefficient', () => {
     const backoff = { kind: 'exponential', initialMs: 10, maximumMs: 100 } as const;
     expect(resolvePolicies({ A: { backoff } }).of('A').backoff).toEqual({ ...backoff, coefficient: 2 });
@@ -148,6 +161,34 @@ describe('the policies of a configuration', () => {
     const text = JSON.stringify(policiesJsonSchema());
     for (const code of REFINABLE_CODES) expect(text).toContain(`"${code}"`);
     expect(text).toContain('https://json-schema.org/draft/2020-12/schema');
+    expect(policiesJsonSchema()).toMatchObject({ title: 'temporal-outbox policies' });
+    // As it is written, not as it is read: what has a default may be left out.
+    expect(text).not.toContain('"required":["kind","initialMs","coefficient"');
+  });
+});
+
+describe('the name of a policy', () => {
+  it('is the same for the same content, whatever the order of its fields', () => {
+    const { maxAttempts, deadlineMs, backoff, codes } = DEFAULT_POLICY;
+    const hash = policyHash(DEFAULT_POLICY);
+    // As `{"backoff":{"coefficient":2,…},"codes":{},"deadlineMs":86400000,"maxAttempts":10}` is written by RFC 8785.
+    const text =
+      '{"backoff":{"coefficient":2,"initialMs":1000,"kind":"full-jitter","maximumMs":300000},"codes":{},"deadlineMs":86400000,"maxAttempts":10}';
+    expect(hash).toBe(createHash('sha256').update(text).digest('hex').slice(0, 16));
+    expect(policyHash({ codes, backoff, deadlineMs, maxAttempts })).toBe(hash);
+    expect(policyHash({ ...DEFAULT_POLICY, maxAttempts: 9 })).not.toBe(hash);
+  });
+
+  it('is given to each event type that is named and to all others, with what stands under it', () => {
+    const policies = resolvePolicies({ A: { maxAttempts: 3 }, B: {} });
+    const { hashes, bodies } = hashPolicies(policies);
+    const other = policyHash(DEFAULT_POLICY);
+    const own = policyHash({ ...DEFAULT_POLICY, maxAttempts: 3 });
+    expect(hashes).toEqual({ byType: { A: own, B: other }, otherwise: other });
+    expect([...bodies]).toEqual([
+      [own, policies.of('A')],
+      [other, DEFAULT_POLICY],
+    ]);
   });
 });
 

@@ -144,6 +144,7 @@ function describe(issue: z.core.$ZodIssue, parent: readonly PropertyKey[]): stri
   const path = [...parent, ...issue.path];
   const at = ['policies', ...path.map(String)].join('.');
   if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => `${at}.${key}: ${unknownKey(path)}`);
+  if (issue.code === 'invalid_key') return issue.issues.map(({ message }) => `${at}: ${message}`);
   if (issue.code !== 'invalid_union') return [`${at}: ${issue.message}`];
   if (path.at(-1) === 'kind') return [`${at}: expected one of ${BACKOFF_KINDS.join(', ')}`];
   // A word or an object: of an object its own problems are told, of anything else what was expected.

@@ -7,8 +7,7 @@ import type { ErrorCode } from './error-catalog.js';
  * @param headers names in lower case
  */
 export function classifyStatus(status: number, headers: Readonly<Record<string, string>>): ErrorCode | null {
-  if (!Number.isInteger(status) || status < 100 || status > 599) return 'HTTP.BAD_RESPONSE';
-  if (status < 200) return 'HTTP.BAD_RESPONSE';
+  if (!Number.isInteger(status) || status < 200 || status > 599) return 'HTTP.BAD_RESPONSE';
   if (status < 300) return null;
   if (status < 400) return 'HTTP.BAD_RESPONSE';
   switch (status) {

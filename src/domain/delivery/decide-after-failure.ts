@@ -40,7 +40,6 @@ export function decideAfterFailure({ code, retryAfterMs, totals, policy, random 
   });
 
   const rule = ruleFor(code, policy);
-  if (rule.kind === 'final') return { kind: 'final', code };
   if (rule.kind === 'wait') return retry(1);
   if (code === 'DELIVERY.ATTEMPT_LOST') {
     const lost = { ...totals, lostInRow: totals.lostInRow + 1 };

@@ -2,45 +2,21 @@ import { catalogEntry, type ErrorCode } from '../../domain/delivery/error-catalo
 import { IntegrationError } from '../../domain/delivery/integration-error.js';
 
 /**
- * What undici, Node's sockets, DNS and TLS throw, by their codes: a closed table. Messages are not looked at, but for the
- * two of undici that share a code with a reset connection; nor are they kept, since they may quote what was sent.
+ * What undici, Node's sockets, DNS and TLS throw, by their codes, where it is no failed connection. Messages are not looked
+ * at, but for the two of undici that share a code with a reset connection; nor are they kept, since they may quote what was
+ * sent.
  */
-const CODES: Readonly<Record<string, ErrorCode>> = {
+const CODES: ReadonlyMap<string, ErrorCode> = new Map([
   ...each('HTTP.TIMEOUT', [
     'UND_ERR_CONNECT_TIMEOUT',
     'UND_ERR_HEADERS_TIMEOUT',
     'UND_ERR_BODY_TIMEOUT',
     'ERR_TLS_HANDSHAKE_TIMEOUT',
   ]),
-  ...each('HTTP.NETWORK', [
-    'EAI_AGAIN',
-    'EAI_FAIL',
-    'ENOTFOUND',
-    'ECONNREFUSED',
-    'ECONNRESET',
-    'ECONNABORTED',
-    'EPIPE',
-    'ETIMEDOUT',
-    'EHOSTDOWN',
-    'EHOSTUNREACH',
-    'ENETDOWN',
-    'ENETRESET',
-    'ENETUNREACH',
-    'EADDRNOTAVAIL',
-    'EMFILE',
-    'ENFILE',
-    'ENOBUFS',
-    'ERR_STREAM_PREMATURE_CLOSE',
-    'HPE_CLOSED_CONNECTION',
-    'HPE_INVALID_EOF_STATE',
-    'UND_ERR_INFO',
-    'UND_ERR_RES_CONTENT_LENGTH_MISMATCH',
-    'UND_ERR_SOCKET',
-    // undici's own abort of a connection; what we abort is known by its reason (create-http-client).
-    'ABORT_ERR',
-    'UND_ERR_ABORT',
-    'UND_ERR_ABORTED',
-  ]),
+  // Two that the parser's family below would take; what is in no table at all is a failed connection, too: sockets' and
+  // DNS's names are the system's (ECONNRESET, ENOTFOUND, …), undici's own are UND_ERR_SOCKET, UND_ERR_INFO and its aborts
+  // (what we abort is known by its reason, create-http-client).
+  ...each('HTTP.NETWORK', ['HPE_CLOSED_CONNECTION', 'HPE_INVALID_EOF_STATE']),
   ...each('HTTP.TLS', [
     'CERT_CHAIN_TOO_LONG',
     'CERT_HAS_EXPIRED',
@@ -83,7 +59,7 @@ const CODES: Readonly<Record<string, ErrorCode>> = {
     'UND_ERR_NOT_SUPPORTED',
     'UND_ERR_REQ_CONTENT_LENGTH_MISMATCH',
   ]),
-};
+]);
 
 /** OpenSSL's reasons, Node's refusals of what it is given and the HTTP parser's are families too large to list. */
 const FAMILIES: readonly (readonly [prefix: string, code: ErrorCode])[] = [
@@ -112,7 +88,7 @@ export function classifyTransportError(thrown: unknown, sent = false): Integrati
   if (at === null) return new IntegrationError('HTTP.NETWORK', { message: 'The transport failed without a code' });
   const known = lookUp(at);
   const found = known === 'HTTP.TLS' && sent && !REFUSED_BY_PEER.test(at.code) ? 'HTTP.NETWORK' : known;
-  return new IntegrationError(found ?? 'HTTP.NETWORK', { message: `${sentence(found)} (${at.code})`, cause: thrown });
+  return new IntegrationError(found, { message: `${sentence(found)} (${at.code})`, cause: thrown });
 }
 
 interface Coded {
@@ -120,15 +96,15 @@ interface Coded {
   readonly message: unknown;
 }
 
-function lookUp({ code, message }: Coded): ErrorCode | null {
+function lookUp({ code, message }: Coded): ErrorCode {
   if (code === 'UND_ERR_SOCKET' && BAD_SOCKET_MESSAGES.includes(message)) return 'HTTP.BAD_RESPONSE';
-  if (Object.hasOwn(CODES, code)) return CODES[code] ?? null;
-  return FAMILIES.find(([prefix]) => code.startsWith(prefix))?.[1] ?? null;
+  const known = CODES.get(code) ?? FAMILIES.find(([prefix]) => code.startsWith(prefix))?.[1];
+  return known ?? 'HTTP.NETWORK';
 }
 
-function sentence(code: ErrorCode | null): string {
+function sentence(code: ErrorCode): string {
   if (code === 'HANDLER.FAILED') return 'The request could not be sent as it is';
-  return catalogEntry(code ?? 'HTTP.NETWORK').message;
+  return catalogEntry(code).message;
 }
 
 /** The first code along the causes: undici wraps, and so does Node where it tried several addresses. */
@@ -148,6 +124,6 @@ function findCode(thrown: unknown): Coded | null {
   return null;
 }
 
-function each(code: ErrorCode, names: readonly string[]): Record<string, ErrorCode> {
-  return Object.fromEntries(names.map((name) => [name, code]));
+function each(code: ErrorCode, names: readonly string[]): (readonly [string, ErrorCode])[] {
+  return names.map((name) => [name, code]);
 }
