@@ -12,7 +12,7 @@ const shared = {
       { jsc: { target: 'es2023', parser: { syntax: 'typescript' } }, module: { type: 'es6' }, sourceMaps: 'inline' },
     ],
   },
-  modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/examples/', '<rootDir>/.data/'],
+  modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/examples/', '<rootDir>/.data/', '<rootDir>/test-results/'],
 };
 
 // Two projects: `unit` needs nothing, `system` needs the PostgreSQL and Temporal that its global set-up starts once.

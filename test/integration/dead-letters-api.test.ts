@@ -198,6 +198,7 @@ it('what does not fit is refused with its place', async () => {
     'limit=201',
     'before=1',
     'since=yesterday',
+    'since=0000-01-01T00:00:00Z',
     'x=1',
     'text=a',
     'code=HTTP.NONE',
@@ -227,6 +228,26 @@ it('what does not fit is refused with its place', async () => {
   }
   expectProblem(await get(letter('not-an-id')), 404, 'not_found');
   expectProblem(await post(DEAD_LETTERS_PATH, WORD), 405, 'method_not_allowed');
+});
+
+it('a number that JavaScript would round is refused by its place, and nothing is written', async () => {
+  const { id } = await die();
+  const path = `${ingest.url}${letter(id, '/payload')}`;
+  const body = '{"reason":"mended","payload":{"total":2,"lines":[{"price":1234567890123.123456}],"exact":0.1}}';
+  const headers = { authorization: `Bearer ${operator}`, 'content-type': 'application/json' };
+  const refused = await fetch(path, { method: 'POST', headers, body });
+  expect(refused.status).toBe(422);
+  expect(await refused.json()).toMatchObject({ errors: [{ pointer: '/payload/lines/0/price' }] });
+  expect((await get(letter(id, '/payload'))).body).toEqual({ total: 1 });
+});
+
+it('knows times of every zone, and events whose id is a UUID of no version', async () => {
+  const { id, eventId } = await die();
+  const list = `${DEAD_LETTERS_PATH}?since=${encodeURIComponent('2020-01-01T00:00:00+23:59')}`;
+  expect((await get(list)).body.items).toMatchObject([{ id }]);
+  const odd = '9e107d9d-372b-b682-6bd8-1d3542a419d6'; // md5 of a text, as a producer in SQL makes it
+  await store.pool.query('UPDATE outbox.dead_letter SET event_id = $1 WHERE event_id = $2', [odd, eventId]);
+  expect((await get(letter(odd))).body).toMatchObject({ id, eventId: odd });
 });
 
 it('R18: a payload is seen and edited; 409 where the effect stands, 503 where nobody tells', async () => {

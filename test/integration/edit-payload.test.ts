@@ -188,6 +188,28 @@ it('R18: an effect that stands refuses the edit, and the redrive of what was edi
   expect(await store.letters(two.eventId)).toMatchObject([{ state: 'resolved', effect: 'stands' }]);
 });
 
+it('R18: a payload that the schema refused is mended and redriven: asking does not pass the schema', async () => {
+  const { id, eventId } = await die({ payload: '{"total":"one"}' });
+  expect(await edit(id, '{"total":1}')).toMatchObject({ kind: 'edited' });
+  expect(await redrive(id)).toMatchObject([{ kind: 'redriven' }]);
+  expect(partner.seen.length).toBeGreaterThan(0);
+  expect(await store.delivery(eventId)).toMatchObject({ status: 'PENDING', epoch: 1 });
+});
+
+it('a dry run asks and settles nothing', async () => {
+  const { id, eventId } = await die();
+  answer(200);
+  expect(await edit(id, '{"total":2}', { dryRun: true })).toEqual({ kind: 'effect-stands' });
+  expect(await store.delivery(eventId)).toMatchObject({ status: 'DEAD' });
+  expect(await store.letters(eventId)).toMatchObject([{ state: 'open' }]);
+});
+
+it('a field name that is cut within a character is no reason to refuse', async () => {
+  const { id } = await die();
+  const name = `${'a'.repeat(198)}😀b`;
+  expect(await edit(id, JSON.stringify({ total: 1, [name]: 1 }))).toMatchObject({ kind: 'edited' });
+});
+
 it('R18: an edited letter whose destination does not tell stays; one that is not edited is redriven unasked', async () => {
   const [edited, plain] = [await die(), await die()];
   await edit(edited.id, '{"total":2}');
