@@ -86,7 +86,7 @@ function describe(status: DestinationStatus): string {
     `${count(running)} under way`,
     ...(outage === null || outage.letters === 0
       ? []
-      : [`outage ${outage.openedAt} to ${outage.closedAt ?? 'now'} made ${outage.letters} open dead letters`]),
+      : [`outage ${outage.openedAt} to ${outage.closedAt ?? 'now'} made ${count(outage.letters)} open dead letters`]),
   ].join('  ');
 }
 

@@ -130,8 +130,8 @@ LEFT JOIN outbox.destination t ON t.name = n.name
 LEFT JOIN LATERAL (
   SELECT jsonb_build_object('id', g.id, 'firstFailureAt', ${time('g.first_failure_at')}, 'openedAt', ${time('g.opened_at')},
     'closedAt', ${time('g.closed_at')}, 'code', g.code, 'status', g.status,
-    'letters', (SELECT count(*) FROM outbox.dead_letter l
-      WHERE l.state = 'open' AND l.created_at >= g.first_failure_at - interval '5 seconds' AND ${madeByOutage('l', 'g')})) AS outage
+    'letters', (SELECT count(*) FROM (
+      SELECT FROM outbox.dead_letter l WHERE l.state = 'open' AND ${madeByOutage('l', 'g')} LIMIT ${COUNTED_UP_TO}) c)) AS outage
   FROM outbox.outage g WHERE g.destination = n.name ORDER BY g.opened_at DESC LIMIT 1
 ) o ON true
 ORDER BY n.name`;

@@ -60,7 +60,7 @@ export interface DestinationStatus {
     readonly closedAt: string | null;
     readonly code: ErrorCode;
     readonly status: number | null;
-    /** Open dead letters that this outage made. */
+    /** Open dead letters that this outage made; counted up to `COUNTED_UP_TO`. */
     readonly letters: number;
   } | null;
 }
