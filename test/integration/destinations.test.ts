@@ -64,6 +64,35 @@ it('what a person did is an event for the audit log, in the same statement; what
   ]);
 });
 
+it('R6: known is what is open, of either kind, what has a row, an open letter or recent events, and nothing else', async () => {
+  const rowsOf = `INSERT INTO outbox.delivery (event_id, destination, event_type, status, carrier, order_key, order_no)`;
+  await store.pool.query(`${rowsOf} VALUES (gen_random_uuid(), 'a.waits', 'WAITS', 'PENDING', NULL, NULL, NULL),
+    (gen_random_uuid(), 'b.ordered', 'ORDERED', 'PENDING', NULL, 'k', 1), (gen_random_uuid(), 'd.batch', 'T', 'STARTED', 'b', NULL, NULL),
+    (gen_random_uuid(), 'c.runs', 'T', 'STARTED', NULL, NULL, NULL)`);
+  await store.pool.query(`INSERT INTO outbox.destination (name) VALUES ('e.row')`);
+  await store.pool.query(`INSERT INTO outbox.dead_letter (id, event_id, epoch, destination, event_type, code, message, retry_count, max_retries, state)
+    SELECT gen_random_uuid(), gen_random_uuid(), 0, d, 'T', 'HTTP.TLS', 'm', 1, 1, s FROM (VALUES ('f.letter', 'open'), ('g.closed', 'redriven')) v(d, s)`);
+  const { eventType } = await appended();
+  const knows = async (destination: string) =>
+    (await destinations().findKnown({ ...ALL, destination })).destinations.includes(destination);
+  for (const name of ['a.waits', 'b.ordered', 'c.runs', 'd.batch', 'e.row', 'f.letter', 'h.recent'])
+    expect([name, await knows(name)]).toEqual([name, true]);
+  await destinations().pause({ ...ALL, destination: 'i.paused' }, null, WORD);
+  for (const name of ['g.closed', 'i.paused', 'a.wait']) expect([name, await knows(name)]).toEqual([name, false]);
+  const knowsType = async (type: string) =>
+    (await destinations().findKnown({ ...ALL, eventType: type })).eventTypes.includes(type);
+  for (const type of ['WAITS', 'ORDERED', eventType]) expect([type, await knowsType(type)]).toEqual([type, true]);
+  expect(await knowsType('WAIT')).toBe(false);
+});
+
+async function appended(): Promise<{ eventType: string }> {
+  await store.append({ routingKey: 'h.recent', eventType: 'RECENT' });
+  await store.pool.query(
+    `UPDATE outbox.delivery SET status = 'DELIVERED', receipt = '{}' WHERE destination = 'h.recent'`,
+  );
+  return { eventType: 'RECENT' };
+}
+
 it('a pause that is over is not listed, and there is nothing to resume', async () => {
   const erp = { ...ALL, destination: 'erp.sync' };
   await destinations().pause(erp, new Date(Date.now() - 1_000).toISOString(), WORD);

@@ -9,6 +9,7 @@ import {
   type PersonsWord,
 } from '../../application/delivery/destinations/ports.js';
 import type { FailureReason } from '../../domain/delivery/breaker.js';
+import { findKnownNames } from './known-names.js';
 import { CARRIED, destinationsOf, type OpenKind, RUNNING, WAITING, WAITING_ORDERED } from './open-rows-sql.js';
 import { madeByOutage } from './outage-letters.js';
 import { type PgPool, runStatement } from './pg-pool.js';
@@ -26,6 +27,8 @@ export function createDestinationStore(pool: PgPool): DestinationStore {
       ]);
       return { destinations: destinations.map(toStatus), pauses: pauses.map(toPause) };
     },
+
+    findKnown: (scope) => findKnownNames(pool, scope),
 
     async pause(scope, until, word) {
       const [row] = await runStatement<PauseRow>(pool, {
