@@ -232,6 +232,7 @@ export async function createDeliveryLine(options: LineOptions) {
                 notifiers: options.notifiers ?? [],
                 routes: {},
                 links: { deployment, monitorUrl: null },
+                temporalUi: { url: 'https://temporal.example', namespace: 'default' },
                 log,
               }),
               notices: options.notices ?? { windowMs: 0, giveUpMs: 60_000 },

@@ -184,6 +184,10 @@ export const SETTINGS = {
     describe: 'What their names begin with.',
   }),
   monitorUrl: define({ schema: httpUrl, describe: 'Of the monitor, for links from the Temporal Web UI.' }),
+  temporalUiUrl: define({
+    schema: httpUrl,
+    describe: "Of Temporal's Web UI, for links to it from notifications.",
+  }),
   leaseMs: define({
     schema: whole(5_000, 600_000),
     fallback: '30000',

@@ -1,3 +1,5 @@
+import type { DeadLetterSample } from '../../../domain/delivery/dead-letter-group.js';
+import { eventRunId } from '../../../domain/delivery/workflow-ids.js';
 import type { Logger } from '../ports.js';
 import { NotifyError } from './notify-error.js';
 import type {
@@ -16,6 +18,8 @@ export interface NotifyGroupDeps {
   readonly notifiers: readonly Notifier[];
   readonly routes: NoticeRoutes;
   readonly links: NoticeLinks;
+  /** Where a person opens a run; null: nowhere. */
+  readonly temporalUi: { readonly url: string; readonly namespace: string } | null;
   readonly log: Logger;
 }
 
@@ -73,7 +77,7 @@ export function createGroupNotifier(deps: NotifyGroupDeps): GroupNotifier {
   };
 }
 
-function toNotice({ links }: NotifyGroupDeps, { group, at }: ClaimedGroup): DeadLettersNotice {
+function toNotice({ links, temporalUi }: NotifyGroupDeps, { group, at }: ClaimedGroup): DeadLettersNotice {
   const { deployment, monitorUrl } = links;
   const query = new URLSearchParams({ type: group.eventType, code: group.code });
   return {
@@ -82,8 +86,22 @@ function toNotice({ links }: NotifyGroupDeps, { group, at }: ClaimedGroup): Dead
     deployment,
     at,
     monitorUrl: monitorUrl === null ? null : new URL(`dead-letters?${query}`, monitorUrl).href,
-    temporalUrl: null,
+    temporalUrl: temporalUi === null ? null : runUrl(temporalUi, deployment, group.samples[0]),
   };
+}
+
+/** Of the group's first letter: one run shows what the others met, too. */
+function runUrl(
+  { url, namespace }: NonNullable<NotifyGroupDeps['temporalUi']>,
+  deployment: string,
+  first: DeadLetterSample | undefined,
+): string | null {
+  if (first === undefined) return null;
+  const { eventId, epoch } = first;
+  const run = encodeURIComponent(eventRunId({ deployment, eventId, epoch }));
+  // A proxy may serve it below a path.
+  return new URL(`namespaces/${encodeURIComponent(namespace)}/workflows/${run}`, url.endsWith('/') ? url : `${url}/`)
+    .href;
 }
 
 function retry(code: 'DISPATCH.HANDLER_NOT_FOUND' | 'DESTINATION.BUSY', channel: string, retryAfterMs: number) {
