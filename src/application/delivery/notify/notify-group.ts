@@ -1,6 +1,7 @@
 import type { DeadLetterSample } from '../../../domain/delivery/dead-letter-group.js';
-import { eventRunId } from '../../../domain/delivery/workflow-ids.js';
+import { eventRunId, parseNotifyRunId } from '../../../domain/delivery/workflow-ids.js';
 import type { Logger } from '../ports.js';
+import { toLogLine } from './log-line.js';
 import { NotifyError } from './notify-error.js';
 import type {
   ClaimedGroup,
@@ -37,6 +38,7 @@ export interface GroupNotifier {
     readonly claimant: string;
     readonly signal: AbortSignal;
   }): Promise<void>;
+  /** What no channel took is said in the log, as an error. */
   finish(end: { readonly claimant: string; readonly outcome: GroupOutcome }): Promise<void>;
 }
 
@@ -73,8 +75,29 @@ export function createGroupNotifier(deps: NotifyGroupDeps): GroupNotifier {
       }
     },
 
-    finish: (end) => store.finishGroup(end),
+    async finish(end) {
+      if (isTakenByNobody(end.outcome)) await sayInLog(deps, end);
+      await store.finishGroup(end);
+    },
   };
+}
+
+/** An empty outcome is a route to nobody, and meant. */
+function isTakenByNobody(outcome: GroupOutcome): boolean {
+  const ends = Object.values(outcome);
+  return ends.length > 0 && !ends.includes('sent');
+}
+
+/** The channel that always stands. Before the group is done: a process that dies between the two says it twice, not never. */
+async function sayInLog(
+  deps: NotifyGroupDeps,
+  { claimant, outcome }: { readonly claimant: string; readonly outcome: GroupOutcome },
+): Promise<void> {
+  const rowId = parseNotifyRunId(claimant)?.id;
+  const told = rowId === undefined ? null : await deps.store.claimGroup({ rowId, claimant });
+  if (told === null) return;
+  const { fields, message } = toLogLine(toNotice(deps, told));
+  deps.log.error({ ...fields, notTaken: outcome, workflowId: claimant }, message);
 }
 
 function toNotice({ links, temporalUi }: NotifyGroupDeps, { group, at }: ClaimedGroup): DeadLettersNotice {
