@@ -16,6 +16,7 @@ export type SettingsUser =
   | 'temporal adopt'
   | 'failed-ingest'
   | 'failed-ingest retry'
+  | 'failed-ingest discard'
   | 'policies'
   | 'dlq'
   | 'destinations'
@@ -147,7 +148,7 @@ export const SETTINGS = {
   }),
   auditFingerprintKeys: define({
     schema: fingerprintKeys,
-    requiredBy: ['api', 'failed-ingest retry'],
+    requiredBy: ['api', 'failed-ingest retry', 'failed-ingest discard'],
     describe:
       'Keys of the fingerprints, shared by all apis: id:hex[,id:hex…]. The first is used for new records; keep old ones as long as their records.',
     secret: true,
