@@ -31,6 +31,7 @@ import {
   getFailedIngest,
   listFailedIngest,
   postDiscard,
+  postMatching,
   postRetry,
 } from './failed-ingest-routes.js';
 import type { HttpLimits } from './http-limits.js';
@@ -71,6 +72,8 @@ export function createAuditApp(deps: AuditAppDeps): RequestListener {
   app.route(AUDIT_LOGS_PATH).post(postAuditLogs(deps.routes)).all(refuseMethod('POST'));
   app.route(AUDIT_LOOKUP_PATH).post(postAuditLookup(deps.routes)).all(refuseMethod('POST'));
   app.route(FAILED_INGEST_PATH).get(listFailedIngest(deps.routes)).all(refuseMethod('GET, HEAD'));
+  for (const verb of ['retry', 'discard'] as const)
+    app.route(`${FAILED_INGEST_PATH}/${verb}`).post(postMatching(deps.routes, verb)).all(refuseMethod('POST'));
   app.route(`${FAILED_INGEST_PATH}/:id`).get(getFailedIngest(deps.routes)).all(refuseMethod('GET, HEAD'));
   app.route(`${FAILED_INGEST_PATH}/:id/retry`).post(postRetry(deps.routes)).all(refuseMethod('POST'));
   app.route(`${FAILED_INGEST_PATH}/:id/discard`).post(postDiscard(deps.routes)).all(refuseMethod('POST'));

@@ -19,6 +19,8 @@ import { requireKey, requireScope } from './require-key.js';
 export interface DestinationRouteDeps {
   readonly authenticate: AuthenticateApiKey;
   readonly destinations: DestinationStore;
+  /** Those whose handlers this process has. */
+  readonly deadLetters: { readonly handlers: readonly { readonly routingKey: string }[] };
   readonly log: Logger;
 }
 
@@ -30,7 +32,7 @@ export function listDestinations(deps: DestinationRouteDeps) {
   };
 }
 
-/** POST /ops/v1/destinations/{name}/pause: holds what is not sent yet. Again: replaces reason and end. */
+/** POST /ops/v1/destinations/{name}/pause: holds what is not sent yet. Again: replaces reason and end. `known`: nothing has that name where false. */
 export function postPause(deps: DestinationRouteDeps) {
   return async (req: Request, res: Response): Promise<void> => {
     const { body, scope, word } = await readWord(deps, req, res, pauseRequestSchema);
@@ -40,7 +42,7 @@ export function postPause(deps: DestinationRouteDeps) {
         errors: [{ pointer: '/until', detail: 'Expected a time that is still to come' }],
       });
     }
-    res.json(outcome.pause);
+    res.json({ ...outcome.pause, known: outcome.unknown.length === 0 });
   };
 }
 
@@ -54,8 +56,9 @@ export function postResume(deps: DestinationRouteDeps) {
   };
 }
 
-function depsOf({ destinations, log }: DestinationRouteDeps): PauseDeps {
-  return { destinations, log, now: () => new Date() };
+function depsOf({ destinations, deadLetters, log }: DestinationRouteDeps): PauseDeps {
+  const handled = deadLetters.handlers.map(({ routingKey }) => routingKey);
+  return { destinations, handled, log, now: () => new Date() };
 }
 
 /** A destination is everybody's: a key that is bound to a tenant neither sees nor holds it. */

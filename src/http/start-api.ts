@@ -58,7 +58,7 @@ export async function startApi(options: ApiOptions): Promise<RunningApi> {
       lookupIdentities: lookupIdentities({ store, fingerprintKeys }),
       failedIngest,
       retryFailedIngest: retryFailedIngest({ store, failedIngest, fingerprintKeys, log: logger }),
-      discardFailedIngest: discardFailedIngest({ failedIngest, log: logger }),
+      discardFailedIngest: discardFailedIngest({ store, failedIngest, fingerprintKeys, log: logger }),
     },
     ping: () => store.ping(),
     limits,

@@ -75,8 +75,19 @@ export interface FailedIngestRef {
   readonly tenantId: string | null;
 }
 
+/** Which are meant; null leaves a field out. */
+export interface FailedIngestFilter {
+  /** A SQLSTATE, or the name of an error. */
+  readonly code: string | null;
+  readonly source: string | null;
+  /** When it was kept first, from `since` on and before `until`; RFC 3339. */
+  readonly since: string | null;
+  readonly until: string | null;
+}
+
 export interface FailedIngestQuery {
   readonly tenantId: string | null;
+  readonly filter: FailedIngestFilter;
   readonly state: FailedIngestState;
   /** Only those before this id: the last one of the page before. */
   readonly before: string | null;
@@ -100,16 +111,21 @@ export interface FailedIngestStore {
   keep(event: NewFailedIngest): Promise<string | null>;
   /** The newest first. */
   list(query: FailedIngestQuery): Promise<FailedIngest[]>;
+  /** Ids of open ones, the oldest first. */
+  openIds(query: Omit<FailedIngestQuery, 'state' | 'before'>): Promise<string[]>;
   find(ref: FailedIngestRef): Promise<FoundFailedIngest | null>;
-  /** Writes down who asks for a retry, and returns the row; null where it is not open. */
-  noteRetry(ref: FailedIngestRef, word: PersonsWord): Promise<FoundFailedIngest | null>;
+  /** Writes down who asks for a retry, with the record of it, and returns the row; null where it is not open. */
+  noteRetry(ref: FailedIngestRef, word: PersonsWord, record: RecordOf): Promise<FoundFailedIngest | null>;
   /** Counts one more failed try. */
   countFailure(id: string, failure: InternalFailure): Promise<void>;
   /** What a retry found to stand; does nothing to a row that is closed already. */
   close(id: string, state: 'stored' | 'other_content'): Promise<void>;
-  /** Returns the row; null where it is not open. */
-  discard(ref: FailedIngestRef, word: PersonsWord): Promise<FailedIngest | null>;
+  /** Returns the row; null where it is not open. Written with the record of it. */
+  discard(ref: FailedIngestRef, word: PersonsWord, record: RecordOf): Promise<FailedIngest | null>;
 }
+
+/** The audit record of what a person does to the row. */
+export type RecordOf = (row: FailedIngest) => NewRecord;
 
 export interface StoredApiKey extends ApiKey {
   /** SHA-256 of the whole key, 32 bytes. */

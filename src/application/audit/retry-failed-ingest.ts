@@ -6,6 +6,7 @@ import { type NotOpen, whyNotOpen } from './discard-failed-ingest.js';
 import { checkFingerprintKeys, type FingerprintKeys, matchesFingerprint } from './fingerprint.js';
 import type { AuditStore, FailedIngestRef, FailedIngestStore, FoundFailedIngest, PersonsWord } from './ports.js';
 import { type RecordReceipt, receiptOf } from './record-audit-log.js';
+import { recordOfPerson } from './record-of-person.js';
 import { type Settled, settleRecords } from './settle-records.js';
 
 export interface RetryFailedIngestDeps {
@@ -29,11 +30,14 @@ export type RetryFailedIngest = (ref: FailedIngestRef, word: PersonsWord) => Pro
 
 /**
  * Stores now what could not be stored before, as its sender's (R28): twice at once, or beside the sender's own resend,
- * makes one record. Throws StoreUnavailableError and FingerprintKeyError; the same retry may be asked for again.
+ * makes one record. That it was asked for is an audit record itself. Throws StoreUnavailableError and FingerprintKeyError; the same retry may be asked for again.
  */
 export function retryFailedIngest(deps: RetryFailedIngestDeps): RetryFailedIngest {
   return async (ref, word) => {
-    const row = await deps.failedIngest.noteRetry(ref, word);
+    // Before the first fingerprint: the person's record has one, too.
+    await checkFingerprintKeys(deps.store, deps.fingerprintKeys);
+    const record = recordOfPerson(deps.fingerprintKeys, 'retried', word);
+    const row = await deps.failedIngest.noteRetry(ref, word, record);
     if (row === null) return whyNotOpen(deps.failedIngest, ref);
     const outcome = await storeAgain(deps, row);
     const fields = { event: 'ingest.retried', failedIngestId: row.id, actor: word.actor, outcome: outcome.kind };
@@ -50,7 +54,6 @@ async function storeAgain(deps: RetryFailedIngestDeps, row: FoundFailedIngest): 
   const { event } = parsed;
   const identity = { tenantId: row.tenantId, source: row.source, eventId: row.eventId };
 
-  await checkFingerprintKeys(deps.store, deps.fingerprintKeys);
   // Only callers that are not our outbox have rows here.
   const origin = { keyId: row.keyId, via: 'api' as const, now: row.readAt };
   const [settled] = (await settleRecords(deps, origin, [{ identity, event }])) as [Settled];

@@ -93,7 +93,8 @@ async function settle(store: AuditStore, records: readonly NewRecord[]): Promise
   return records.map((entry) => settled.get(entry) as Settled);
 }
 
-function newRecord(
+/** As `settleRecords` writes it. */
+export function newRecord(
   [current]: FingerprintKeys,
   { keyId, via, now }: RecordOrigin,
   { identity, event }: IdentifiedEvent,

@@ -16,6 +16,7 @@ export type SettingsUser =
   | 'temporal adopt'
   | 'failed-ingest'
   | 'failed-ingest retry'
+  | 'failed-ingest discard'
   | 'policies'
   | 'dlq'
   | 'destinations'
@@ -147,7 +148,7 @@ export const SETTINGS = {
   }),
   auditFingerprintKeys: define({
     schema: fingerprintKeys,
-    requiredBy: ['api', 'failed-ingest retry'],
+    requiredBy: ['api', 'failed-ingest retry', 'failed-ingest discard'],
     describe:
       'Keys of the fingerprints, shared by all apis: id:hex[,id:hex…]. The first is used for new records; keep old ones as long as their records.',
     secret: true,
@@ -184,6 +185,10 @@ export const SETTINGS = {
     describe: 'What their names begin with.',
   }),
   monitorUrl: define({ schema: httpUrl, describe: 'Of the monitor, for links from the Temporal Web UI.' }),
+  temporalUiUrl: define({
+    schema: httpUrl,
+    describe: "Of Temporal's Web UI, for links to it from notifications.",
+  }),
   leaseMs: define({
     schema: whole(5_000, 600_000),
     fallback: '30000',

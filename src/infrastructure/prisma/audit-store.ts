@@ -110,7 +110,7 @@ export function createAuditStore(pool: PgPool): AuditStore {
 }
 
 /** What pg-pool tells as the store being away, in the audit side's own words. Anything else unchanged. */
-function toAuditStoreError(error: unknown): unknown {
+export function toAuditStoreError(error: unknown): unknown {
   return hasCode(error, 'STORE.UNAVAILABLE') ? new StoreUnavailableError((error as Error).cause) : error;
 }
 
@@ -129,7 +129,7 @@ interface StandingRow {
  * R28: what could not be stored before is closed here, by the very statement. What another request keeps while this one is
  * under way is not seen by it, and fingerprints of another key cannot be compared: both stay open until they are retried.
  */
-const INSERT_NEW = `
+export const INSERT_NEW = `
 WITH input AS (
   SELECT * FROM unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bytea[],
     $8::bytea[], $9::text[], $10::uuid[], $11::smallint[], $12::bytea[], $13::timestamptz[], $14::jsonb[])
@@ -168,7 +168,7 @@ INSERT INTO audit.fingerprint_key (id, check_hmac)
 SELECT id, hmac FROM unnest($1::text[], $2::bytea[]) AS k(id, hmac) ORDER BY id COLLATE "C"
 ON CONFLICT (id) DO NOTHING`;
 
-function insertValues(records: readonly NewRecord[]): unknown[] {
+export function insertValues(records: readonly NewRecord[]): unknown[] {
   return [
     records.map(({ record }) => record.recordId),
     records.map(({ record }) => record.recordedAt),
@@ -197,7 +197,7 @@ export async function runAuditStatement<Row extends object>(pool: PgPool, statem
 }
 
 /** A check violation without a constraint's name is how PostgreSQL says that no partition takes the row. */
-function isWithoutPartition(error: unknown): boolean {
+export function isWithoutPartition(error: unknown): boolean {
   return hasCode(error, '23514') && (error as { constraint?: string }).constraint === undefined;
 }
 

@@ -123,10 +123,10 @@ RETURNING l.event_id, l.tenant, l.epoch`;
  */
 const WRITE_LETTER = `
 INSERT INTO outbox.dead_letter AS l (id, event_id, epoch, destination, event_type, tenant, code, message, stack, causes,
-  response, field, retry_count, max_retries, effect, effect_ask_at, traceparent, policy_hash, first_failed_at, last_failed_at)
+  response, field, last_code, last_status, retry_count, max_retries, effect, effect_ask_at, traceparent, policy_hash, first_failed_at, last_failed_at)
 SELECT outbox.uuid_v7(), d.event_id, d.epoch, d.destination, d.event_type, d.tenant, coalesce(a.code, 'WORKFLOW.LOST'),
   coalesce(a.message, 'The event is dead, and no dead letter of it was found; a repair of the books wrote this one'),
-  a.stack, a.causes, a.response, a.field, spent.n,
+  a.stack, a.causes, answered.response, a.field, a.code, a.status, spent.n,
   coalesce((SELECT (p.body->>'maxAttempts')::int FROM outbox.policy p WHERE p.hash = d.policy_hash), $5::int),
   'unknown', clock_timestamp() + interval '1 minute', e.headers->>'traceparent', d.policy_hash, spent.first,
   coalesce(a.finished_at, d.settled_at, clock_timestamp())
@@ -135,6 +135,10 @@ LEFT JOIN outbox.event e ON e.id = d.event_id
 LEFT JOIN LATERAL (
   SELECT * FROM outbox.delivery_attempt t WHERE t.event_id = d.event_id AND t.code IS NOT NULL
   ORDER BY t.epoch DESC, t.n DESC LIMIT 1) a ON true
+LEFT JOIN LATERAL (
+  SELECT t.response FROM outbox.delivery_attempt t
+  WHERE t.event_id = d.event_id AND t.epoch BETWEEN d.budget_epoch AND d.epoch AND t.response IS NOT NULL
+  ORDER BY t.epoch DESC, t.n DESC LIMIT 1) answered ON true
 CROSS JOIN LATERAL (
   SELECT count(*) FILTER (WHERE t.code = ANY ($4::text[]))::int AS n, min(t.finished_at) AS first
   FROM outbox.delivery_attempt t WHERE t.event_id = d.event_id AND t.epoch BETWEEN d.budget_epoch AND d.epoch) spent

@@ -120,6 +120,8 @@ export async function openDevWorld(given: OpenDevWorldOptions): Promise<DevWorld
           : 'Temporal with its Web UI (a few seconds; about 3 minutes when it has to be built first)',
         async (note) => {
           draft.temporal = target.named ? { target, uiUrl: null } : await startTemporal(given, asked, note);
+          // What the environment names is the Web UI of another server.
+          if (draft.temporal.uiUrl !== null) draft.environment.OUTBOX_TEMPORAL_UI_URL = draft.temporal.uiUrl;
         },
       ),
       step(
