@@ -9,6 +9,8 @@ import { type PgPool, type Query, runTransaction } from './pg-pool.js';
 import { toStorableText } from './to-storable.js';
 
 const TIMEOUT_MS = 10_000;
+/** Epochs that may have been begun after the last one that left a trace. */
+const CLEAR_OF = 10;
 const SPENDING_CODES = ERROR_CODES.filter((code) => catalogEntry(code).spends);
 
 export function createBookRepairs(pool: PgPool): BookRepairs {
@@ -91,7 +93,11 @@ async function appendAudit(
   await query({ name: 'books_repair_audit', text, values: [JSON.stringify(events)] });
 }
 
-/** $1 events. As record_events makes it, in an epoch that has had no attempt; dead where an open letter says so. */
+/**
+ * $1 events. As record_events makes it; dead where an open letter says so. Else far beyond every epoch that is told of: runs
+ * that were lost, or never made an attempt, leave no row here, and Temporal knows them. Epochs without a letter ask `find`
+ * before a letter (R18).
+ */
 const CREATE_DELIVERY = `
 INSERT INTO outbox.delivery (event_id, epoch, budget_epoch, status, destination, event_type, tenant, order_key, order_no, settled_at)
 SELECT e.id, x.epoch, x.epoch, CASE WHEN l.epoch IS NULL THEN 'PENDING' ELSE 'DEAD' END, e.routing_key, e.event_type,
@@ -102,9 +108,10 @@ SELECT e.id, x.epoch, x.epoch, CASE WHEN l.epoch IS NULL THEN 'PENDING' ELSE 'DE
 FROM outbox.event e
 LEFT JOIN outbox.event_type t ON t.name = e.event_type AND t.ordering <> 'none' AND e.aggregate_version IS NOT NULL
 LEFT JOIN outbox.dead_letter l ON l.event_id = e.id AND l.state = 'open'
-CROSS JOIN LATERAL (SELECT coalesce(l.epoch, 1 + greatest(
+CROSS JOIN LATERAL (SELECT coalesce(l.epoch, ${CLEAR_OF} + greatest(
   (SELECT max(a.epoch) FROM outbox.delivery_attempt a WHERE a.event_id = e.id),
-  (SELECT max(o.epoch) FROM outbox.dead_letter o WHERE o.event_id = e.id)), 0) AS epoch) x
+  (SELECT max(o.epoch) FROM outbox.dead_letter o WHERE o.event_id = e.id),
+  (SELECT max(r.epoch) FROM outbox.event_revision r WHERE r.event_id = e.id), 0)) AS epoch) x
 WHERE e.id = ANY ($1::uuid[]) ORDER BY e.id
 ON CONFLICT DO NOTHING RETURNING event_id, tenant, epoch`;
 
