@@ -360,6 +360,74 @@ describe('R21: too many at once', () => {
     expect(await stopped()).toEqual({ reason: null });
   });
 
+  it('R3: a person adopts while a tick looks: its stop is not kept, and the next tick adopts', async () => {
+    const line = await lineOf({ run: false });
+    const ids = await Promise.all(Array.from({ length: 5 }, () => store.append()));
+    const { name } = await store.one<{ name: string }>('SELECT name FROM outbox.deployment');
+    let adopted: Promise<unknown> | undefined;
+    const { turn, runs } = await reconcilerOf(line, {
+      runs: {
+        look: async (workflowId) => {
+          adopted ??= adoptNamespace(store.pool, randomUUID(), name);
+          await adopted;
+          return runs.look(workflowId);
+        },
+      },
+    });
+    await turn();
+    for (const id of ids) expect(await row(id)).toMatchObject({ status: 'STARTED', epoch: 0 });
+    expect(await stopped()).toEqual({ reason: null });
+    await turn();
+    for (const id of ids) expect(await row(id)).toMatchObject({ status: 'PENDING', epoch: 1, redispatches: 0 });
+  });
+
+  it('R3: an adoption that commits while the stop is being written', async () => {
+    await lineOf({ run: false });
+    const reconcile = createReconcileStore(store.pool);
+    const hold = { name: 'reconcile', holder: randomUUID() };
+    await createLeaseStore(store.pool).take(hold, 600_000);
+    const person = await store.pool.connect();
+    await person.query('BEGIN');
+    await person.query('UPDATE outbox.deployment SET adopting_before = now()');
+    await person.query("UPDATE outbox.lease SET stopped_reason = NULL WHERE name = 'reconcile'");
+    const set = reconcile.setStop(hold, 'RUNS_LOST');
+    await eventually('the stop waits for the person', async () => {
+      const { rows } = await store.pool.query(
+        "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()",
+      );
+      return rows.length > 0;
+    });
+    await person.query('COMMIT');
+    person.release();
+    expect(await set).toBe(false);
+    expect(await stopped()).toEqual({ reason: null });
+  });
+
+  it('R3: while rows are left to adopt nothing is looked at', async () => {
+    const line = await lineOf({ run: false });
+    const id = await store.append();
+    const { name } = await store.one<{ name: string }>('SELECT name FROM outbox.deployment');
+    await adoptNamespace(store.pool, randomUUID(), name);
+    const looked: string[] = [];
+    const { turn } = await reconcilerOf(line, {
+      runs: {
+        look: async (workflowId) => {
+          looked.push(workflowId);
+          return { kind: 'not-found' };
+        },
+      },
+    });
+    const other = await store.pool.connect();
+    await other.query('BEGIN');
+    await other.query('SELECT FROM outbox.delivery WHERE event_id = $1 FOR UPDATE', [id]);
+    await turn();
+    expect(looked).toEqual([]);
+    await other.query('ROLLBACK');
+    other.release();
+    await turn();
+    expect(await row(id)).toMatchObject({ status: 'PENDING', epoch: 1, redispatches: 0 });
+  });
+
   it('stuck: none is terminated', async () => {
     const line = await lineOf({ run: false });
     await Promise.all(Array.from({ length: 5 }, () => store.append()));

@@ -125,8 +125,13 @@ UPDATE outbox.deployment p SET adopting_before = NULL
 WHERE p.adopting_before = $3::timestamptz AND NOT EXISTS (SELECT FROM lost) AND ${leaseHeld('$1', '$2')}
 RETURNING singleton`;
 
-/** $1 lease, $2 holder, $3 reason. Whoever holds the lease may stop, and go on. */
+/**
+ * $1 lease, $2 holder, $3 reason. Whoever holds the lease may stop, and go on. An adoption that a person began since the
+ * runs were looked at needs the lease without a stop. FOR SHARE: one that is about to commit is waited for, and seen.
+ */
 const SET_STOP = `
+WITH adopting AS MATERIALIZED (SELECT adopting_before FROM outbox.deployment FOR SHARE)
 UPDATE outbox.lease SET stopped_reason = $3::text
 WHERE name = $1::text AND holder = $2::uuid AND until > statement_timestamp() AND stopped_reason IS DISTINCT FROM $3::text
+  AND ($3::text IS NULL OR NOT EXISTS (SELECT FROM adopting WHERE adopting_before IS NOT NULL))
 RETURNING name`;

@@ -22,7 +22,7 @@ export interface ReconcileStore {
   adoptSome(hold: LeaseHold, limit: number): Promise<{ readonly moved: number; readonly left: boolean }>;
   /** Whether the lease is this holder's and no stop is stored. */
   mayWrite(hold: LeaseHold): Promise<boolean>;
-  /** R21: keeps why nothing is written; null: goes on. Answers whether that changed anything. */
+  /** R21: keeps why nothing is written, but not while an adoption goes on; null: goes on. Answers whether that changed anything. */
   setStop(hold: LeaseHold, reason: string | null): Promise<boolean>;
 }
 

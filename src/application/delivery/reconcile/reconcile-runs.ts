@@ -50,7 +50,8 @@ export async function reconcileRuns(
 ): Promise<void> {
   const { store, namespace } = deps;
   if (!(await namespace.check())) return;
-  await adopt(deps, hold, signal);
+  // What is not adopted yet is lost, as a person said: it would look like a tick full of lost runs.
+  if (await adopt(deps, hold, signal)) return;
   const rows = await store.findOverdue(overdueMs, LOOKS);
   await tellMissingWorkers(deps, taskQueue, rows.length > 0);
   const looks = await lookAtAll(deps, rows, deployment, signal);
@@ -71,15 +72,18 @@ interface Looked {
   readonly look: RunLook;
 }
 
-async function adopt({ store, time, log, count }: ReconcileDeps, hold: LeaseHold, signal: AbortSignal): Promise<void> {
+/** Whether rows are left to adopt: somebody else holds them, or the lease, or this process stops. */
+async function adopt(deps: ReconcileDeps, hold: LeaseHold, signal: AbortSignal): Promise<boolean> {
+  const { store, time, log, count } = deps;
   for (let all = 0; !signal.aborted; ) {
     const { moved, left } = await store.adoptSome(hold, ADOPTED_AT_ONCE);
     all += moved;
     if (moved > 0) count('reconcile_adopted', moved);
     if (!left && all > 0) log.warn({ rows: all }, 'reconcile.adopted');
-    if (!left || moved === 0) return;
+    if (!left || moved === 0) return left;
     await time.sleep(1_000, signal);
   }
+  return true;
 }
 
 /** Nobody asks for tasks while rows are overdue: their runs wait, and are neither lost nor stuck. */
