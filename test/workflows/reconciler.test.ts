@@ -193,26 +193,54 @@ it('R22: closed without a word in the row: dispatched again; the fourth time wit
   expect(await row(id)).toMatchObject({ status: 'PENDING', epoch: 4, redispatches: 0 });
 });
 
-it('R19, R22: a worker on another database: told, dispatched again however often, and never a letter', async () => {
-  // As its fifth try answers, four minutes later.
-  const details = [{ code: 'DISPATCH.EVENT_NOT_FOUND', status: null, attempt: null }];
-  const missing = { type: 'DISPATCH.EVENT_NOT_FOUND', nonRetryable: true, details };
-  const line = await lineOf({
-    activities: {
-      dispatchEvent: () => Promise.reject(ApplicationFailure.create(missing)),
-      recordDeadLetter: async () => ({ kind: 'superseded' as const }),
-    },
+describe('a worker on another database', () => {
+  async function notFoundLine() {
+    // As its fifth try answers, four minutes later.
+    const details = [{ code: 'DISPATCH.EVENT_NOT_FOUND', status: null, attempt: null }];
+    const missing = { type: 'DISPATCH.EVENT_NOT_FOUND', nonRetryable: true, details };
+    return lineOf({
+      activities: {
+        dispatchEvent: () => Promise.reject(ApplicationFailure.create(missing)),
+        recordDeadLetter: async () => ({ kind: 'superseded' as const }),
+      },
+    });
+  }
+  async function ended(line: DeliveryLine) {
+    const id = await store.append();
+    await line.start(id);
+    await expect(line.run(id).result()).rejects.toMatchObject({ cause: { type: 'DISPATCH.EVENT_NOT_FOUND' } });
+    return id;
+  }
+
+  it('R19, R22: told, dispatched again however often and uncounted, and never a letter', async () => {
+    const line = await notFoundLine();
+    const { turn, alerts, counters } = await reconcilerOf(line);
+    const id = await ended(line);
+    await store.pool.query('UPDATE outbox.delivery SET redispatches = 3 WHERE event_id = $1', [id]);
+    await turn();
+    expect(alerts()).toEqual([`event_not_found:${line.taskQueue}`]);
+    expect(counters).toEqual({ reconcile_redispatched: 1 });
+    expect(await row(id)).toMatchObject({ status: 'PENDING', epoch: 1, redispatches: 3 });
+    expect(await store.letters(id)).toEqual([]);
   });
-  const { turn, alerts, counters } = await reconcilerOf(line);
-  const id = await store.append();
-  await store.pool.query('UPDATE outbox.delivery SET redispatches = 3 WHERE event_id = $1', [id]);
-  await line.start(id);
-  await expect(line.run(id).result()).rejects.toMatchObject({ cause: { type: 'DISPATCH.EVENT_NOT_FOUND' } });
-  await turn();
-  expect(alerts()).toEqual([`event_not_found:${line.taskQueue}`]);
-  expect(counters).toEqual({ reconcile_redispatched: 1 });
-  expect(await row(id)).toMatchObject({ status: 'PENDING', epoch: 1 });
-  expect(await store.letters(id)).toEqual([]);
+
+  it('R19, R21: what it left behind does not stop the reconciler, and raises no alert once it was mended', async () => {
+    const line = await notFoundLine();
+    const ids = await Promise.all(Array.from({ length: 6 }, () => ended(line)));
+    const { turn, alerts, runs } = await reconcilerOf(line, {
+      runs: {
+        look: async (workflowId) => {
+          const look = await runs.look(workflowId);
+          // It closed while no reconciler ran; the worker has been mended since.
+          return look.kind === 'closed' ? { ...look, closedAt: new Date(look.closedAt.getTime() - 900_000) } : look;
+        },
+      },
+    });
+    await turn();
+    expect(await stopped()).toEqual({ reason: null });
+    for (const id of ids) expect(await row(id)).toMatchObject({ status: 'PENDING', epoch: 1, redispatches: 0 });
+    expect(alerts()).toEqual([]);
+  });
 });
 
 it('R22: one that waits for a worker is put off and told of, neither lost nor stuck; a worker ends the alert', async () => {

@@ -23,8 +23,8 @@ export function createReconcileStore(pool: PgPool): ReconcileStore {
     async putOff({ name, holder }, { run: { eventId, epoch, carrier }, dueAt }, overdueMs) {
       return (await run('put_off', PUT_OFF, [name, holder, eventId, epoch, carrier, dueAt, overdueMs])).length > 0;
     },
-    async redispatch({ name, holder }, { eventId, epoch, carrier }) {
-      return (await run('redispatch', REDISPATCH, [name, holder, eventId, epoch, carrier])).length > 0;
+    async redispatch({ name, holder }, { eventId, epoch, carrier }, counted) {
+      return (await run('redispatch', REDISPATCH, [name, holder, eventId, epoch, carrier, counted])).length > 0;
     },
     async adoptSome({ name, holder }, limit) {
       const [deployment] = await run<{ before: string }>('adopting', ADOPTING, []);
@@ -87,8 +87,10 @@ RETURNING event_id`;
 const AGAIN = `status = 'PENDING', epoch = epoch + 1, carrier = NULL, lease_token = NULL, due_at = statement_timestamp(),
   started_at = NULL, start_tries = 0`;
 
+/** As STILL_SO, and $6 whether it counts. */
 const REDISPATCH = `
-UPDATE outbox.delivery SET ${AGAIN}, redispatches = redispatches + 1 WHERE ${STILL_SO} RETURNING event_id`;
+UPDATE outbox.delivery SET ${AGAIN}, redispatches = redispatches + CASE WHEN $6::boolean THEN 1 ELSE 0 END
+WHERE ${STILL_SO} RETURNING event_id`;
 
 /** Nothing where no adoption goes on, which is how it nearly always is. As text, to the microsecond. */
 const ADOPTING = `

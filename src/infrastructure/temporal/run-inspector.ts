@@ -29,6 +29,7 @@ export function createRunInspector(options: {
     );
     const runId = info?.execution?.runId ?? '';
     const execution = { workflowId, runId };
+    const closedAt = new Date(Number(info?.closeTime?.seconds ?? 0) * 1_000);
     switch (Number(info?.status)) {
       case STATUS.running:
       case STATUS.paused:
@@ -36,11 +37,11 @@ export function createRunInspector(options: {
       case STATUS.terminated:
         return { kind: 'terminated', runId, byUs: (await terminatedFor(execution)) === REASON };
       case STATUS.failed:
-        return { kind: 'closed', runId, eventNotFound: (await failedWith(execution)) === NOT_IN_DATABASE };
+        return { kind: 'closed', runId, closedAt, eventNotFound: (await failedWith(execution)) === NOT_IN_DATABASE };
       case STATUS.completed:
       case STATUS.canceled:
       case STATUS.timedOut:
-        return { kind: 'closed', runId, eventNotFound: false };
+        return { kind: 'closed', runId, closedAt, eventNotFound: false };
       default:
         return { kind: 'unknown' };
     }
