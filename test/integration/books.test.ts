@@ -144,8 +144,53 @@ describe('R23: gaps', () => {
     const [behind] = await line.plant({ status: 'STARTED', routingKey: 'ordered' });
     await line.pool.query("UPDATE outbox.delivery SET order_key = 'k', order_no = 1 WHERE event_id = $1", [dead]);
     await line.pool.query("UPDATE outbox.delivery SET order_key = 'k', order_no = 2 WHERE event_id = $1", [behind]);
+    const order = (ordering: string) =>
+      line.pool.query(
+        `INSERT INTO outbox.event_type (name, ordering, actor) VALUES ('ORDER', $1, 'a')
+         ON CONFLICT (name) DO UPDATE SET ordering = excluded.ordering`,
+        [ordering],
+      );
+    await order('block');
     await line.look();
     expect(await gapsOf()).toEqual([`past_deadline ${late}`, `past_deadline ${never}`].sort());
+    // Where a dead one is skipped it is no reason to wait.
+    await order('skip');
+    await line.due();
+    await line.look();
+    expect(await gapsOf()).toEqual([late, never, behind].map((id) => `past_deadline ${id}`).sort());
+  });
+
+  it('R23: past its deadline is also what goes round: its start refused for ever, its runs lost again and again', async () => {
+    const open = async (set: string, status: 'PENDING' | 'STARTED' = 'PENDING') => {
+      const [id] = (await line.plant({ status })) as [string];
+      await line.pool.query(
+        "UPDATE outbox.delivery SET due_at = now() + interval '5 minutes', started_at = NULL WHERE event_id = $1",
+        [id],
+      );
+      await line.pool.query(`UPDATE outbox.delivery SET ${set} WHERE event_id = $1`, [id]);
+      return id;
+    };
+    const refused = await open('start_tries = 7');
+    const lost = await open('epoch = 2, redispatches = 2, started_at = now()', 'STARTED');
+    const elsewhere = await open('epoch = 2, started_at = now()', 'STARTED');
+    // What is put off by its producer, or was redriven yesterday, or got to an attempt yesterday, has its time.
+    await open("due_at = now() + interval '1 day'");
+    const redriven = await open('epoch = 2, budget_epoch = 1, start_tries = 3');
+    const tried = await open('epoch = 1, redispatches = 1');
+    await line.pool.query(
+      `INSERT INTO outbox.dead_letter (id, event_id, epoch, destination, event_type, code, message, retry_count, max_retries, state, state_at)
+       VALUES (gen_random_uuid(), $1, 0, 'audit.log', 'ORDER', 'HTTP.TLS', 'm', 1, 1, 'redriven', now() - interval '20 hours')`,
+      [redriven],
+    );
+    await line.pool.query(
+      "INSERT INTO outbox.delivery_attempt (event_id, epoch, n, started_at) VALUES ($1, 0, 1, now() - interval '20 hours')",
+      [tried],
+    );
+    await line.look();
+    expect(await gapsOf()).toEqual([refused, lost, elsewhere].map((id) => `past_deadline ${id}`).sort());
+    await line.pool.query("UPDATE outbox.dead_letter SET state_at = now() - interval '26 hours'");
+    await line.due();
+    expect(await line.look()).toMatchObject({ gapCounts: { past_deadline: 4 } });
   });
 
   it('R23: at most a hundred are listed and all are counted; a tenant’s text stays text', async () => {
@@ -297,7 +342,7 @@ describe('R23: who looks, and what ends in the middle', () => {
       // It is dispatched again, and the letter committed, before the audit log answers.
       standing: async (rows) => {
         await line.pool.query(
-          "UPDATE outbox.delivery SET status = 'PENDING', epoch = 1, receipt = NULL, settled_at = NULL, started_at = NULL, due_at = now() WHERE event_id = $1",
+          "UPDATE outbox.delivery SET status = 'PENDING', epoch = 1, budget_epoch = 1, receipt = NULL, settled_at = NULL, started_at = NULL, due_at = now() WHERE event_id = $1",
           [redriven],
         );
         await worker.query('COMMIT');

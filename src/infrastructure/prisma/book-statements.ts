@@ -80,12 +80,15 @@ FROM due d LEFT JOIN started s ON true
 WHERE c.hour = d.hour
 RETURNING ${rfc3339('c.hour')} AS hour, c.look`;
 
-/** The first of its aggregate goes before it, or stands dead in its way. */
+/** The first of its aggregate goes before it or, where its type says so, stands dead in its way (R9). */
+const BLOCKED_BY_DEAD = `EXISTS (SELECT FROM outbox.event_type t WHERE t.name = d.event_type AND t.ordering = 'block')`;
 const BEHIND = `d.order_key IS NOT NULL AND (${['PENDING', 'STARTED', 'DEAD']
   .map(
     (status) => `EXISTS (SELECT FROM outbox.delivery o
       WHERE o.destination = d.destination AND o.event_type = d.event_type AND o.tenant = d.tenant AND o.order_key = d.order_key
-        AND o.order_key IS NOT NULL AND o.status = '${status}' AND (o.order_no, o.event_id) < (d.order_no, d.event_id))`,
+        AND o.order_key IS NOT NULL AND o.status = '${status}' AND (o.order_no, o.event_id) < (d.order_no, d.event_id))${
+          status === 'DEAD' ? ` AND ${BLOCKED_BY_DEAD}` : ''
+        }`,
   )
   .join(' OR ')})`;
 
@@ -95,10 +98,20 @@ const DESTINATION_HELD = `EXISTS (SELECT FROM outbox.destination s
     WHERE (p.destination IS NULL OR p.destination = d.destination) AND (p.event_type IS NULL OR p.event_type = d.event_type)
       AND (p.tenant IS NULL OR p.tenant = d.tenant) AND (p.until IS NULL OR p.until > statement_timestamp()))`;
 
-/** The deadline counts from the first attempt of the budget and is judged after an attempt: it is given an hour more. */
-const PAST_DEADLINE = `d.status IN ('PENDING', 'STARTED') AND d.due_at < statement_timestamp()
+/** A start is refused, or its runs are lost: each round has a new due_at and started_at, which therefore say nothing. */
+const GOES_ROUND = `(d.start_tries > 0 OR d.epoch > d.budget_epoch)`;
+
+/** Since when somebody tries to deliver it: the append, or a person's word. */
+const WANTED_SINCE = `coalesce(
+    (SELECT max(w.state_at) FROM outbox.dead_letter w WHERE w.event_id = d.event_id AND w.state = 'redriven'), p.recorded_at)`;
+
+/**
+ * The deadline counts from the first attempt of the budget and is judged after an attempt: it is given an hour more. What
+ * never came to an attempt is not judged by anybody but these books.
+ */
+const PAST_DEADLINE = `d.status IN ('PENDING', 'STARTED') AND (d.due_at < statement_timestamp() OR ${GOES_ROUND})
   AND coalesce((SELECT min(a.started_at) FROM outbox.delivery_attempt a WHERE a.event_id = d.event_id AND a.epoch >= d.budget_epoch),
-      d.started_at, d.due_at)
+      CASE WHEN ${GOES_ROUND} THEN ${WANTED_SINCE} ELSE coalesce(d.started_at, d.due_at) END)
     + (coalesce((SELECT (y.body->>'deadlineMs')::bigint FROM outbox.policy y WHERE y.hash = d.policy_hash), ${DEFAULT_POLICY.deadlineMs})
       + d.waited_ms) * interval '1 millisecond' < statement_timestamp() - interval '1 hour'
   AND NOT (${DESTINATION_HELD}) AND NOT (${BEHIND})`;
