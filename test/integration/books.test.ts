@@ -285,6 +285,35 @@ describe('R23: what comes later', () => {
     expect((await line.books()).againAt).not.toBeNull();
   });
 
+  it('R23: a letter that moves while a look of its hour waits has it looked at once more', async () => {
+    const [id] = await line.plant({ status: 'DEAD' });
+    const moves = async () => {
+      const look = await line.store.takeLook(line.hold, 10);
+      if (look === null) throw new Error('expected a look');
+      const { rows } = await line.store.readPage(HOUR, null);
+      expect(rows).toMatchObject([{ status: 'DEAD' }]);
+      // The look has passed it; now it waits, and this is noted two minutes later.
+      await line.pool.query(
+        "UPDATE outbox.dead_letter SET state_at = clock_timestamp() - interval '121 seconds' WHERE event_id = $1",
+        [id],
+      );
+      await line.store.noteMoved(line.hold, { at: new Date(Date.now() - 300_000).toISOString(), id: randomUUID() });
+      await line.store.endLook(line.hold, { ...look, tally: { ...look.tally, statuses: { DEAD: 1 } } });
+      const { againAt } = await line.books();
+      await line.pool.query('UPDATE outbox.dead_letter SET state_at = NULL WHERE event_id = $1', [id]);
+      return againAt;
+    };
+    await line.store.openHours(line.hold);
+    await line.pool.query('DELETE FROM outbox.book_check WHERE hour <> $1', [HOUR]);
+    // Its first look, and one of an hour that was looked at before.
+    expect(await moves()).not.toBeNull();
+    expect((await line.look()).againAt).toBeNull();
+    await line.pool.query("UPDATE outbox.book_check SET checked_at = now() - interval '5 minutes', again_at = now()");
+    expect(await moves()).not.toBeNull();
+    // Nothing moved during this one.
+    expect((await line.look()).againAt).toBeNull();
+  });
+
   it('R23: more than it may ask for: a random share, said, and whole at night', async () => {
     await line.plant({ count: 40 });
     const books = await line.look({ mostAsked: 10, random: sequence(40) });

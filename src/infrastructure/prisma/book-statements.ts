@@ -31,7 +31,10 @@ ON CONFLICT DO NOTHING RETURNING hour`;
 /** What a transaction may still have to commit: it is given two minutes. */
 const UNSEEN = `interval '2 minutes'`;
 
-/** $1 lease, $2 holder, $3 and $4 the last letter seen. */
+/**
+ * $1 lease, $2 holder, $3 and $4 the last letter seen. A look under way may have passed the letter's event already, and
+ * waits for the audit log, say: it is told, so that another one follows it.
+ */
 export const NOTE_MOVED = `
 WITH page AS MATERIALIZED (
   SELECT l.id, l.event_id, l.state_at FROM outbox.dead_letter l
@@ -43,9 +46,11 @@ WITH page AS MATERIALIZED (
   SELECT ${HOUR('e.recorded_at')} AS hour, max(p.state_at) AS at
   FROM page p JOIN outbox.event e ON e.id = p.event_id GROUP BY 1
 ), noted AS (
-  UPDATE outbox.book_check c SET again_at = statement_timestamp()
+  UPDATE outbox.book_check c
+  SET again_at = least(c.again_at, statement_timestamp()), look = c.look || '{"touched": true}'
   FROM touched t
-  WHERE c.hour = t.hour AND t.at > c.checked_at - ${UNSEEN} AND coalesce(c.again_at, 'infinity') > statement_timestamp()
+  WHERE c.hour = t.hour AND t.at > coalesce(c.checked_at, '-infinity') - ${UNSEEN}
+    AND (c.look IS NOT NULL OR coalesce(c.again_at, 'infinity') > statement_timestamp())
 )
 SELECT p.state_at::text AS at, p.id FROM page p ORDER BY p.state_at DESC, p.id DESC LIMIT 1`;
 
@@ -156,17 +161,18 @@ UPDATE outbox.book_check c SET look = c.look || $5::jsonb WHERE ${SAME_LOOK} RET
 
 /**
  * As above; $5 totals, $6 count of gaps, $7 samples, $8 how many are open still, $9 mode, $10 whether it was a sample.
- * Closed: every transaction that may have appended into the hour had ended when this look began. It is looked at again while
- * something may move; a sampled hour whole at night (02:00 UTC), one with gaps whole within the hour.
+ * Closed: every transaction that may have appended into the hour had ended when this look began. It is looked at again at
+ * once where a letter moved meanwhile, and while something may move; a sampled hour whole at night (02:00 UTC), one with gaps whole within the hour.
  */
 export const END_LOOK = `
 UPDATE outbox.book_check c SET
   checked_at = n.started_at, snapshot = n.snapshot, horizon = n.horizon, closed = n.closed,
   totals = $5::jsonb, gap_count = $6::int, gaps = $7::jsonb, look = NULL, whole_at = n.whole_at,
-  again_at = least(n.whole_at, CASE WHEN NOT n.closed THEN statement_timestamp() + interval '10 minutes'
+  again_at = least(n.whole_at, CASE WHEN n.touched THEN statement_timestamp()
+    WHEN NOT n.closed THEN statement_timestamp() + interval '10 minutes'
     WHEN $8::int > 0 THEN statement_timestamp() + interval '1 hour' END)
 FROM (
-  SELECT b.hour, (b.look->>'startedAt')::timestamptz AS started_at, s.snapshot, h.horizon,
+  SELECT b.hour, b.look ? 'touched' AS touched, (b.look->>'startedAt')::timestamptz AS started_at, s.snapshot, h.horizon,
     pg_snapshot_xmin(s.snapshot) >= h.horizon AS closed,
     CASE WHEN b.whole_at > (b.look->>'startedAt')::timestamptz AND b.whole_at <= statement_timestamp() THEN b.whole_at
       WHEN $6::int > 0 THEN statement_timestamp() + interval '1 hour'
