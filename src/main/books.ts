@@ -127,7 +127,7 @@ function tell(hour: string, outcome: RepairOutcome, { json, apply }: RepairOptio
 }
 
 function describe(books: HourBooks): string {
-  const { hour, checkedAt, closed, gapCount, audited, asked, againAt, waitsFor, statuses, removed } = books;
+  const { hour, checkedAt, closed, gapCount, audited, againAt, waitsFor, statuses, removed } = books;
   const totals = Object.entries(statuses).map(([status, n]) => `${n} ${status.toLowerCase()}`);
   const gone = Object.values(removed).reduce((sum, n) => sum + n, 0);
   return [
@@ -140,11 +140,18 @@ function describe(books: HourBooks): string {
           ? 'balanced'
           : 'balanced so far',
     ...totals,
-    ...(audited === 0 ? [] : [`audit log asked for ${asked} of ${audited}`]),
+    ...(audited === 0 ? [] : [describeAsked(books)]),
     ...(gone === 0 ? [] : [`${gone} removed by retention`]),
     ...(waitsFor === null ? [] : [`waits for the audit log (${waitsFor})`]),
     ...(againAt === null ? [] : [`again ${againAt}`]),
   ].join('  ');
+}
+
+/** A look for what has moved says nothing of the rest: the one before that asked for it does. */
+function describeAsked({ audited, asked, mode, lastFull }: HourBooks): string {
+  if (mode !== 'moved') return `audit log asked for ${asked} of ${audited}`;
+  const before = lastFull === null ? '' : `, and for ${lastFull.asked} of ${lastFull.audited} at ${lastFull.checkedAt}`;
+  return `audit log asked for ${asked} that moved, of ${audited}${before}`;
 }
 
 function* describeGaps({

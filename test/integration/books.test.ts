@@ -31,6 +31,7 @@ describe('R23: an hour that balances', () => {
       statuses: { DELIVERED: 4, DEAD: 1, DISCARDED: 1 },
       audited: 3,
       asked: 3,
+      mode: 'whole',
       gapCount: 0,
       gaps: [],
       againAt: null,
@@ -262,6 +263,44 @@ describe('R23: what comes later', () => {
     await line.due();
     expect(await line.look()).toMatchObject({ asked: 1, audited: 2, gapCount: 1 });
     expect(await gapsOf()).toEqual([`not_in_audit_log ${open}`]);
+  });
+
+  it('R23: what was asked for by the last look that asked for more than what moved is said beside the newest', async () => {
+    await line.plant({ count: 3 });
+    await line.plant({ status: 'PENDING' });
+    await line.pool.query('UPDATE outbox.delivery SET started_at = NULL');
+    const first = await line.look();
+    expect(first).toMatchObject({ asked: 3, mode: 'whole', lastFull: { mode: 'whole', asked: 3, audited: 3 } });
+    await line.pool.query("UPDATE outbox.book_check SET checked_at = now() + interval '1 hour' WHERE hour = $1", [
+      HOUR,
+    ]);
+    await line.due();
+    expect(await line.look()).toMatchObject({ asked: 0, audited: 3, mode: 'moved', lastFull: first.lastFull });
+    await line.store.lookAgain(HOUR);
+    expect(await line.look()).toMatchObject({ asked: 3, mode: 'whole' });
+    await line.pool.query('UPDATE outbox.book_check SET checked_at = NULL, whole_at = NULL WHERE hour = $1', [HOUR]);
+    await line.due();
+    const share = await line.look({ mostAsked: 2, random: sequence(4) });
+    expect(share).toMatchObject({ mode: 'share', lastFull: { mode: 'share', audited: 3, asked: share.asked } });
+    expect(share.asked).toBeLessThan(3);
+  });
+
+  it('R23: what is open and does not move is looked at twice as late each time, at most a day; hourly once it moves', async () => {
+    const [other] = await line.plant({ status: 'PENDING', count: 2 });
+    await line.pool.query('UPDATE outbox.delivery SET started_at = NULL');
+    const hours = async () => {
+      await line.due();
+      const { againAt } = await line.look();
+      return Math.round((Date.parse(againAt as string) - Date.now()) / 3_600_000);
+    };
+    const distances: number[] = [];
+    for (let n = 0; n < 7; n += 1) distances.push(await hours());
+    expect(distances).toEqual([1, 2, 4, 8, 16, 24, 24]);
+    await line.pool.query("UPDATE outbox.delivery SET status = 'STARTED' WHERE event_id = $1", [other]);
+    expect([await hours(), await hours()]).toEqual([1, 2]);
+    await line.pool.query(`UPDATE outbox.delivery SET status = 'DISCARDED', settled_at = now()`);
+    await line.due();
+    expect((await line.look()).againAt).toBeNull();
   });
 
   it('R23: a redrive touches its hour', async () => {

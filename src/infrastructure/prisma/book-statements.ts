@@ -161,19 +161,27 @@ UPDATE outbox.book_check c SET look = c.look || $5::jsonb WHERE ${SAME_LOOK} RET
 
 /**
  * As above; $5 totals, $6 count of gaps, $7 samples, $8 how many are open still, $9 mode, $10 whether it was a sample.
+ * `asked_as` is what it was in effect: a share of 1 is everything.
  * Closed: every transaction that may have appended into the hour had ended when this look began. It is looked at again at
- * once where a letter moved meanwhile, and while something may move; a sampled hour whole at night (02:00 UTC), one with gaps whole within the hour.
+ * once where a letter moved meanwhile, and while something may move: what is open and did not move, twice as late each time.
+ * A sampled hour whole at night (02:00 UTC), one with gaps whole within the hour.
  */
 export const END_LOOK = `
 UPDATE outbox.book_check c SET
   checked_at = n.started_at, snapshot = n.snapshot, horizon = n.horizon, closed = n.closed,
   totals = $5::jsonb, gap_count = $6::int, gaps = $7::jsonb, look = NULL, whole_at = n.whole_at,
+  mode = n.asked_as, look_hours = n.look_hours,
+  last_full = CASE WHEN n.asked_as = 'moved' THEN c.last_full ELSE jsonb_build_object('mode', n.asked_as,
+    'checkedAt', ${rfc3339('n.started_at')}, 'audited', $5::jsonb->'audited', 'asked', $5::jsonb->'asked') END,
   again_at = least(n.whole_at, CASE WHEN n.touched THEN statement_timestamp()
     WHEN NOT n.closed THEN statement_timestamp() + interval '10 minutes'
-    WHEN $8::int > 0 THEN statement_timestamp() + interval '1 hour' END)
+    WHEN n.look_hours > 0 THEN statement_timestamp() + n.look_hours * interval '1 hour' END)
 FROM (
   SELECT b.hour, b.look ? 'touched' AS touched, (b.look->>'startedAt')::timestamptz AS started_at, s.snapshot, h.horizon,
     pg_snapshot_xmin(s.snapshot) >= h.horizon AS closed,
+    CASE WHEN $9::text = 'share' AND NOT $10::boolean THEN 'whole' ELSE $9::text END AS asked_as,
+    CASE WHEN $8::int = 0 THEN 0 WHEN $6::int = 0 AND b.totals->'statuses' = $5::jsonb->'statuses'
+      THEN least(24, greatest(1, b.look_hours * 2)) ELSE 1 END AS look_hours,
     CASE WHEN b.whole_at > (b.look->>'startedAt')::timestamptz AND b.whole_at <= statement_timestamp() THEN b.whole_at
       WHEN $6::int > 0 THEN statement_timestamp() + interval '1 hour'
       WHEN $10::boolean THEN date_trunc('day', statement_timestamp(), 'UTC') + interval '26 hours'
@@ -187,7 +195,7 @@ FROM (
 ) n WHERE c.hour = n.hour AND ${SAME_LOOK}
 RETURNING c.hour`;
 
-const COLUMNS = `${rfc3339('c.hour')} AS hour, ${rfc3339('c.checked_at')} AS checked_at, c.closed, c.totals, c.gap_count, c.gaps,
+const COLUMNS = `${rfc3339('c.hour')} AS hour, ${rfc3339('c.checked_at')} AS checked_at, c.closed, c.totals, c.gap_count, c.gaps, c.mode, c.last_full,
   ${rfc3339('c.again_at')} AS again_at, c.look->>'waitsFor' AS waits_for,
   coalesce((SELECT jsonb_object_agg(b.status, b.count) FROM outbox.book b WHERE b.hour = c.hour), '{}') AS removed`;
 

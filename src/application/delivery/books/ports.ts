@@ -66,11 +66,13 @@ export interface Tally {
 }
 
 /** `whole`: the audit log is asked for every event; `share`: for a random part of them; `moved`: for what has moved. */
+export type LookMode = 'whole' | 'share' | 'moved';
+
 export interface Look {
   readonly hour: string;
   /** Of this look: a look that somebody else has begun anew is not written to. */
   readonly id: string;
-  readonly mode: 'whole' | 'share' | 'moved';
+  readonly mode: LookMode;
   /** 1, but for `share`. */
   readonly share: number;
   readonly cursor: BookCursor | null;
@@ -97,6 +99,15 @@ export interface HourBooks {
   readonly removed: Readonly<Record<string, number>>;
   readonly audited: number;
   readonly asked: number;
+  /** Of the last look; null: none has ended. */
+  readonly mode: LookMode | null;
+  /** The last one that asked for more than what had moved; null: none, or one of an older version. */
+  readonly lastFull: {
+    readonly mode: Exclude<LookMode, 'moved'>;
+    readonly checkedAt: string;
+    readonly audited: number;
+    readonly asked: number;
+  } | null;
   readonly gapCount: number;
   readonly gapCounts: Readonly<Partial<Record<BookGap, number>>>;
   readonly gaps: readonly GapSample[];
