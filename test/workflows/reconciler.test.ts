@@ -326,7 +326,35 @@ describe('a run whose workflow task fails again and again', () => {
     expect(await store.letters(id)).toMatchObject([{ code: 'WORKFLOW.TERMINATED' }]);
   });
 
-  it('R22: one whose task did not fail last waits for a worker, and is not stuck whatever its attempt', async () => {
+  it('R22: is stuck, too, where a worker died with its first task, which hides how the later ones ended', async () => {
+    const idle = await lineOf({ run: false });
+    const id = await waitingRun(idle);
+    // A worker that takes the task and is never heard of again.
+    const taken = await idle.connection.workflowService.pollWorkflowTaskQueue({
+      namespace: 'default',
+      taskQueue: { name: idle.taskQueue },
+      identity: 'dead-worker',
+    });
+    expect(taken.workflowExecution?.workflowId).toBe(idle.run(id).workflowId);
+    await eventually(
+      'the first task timed out',
+      async () =>
+        (await idle.run(id).fetchHistory()).events?.some((one) => one.workflowTaskTimedOutEventAttributes != null),
+      15_000,
+    );
+    const line = await lineOf({ deployment: idle.deployment, bundle: await bundle });
+    const attemptOf = async () => (await line.run(id).describe()).raw.pendingWorkflowTask?.attempt ?? 0;
+    await eventually('a task that was begun twice', async () => (await attemptOf()) > 1);
+    const { turn, runs, alerts } = await reconcilerOf(line);
+    expect(await runs.look(line.run(id).workflowId)).toMatchObject({ kind: 'running', stuck: false });
+    await eventually('a task that was begun four times', async () => (await attemptOf()) > 3, 40_000);
+    expect(await runs.look(line.run(id).workflowId)).toMatchObject({ kind: 'running', stuck: true });
+    await turn();
+    expect(await row(id)).toMatchObject({ status: 'PENDING', epoch: 1, redispatches: 1 });
+    expect(alerts()).toEqual(['workflows_stuck:']);
+  });
+
+  it('R22: one whose task did not fail first waits for a worker, and is not stuck whatever its attempt', async () => {
     const { line, id } = await stuckRun();
     const { runs } = await reconcilerOf(line);
     // Its history ends in a failed task; that of a run that was never worked on does not.
@@ -338,7 +366,7 @@ describe('a run whose workflow task fails again and again', () => {
       namespace: 'default',
       taskQueue: idle.taskQueue,
       identity: 'test',
-      stuckAfter: 0,
+      stuckAfter: 0.5, // its one attempt is more than this, and not more than three times as many
     });
     expect(await all.look(idle.run(waiting).workflowId)).toMatchObject({ kind: 'running', stuck: false });
   });

@@ -31,7 +31,7 @@ export interface ReconcileStore {
 
 /** What Temporal knows of the run that carries a row. */
 export type RunLook =
-  /** `stuck`: its workflow task has failed too often, and failed last, rather than waited for a worker. */
+  /** `stuck`: its workflow task has failed, or was begun, too often; it does not wait for a worker. */
   | { readonly kind: 'running'; readonly stuck: boolean; readonly runId: string }
   /** `byUs`: with the reason that `terminate` gives. */
   | { readonly kind: 'terminated'; readonly byUs: boolean; readonly runId: string }
