@@ -38,7 +38,7 @@ let jobs: RedriveJobStore;
 const hold = { name: 'jobs', holder: randomUUID() };
 beforeEach(async () => {
   store = await createDeliveryStore();
-  jobs = createRedriveJobStore(store.pool);
+  jobs = createRedriveJobStore(store.pool, { lateMs: 0 });
   await createLeaseStore(store.pool).take(hold, 600_000);
 });
 afterEach(() => store.close());
@@ -434,6 +434,37 @@ describe('redrive jobs', () => {
     expect(await step()).toMatchObject({ job: { state: 'done' } });
     expect(await store.delivery(second.eventId)).toMatchObject({ epoch: 1 });
     expect(await letterOf(odd.id)).toMatchObject({ state: 'open' });
+  });
+
+  it('R23: a letter that was being written when the job was made is redriven, too, once the walk has gone back for it', async () => {
+    const [early, second, odd] = [await die(), await die(), await die()];
+    await store.pool.query(`UPDATE outbox.delivery SET status = 'STARTED' WHERE event_id = $1`, [odd.eventId]);
+    const late = await store.append();
+    const writer = await store.pool.connect();
+    await writer.query('BEGIN');
+    await writer.query("UPDATE outbox.delivery SET status = 'DEAD', settled_at = now() WHERE event_id = $1", [late]);
+    await writer.query(
+      `INSERT INTO outbox.dead_letter (id, event_id, epoch, destination, event_type, tenant, code, message, retry_count, max_retries)
+       SELECT gen_random_uuid(), event_id, epoch, destination, event_type, tenant, 'HTTP.TLS', 'm', 1, 1
+       FROM outbox.delivery WHERE event_id = $1`,
+      [late],
+    );
+    const job = await makeJob();
+    const patient = createRedriveJobStore(store.pool, { lateMs: 60_000 });
+    const walked = await step(patient);
+    expect(walked).toMatchObject({ job: { expected: 3, redriven: 2, skipped: 1, state: 'running', endedAt: null } });
+    // Not before everything that was under way has ended.
+    const at = Date.parse((await patient.show(job.id, null))?.looksAgainAt as string);
+    expect(at - Date.parse(job.createdAt)).toBe(60_000);
+    expect(await patient.step(hold)).toMatchObject({ kind: 'wait' });
+    await writer.query('COMMIT');
+    writer.release();
+    expect(await step(patient)).toMatchObject({
+      job: { redriven: 3, skipped: 1, state: 'done', looksAgainAt: null },
+    });
+    for (const eventId of [early.eventId, second.eventId, late]) {
+      expect(await store.delivery(eventId)).toMatchObject({ status: 'PENDING', epoch: 1 });
+    }
   });
 
   it('R21: a step is fenced by the lease: another holder, or a stopped lease, redrives nothing', async () => {

@@ -24,9 +24,18 @@ const STEP_TIMEOUT_MS = 25_000;
 /** Of a job whose step failed, so that the others go on meanwhile. */
 const PUT_OFF_MS = 10_000;
 const BATCH = 200;
+/** A letter's created_at comes before its commit; the statement that writes one is given 30 seconds. */
+const LATE_MS = 35_000;
 
-/** `failpoint`: for tests of crashes. */
-export function createRedriveJobStore(pool: PgPool, failpoint: (point: string) => void = () => {}): RedriveJobStore {
+export interface RedriveJobStoreOptions {
+  /** For tests of crashes. */
+  readonly failpoint?: (point: string) => void;
+  /** How long after its time a letter may become visible; 0: never later. */
+  readonly lateMs?: number;
+}
+
+export function createRedriveJobStore(pool: PgPool, options: RedriveJobStoreOptions = {}): RedriveJobStore {
+  const { failpoint = () => {}, lateMs = LATE_MS } = options;
   const ask = (name: string, text: string, values: readonly unknown[], timeoutMs = TIMEOUT_MS) =>
     runStatement<JobRow>(pool, { name, text, values, timeoutMs });
   return {
@@ -70,7 +79,7 @@ export function createRedriveJobStore(pool: PgPool, failpoint: (point: string) =
           if (job === undefined) return { kind: 'idle' } as const;
           if (job.wait_ms > 0) return { kind: 'wait', ms: job.wait_ms } as const;
           taken = job.id;
-          const stepped = await stepJob(query, job);
+          const stepped = await stepJob(query, job, lateMs);
           failpoint('redrive-before-commit');
           return { kind: 'stepped', job: stepped } as const;
         });
@@ -84,7 +93,11 @@ export function createRedriveJobStore(pool: PgPool, failpoint: (point: string) =
   };
 }
 
-async function stepJob(query: Query, job: TakenRow): Promise<RedriveJob> {
+/**
+ * A letter that was being written when the job was made is one of its set, and may become visible behind the walk. So once
+ * the walk is through it goes back once, when whatever was under way then has been committed or given up.
+ */
+async function stepJob(query: Query, job: TakenRow, lateMs: number): Promise<RedriveJob> {
   const left = job.cap === null ? BATCH : job.cap - job.redriven;
   const size = Math.min(BATCH, job.rate, left);
   const values = [...filterValues(job.filter), job.created_at_text, job.cursor_at_text, job.cursor_id, size];
@@ -96,15 +109,20 @@ async function stepJob(query: Query, job: TakenRow): Promise<RedriveJob> {
   const letters = batch.map(({ id, event_id: eventId }) => ({ id, eventId, revisions: 0 }));
   const redriven = letters.length === 0 ? [] : await redriveLetters(query, letters, job, { jobId: job.id });
   const last = batch.at(-1);
-  const ended = batch.length < size || job.redriven + redriven.length === job.cap;
+  const capped = job.redriven + redriven.length === job.cap;
+  const goesBack = batch.length < size && !capped && !job.late_walk && lateMs > 0;
+  const ended = (batch.length < size || capped) && !goesBack;
   const changed = [
     job.id,
     redriven.length,
-    batch.length - redriven.length,
+    // What the walk could not move the first time is not counted again.
+    job.late_walk ? 0 : batch.length - redriven.length,
     last?.at ?? job.cursor_at_text,
     last?.id ?? job.cursor_id,
     Math.ceil((batch.length / job.rate) * 1_000),
     ended,
+    goesBack,
+    lateMs,
   ];
   const [row] = await query<JobRow>({ name: 'redrive_job_book', text: BOOK, values: changed });
   return toJob(row as JobRow); // its row is locked by this transaction
@@ -164,11 +182,17 @@ WHERE ${OPEN} AND l.created_at < $9::timestamptz
   AND NOT ${EDITED}
 ORDER BY l.created_at, l.id LIMIT $12::int`;
 
-/** $1 job, $2 redriven, $3 skipped, $4 and $5 where the walk stands, $6 ms to the next step, $7 whether that was all. */
+/**
+ * $1 job, $2 redriven, $3 skipped, $4 and $5 where the walk stands, $6 ms to the next step, $7 whether that was all, $8
+ * whether it goes back, $9 how far, ms.
+ */
 const BOOK = `
 UPDATE outbox.redrive_job
-SET redriven = redriven + $2::int, skipped = skipped + $3::int, cursor_at = $4::timestamptz, cursor_id = $5::uuid,
-  next_at = statement_timestamp() + $6::int * interval '1 millisecond', error = NULL,
+SET redriven = redriven + $2::int, skipped = skipped + $3::int, late_walk = late_walk OR $8::boolean,
+  cursor_at = CASE WHEN $8::boolean THEN created_at - $9::int * interval '1 millisecond' ELSE $4::timestamptz END,
+  cursor_id = CASE WHEN NOT $8::boolean THEN $5::uuid END,
+  next_at = greatest(statement_timestamp() + $6::int * interval '1 millisecond',
+    CASE WHEN $8::boolean THEN created_at + $9::int * interval '1 millisecond' END), error = NULL,
   state = CASE WHEN $7::boolean THEN 'done' ELSE state END, ended_at = CASE WHEN $7::boolean THEN clock_timestamp() END
 WHERE id = $1::uuid RETURNING *`;
 
@@ -192,6 +216,8 @@ interface JobRow {
   readonly created_at: Date;
   readonly ended_at: Date | null;
   readonly ended_by: string | null;
+  readonly next_at: Date;
+  readonly late_walk: boolean;
 }
 
 interface TakenRow extends JobRow {
@@ -207,6 +233,7 @@ function toJob(row: JobRow): RedriveJob {
     createdAt: row.created_at.toISOString(),
     endedAt: row.ended_at?.toISOString() ?? null,
     endedBy: row.ended_by,
+    looksAgainAt: state === 'running' && row.late_walk ? row.next_at.toISOString() : null,
   };
   return { id, filter, rate, cap, expected, state, redriven, skipped, error, actor, reason, ...times };
 }
