@@ -437,7 +437,8 @@ describe('redrive jobs', () => {
   });
 
   it('R23: a letter that was being written when the job was made is redriven, too, once the walk has gone back for it', async () => {
-    const [early, second, odd] = [await die(), await die(), await die()];
+    const early = await die();
+    const odd = await die();
     await store.pool.query(`UPDATE outbox.delivery SET status = 'STARTED' WHERE event_id = $1`, [odd.eventId]);
     const late = await store.append();
     const writer = await store.pool.connect();
@@ -449,6 +450,8 @@ describe('redrive jobs', () => {
        FROM outbox.delivery WHERE event_id = $1`,
       [late],
     );
+    // The walk ends behind the place of the one that is not visible yet.
+    const second = await die();
     const job = await makeJob();
     const patient = createRedriveJobStore(store.pool, { lateMs: 60_000 });
     const walked = await step(patient);
