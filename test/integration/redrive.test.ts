@@ -68,7 +68,12 @@ const letterOf = async (id: string) =>
 /** What was appended for the audit log, in its order. */
 const told = async () => {
   const text = `SELECT event_name, tenant_id, routing_key, aggregate_type, aggregate_id, headers, payload
-    FROM outbox.event WHERE event_type = 'OUTBOX' ORDER BY id`;
+    FROM outbox.event WHERE event_type = 'OUTBOX' AND event_name LIKE 'outbox.dead_letter.%' ORDER BY id`;
+  return (await store.pool.query(text)).rows;
+};
+const toldOfJobs = async () => {
+  const text = `SELECT event_name AS name, tenant_id AS tenant, aggregate_id AS id, headers->'actor'->>'id' AS actor, payload
+    FROM outbox.event WHERE event_name LIKE '%redrive_job%' ORDER BY recorded_at, id`;
   return (await store.pool.query(text)).rows;
 };
 const redrivenTo = async (epoch: number) =>
@@ -502,6 +507,40 @@ describe('redrive jobs', () => {
     expect(await redrivenTo(1)).toBe(1);
     expect(await jobs.cancel(job.id, null, 'eve')).toMatchObject({ endedBy: 'bob' });
     expect(await jobs.cancel(randomUUID(), null, 'eve')).toBeNull();
+  });
+
+  it('who made it and who cancelled it is told to the audit log, in the same transaction', async () => {
+    for (let i = 0; i < 2; i += 1) await die();
+    const job = await makeJob({ rate: 1, tenantId: 'acme' }, { code: 'HTTP.CLIENT_ERROR', tenantId: 'acme' });
+    await step();
+    for (const actor of ['bob', 'eve']) await jobs.cancel(job.id, null, actor);
+    const filter = { code: 'HTTP.CLIENT_ERROR', tenantId: 'acme' };
+    expect(await toldOfJobs()).toEqual([
+      {
+        name: 'outbox.redrive_job.created.v1',
+        tenant: 'acme',
+        id: job.id,
+        actor: 'ada',
+        payload: { reason: WORD.reason, filter, rate: 1, cap: null, expected: 2 },
+      },
+      { name: 'outbox.redrive_job.cancelled.v1', tenant: 'acme', id: job.id, actor: 'bob', payload: { redriven: 1 } },
+    ]);
+    await store.pool.query('ALTER TABLE outbox.event ADD CONSTRAINT none CHECK (false) NOT VALID');
+    await expect(makeJob()).rejects.toThrow('none');
+    expect(await jobs.list({ tenantId: null, before: null, limit: 10 })).toHaveLength(1);
+  });
+
+  it('what is done to letters of our own events is told to nobody: it would make the next one', async () => {
+    const own = { eventType: 'OUTBOX' };
+    const [one, two, three, other] = [await die(own), await die(own), await die(own), await die()];
+    await redrive([one.id, other.id]);
+    await discard([two.id]);
+    await makeJob({}, own);
+    expect(await step()).toMatchObject({ job: { redriven: 1, state: 'done' } });
+    expect(await store.delivery(three.eventId)).toMatchObject({ status: 'PENDING', epoch: 1 });
+    expect((await told()).flatMap(({ payload }) => payload.letters)).toMatchObject([{ id: other.id }]);
+    expect(await toldOfJobs()).toEqual([]);
+    expect(await letterOf(two.id)).toMatchObject({ state: 'discarded', state_actor: 'ada' });
   });
 
   it('the turn steps every job until none runs, a hostile text among its filters found as it is', async () => {

@@ -1,11 +1,11 @@
 /** R23: repairs of the books. Delivery rows are locked first, by event id, letters last; every statement asks again whether it is so. */
-import { v7 as uuidV7 } from 'uuid';
 import type { BookRepairs, Repairable } from '../../application/delivery/books/repair-books.js';
 import type { PersonsWord } from '../../application/delivery/dead-letters/redrive-ports.js';
 import { catalogEntry, ERROR_CODES } from '../../domain/delivery/error-catalog.js';
 import { DEFAULT_POLICY } from '../../domain/delivery/policy.js';
 import { lockDeliveries, wordValues } from './dead-letter-actions.js';
 import { type PgPool, type Query, runTransaction } from './pg-pool.js';
+import { recordOwnEvents } from './record-own-events.js';
 import { toStorableText } from './to-storable.js';
 
 const TIMEOUT_MS = 10_000;
@@ -76,21 +76,16 @@ async function appendAudit(
   { actor, reason }: PersonsWord,
 ): Promise<void> {
   const events = [...Map.groupBy(done, ({ tenant }) => tenant)].map(([tenantId, rows]) => ({
-    id: uuidV7(),
     eventName: 'outbox.books.repaired.v1',
-    eventType: 'OUTBOX',
-    ...(tenantId === '' ? {} : { tenantId }),
+    tenantId,
     aggregate: { type: 'books', id: hour },
-    headers: { actor: { type: actor.startsWith('api-key:') ? 'apiKey' : 'user', id: toStorableText(actor) } },
     payload: {
       reason: toStorableText(reason),
       hour,
       events: rows.map(({ event_id: eventId, epoch, gap }) => ({ eventId, epoch, gap })),
     },
   }));
-  if (events.length === 0) return;
-  const text = 'SELECT count(*) FROM outbox.record_events($1::jsonb)';
-  await query({ name: 'books_repair_audit', text, values: [JSON.stringify(events)] });
+  await recordOwnEvents(query, actor, events);
 }
 
 /**

@@ -11,10 +11,12 @@ import type {
 } from '../../application/delivery/dead-letters/redrive-ports.js';
 import type { LeaseHold } from '../../application/delivery/ports.js';
 import { isIntegrationError } from '../../domain/delivery/integration-error.js';
+import type { JsonObject } from '../../domain/delivery/json.js';
 import { redriveLetters } from './dead-letter-actions.js';
 import { filterValues, matchesFilter } from './dead-letter-reader.js';
 import { leaseHeld } from './lease-store.js';
 import { type PgPool, type Query, runStatement, runTransaction } from './pg-pool.js';
+import { OWN_EVENT_TYPE, recordOwnEvents } from './record-own-events.js';
 import { toStorableText } from './to-storable.js';
 
 const TIMEOUT_MS = 5_000;
@@ -48,8 +50,12 @@ export function createRedriveJobStore(pool: PgPool, options: RedriveJobStoreOpti
     async create({ id, filter, rate, cap, expected, actor, reason }, tenantId) {
       const word = [toStorableText(actor), toStorableText(reason)];
       const values = [id, JSON.stringify(filter), rate, cap, expected, ...word, tenantId];
-      const [row] = await ask('redrive_job_create', CREATE, values);
-      return toJob(row as JobRow); // an INSERT without conflict clause answers its row or throws
+      return runTransaction(pool, { name: 'redrive_job_create', timeoutMs: TIMEOUT_MS }, async (query) => {
+        const [row] = await query<JobRow>({ name: 'redrive_job_create', text: CREATE, values });
+        const told = { reason: toStorableText(reason), filter: given(filter), rate, cap, expected };
+        await appendAudit(query, 'created', row as JobRow, actor, told);
+        return toJob(row as JobRow); // an INSERT without conflict clause answers its row or throws
+      });
     },
 
     async list({ tenantId, before, limit }) {
@@ -62,7 +68,11 @@ export function createRedriveJobStore(pool: PgPool, options: RedriveJobStoreOpti
     },
 
     async cancel(id, tenantId, actor) {
-      await ask('redrive_job_cancel', CANCEL, [id, tenantId, toStorableText(actor)]);
+      await runTransaction(pool, { name: 'redrive_job_cancel', timeoutMs: TIMEOUT_MS }, async (query) => {
+        const values = [id, tenantId, toStorableText(actor)];
+        const [row] = await query<JobRow>({ name: 'redrive_job_cancel', text: CANCEL, values });
+        if (row !== undefined) await appendAudit(query, 'cancelled', row, actor, { redriven: row.redriven });
+      });
       return this.show(id, tenantId);
     },
 
@@ -128,6 +138,27 @@ async function stepJob(query: Query, job: TakenRow, lateMs: number): Promise<Red
   return toJob(row as JobRow); // its row is locked by this transaction
 }
 
+/** As its batches are: not where it names our own letters only. */
+async function appendAudit(
+  query: Query,
+  verb: 'created' | 'cancelled',
+  { id, tenant, filter }: JobRow,
+  actor: string,
+  payload: JsonObject,
+): Promise<void> {
+  if (filter.eventType === OWN_EVENT_TYPE) return;
+  const aggregate = { type: 'redrive_job', id };
+  await recordOwnEvents(query, actor, [
+    { eventName: `outbox.redrive_job.${verb}.v1`, tenantId: tenant ?? '', aggregate, payload },
+  ]);
+}
+
+/** What the filter asks for. Its text is looked for in what is stored redacted. */
+function given(filter: DeadLetterFilter): JsonObject {
+  const entries = Object.entries(filter).filter(([, value]) => value !== null);
+  return Object.fromEntries(entries.map(([name, value]) => [name, toStorableText(value)]));
+}
+
 /** What failed may fail each time: the other jobs go on, and this one tells why it does not. */
 async function putOff(pool: PgPool, hold: LeaseHold, id: string, error: unknown): Promise<void> {
   const cause = isIntegrationError(error) ? error.cause : error;
@@ -164,7 +195,7 @@ ORDER BY j.created_at DESC, j.id DESC LIMIT $3::int`;
 
 const CANCEL = `
 UPDATE outbox.redrive_job j SET state = 'cancelled', ended_at = clock_timestamp(), ended_by = $3::text
-WHERE ${OWN} AND j.state = 'running'`;
+WHERE ${OWN} AND j.state = 'running' RETURNING j.*`;
 
 /** $1 lease, $2 holder. SKIP LOCKED: a step that is given up by its deadline may still hold its row for a moment. */
 const TAKE = `
@@ -204,6 +235,7 @@ WHERE id = $1::uuid AND state = 'running' AND ${leaseHeld('$4', '$5')}`;
 interface JobRow {
   readonly id: string;
   readonly filter: DeadLetterFilter;
+  readonly tenant: string | null;
   readonly rate: number;
   readonly cap: number | null;
   readonly expected: number;
