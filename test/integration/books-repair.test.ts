@@ -1,7 +1,9 @@
 /** R23: repairs of the books and their operations API, on real PostgreSQL and the real api. Nothing is fake. */
+
+import { hourAfter } from '../../src/application/delivery/books/ports.js';
 import { repairBooks } from '../../src/application/delivery/books/repair-books.js';
 import { systemTime } from '../../src/application/delivery/relay-time.js';
-import { BOOKS_PATH } from '../../src/contract/books-api.js';
+import { BOOKS_AGAIN_PATH, BOOKS_PATH } from '../../src/contract/books-api.js';
 import { createBookRepairs } from '../../src/infrastructure/prisma/book-repair-store.js';
 import { createDestinationStore } from '../../src/infrastructure/prisma/destination-store.js';
 import { createEffectStore } from '../../src/infrastructure/prisma/effect-store.js';
@@ -219,6 +221,25 @@ it('R23: the operations API shows them to an operator without a tenant', async (
       expectProblem(await get(query), 400, 'invalid_query');
     }
     expectProblem(await api.post({}, { path: BOOKS_PATH, key: operator }), 405, 'method_not_allowed');
+
+    // After the audit log was restored from a backup: hours that were balanced and closed.
+    const writer = await api.key(['dlq:write']);
+    const again = (body: object, key = writer) => api.post(body, { path: BOOKS_AGAIN_PATH, key });
+    const [lost] = (await line.plant({ at: hourAfter(HOUR), recorded: false })) as [string];
+    await line.pool.query('UPDATE outbox.book_check SET again_at = NULL, whole_at = NULL');
+    const range = { since: hourAfter(HOUR), until: hourAfter(hourAfter(HOUR)) };
+    expect(await again(range)).toMatchObject({ status: 202, body: { hours: 1 } });
+    await line.look();
+    expect(await line.books(hourAfter(HOUR))).toMatchObject({
+      mode: 'whole',
+      gaps: [{ gap: 'not_in_audit_log', eventId: lost }],
+    });
+    expect(await again({ ...range, since: HOUR })).toMatchObject({ body: { hours: 2 } });
+    expectProblem(await again(range, operator), 403, 'scope_missing');
+    expectProblem(await again(range, await api.key(['dlq:write'], 'acme')), 403, 'tenant_forbidden');
+    for (const body of [{}, { ...range, until: range.since }, { ...range, since: 'yesterday' }, { ...range, x: 1 }]) {
+      expectProblem(await again(body), 422, 'invalid_request');
+    }
   } finally {
     await ops.deadLetters.close();
     await api.stop();

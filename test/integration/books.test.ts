@@ -276,7 +276,7 @@ describe('R23: what comes later', () => {
     ]);
     await line.due();
     expect(await line.look()).toMatchObject({ asked: 0, audited: 3, mode: 'moved', lastFull: first.lastFull });
-    await line.store.lookAgain(HOUR);
+    await line.store.lookAgain(HOUR, null);
     expect(await line.look()).toMatchObject({ asked: 3, mode: 'whole' });
     await line.pool.query('UPDATE outbox.book_check SET checked_at = NULL, whole_at = NULL WHERE hour = $1', [HOUR]);
     await line.due();

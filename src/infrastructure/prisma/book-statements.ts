@@ -208,7 +208,8 @@ ORDER BY c.hour DESC LIMIT $2::int`;
 /** $1 hour. */
 export const SHOW = `SELECT ${COLUMNS} FROM outbox.book_check c WHERE c.hour = $1::timestamptz`;
 
-/** $1 hour. */
+/** $1 the first hour, $2 the one after the last, NULL for every one since. */
 export const LOOK_AGAIN = `
-UPDATE outbox.book_check SET again_at = statement_timestamp(), whole_at = statement_timestamp() WHERE hour = $1::timestamptz
+UPDATE outbox.book_check SET again_at = statement_timestamp(), whole_at = statement_timestamp()
+WHERE hour >= $1::timestamptz AND hour < coalesce($2::timestamptz, 'infinity')
 RETURNING hour`;

@@ -82,8 +82,8 @@ export function createBookStore(pool: PgPool): BookStore & BookReader {
       const [row] = await run<HourRow>('show', sql.SHOW, [hour]);
       return row === undefined ? null : toHour(row);
     },
-    async lookAgain(hour) {
-      return (await run('look_again', sql.LOOK_AGAIN, [hour])).length > 0;
+    async lookAgain(since, until) {
+      return (await run('look_again', sql.LOOK_AGAIN, [since, until])).length;
     },
   };
 }

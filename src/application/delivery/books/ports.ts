@@ -116,6 +116,11 @@ export interface HourBooks {
   readonly waitsFor: string | null;
 }
 
+/** The hour after it. */
+export function hourAfter(hour: string): string {
+  return `${new Date(Date.parse(hour) + 3_600_000).toISOString().slice(0, 13)}:00:00Z`;
+}
+
 export interface BookReader {
   /** The newest first. `before`: the hour that the page before ended with. */
   list(page: {
@@ -124,8 +129,8 @@ export interface BookReader {
     readonly gapsOnly: boolean;
   }): Promise<readonly HourBooks[]>;
   show(hour: string): Promise<HourBooks | null>;
-  /** The next look is a whole one, and due now. False: no such hour. */
-  lookAgain(hour: string): Promise<boolean>;
+  /** From `since` on, before `until` (null: all since): the next look is a whole one, and due now. How many hours. */
+  lookAgain(since: string, until: string | null): Promise<number>;
 }
 
 export interface BookStore {
