@@ -7,14 +7,14 @@ import { StoreUnavailableError } from '../application/audit/ports.js';
 import { discardLetters, redriveLetters } from '../application/delivery/dead-letters/redrive-letters.js';
 import { AUDIT_LOGS_PATH, AUDIT_LOOKUP_PATH, PROBLEM_MEDIA_TYPE, PROBLEMS } from '../contract/audit-api.js';
 import { BLOCKED_AGGREGATES_PATH } from '../contract/blocked-aggregates-api.js';
-import { BOOKS_PATH } from '../contract/books-api.js';
+import { BOOKS_AGAIN_PATH, BOOKS_PATH } from '../contract/books-api.js';
 import { DEAD_LETTERS_PATH, REDRIVE_JOBS_PATH } from '../contract/dead-letters-api.js';
 import { DESTINATIONS_PATH } from '../contract/destinations-api.js';
 import { FAILED_INGEST_PATH } from '../contract/failed-ingest-api.js';
 import { isIntegrationError } from '../domain/delivery/integration-error.js';
 import { type AuditRouteDeps, postAuditLogs, postAuditLookup } from './audit-routes.js';
 import { type BlockedAggregateRouteDeps, listBlockedAggregates } from './blocked-aggregate-routes.js';
-import { type BookRouteDeps, getBooks } from './book-routes.js';
+import { type BookRouteDeps, getBooks, postBooksAgain } from './book-routes.js';
 import {
   type DeadLetterRouteDeps,
   getLetter,
@@ -95,6 +95,7 @@ export function createAuditApp(deps: AuditAppDeps): RequestListener {
 function routeOps(app: Express, ops: OpsRouteDeps): void {
   app.route(BLOCKED_AGGREGATES_PATH).get(listBlockedAggregates(ops)).all(refuseMethod('GET, HEAD'));
   app.route(BOOKS_PATH).get(getBooks(ops)).all(refuseMethod('GET, HEAD'));
+  app.route(BOOKS_AGAIN_PATH).post(postBooksAgain(ops)).all(refuseMethod('POST'));
   app.route(DEAD_LETTERS_PATH).get(listLetters(ops)).all(refuseMethod('GET, HEAD'));
   // Before the letters' own: a verb is no id.
   app.route(`${DEAD_LETTERS_PATH}/redrive`).post(postSeveral(ops, redriveLetters)).all(refuseMethod('POST'));

@@ -24,7 +24,7 @@ export interface ApiOptions {
     readonly destinations: DestinationStore;
     readonly deadLetters: DeadLetterOps;
     readonly ordering: OrderingStore;
-    readonly books: Pick<BookReader, 'list'>;
+    readonly books: Pick<BookReader, 'list' | 'lookAgain'>;
   };
   /** 0: any free one. */
   readonly port: number;
