@@ -1,20 +1,20 @@
 import type { Request, Response } from 'express';
-import type { AuthenticateApiKey } from '../application/audit/authenticate-api-key.js';
 import { listBooks } from '../application/delivery/books/list-books.js';
 import type { BookReader } from '../application/delivery/books/ports.js';
 import { bookQuerySchema } from '../contract/books-api.js';
 import { HttpProblem } from './problem.js';
 import { readQuery, requireOperator } from './read-operator.js';
+import type { Gate } from './require-key.js';
 
 export interface BookRouteDeps {
-  readonly authenticate: AuthenticateApiKey;
+  readonly gate: Gate;
   readonly books: Pick<BookReader, 'list'>;
 }
 
 /** GET /ops/v1/books: the newest hours first. They are everybody's: a key that is bound to a tenant sees none. */
-export function getBooks({ authenticate, books }: BookRouteDeps) {
+export function getBooks({ gate, books }: BookRouteDeps) {
   return async (req: Request, res: Response): Promise<void> => {
-    const { tenantId } = await requireOperator(authenticate, req, res, 'dlq:read');
+    const { tenantId } = await requireOperator(gate, req, res, 'dlq:read');
     if (tenantId !== null) throw new HttpProblem('tenant_forbidden', 'Expected an API key without a tenant');
     const { limit, before = null, gaps } = readQuery(req, bookQuerySchema);
     res.json(await listBooks(books, { limit, before, gapsOnly: gaps === 'true' }));

@@ -1,6 +1,5 @@
 import type { Request, Response } from 'express';
 import { z } from 'zod';
-import type { AuthenticateApiKey } from '../application/audit/authenticate-api-key.js';
 import type { DiscardFailedIngest, NotOpen } from '../application/audit/discard-failed-ingest.js';
 import type { FailedIngestRef, FailedIngestStore, PersonsWord } from '../application/audit/ports.js';
 import type { RetryFailedIngest } from '../application/audit/retry-failed-ingest.js';
@@ -18,10 +17,10 @@ import { type ApiKey, mayReadFailed, mayWriteFailed, tenantOfFailed } from '../d
 import type { FailedIngest } from '../domain/audit/failed-ingest.js';
 import { HttpProblem } from './problem.js';
 import { readJson } from './read-json.js';
-import { requireKey, requireScope } from './require-key.js';
+import { type Gate, requireKey, requireScope } from './require-key.js';
 
 export interface FailedIngestRouteDeps {
-  readonly authenticate: AuthenticateApiKey;
+  readonly gate: Gate;
   readonly failedIngest: Pick<FailedIngestStore, 'list' | 'find'>;
   readonly retryFailedIngest: RetryFailedIngest;
   readonly discardFailedIngest: DiscardFailedIngest;
@@ -91,7 +90,7 @@ export function postDiscard(deps: FailedIngestRouteDeps) {
 }
 
 async function requireReader(deps: FailedIngestRouteDeps, req: Request, res: Response): Promise<ApiKey> {
-  const { key } = await requireKey(deps.authenticate, req, res);
+  const { key } = await requireKey(deps.gate, req, res);
   requireScope(mayReadFailed(key), 'dlq:read');
   return key;
 }
@@ -102,7 +101,7 @@ async function readWord(
   req: Request,
   res: Response,
 ): Promise<{ ref: FailedIngestRef; word: PersonsWord }> {
-  const { key } = await requireKey(deps.authenticate, req, res);
+  const { key } = await requireKey(deps.gate, req, res);
   requireScope(mayWriteFailed(key), 'dlq:write');
   const ref = refOf(req, key);
   const { value } = await readJson(req);
