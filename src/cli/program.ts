@@ -12,6 +12,7 @@ import { addDestinationsCommands } from './destinations-commands.js';
 import { addDlqCommands } from './dlq-commands.js';
 import { addEventsCommands } from './events-commands.js';
 import { addFailedIngestCommands } from './failed-ingest-commands.js';
+import { addGrantsCommands } from './grants-commands.js';
 import { EPILOGUE, explain } from './help.js';
 import { addKeysCommands } from './keys-commands.js';
 import { addPoliciesCommands } from './policies-commands.js';
@@ -190,6 +191,7 @@ addBooksCommands(program);
 addTemporalCommands(program);
 addEventsCommands(program);
 addFailedIngestCommands(program);
+addGrantsCommands(program);
 refuseUsage(program);
 try {
   await program.parseAsync();
