@@ -1,5 +1,4 @@
 import type { Request, Response } from 'express';
-import type { AuthenticateApiKey, Authenticated } from '../application/audit/authenticate-api-key.js';
 import type { LookupIdentities } from '../application/audit/lookup-identities.js';
 import type { RecordAuditLog, RecordOutcome } from '../application/audit/record-audit-log.js';
 import {
@@ -16,10 +15,10 @@ import { findUnstorable, type JsonValue } from '../contract/json-value.js';
 import { mayLookUp, mayWrite } from '../domain/audit/api-key.js';
 import { HttpProblem, toProblem } from './problem.js';
 import { readJson } from './read-json.js';
-import { requireKey, requireScope } from './require-key.js';
+import { type Caller, type Gate, requireKey, requireScope } from './require-key.js';
 
 export interface AuditRouteDeps {
-  readonly authenticate: AuthenticateApiKey;
+  readonly gate: Gate;
   readonly recordAuditLog: RecordAuditLog;
   readonly lookupIdentities: LookupIdentities;
 }
@@ -27,7 +26,7 @@ export interface AuditRouteDeps {
 /** POST /integration/v1/audit/logs: one event (201, 200 replayed) or an array of them (207, one result for each). */
 export function postAuditLogs(deps: AuditRouteDeps) {
   return async (req: Request, res: Response): Promise<void> => {
-    const caller = await requireKey(deps.authenticate, req, res);
+    const caller = await requireKey(deps.gate, req, res);
     requireScope(mayWrite(caller.key), 'audit:write');
     const { value, bytes } = await readJson(req);
     if (Array.isArray(value)) await answerBatch(deps, caller, value, req, res);
@@ -38,7 +37,7 @@ export function postAuditLogs(deps: AuditRouteDeps) {
 /** POST /integration/v1/audit/lookup: which of at most 1,000 identities stand. */
 export function postAuditLookup(deps: AuditRouteDeps) {
   return async (req: Request, res: Response): Promise<void> => {
-    const { key } = await requireKey(deps.authenticate, req, res);
+    const { key } = await requireKey(deps.gate, req, res);
     requireScope(mayLookUp(key), 'audit:read');
     const { value } = await readJson(req);
     const unstorable = findUnstorable(value, AUDIT_LIMITS.problems);
@@ -67,7 +66,7 @@ export function postAuditLookup(deps: AuditRouteDeps) {
 
 async function answerOne(
   deps: AuditRouteDeps,
-  { key, now }: Authenticated,
+  { key, now }: Caller,
   value: JsonValue,
   bytes: number,
   req: Request,
@@ -89,7 +88,7 @@ async function answerOne(
 
 async function answerBatch(
   deps: AuditRouteDeps,
-  { key, now }: Authenticated,
+  { key, now, charge }: Caller,
   items: readonly JsonValue[],
   req: Request,
   res: Response,
@@ -98,6 +97,7 @@ async function answerBatch(
   if (items.length > AUDIT_LIMITS.batchItems) {
     throw new HttpProblem('batch_too_long', `Expected at most ${AUDIT_LIMITS.batchItems} events`);
   }
+  await charge(items.length - 1);
   if (req.get(IDEMPOTENCY_KEY_HEADER) !== undefined) {
     const detail = `Expected no ${IDEMPOTENCY_KEY_HEADER} with a batch: each event has its eventId`;
     throw new HttpProblem('idempotency_key_mismatch', detail);

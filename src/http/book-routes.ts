@@ -1,29 +1,29 @@
 import type { Request, Response } from 'express';
-import type { AuthenticateApiKey } from '../application/audit/authenticate-api-key.js';
 import { listBooks } from '../application/delivery/books/list-books.js';
 import type { BookReader } from '../application/delivery/books/ports.js';
 import { bookQuerySchema, booksAgainSchema } from '../contract/books-api.js';
 import { HttpProblem } from './problem.js';
 import { type Operator, readBodyOf, readQuery, requireOperator } from './read-operator.js';
+import type { Gate } from './require-key.js';
 
 export interface BookRouteDeps {
-  readonly authenticate: AuthenticateApiKey;
+  readonly gate: Gate;
   readonly books: Pick<BookReader, 'list' | 'lookAgain'>;
 }
 
 /** GET /ops/v1/books: the newest hours first. They are everybody's: a key that is bound to a tenant sees none. */
-export function getBooks({ authenticate, books }: BookRouteDeps) {
+export function getBooks({ gate, books }: BookRouteDeps) {
   return async (req: Request, res: Response): Promise<void> => {
-    refuseTenant(await requireOperator(authenticate, req, res, 'dlq:read'));
+    refuseTenant(await requireOperator(gate, req, res, 'dlq:read'));
     const { limit, before = null, gaps } = readQuery(req, bookQuerySchema);
     res.json(await listBooks(books, { limit, before, gapsOnly: gaps === 'true' }));
   };
 }
 
 /** POST /ops/v1/books/again: the relay looks at these hours anew, whole. */
-export function postBooksAgain({ authenticate, books }: BookRouteDeps) {
+export function postBooksAgain({ gate, books }: BookRouteDeps) {
   return async (req: Request, res: Response): Promise<void> => {
-    refuseTenant(await requireOperator(authenticate, req, res, 'dlq:write'));
+    refuseTenant(await requireOperator(gate, req, res, 'dlq:write'));
     const { since, until } = await readBodyOf(req, booksAgainSchema);
     res.status(202).json({ hours: await books.lookAgain(since, until) });
   };

@@ -4,6 +4,7 @@ import express, { type Express, type NextFunction, type Request, type Response }
 import helmet from 'helmet';
 import { FingerprintKeyError } from '../application/audit/fingerprint.js';
 import { StoreUnavailableError } from '../application/audit/ports.js';
+import { SecretKeyError } from '../application/audit/secret-box.js';
 import { discardLetters, redriveLetters } from '../application/delivery/dead-letters/redrive-letters.js';
 import { AUDIT_LOGS_PATH, AUDIT_LOOKUP_PATH, PROBLEM_MEDIA_TYPE, PROBLEMS } from '../contract/audit-api.js';
 import { BLOCKED_AGGREGATES_PATH } from '../contract/blocked-aggregates-api.js';
@@ -221,6 +222,12 @@ function asHttpProblem(error: unknown): HttpProblem {
   // Its message names the key, for the log.
   if (error instanceof FingerprintKeyError) {
     return new HttpProblem('store_unavailable', 'The record could not be compared now; send it again', {
+      cause: error,
+    });
+  }
+  // Its message names the setting and the key, for the log.
+  if (error instanceof SecretKeyError) {
+    return new HttpProblem('store_unavailable', 'The signature could not be checked now; send it again', {
       cause: error,
     });
   }

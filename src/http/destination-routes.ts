@@ -1,6 +1,5 @@
 import type { Request, Response } from 'express';
 import type { z } from 'zod';
-import type { AuthenticateApiKey } from '../application/audit/authenticate-api-key.js';
 import {
   type PauseDeps,
   pauseDestination,
@@ -14,10 +13,10 @@ import { type ApiKey, mayReadFailed, mayWriteFailed } from '../domain/audit/api-
 import type { Logger } from './logger.js';
 import { HttpProblem } from './problem.js';
 import { readJson } from './read-json.js';
-import { requireKey, requireScope } from './require-key.js';
+import { type Gate, requireKey, requireScope } from './require-key.js';
 
 export interface DestinationRouteDeps {
-  readonly authenticate: AuthenticateApiKey;
+  readonly gate: Gate;
   readonly destinations: DestinationStore;
   /** Those whose handlers this process has. */
   readonly deadLetters: { readonly handlers: readonly { readonly routingKey: string }[] };
@@ -63,12 +62,12 @@ function depsOf({ destinations, deadLetters, log }: DestinationRouteDeps): Pause
 
 /** A destination is everybody's: a key that is bound to a tenant neither sees nor holds it. */
 async function requireOperator(
-  { authenticate }: DestinationRouteDeps,
+  { gate }: DestinationRouteDeps,
   req: Request,
   res: Response,
   scope: 'dlq:read' | 'dlq:write',
 ): Promise<ApiKey> {
-  const { key } = await requireKey(authenticate, req, res);
+  const { key } = await requireKey(gate, req, res);
   requireScope(scope === 'dlq:read' ? mayReadFailed(key) : mayWriteFailed(key), scope);
   if (key.tenantId !== null) throw new HttpProblem('tenant_forbidden', 'Expected an API key without a tenant');
   return key;

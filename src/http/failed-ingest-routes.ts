@@ -1,7 +1,6 @@
 import type { Request, Response } from 'express';
 import { z } from 'zod';
 import { actOnMatching, countMatching } from '../application/audit/act-on-matching.js';
-import type { AuthenticateApiKey } from '../application/audit/authenticate-api-key.js';
 import type { DiscardFailedIngest, NotOpen } from '../application/audit/discard-failed-ingest.js';
 import type {
   FailedIngestFilter,
@@ -26,10 +25,10 @@ import { type ApiKey, mayReadFailed, mayWriteFailed, tenantOfFailed } from '../d
 import type { FailedIngest } from '../domain/audit/failed-ingest.js';
 import { HttpProblem } from './problem.js';
 import { readJson } from './read-json.js';
-import { requireKey, requireScope } from './require-key.js';
+import { type Gate, requireKey, requireScope } from './require-key.js';
 
 export interface FailedIngestRouteDeps {
-  readonly authenticate: AuthenticateApiKey;
+  readonly gate: Gate;
   readonly failedIngest: Pick<FailedIngestStore, 'list' | 'find' | 'openIds'>;
   readonly retryFailedIngest: RetryFailedIngest;
   readonly discardFailedIngest: DiscardFailedIngest;
@@ -123,7 +122,7 @@ function filterOf(given: z.output<typeof failedIngestMatchingSchema>['filter']):
 }
 
 async function requireReader(deps: FailedIngestRouteDeps, req: Request, res: Response): Promise<ApiKey> {
-  const { key } = await requireKey(deps.authenticate, req, res);
+  const { key } = await requireKey(deps.gate, req, res);
   requireScope(mayReadFailed(key), 'dlq:read');
   return key;
 }
@@ -141,7 +140,7 @@ async function readWord(
 }
 
 async function requireWriter(deps: FailedIngestRouteDeps, req: Request, res: Response): Promise<ApiKey> {
-  const { key } = await requireKey(deps.authenticate, req, res);
+  const { key } = await requireKey(deps.gate, req, res);
   requireScope(mayWriteFailed(key), 'dlq:write');
   return key;
 }

@@ -10,6 +10,8 @@ export interface HttpLimits {
   readonly maxUrlLength: number;
   /** Requests worked on at once; probes not counted. */
   readonly maxInFlight: number;
+  /** API keys that fail for one remote address in a minute; further ones are answered 429. */
+  readonly maxFailedKeysPerMinute: number;
   /** How long `close` lets running requests finish. */
   readonly closeGraceMs: number;
 }
@@ -21,5 +23,6 @@ export const DEFAULT_HTTP_LIMITS: HttpLimits = {
   maxHeaderBytes: 16 * 1024,
   maxUrlLength: 2_048,
   maxInFlight: 256,
+  maxFailedKeysPerMinute: 100,
   closeGraceMs: 10_000,
 };

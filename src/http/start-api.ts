@@ -2,6 +2,7 @@ import { authenticateApiKey } from '../application/audit/authenticate-api-key.js
 import { discardFailedIngest } from '../application/audit/discard-failed-ingest.js';
 import type { FingerprintKeys } from '../application/audit/fingerprint.js';
 import { lookupIdentities } from '../application/audit/lookup-identities.js';
+import { noteLastUse } from '../application/audit/note-last-use.js';
 import type { ApiKeyStore, AuditStore, FailedIngestStore } from '../application/audit/ports.js';
 import { recordAuditLog } from '../application/audit/record-audit-log.js';
 import { retryFailedIngest } from '../application/audit/retry-failed-ingest.js';
@@ -11,14 +12,21 @@ import type { OrderingStore } from '../application/delivery/ordering/ports.js';
 import { createAuditApp } from './create-audit-app.js';
 import { createHttpServer } from './create-http-server.js';
 import type { DeadLetterOps } from './dead-letter-routes.js';
+import { createFailedKeys } from './failed-keys.js';
 import { DEFAULT_HTTP_LIMITS, type HttpLimits } from './http-limits.js';
+import { createKeyLimits } from './key-limits.js';
 import type { Logger } from './logger.js';
+import type { Gate } from './require-key.js';
 
 export interface ApiOptions {
   readonly store: AuditStore;
   readonly apiKeys: ApiKeyStore;
   readonly failedIngest: FailedIngestStore;
   readonly fingerprintKeys: FingerprintKeys;
+  /** Opens the signing secrets (32 bytes); null: keys that need signatures are answered 503. */
+  readonly secretKey: Uint8Array | null;
+  /** Events a minute of a key without a rate of its own; null: no limit. */
+  readonly ratePerMinute: number | null;
   /** What the delivery's operations API works on; left out: there is none. */
   readonly ops?: {
     readonly destinations: DestinationStore;
@@ -49,11 +57,19 @@ const PARTITIONS_EVERY_MS = 24 * 60 * 60_000;
 export async function startApi(options: ApiOptions): Promise<RunningApi> {
   const { store, apiKeys: keys, failedIngest, fingerprintKeys, logger } = options;
   const limits = { ...DEFAULT_HTTP_LIMITS, ...options.limits };
-  const authenticate = authenticateApiKey({ keys });
+  const gate: Gate = {
+    authenticate: authenticateApiKey({
+      keys,
+      secretKey: options.secretKey,
+      noteUse: noteLastUse({ keys, log: logger }),
+    }),
+    keyLimits: createKeyLimits({ perMinute: options.ratePerMinute }),
+    failedKeys: createFailedKeys({ perMinute: limits.maxFailedKeysPerMinute }),
+  };
   const app = createAuditApp({
-    ...(options.ops === undefined ? {} : { ops: { ...options.ops, authenticate, log: logger } }),
+    ...(options.ops === undefined ? {} : { ops: { ...options.ops, gate, log: logger } }),
     routes: {
-      authenticate,
+      gate,
       recordAuditLog: recordAuditLog({ store, failedIngest, fingerprintKeys, log: logger }),
       lookupIdentities: lookupIdentities({ store, fingerprintKeys }),
       failedIngest,

@@ -1,5 +1,7 @@
+import { checkSigningSecrets } from '../application/audit/authenticate-api-key.js';
 import { checkFingerprintKeys, FingerprintKeyError, type FingerprintKeys } from '../application/audit/fingerprint.js';
-import type { AuditStore, FailedIngestStore } from '../application/audit/ports.js';
+import type { ApiKeyStore, AuditStore, FailedIngestStore } from '../application/audit/ports.js';
+import { SecretKeyError } from '../application/audit/secret-box.js';
 import { DEFAULT_HTTP_LIMITS } from '../http/http-limits.js';
 import type { Logger } from '../http/logger.js';
 import { startApi } from '../http/start-api.js';
@@ -33,17 +35,21 @@ export async function startApiRole(context: RoleContext): Promise<StartedRole> {
   const ops = openOps(settings, log);
   const deadLetters = ops === null ? null : openDeadLetterOps(ops, deliveryHandlers(context), log);
   const store = createAuditStore(pool);
+  const apiKeys = createAuditApiKeys(pool);
+  const secretKey = settings.auditSecretKey ?? null;
   const fingerprintKeys = requireSetting(settings.auditFingerprintKeys, 'AUDIT_FINGERPRINT_KEYS');
   const refuse = async () => {
-    await refuseWrong(store, fingerprintKeys, log);
+    await refuseWrong({ store, apiKeys, fingerprintKeys, secretKey }, log);
     if (ops !== null) await refuseOtherDeployment(ops, settings.deployment, log);
   };
   const starting = refuse().then(() =>
     startApi({
       store,
-      apiKeys: createAuditApiKeys(pool),
+      apiKeys,
       failedIngest: withFailpoint(createFailedIngestStore(pool), failAt(settings.testFailpoint)),
       fingerprintKeys,
+      secretKey,
+      ratePerMinute: settings.auditRatePerMinute === 0 ? null : settings.auditRatePerMinute,
       ...(ops === null || deadLetters === null
         ? {}
         : {
@@ -112,14 +118,20 @@ function withFailpoint(store: FailedIngestStore, failpoint: (point: string) => v
 }
 
 /**
- * Away is no reason not to start. Not migrated is, for everything would be answered by an error of ours; and another
- * secret under a known key id is, for every resend would be told to be other content.
+ * Away is no reason not to start. Not migrated is, for everything would be answered by an error of ours; another secret
+ * under a known key id is, for every resend would be told to be other content; and so is a signing secret that cannot be
+ * opened, for its key's requests would never be served.
  */
-async function refuseWrong(store: AuditStore, keys: FingerprintKeys, log: Logger): Promise<void> {
+async function refuseWrong(
+  given: { store: AuditStore; apiKeys: ApiKeyStore; fingerprintKeys: FingerprintKeys; secretKey: Uint8Array | null },
+  log: Logger,
+): Promise<void> {
   try {
-    await store.ping();
-    await checkFingerprintKeys(store, keys);
+    await given.store.ping();
+    await checkFingerprintKeys(given.store, given.fingerprintKeys);
+    await checkSigningSecrets(given.apiKeys, given.secretKey);
   } catch (error) {
+    if (error instanceof SecretKeyError) throw new StartRefusedError(error.message);
     if (error instanceof FingerprintKeyError) throw new StartRefusedError(`AUDIT_FINGERPRINT_KEYS: ${error.message}`);
     const explained = explainDatabase(error, 'audit');
     if (explained instanceof StartRefusedError) throw explained;

@@ -298,7 +298,14 @@ describe('R28: once it can be stored', () => {
     expect(await rowsOf(one)).toMatchObject([{ state: 'open' }]);
   });
 
-  const key: ApiKey = { id: randomUUID(), name: 'x', prefix: 'x', scopes: ['audit:write'], tenantId: null };
+  const key: ApiKey = {
+    id: randomUUID(),
+    name: 'x',
+    prefix: 'x',
+    scopes: ['audit:write'],
+    tenantId: null,
+    ratePerMinute: null,
+  };
   const keepingAfter = (meanwhile: () => Promise<unknown>) => {
     const keep: FailedIngestStore['keep'] = async (kept) => {
       await meanwhile();

@@ -298,7 +298,14 @@ describe('R27: one statement', () => {
   });
 
   it('R27: a loser that finds no winner is tried once more, and only once', async () => {
-    const key: ApiKey = { id: randomUUID(), name: 'x', prefix: 'x', scopes: ['audit:write'], tenantId: null };
+    const key: ApiKey = {
+      id: randomUUID(),
+      name: 'x',
+      prefix: 'x',
+      scopes: ['audit:write'],
+      tenantId: null,
+      ratePerMinute: null,
+    };
     const request = { key, now: new Date(), events: [event()] };
     const losing = (times: number) => {
       let lost = 0;
@@ -383,7 +390,14 @@ describe('R27: one statement', () => {
 
   it('R27: duplicates inside a batch are settled against the one that stands', async () => {
     const [fresh, standing] = [event(), event()];
-    const key: ApiKey = { id: randomUUID(), name: 'x', prefix: 'x', scopes: ['audit:write'], tenantId: null };
+    const key: ApiKey = {
+      id: randomUUID(),
+      name: 'x',
+      prefix: 'x',
+      scopes: ['audit:write'],
+      tenantId: null,
+      ratePerMinute: null,
+    };
     const asked: string[][] = [];
     const insertNew: TestIngest['store']['insertNew'] = (records) => {
       asked.push(records.map(({ identity }) => identity.eventId));

@@ -1,7 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { connect } from 'node:net';
 import type { Pool } from 'pg';
-import { createApiKey } from '../../src/application/audit/create-api-key.js';
+import {
+  type CreateApiKeyRequest,
+  type CreatedApiKey,
+  createApiKey,
+} from '../../src/application/audit/create-api-key.js';
 import type { FingerprintKeys } from '../../src/application/audit/fingerprint.js';
 import type { AuditStore, FailedIngestStore } from '../../src/application/audit/ports.js';
 import { AUDIT_LOGS_PATH } from '../../src/contract/audit-api.js';
@@ -17,6 +21,8 @@ import { createTestDatabases } from '../support/databases.js';
 
 export const FINGERPRINT_KEYS: FingerprintKeys = [{ id: 'k1', secret: 'first-secret-of-the-test' }];
 
+export const SECRET_KEY = new Uint8Array(32).fill(7);
+
 export interface LogLine {
   readonly level: string;
   readonly fields: Record<string, unknown>;
@@ -31,6 +37,7 @@ export interface TestIngest {
   readonly failedIngest: FailedIngestStore;
   readonly logs: LogLine[];
   key(scopes: readonly [ApiKeyScope, ...ApiKeyScope[]], tenantId?: string | null, expiresAt?: Date): Promise<string>;
+  createKey(request: Partial<CreateApiKeyRequest>): Promise<CreatedApiKey>;
   post(body: unknown, options?: PostOptions): Promise<Answer>;
   counts(): Promise<{ records: number; keys: number }>;
   /** Closes the HTTP side only. */
@@ -56,6 +63,10 @@ export interface Answer {
 export interface IngestOptions {
   readonly limits?: Partial<HttpLimits>;
   readonly fingerprintKeys?: FingerprintKeys;
+  /** Opens signing secrets. Default: SECRET_KEY. */
+  readonly secretKey?: Uint8Array | null;
+  /** Default null: no limit. */
+  readonly ratePerMinute?: number | null;
   /** Default: any free one. */
   readonly port?: number;
   /** The delivery's operations API. */
@@ -90,6 +101,8 @@ export async function startIngestOn(auditUrl: string, options: IngestOptions = {
     apiKeys,
     failedIngest,
     fingerprintKeys: options.fingerprintKeys ?? FINGERPRINT_KEYS,
+    secretKey: options.secretKey === undefined ? SECRET_KEY : options.secretKey,
+    ratePerMinute: options.ratePerMinute ?? null,
     port: options.port ?? 0,
     host: '127.0.0.1',
     logger: { debug: log('debug'), info: log('info'), warn: log('warn'), error: log('error') },
@@ -105,8 +118,10 @@ export async function startIngestOn(auditUrl: string, options: IngestOptions = {
     return closing;
   };
   const url = `http://127.0.0.1:${api.port}`;
+  const createKey: TestIngest['createKey'] = (request) =>
+    createApiKey({ keys: apiKeys })({ name: 'test', scopes: ['audit:write'], ...request });
   const key: TestIngest['key'] = async (scopes, tenantId = null, expiresAt) =>
-    (await createApiKey({ keys: apiKeys })({ name: 'test', scopes, tenantId, expiresAt: expiresAt ?? null })).secret;
+    (await createKey({ scopes, tenantId, expiresAt: expiresAt ?? null })).secret;
   const defaultKey = await key(['audit:write', 'audit:read']);
   return {
     url,
@@ -117,6 +132,7 @@ export async function startIngestOn(auditUrl: string, options: IngestOptions = {
     failedIngest,
     logs,
     key,
+    createKey,
     post: async (body, { key = defaultKey, headers = {}, path = AUDIT_LOGS_PATH, method = 'POST' } = {}) => {
       const raw = typeof body === 'string' || body instanceof Uint8Array || body instanceof ReadableStream;
       const response = await fetch(`${url}${path}`, {

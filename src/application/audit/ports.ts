@@ -132,6 +132,15 @@ export interface StoredApiKey extends ApiKey {
   readonly keyHash: Uint8Array;
   readonly expiresAt: Date | null;
   readonly revokedAt: Date | null;
+  /** null: its requests need no signature. */
+  readonly signing: SealedSecrets | null;
+}
+
+/** What the requests of a key are signed with, sealed by `sealSecret`. */
+export interface SealedSecrets {
+  readonly current: Uint8Array;
+  /** The one before it, and until when it holds, while it is changed. */
+  readonly old: { readonly secret: Uint8Array; readonly until: Date } | null;
 }
 
 export interface FoundApiKey extends StoredApiKey {
@@ -143,6 +152,10 @@ export interface FoundApiKey extends StoredApiKey {
 export interface ApiKeyStore {
   findByPrefix(prefix: string): Promise<FoundApiKey | null>;
   insert(key: StoredApiKey): Promise<void>;
+  /** Writes down that it is used now, unless that was written within the last minute. */
+  noteUse(id: string): Promise<void>;
+  /** Those that are neither revoked nor expired and need a signature. */
+  listSigned(): Promise<readonly FoundApiKey[]>;
 }
 
 /** The database cannot answer now; the same request may succeed later. `cause` says why. */

@@ -21,7 +21,9 @@ export type SettingsUser =
   | 'dlq'
   | 'destinations'
   | 'books'
-  | 'events';
+  | 'events'
+  | 'grants outbox'
+  | 'grants audit';
 
 interface Definition<Schema extends z.ZodType = z.ZodType> {
   readonly schema: Schema;
@@ -75,6 +77,11 @@ const fingerprintKeys = z
     return keys as [FingerprintKey, ...FingerprintKey[]]; // the refinement above saw at least one
   });
 
+const secretKey = z
+  .string()
+  .regex(/^[0-9a-f]{64}$/i, 'expected 64 hex digits (openssl rand -hex 32)')
+  .transform((text) => new Uint8Array(Buffer.from(text, 'hex')));
+
 interface FingerprintKey {
   readonly id: string;
   readonly secret: string;
@@ -94,13 +101,14 @@ export const SETTINGS = {
       'destinations',
       'books',
       'events',
+      'grants outbox',
     ],
     describe: 'The outbox database: the one that your application writes to.',
     secret: true,
   }),
   auditDatabaseUrl: define({
     schema: databaseUrl,
-    requiredBy: ['api', 'migrate', 'keys', 'failed-ingest'],
+    requiredBy: ['api', 'migrate', 'keys', 'failed-ingest', 'grants audit'],
     describe: "The audit log's database. May be the same one.",
     secret: true,
   }),
@@ -152,6 +160,18 @@ export const SETTINGS = {
     describe:
       'Keys of the fingerprints, shared by all apis: id:hex[,id:hex…]. The first is used for new records; keep old ones as long as their records.',
     secret: true,
+  }),
+  auditSecretKey: define({
+    schema: secretKey,
+    describe:
+      'Seals the signing secrets of API keys, shared by all apis: 64 hex digits. Needed only where there are signed keys.',
+    secret: true,
+  }),
+  auditRatePerMinute: define({
+    schema: whole(0, 100_000_000),
+    fallback: '60000',
+    describe:
+      'Events a minute that one API key may send to one api, a batch of 500 at once always. 0: no limit. A rate given to a key is its own; keys with audit:write:any-tenant have none unless they were given one.',
   }),
   auditUrl: define({
     schema: httpUrl,
@@ -264,7 +284,13 @@ export function variableOf(key: Key): string {
   return AUDIT_SIDE.has(key) ? snake : `OUTBOX_${snake}`;
 }
 
-const AUDIT_SIDE: ReadonlySet<Key> = new Set<Key>(['auditDatabaseUrl', 'auditPoolSize', 'auditFingerprintKeys']);
+const AUDIT_SIDE: ReadonlySet<Key> = new Set<Key>([
+  'auditDatabaseUrl',
+  'auditPoolSize',
+  'auditFingerprintKeys',
+  'auditSecretKey',
+  'auditRatePerMinute',
+]);
 
 export function definitionOf(key: Key): Definition {
   return SETTINGS[key];
