@@ -1,6 +1,7 @@
 /** `outbox failed-ingest list | show | retry | discard`: what the audit log could not store (R28), on its own database. */
 
 import { discardFailedIngest } from '../application/audit/discard-failed-ingest.js';
+import { createIngestRules } from '../application/audit/ingest-rules.js';
 import { type RetryOutcome, retryFailedIngest } from '../application/audit/retry-failed-ingest.js';
 import type { FailedIngestState } from '../domain/audit/failed-ingest.js';
 import { toView } from '../http/failed-ingest-routes.js';
@@ -58,6 +59,8 @@ export function runRetry(ids: readonly string[], options: WordOptions): Promise<
     const retry = retryFailedIngest({
       failedIngest: createFailedIngestStore(pool),
       store: createAuditStore(pool),
+      // By the built-in names again: what is configured was taken out before it was kept.
+      rules: createIngestRules(),
       fingerprintKeys: requireSetting(settings.auditFingerprintKeys, 'AUDIT_FINGERPRINT_KEYS'),
       log: SILENT,
     });

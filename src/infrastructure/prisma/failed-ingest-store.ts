@@ -88,7 +88,7 @@ export function createFailedIngestStore(pool: PgPool): FailedIngestStore {
 }
 
 const COLUMNS = `id, tenant_id, source, event_id, code, message, key_id, tries, first_at, last_at, state, state_at, actor, reason`;
-const FOUND = `${COLUMNS}, body, date_trunc('milliseconds', clock_timestamp()) AS read_at`;
+const FOUND = `${COLUMNS}, body, hmac_key_id, fingerprint, date_trunc('milliseconds', clock_timestamp()) AS read_at`;
 const MINE = 'id = $1 AND ($2::text IS NULL OR tenant_id = $2)';
 /** No `OR`: a generic plan, too, begins where the page before ended. No UUIDv7 is the last one. */
 const LIST = `SELECT ${COLUMNS} FROM audit.failed_ingest
@@ -123,6 +123,8 @@ interface Row {
 
 interface FoundRow extends Row {
   readonly body: string;
+  readonly hmac_key_id: string;
+  readonly fingerprint: Buffer;
   readonly read_at: Date;
 }
 
@@ -145,5 +147,6 @@ function toFailedIngest(row: Row): FailedIngest {
 }
 
 function toFound(row: FoundRow): FoundFailedIngest {
-  return { ...toFailedIngest(row), body: row.body, readAt: row.read_at };
+  const { body, hmac_key_id: hmacKeyId, fingerprint, read_at: readAt } = row;
+  return { ...toFailedIngest(row), body, hmacKeyId, fingerprint, readAt };
 }

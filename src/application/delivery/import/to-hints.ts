@@ -7,11 +7,11 @@ import {
   OUTCOMES,
   SEVERITIES,
 } from '../../../contract/audit-dto.js';
+import { cutText } from '../../../contract/fit-text.js';
+import type { Action } from '../../../contract/to-action.js';
 import type { AuditHintActor, AuditHints, AuditHintTarget } from '../../../domain/delivery/audit-hints.js';
 import type { JsonObject, JsonValue } from '../../../domain/delivery/json.js';
 import { cutIdentifier } from '../mappers/cut-identifier.js';
-import { cutText } from '../mappers/fit-json.js';
-import type { Action } from '../mappers/to-action.js';
 import { applyRule, type ImportMapping, type Rule, readPointer, type TargetRule } from './mapping.js';
 import type { ChangedPaths, ImportHeader } from './ports.js';
 
