@@ -61,9 +61,9 @@ function noteHidden(hidden: readonly string[], metadata: AuditMetadata = {}): Au
 
 /** A marker may be longer than what it stands for. */
 function fitMetadata(metadata: AuditMetadata = {}): AuditMetadata {
-  const fit = (value: AuditMetadata[string]) =>
+  const shorten = (value: AuditMetadata[string]) =>
     typeof value === 'string' ? cutText(value, AUDIT_LIMITS.metadataValue) : value;
-  return Object.fromEntries(Object.entries(metadata).map(([key, value]) => [key, fit(value)]));
+  return Object.fromEntries(Object.entries(metadata).map(([key, value]) => [key, shorten(value)]));
 }
 
 function redactChange(change: AuditChange, redactor: SecretsRedactor): AuditChange {
