@@ -168,17 +168,20 @@ explain(
       'foreign audit events, one JSON object a line, into the outbox; running it again adds nothing twice and goes on where it stopped',
     )
     .argument('<file>', 'an .ndjson file')
-    .option('--mapping <name>', 'how to read the lines (required); an unknown name lists the known ones')
+    .option(
+      '--mapping <name>',
+      'how to read the lines; an unknown name lists the known ones (default: each line by the one mapping that recognises it, else by "default")',
+    )
     .option('--tenant <id>', 'the tenant of every event of the file (default: none)')
     .option('--json', 'print one JSON document at the end')
-    .action(async (file: string, options, command: Command) => {
-      requireOption(command, '--mapping <name>', options.mapping);
+    .action(async (file: string, options) => {
       exitWith(await (await import('../main/run-import-command.js')).runImportCommand(file, options));
     }),
   {
     settings: ['OUTBOX_DATABASE_URL'],
     examples: [
       'outbox import events.ndjson --mapping cloudtrail',
+      'outbox import mixed.ndjson   # what each line is read as is counted at the end',
       'outbox import other.ndjson --mapping default --json',
     ],
   },

@@ -1,6 +1,7 @@
 import { authenticateApiKey } from '../application/audit/authenticate-api-key.js';
 import { discardFailedIngest } from '../application/audit/discard-failed-ingest.js';
 import type { FingerprintKeys } from '../application/audit/fingerprint.js';
+import { createIngestRules, type IngestRules } from '../application/audit/ingest-rules.js';
 import { lookupIdentities } from '../application/audit/lookup-identities.js';
 import { noteLastUse } from '../application/audit/note-last-use.js';
 import type { ApiKeyStore, AuditStore, FailedIngestStore } from '../application/audit/ports.js';
@@ -27,6 +28,8 @@ export interface ApiOptions {
   readonly secretKey: Uint8Array | null;
   /** Events a minute of a key without a rate of its own; null: no limit. */
   readonly ratePerMinute: number | null;
+  /** What a configuration adds to the DTO's own. Default: secrets are taken out by their built-in names. */
+  readonly rules?: IngestRules;
   /** What the delivery's operations API works on; left out: there is none. */
   readonly ops?: {
     readonly destinations: DestinationStore;
@@ -55,7 +58,7 @@ const PARTITIONS_EVERY_MS = 24 * 60 * 60_000;
  * after. Starts without its database too: then it is live, not ready, and answers 503.
  */
 export async function startApi(options: ApiOptions): Promise<RunningApi> {
-  const { store, apiKeys: keys, failedIngest, fingerprintKeys, logger } = options;
+  const { store, apiKeys: keys, failedIngest, fingerprintKeys, rules = createIngestRules(), logger } = options;
   const limits = { ...DEFAULT_HTTP_LIMITS, ...options.limits };
   const gate: Gate = {
     authenticate: authenticateApiKey({
@@ -70,10 +73,10 @@ export async function startApi(options: ApiOptions): Promise<RunningApi> {
     ...(options.ops === undefined ? {} : { ops: { ...options.ops, gate, log: logger } }),
     routes: {
       gate,
-      recordAuditLog: recordAuditLog({ store, failedIngest, fingerprintKeys, log: logger }),
+      recordAuditLog: recordAuditLog({ store, failedIngest, fingerprintKeys, rules, log: logger }),
       lookupIdentities: lookupIdentities({ store, fingerprintKeys }),
       failedIngest,
-      retryFailedIngest: retryFailedIngest({ store, failedIngest, fingerprintKeys, log: logger }),
+      retryFailedIngest: retryFailedIngest({ store, failedIngest, fingerprintKeys, rules, log: logger }),
       discardFailedIngest: discardFailedIngest({ store, failedIngest, fingerprintKeys, log: logger }),
     },
     ping: () => store.ping(),

@@ -11,7 +11,7 @@ import {
   redriveLetters,
 } from '../application/delivery/dead-letters/redrive-letters.js';
 import type { RedriveCount, RedriveJob, RedriveJobStore } from '../application/delivery/dead-letters/redrive-ports.js';
-import { createRedactor } from '../domain/delivery/redaction/redactor.js';
+import { createRedactor } from '../domain/redaction/redactor.js';
 import { loadConfigFile } from '../infrastructure/config/load-config-file.js';
 import type { Settings } from '../infrastructure/config/settings.js';
 import { createLogger } from '../infrastructure/log/create-logger.js';

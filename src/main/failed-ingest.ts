@@ -2,6 +2,7 @@
 
 import { actOnMatching, countMatching, type MatchingDeps, MOST_AT_ONCE } from '../application/audit/act-on-matching.js';
 import { discardFailedIngest } from '../application/audit/discard-failed-ingest.js';
+import { createIngestRules } from '../application/audit/ingest-rules.js';
 import type { FailedIngestFilter } from '../application/audit/ports.js';
 import { type RetryOutcome, retryFailedIngest } from '../application/audit/retry-failed-ingest.js';
 import type { FailedIngestState } from '../domain/audit/failed-ingest.js';
@@ -117,6 +118,8 @@ function withActs(verb: 'retry' | 'discard', work: (acts: MatchingDeps) => Promi
     const deps = {
       failedIngest: createFailedIngestStore(pool),
       store: createAuditStore(pool),
+      // By the built-in names again: what is configured was taken out before it was kept.
+      rules: createIngestRules(),
       fingerprintKeys: requireSetting(settings.auditFingerprintKeys, 'AUDIT_FINGERPRINT_KEYS'),
       log: SILENT,
     };

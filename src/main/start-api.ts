@@ -1,11 +1,13 @@
 import { checkSigningSecrets } from '../application/audit/authenticate-api-key.js';
+import { EventSchemaError } from '../application/audit/event-schemas.js';
 import { checkFingerprintKeys, FingerprintKeyError, type FingerprintKeys } from '../application/audit/fingerprint.js';
+import { createIngestRules, type IngestRules } from '../application/audit/ingest-rules.js';
 import type { ApiKeyStore, AuditStore, FailedIngestStore } from '../application/audit/ports.js';
 import { SecretKeyError } from '../application/audit/secret-box.js';
 import { DEFAULT_HTTP_LIMITS } from '../http/http-limits.js';
 import type { Logger } from '../http/logger.js';
 import { startApi } from '../http/start-api.js';
-import { requireSetting } from '../infrastructure/config/load-settings.js';
+import { ConfigurationError, requireSetting } from '../infrastructure/config/load-settings.js';
 import type { Settings } from '../infrastructure/config/settings.js';
 import { createAuditApiKeys } from '../infrastructure/prisma/audit-api-keys.js';
 import { createAuditStore } from '../infrastructure/prisma/audit-store.js';
@@ -26,7 +28,8 @@ import { StartRefusedError } from './start-refused-error.js';
 
 /** The `api` role: the audit log's entrance. Starts without its database, too: live, not ready, answering 503. */
 export async function startApiRole(context: RoleContext): Promise<StartedRole> {
-  const { settings, log } = context;
+  const { settings, config, log } = context;
+  const rules = readRules(config);
   const pool = createPool(requireSetting(settings.auditDatabaseUrl, 'AUDIT_DATABASE_URL'), {
     max: settings.auditPoolSize,
     applicationName: 'temporal-outbox api',
@@ -50,6 +53,7 @@ export async function startApiRole(context: RoleContext): Promise<StartedRole> {
       fingerprintKeys,
       secretKey,
       ratePerMinute: settings.auditRatePerMinute === 0 ? null : settings.auditRatePerMinute,
+      rules,
       ...(ops === null || deadLetters === null
         ? {}
         : {
@@ -84,6 +88,15 @@ export async function startApiRole(context: RoleContext): Promise<StartedRole> {
       await Promise.all([pool.end(), ops?.end()]);
     },
   };
+}
+
+/** Before anything is opened: a schema that does not compile would let through what it is there to refuse. */
+function readRules({ ingest }: RoleContext['config']): IngestRules {
+  try {
+    return createIngestRules(ingest);
+  } catch (error) {
+    throw error instanceof EventSchemaError ? new ConfigurationError(error.problems) : error;
+  }
 }
 
 /** A person asks now and then: a few connections, opened when somebody does. */

@@ -238,7 +238,6 @@ describe('settings and options', () => {
       '--tenant: ',
       'outbox keys create',
     ],
-    [['import', 'events.ndjson'], "required option '--mapping <name>' is missing", 'outbox import'],
     [['import', '--mapping', 'default'], "missing required argument 'file'", 'outbox import'],
     [['run'], "required option '--roles <list>' is missing", 'outbox run'],
     [['run', '--roles', 'api,realy'], 'expected api, relay, worker, got "realy"', 'outbox run'],

@@ -5,6 +5,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
+import { createIngestRules } from '../../src/application/audit/ingest-rules.js';
 import type { FailedIngestStore } from '../../src/application/audit/ports.js';
 import { recordAuditLog } from '../../src/application/audit/record-audit-log.js';
 import { type AuditEvent, parseAuditEvent } from '../../src/contract/audit-dto.js';
@@ -21,6 +22,7 @@ import {
   event,
   expectProblem,
   FINGERPRINT_KEYS,
+  sent,
   startIngest,
   startIngestOn,
   type TestIngest,
@@ -316,6 +318,7 @@ describe('R28: once it can be stored', () => {
       store: ingest.store,
       failedIngest,
       fingerprintKeys: FINGERPRINT_KEYS,
+      rules: createIngestRules(),
       log: { error: () => undefined },
     });
   };
@@ -330,7 +333,7 @@ describe('R28: once it can be stored', () => {
       expect((await first).status).toBe(201);
     });
     const other = { ...one, outcome: 'failure' as const };
-    const outcomes = await record({ key, now: new Date(), events: [one, other] });
+    const outcomes = await record({ key, now: new Date(), events: [sent(one), sent(other)] });
     expect(outcomes.map(({ kind }) => kind)).toEqual(['replayed', 'conflict']);
     expect(await rowsOf(one)).toEqual([]);
   });
@@ -345,7 +348,7 @@ describe('R28: once it can be stored', () => {
       stored = ingest.post(one);
       await waitingSession();
     });
-    const [outcome] = await record({ key, now: new Date(), events: [one] });
+    const [outcome] = await record({ key, now: new Date(), events: [sent(one)] });
     await letGo();
     expect((await stored)?.status).toBe(201);
     expect(await rowsOf(one)).toMatchObject([{ state: 'open' }]);

@@ -7,9 +7,12 @@ import {
   createApiKey,
 } from '../../src/application/audit/create-api-key.js';
 import type { FingerprintKeys } from '../../src/application/audit/fingerprint.js';
+import { createIngestRules } from '../../src/application/audit/ingest-rules.js';
 import type { AuditStore, FailedIngestStore } from '../../src/application/audit/ports.js';
+import type { SentEvent } from '../../src/application/audit/record-audit-log.js';
 import { AUDIT_LOGS_PATH } from '../../src/contract/audit-api.js';
 import type { AuditEvent } from '../../src/contract/audit-dto.js';
+import type { IngestConfig } from '../../src/contract/ingest-config.js';
 import type { ApiKeyScope } from '../../src/domain/audit/api-key.js';
 import type { HttpLimits } from '../../src/http/http-limits.js';
 import { type ApiOptions, startApi } from '../../src/http/start-api.js';
@@ -69,6 +72,8 @@ export interface IngestOptions {
   readonly ratePerMinute?: number | null;
   /** Default: any free one. */
   readonly port?: number;
+  /** As in `defineConfig`. */
+  readonly ingest?: IngestConfig;
   /** The delivery's operations API. */
   readonly ops?: ApiOptions['ops'];
 }
@@ -107,6 +112,7 @@ export async function startIngestOn(auditUrl: string, options: IngestOptions = {
     host: '127.0.0.1',
     logger: { debug: log('debug'), info: log('info'), warn: log('warn'), error: log('error') },
     limits: options.limits ?? {},
+    rules: createIngestRules(options.ingest),
     ...(options.ops === undefined ? {} : { ops: options.ops }),
   }).catch(async (error: unknown) => {
     await pool.end();
@@ -135,13 +141,12 @@ export async function startIngestOn(auditUrl: string, options: IngestOptions = {
     createKey,
     post: async (body, { key = defaultKey, headers = {}, path = AUDIT_LOGS_PATH, method = 'POST' } = {}) => {
       const raw = typeof body === 'string' || body instanceof Uint8Array || body instanceof ReadableStream;
+      const sending = new Headers({ 'Content-Type': 'application/json' });
+      if (key !== null) sending.set('Authorization', `Bearer ${key}`);
+      for (const [name, value] of Object.entries(headers)) sending.set(name, value);
       const response = await fetch(`${url}${path}`, {
         method,
-        headers: {
-          ...(key === null ? {} : { Authorization: `Bearer ${key}` }),
-          'Content-Type': 'application/json',
-          ...headers,
-        },
+        headers: sending,
         ...(method === 'GET' || method === 'HEAD' ? {} : { body: raw ? (body as string) : JSON.stringify(body) }),
         ...(body instanceof ReadableStream ? { duplex: 'half' } : {}),
       } as RequestInit);
@@ -178,6 +183,11 @@ export function event(overrides: Partial<AuditEvent> = {}): AuditEvent {
     targets: [{ type: 'session', id: 's-1' }],
     ...overrides,
   };
+}
+
+/** As the routes hand an event of our own format to the use case. */
+export function sent(one: AuditEvent): SentEvent {
+  return { event: one, content: one };
 }
 
 /** Sends bytes as they are and returns the first answer's status line, headers and what came of its body with them. */

@@ -31,8 +31,8 @@ import { recordDeadLetter } from '../../src/application/delivery/record-dead-let
 import { DEFAULT_TIMEOUTS, type DeliveryTimeouts } from '../../src/domain/delivery/delivery-timeouts.js';
 import { DEFAULT_POLICY, type RetryPolicy } from '../../src/domain/delivery/policy.js';
 import type { Receipt } from '../../src/domain/delivery/receipt.js';
-import { createRedactor } from '../../src/domain/delivery/redaction/redactor.js';
 import { eventRunId } from '../../src/domain/delivery/workflow-ids.js';
+import { createRedactor } from '../../src/domain/redaction/redactor.js';
 import { createAttemptStore } from '../../src/infrastructure/prisma/attempt-store.js';
 import { createDeadLetterActions } from '../../src/infrastructure/prisma/dead-letter-actions.js';
 import { createDeadLetterStore } from '../../src/infrastructure/prisma/dead-letter-store.js';

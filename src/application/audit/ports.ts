@@ -54,8 +54,9 @@ export interface AuditStore {
 /** An event that could not be stored, with why. */
 export interface NewFailedIngest {
   readonly identity: RecordIdentity;
-  /** JSON text of the event as it was sent. */
+  /** JSON text of the event as it may be stored: redacted. */
   readonly body: string;
+  /** Of what was sent, before it was redacted. */
   readonly hmacKeyId: string;
   readonly fingerprint: Uint8Array;
   readonly failure: InternalFailure;
@@ -65,6 +66,9 @@ export interface NewFailedIngest {
 export interface FoundFailedIngest extends FailedIngest {
   /** JSON text, sent by a stranger. */
   readonly body: string;
+  /** Of what was sent: the body alone cannot be fingerprinted again. */
+  readonly hmacKeyId: string;
+  readonly fingerprint: Uint8Array;
   /** The database's clock when the row was read. */
   readonly readAt: Date;
 }

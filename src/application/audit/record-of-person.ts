@@ -1,7 +1,7 @@
 import { v7 as uuidv7 } from 'uuid';
 import { AUDIT_LIMITS, type AuditEvent } from '../../contract/audit-dto.js';
 import type { FailedIngest } from '../../domain/audit/failed-ingest.js';
-import type { FingerprintKeys } from './fingerprint.js';
+import { type FingerprintKeys, fingerprint } from './fingerprint.js';
 import type { NewRecord, PersonsWord } from './ports.js';
 import { newRecord } from './settle-records.js';
 
@@ -40,7 +40,9 @@ export function recordOfPerson(
       data: { source: row.source, eventId: row.eventId, code: row.failure.code, tries: row.tries },
     };
     const identity = { tenantId: row.tenantId, source: SOURCE, eventId: event.eventId };
-    return newRecord(keys, { keyId: keyId ?? NO_KEY, via: 'api', now }, { identity, event });
+    const [current] = keys;
+    const fingerprinted = { hmacKeyId: current.id, fingerprint: fingerprint(current, event) };
+    return newRecord({ keyId: keyId ?? NO_KEY, via: 'api', now }, { identity, event, ...fingerprinted });
   };
 }
 

@@ -88,7 +88,7 @@ export function createFailedIngestStore(pool: PgPool): FailedIngestStore {
 }
 
 const COLUMNS = `id, tenant_id, source, event_id, code, message, key_id, tries, first_at, last_at, state, state_at, actor, reason`;
-const FOUND = `${COLUMNS}, body, date_trunc('milliseconds', clock_timestamp()) AS read_at`;
+const FOUND = `${COLUMNS}, body, hmac_key_id, fingerprint, date_trunc('milliseconds', clock_timestamp()) AS read_at`;
 const MINE = 'id = $1 AND ($2::text IS NULL OR tenant_id = $2)';
 const HOUR_MS = 3_600_000;
 /** From the parameter `first` on: code, source, since, until, and the ids around these two, since the index goes by id. */
@@ -148,6 +148,8 @@ interface Row {
 
 interface FoundRow extends Row {
   readonly body: string;
+  readonly hmac_key_id: string;
+  readonly fingerprint: Buffer;
   readonly read_at: Date;
 }
 
@@ -170,5 +172,6 @@ function toFailedIngest(row: Row): FailedIngest {
 }
 
 function toFound(row: FoundRow): FoundFailedIngest {
-  return { ...toFailedIngest(row), body: row.body, readAt: row.read_at };
+  const { body, hmac_key_id: hmacKeyId, fingerprint, read_at: readAt } = row;
+  return { ...toFailedIngest(row), body, hmacKeyId, fingerprint, readAt };
 }

@@ -9,7 +9,7 @@ export interface JsonRules {
 
 export interface RedactedJson {
   readonly value: unknown;
-  /** JSON Pointers (RFC 6901) of what was hidden, in document order, at most 100. */
+  /** JSON Pointers (RFC 6901) of what was hidden, wholly or a part of its text, in document order, at most 100. */
   readonly hidden: readonly string[];
 }
 
@@ -30,10 +30,14 @@ export function redactJson(root: unknown, { hides, text = (whole) => whole }: Js
     if (hidden.length < MOST_POINTERS) hidden.push(pointer);
     return REDACTED;
   };
+  const change = (value: string, shown: string, pointer: string): string => {
+    if (shown !== value && hidden.length < MOST_POINTERS) hidden.push(pointer);
+    return shown;
+  };
   const walk = (given: unknown, pointer: string, depth: number, covered: boolean): unknown => {
     nodes++;
     const value = asJson(given);
-    if (typeof value === 'string') return covered ? hide(value, pointer) : text(value);
+    if (typeof value === 'string') return covered ? hide(value, pointer) : change(value, text(value), pointer);
     if (typeof value === 'number' || typeof value === 'bigint') return covered ? hide(value, pointer) : value;
     if (typeof value !== 'object' || value === null) return value;
     if (depth > DEEPEST || nodes > MOST_NODES) return hide(value, pointer);

@@ -4,8 +4,7 @@ import {
   type AuditCategory,
   type AuditOperation,
   type AuditOutcome,
-} from '../../../contract/audit-dto.js';
-import { IMPORT_EVENT_TYPE } from '../../../domain/delivery/outbox-event.js';
+} from './audit-dto.js';
 
 export interface Action {
   readonly action: string;
@@ -82,15 +81,10 @@ const CATEGORY_BY_TYPE: Readonly<Record<string, AuditCategory>> = {
   OUTBOX: 'system',
 };
 
-/** Whether the default mapping knows a category for an event type. Ours for imports has none of its own, on purpose. */
-export function isKnownType(eventType: string): boolean {
-  return eventType === IMPORT_EVENT_TYPE || Object.hasOwn(CATEGORY_BY_TYPE, eventType.toUpperCase());
-}
-
-/** The category of an event type; `other` for a type that nobody has named here. */
-export function toCategory(eventType: string): AuditCategory {
-  const type = eventType.toUpperCase();
-  return (Object.hasOwn(CATEGORY_BY_TYPE, type) ? CATEGORY_BY_TYPE[type] : undefined) ?? 'other';
+/** The category that a word stands for, in any case; undefined for one that nobody has named here. */
+export function categoryOf(word: string): AuditCategory | undefined {
+  const type = word.toUpperCase();
+  return Object.hasOwn(CATEGORY_BY_TYPE, type) ? CATEGORY_BY_TYPE[type] : undefined;
 }
 
 const OPERATION_BY_WORDS: readonly (readonly [words: RegExp, operation: AuditOperation])[] = [

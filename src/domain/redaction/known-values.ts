@@ -2,7 +2,6 @@
  * What the event itself says is sensitive: the values under sensitive names in its payload and headers, found again
  * wherever a destination or a handler quotes them, as they are or as JSON or a URL writes them.
  */
-import type { JsonValue } from '../json.js';
 import type { Span } from './mask.js';
 
 /** Shorter ones would be found in half of all words. */
@@ -25,7 +24,7 @@ export interface KnownValues {
 
 export function collectSensitive(roots: readonly unknown[], isSensitive: (name: string) => boolean): string[] {
   const found = new Set<string>();
-  const open = roots.map((value) => ({ value: value as JsonValue, sensitive: false }));
+  const open = roots.map((value) => ({ value, sensitive: false }));
   for (let nodes = 0; nodes < MOST_NODES; nodes++) {
     const next = open.pop();
     if (next === undefined) break;

@@ -1,5 +1,5 @@
-import { AUDIT_LIMITS } from '../../../contract/audit-dto.js';
-import { cutText } from './fit-json.js';
+import { AUDIT_LIMITS } from './audit-dto.js';
+import { cutText } from './fit-text.js';
 
 /** As many as fit one metadata value, separated by spaces; how many there are beyond. */
 export function listInMetadata(items: readonly string[]): string {
