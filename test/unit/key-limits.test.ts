@@ -64,6 +64,17 @@ describe('the rate of a key', () => {
     );
   });
 
+  it('many at once each pay for what they took', async () => {
+    const told: string[] = [];
+    const res = { set: (all: Record<string, string>) => void told.push(String(all.RateLimit)) } as unknown as Response;
+    const limits = createKeyLimits({ perMinute: 600 });
+    const key = { id: 'k', scopes: ['audit:write'], ratePerMinute: null } as unknown as ApiKey;
+    await Promise.all([0, 1, 2].map(() => limits.admit(key, res)));
+    await Promise.all([0, 1, 2].map(() => limits.charge(key, 599, res)));
+    // 1,800 events, 600 of them the minute's: the others are two more.
+    expect(told.at(-1)).toBe('"events";r=0;t=180');
+  });
+
   it('is given back when the window has ended', async () => {
     const headers: string[] = [];
     const res = {
