@@ -3,6 +3,8 @@ import { discardFailedIngest } from '../application/audit/discard-failed-ingest.
 import type { FingerprintKeys } from '../application/audit/fingerprint.js';
 import { lookupIdentities } from '../application/audit/lookup-identities.js';
 import type { ApiKeyStore, AuditStore, FailedIngestStore } from '../application/audit/ports.js';
+import type { RecordReader } from '../application/audit/reading/ports.js';
+import { recordCursors } from '../application/audit/reading/record-cursor.js';
 import { recordAuditLog } from '../application/audit/record-audit-log.js';
 import { retryFailedIngest } from '../application/audit/retry-failed-ingest.js';
 import type { BookReader } from '../application/delivery/books/ports.js';
@@ -18,6 +20,7 @@ export interface ApiOptions {
   readonly store: AuditStore;
   readonly apiKeys: ApiKeyStore;
   readonly failedIngest: FailedIngestStore;
+  readonly records: RecordReader;
   readonly fingerprintKeys: FingerprintKeys;
   /** What the delivery's operations API works on; left out: there is none. */
   readonly ops?: {
@@ -47,7 +50,7 @@ const PARTITIONS_EVERY_MS = 24 * 60 * 60_000;
  * after. Starts without its database too: then it is live, not ready, and answers 503.
  */
 export async function startApi(options: ApiOptions): Promise<RunningApi> {
-  const { store, apiKeys: keys, failedIngest, fingerprintKeys, logger } = options;
+  const { store, apiKeys: keys, failedIngest, records, fingerprintKeys, logger } = options;
   const limits = { ...DEFAULT_HTTP_LIMITS, ...options.limits };
   const authenticate = authenticateApiKey({ keys });
   const app = createAuditApp({
@@ -56,6 +59,8 @@ export async function startApi(options: ApiOptions): Promise<RunningApi> {
       authenticate,
       recordAuditLog: recordAuditLog({ store, failedIngest, fingerprintKeys, log: logger }),
       lookupIdentities: lookupIdentities({ store, fingerprintKeys }),
+      records,
+      cursors: recordCursors(fingerprintKeys),
       failedIngest,
       retryFailedIngest: retryFailedIngest({ store, failedIngest, fingerprintKeys, log: logger }),
       discardFailedIngest: discardFailedIngest({ failedIngest, log: logger }),

@@ -13,6 +13,7 @@ import { createDestinationStore } from '../infrastructure/prisma/destination-sto
 import { createFailedIngestStore } from '../infrastructure/prisma/failed-ingest-store.js';
 import { createOrderingStore } from '../infrastructure/prisma/ordering-store.js';
 import { createPool, type PgPool } from '../infrastructure/prisma/pg-pool.js';
+import { createRecordReader } from '../infrastructure/prisma/record-reader.js';
 import { checkDeployment } from './delivery-environment.js';
 import { deliveryHandlers } from './delivery-handlers.js';
 import { openDeadLetterOps } from './dlq-asking.js';
@@ -43,6 +44,7 @@ export async function startApiRole(context: RoleContext): Promise<StartedRole> {
       store,
       apiKeys: createAuditApiKeys(pool),
       failedIngest: withFailpoint(createFailedIngestStore(pool), failAt(settings.testFailpoint)),
+      records: createRecordReader(pool),
       fingerprintKeys,
       ...(ops === null || deadLetters === null
         ? {}

@@ -4,6 +4,7 @@ import type { Pool } from 'pg';
 import { createApiKey } from '../../src/application/audit/create-api-key.js';
 import type { FingerprintKeys } from '../../src/application/audit/fingerprint.js';
 import type { AuditStore, FailedIngestStore } from '../../src/application/audit/ports.js';
+import type { RecordReader } from '../../src/application/audit/reading/ports.js';
 import { AUDIT_LOGS_PATH } from '../../src/contract/audit-api.js';
 import type { AuditEvent } from '../../src/contract/audit-dto.js';
 import type { ApiKeyScope } from '../../src/domain/audit/api-key.js';
@@ -13,6 +14,7 @@ import { createAuditApiKeys } from '../../src/infrastructure/prisma/audit-api-ke
 import { createAuditStore } from '../../src/infrastructure/prisma/audit-store.js';
 import { createFailedIngestStore } from '../../src/infrastructure/prisma/failed-ingest-store.js';
 import { createPool } from '../../src/infrastructure/prisma/pg-pool.js';
+import { createRecordReader } from '../../src/infrastructure/prisma/record-reader.js';
 import { createTestDatabases } from '../support/databases.js';
 
 export const FINGERPRINT_KEYS: FingerprintKeys = [{ id: 'k1', secret: 'first-secret-of-the-test' }];
@@ -58,6 +60,8 @@ export interface IngestOptions {
   readonly fingerprintKeys?: FingerprintKeys;
   /** Default: any free one. */
   readonly port?: number;
+  /** Default: the real one. */
+  readonly records?: (pool: Pool) => RecordReader;
   /** The delivery's operations API. */
   readonly ops?: ApiOptions['ops'];
 }
@@ -89,6 +93,7 @@ export async function startIngestOn(auditUrl: string, options: IngestOptions = {
     store,
     apiKeys,
     failedIngest,
+    records: (options.records ?? createRecordReader)(pool),
     fingerprintKeys: options.fingerprintKeys ?? FINGERPRINT_KEYS,
     port: options.port ?? 0,
     host: '127.0.0.1',

@@ -1,4 +1,11 @@
-export const API_KEY_SCOPES = ['audit:write', 'audit:write:any-tenant', 'audit:read', 'dlq:read', 'dlq:write'] as const;
+export const API_KEY_SCOPES = [
+  'audit:write',
+  'audit:write:any-tenant',
+  'audit:read',
+  'audit:read:any-tenant',
+  'dlq:read',
+  'dlq:write',
+] as const;
 export type ApiKeyScope = (typeof API_KEY_SCOPES)[number];
 
 /** Who is asking, as far as the audit log knows. Holds nothing secret. */
@@ -48,4 +55,19 @@ export function tenantFor(key: ApiKey, requested: string | undefined): string | 
   if (mayUseAnyTenant(key)) return requested ?? '';
   const own = key.tenantId ?? '';
   return requested === undefined || requested === own ? own : null;
+}
+
+/** Reading records is more than asking which stand: our own outbox's scope does not include it. */
+export function mayReadRecords(key: ApiKey): boolean {
+  return key.scopes.includes('audit:read') || key.scopes.includes('audit:read:any-tenant');
+}
+
+/**
+ * Whose records a key reads: one tenant's, the empty string for those without a tenant, null for everybody's; `forbidden`
+ * where another tenant is asked for. A key that is bound to a tenant never reads past it, whatever its scopes.
+ */
+export function tenantToRead(key: ApiKey, requested: string | undefined): string | null | 'forbidden' {
+  if (key.tenantId === null && key.scopes.includes('audit:read:any-tenant')) return requested ?? null;
+  const own = key.tenantId ?? '';
+  return requested === undefined || requested === own ? own : 'forbidden';
 }

@@ -14,6 +14,7 @@ export type SettingsUser =
   | 'keys'
   | 'import'
   | 'temporal adopt'
+  | 'audit'
   | 'failed-ingest'
   | 'failed-ingest retry'
   | 'policies'
@@ -99,7 +100,7 @@ export const SETTINGS = {
   }),
   auditDatabaseUrl: define({
     schema: databaseUrl,
-    requiredBy: ['api', 'migrate', 'keys', 'failed-ingest'],
+    requiredBy: ['api', 'migrate', 'keys', 'audit', 'failed-ingest'],
     describe: "The audit log's database. May be the same one.",
     secret: true,
   }),
