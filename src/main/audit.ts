@@ -100,11 +100,14 @@ export function runExport(options: RecordFilterOptions & { format: ExportFormat 
     const lines = RECORD_LINES[options.format];
     // JSON means the same with its escapes. A table does not: only a terminal gets it with them.
     const escaped = options.format !== 'csv' || process.stdout.isTTY;
+    const gone = new AbortController();
     const write = async (text: string) => {
       const out = escaped ? text.split('\n').map(safeForTerminal).join('\n') : text;
+      // Nobody reads any more: no error of the database's, and told by what it returns.
       if (!process.stdout.write(out))
-        await Promise.race([once(process.stdout, 'drain'), once(process.stdout, 'close')]);
+        await once(process.stdout, 'drain', { signal: gone.signal }).catch(() => undefined);
     };
+    for (const event of ['error', 'close']) process.stdout.once(event, () => gone.abort());
     let records = 0;
     await write(lines.first);
     for await (const page of exportRecords({ reader }, filter)) {
@@ -112,7 +115,7 @@ export function runExport(options: RecordFilterOptions & { format: ExportFormat 
       await write(text);
       records += page.records.length;
       page.took(text.length);
-      if (process.stdout.destroyed) return 1;
+      if (gone.signal.aborted) return 1;
     }
     await write(lines.last(records));
     return 0;
