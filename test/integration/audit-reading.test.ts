@@ -5,9 +5,12 @@
 import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 import type { NewRecord } from '../../src/application/audit/ports.js';
+import { toRecordFilter } from '../../src/application/audit/reading/to-record-filter.js';
 import { AUDIT_LOGS_PATH } from '../../src/contract/audit-api.js';
 import type { AuditEvent } from '../../src/contract/audit-dto.js';
 import { AUDIT_EXPORT_PATH, recordListSchema, recordViewSchema } from '../../src/contract/audit-records-api.js';
+import { createPool } from '../../src/infrastructure/prisma/pg-pool.js';
+import { createRecordReader } from '../../src/infrastructure/prisma/record-reader.js';
 import { makeMonths, recordAt } from '../support/records.js';
 import {
   type Answer,
@@ -213,6 +216,20 @@ describe('the pages of a list', () => {
     expect(await found({ ...day, recordedFrom: '2026-03-03T03:03:03.1231Z' })).toBe(false);
     expect(await found({ ...day, recordedTo: at })).toBe(false);
     expect(await found({ ...day, recordedTo: '2026-03-03T05:03:03.1231+02:00' })).toBe(true);
+  });
+
+  it('each look is planned for its own values, however often it is asked for', async () => {
+    // A plan for any values would compute the targets of every record of a month: minutes, at a million.
+    const pool = createPool(ingest.auditUrl, { max: 1 });
+    const reader = createRecordReader(pool);
+    const filter = toRecordFilter({ targetId: 't-none' }, 'acme');
+    for (let n = 0; n < 3; n++) {
+      const looked = await reader.look({ filter, order: 'newest', after: null, records: 50_000, take: 10 });
+      expect(looked).toEqual({ found: [], records: 1_000, place: null });
+    }
+    const { rows } = await pool.query('SELECT name FROM pg_prepared_statements');
+    expect(rows).toEqual([]);
+    await pool.end();
   });
 
   it('are looked for in turns where a span holds more than an index should give', async () => {

@@ -26,10 +26,11 @@ const FIRST_SPAN_MS = 31 * 24 * HOUR_MS;
 /** The spans of one turn: they grow fourfold, so that a few reach back over all of time. */
 const MOST_SPANS = 12;
 
-/** The records in PostgreSQL, by named statements over the pool given. */
+/** The records in PostgreSQL, over the pool given. */
 export function createRecordReader(pool: PgPool): RecordReader {
+  // Which index is the right one, and which months are looked into, the values say.
   const run = async <Row extends object>(statement: { name: string; text: string }, values: readonly unknown[]) =>
-    runAuditStatement<Row>(pool, { ...statement, values, timeoutMs: TIMEOUT_MS });
+    runAuditStatement<Row>(pool, { ...statement, values, replan: true, timeoutMs: TIMEOUT_MS });
 
   async function walk({ filter, order, records, take }: Look, span: Span): Promise<Looked> {
     const values = lookValues(filter, span, records, take);
@@ -75,7 +76,12 @@ export function createRecordReader(pool: PgPool): RecordReader {
       const known = ids.filter(isRecordId);
       if (known.length === 0) return [];
       const times = known.map((id) => new Date(timeOfPlace(id)).toISOString());
-      const rows = await run<RecordRow>({ name: 'audit_read_records', text: READ }, [known, times, tenantId]);
+      const rows = await runAuditStatement<RecordRow>(pool, {
+        name: 'audit_read_records',
+        text: READ,
+        values: [known, times, tenantId],
+        timeoutMs: TIMEOUT_MS,
+      });
       return rows.map(toStoredRecord);
     },
   };
