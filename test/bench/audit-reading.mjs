@@ -35,7 +35,6 @@ const EMPTY = Object.fromEntries(
     .map((field) => [field, null]),
 );
 const big = { ...EMPTY, tenantId: 't-0' };
-const middle = RECORDS >> 1;
 const FILTERS = {
   tenant: big,
   'tenant, one month of long ago': { ...big, recordedFrom: Date.UTC(2024, 2, 1), recordedTo: Date.UTC(2024, 3, 1) },
@@ -43,7 +42,7 @@ const FILTERS = {
   'tenant + actor with 1 in 100': { ...big, actorId: 'u-17' },
   'tenant + actor that is not there': { ...big, actorId: 'nobody' },
   'tenant + target with 1 in 20': { ...big, targetId: 'customer-3' },
-  'tenant + target with 1 in 20,000': { ...big, targetId: `account-${middle % 20_000}` },
+  'tenant + target that only other tenants have': { ...big, targetId: 'account-0' },
   'tenant + target with one record, of the first month': { ...big, targetId: 'row-11' },
   'tenant + target that is not there': { ...big, targetId: 'none' },
   'tenant + action prefix with 1 in 4': { ...big, action: 'auth.user' },
