@@ -7,6 +7,7 @@ import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import type { DevOptions } from '../main/dev/run-dev.js';
 import type { RoleName } from '../main/role-name.js';
 import { CONFIG, exitWith, JSON_FLAG, wholeUpTo } from './arguments.js';
+import { addAuditCommands } from './audit-commands.js';
 import { addBooksCommands } from './books-commands.js';
 import { addDestinationsCommands } from './destinations-commands.js';
 import { addDlqCommands } from './dlq-commands.js';
@@ -195,6 +196,7 @@ addTemporalCommands(program);
 addEventsCommands(program);
 addFailedIngestCommands(program);
 addGrantsCommands(program);
+addAuditCommands(program);
 refuseUsage(program);
 try {
   await program.parseAsync();

@@ -47,6 +47,8 @@ export const PROBLEMS = {
   unsupported_encoding: { status: 415, retryable: false },
   invalid_event: { status: 422, retryable: false },
   invalid_lookup: { status: 422, retryable: false },
+  /** A filter, a limit or a cursor of a list or an export. */
+  invalid_filter: { status: 422, retryable: false },
   invalid_request: { status: 422, retryable: false },
   idempotency_key_mismatch: { status: 422, retryable: false },
   /** The same (tenant, source, eventId) stands with other content (R25). */

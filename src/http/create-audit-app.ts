@@ -7,6 +7,7 @@ import { StoreUnavailableError } from '../application/audit/ports.js';
 import { SecretKeyError } from '../application/audit/secret-box.js';
 import { discardLetters, redriveLetters } from '../application/delivery/dead-letters/redrive-letters.js';
 import { AUDIT_LOGS_PATH, AUDIT_LOOKUP_PATH, PROBLEM_MEDIA_TYPE, PROBLEMS } from '../contract/audit-api.js';
+import { AUDIT_EXPORT_PATH } from '../contract/audit-records-api.js';
 import { BLOCKED_AGGREGATES_PATH } from '../contract/blocked-aggregates-api.js';
 import { BOOKS_AGAIN_PATH, BOOKS_PATH } from '../contract/books-api.js';
 import { DEAD_LETTERS_PATH, REDRIVE_JOBS_PATH } from '../contract/dead-letters-api.js';
@@ -27,6 +28,7 @@ import {
   postSeveral,
 } from './dead-letter-routes.js';
 import { type DestinationRouteDeps, listDestinations, postPause, postResume } from './destination-routes.js';
+import { getAuditExport } from './export-route.js';
 import {
   type FailedIngestRouteDeps,
   getFailedIngest,
@@ -38,12 +40,13 @@ import {
 import type { HttpLimits } from './http-limits.js';
 import type { Logger } from './logger.js';
 import { HttpProblem, toProblem } from './problem.js';
+import { getAuditLog, listAuditLogs, type RecordRouteDeps } from './record-routes.js';
 import { getJob, listJobs, postCancel, postJob } from './redrive-job-routes.js';
 
 type OpsRouteDeps = DestinationRouteDeps & DeadLetterRouteDeps & BookRouteDeps & BlockedAggregateRouteDeps;
 
 export interface AuditAppDeps {
-  readonly routes: AuditRouteDeps & FailedIngestRouteDeps;
+  readonly routes: AuditRouteDeps & FailedIngestRouteDeps & RecordRouteDeps;
   /** The delivery's operations API; left out: it is not there. */
   readonly ops?: OpsRouteDeps;
   /** Resolves when the database answers; bounded in time. */
@@ -70,7 +73,11 @@ export function createAuditApp(deps: AuditAppDeps): RequestListener {
   app.route('/live').get(answerLive).all(refuseMethod('GET, HEAD'));
   app.route('/ready').get(answerReady(deps)).all(refuseMethod('GET, HEAD'));
   app.use(boundInFlight(deps.limits));
-  app.route(AUDIT_LOGS_PATH).post(postAuditLogs(deps.routes)).all(refuseMethod('POST'));
+  const logs = app.route(AUDIT_LOGS_PATH);
+  logs.get(listAuditLogs(deps.routes)).post(postAuditLogs(deps.routes)).all(refuseMethod('GET, HEAD, POST'));
+  // Before a record's own: the word is no id.
+  app.route(AUDIT_EXPORT_PATH).get(getAuditExport(deps.routes, deps.limits)).all(refuseMethod('GET, HEAD'));
+  app.route(`${AUDIT_LOGS_PATH}/:recordId`).get(getAuditLog(deps.routes)).all(refuseMethod('GET, HEAD'));
   app.route(AUDIT_LOOKUP_PATH).post(postAuditLookup(deps.routes)).all(refuseMethod('POST'));
   app.route(FAILED_INGEST_PATH).get(listFailedIngest(deps.routes)).all(refuseMethod('GET, HEAD'));
   for (const verb of ['retry', 'discard'] as const)
@@ -132,8 +139,10 @@ function checkUrl({ maxUrlLength }: HttpLimits) {
     } catch (cause) {
       throw new HttpProblem('malformed_url', 'Expected percent-encoded UTF-8', { cause });
     }
+    // A text to look for may hold a backslash.
+    const path = decoded.split('?')[0] as string;
     // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it refuses
-    if (/[\u0000-\u001f\u007f\\]/.test(decoded) || /(^|\/)\.\.?(\/|$)/.test(decoded.split('?')[0] as string)) {
+    if (/[\u0000-\u001f\u007f]/.test(decoded) || /\\|(^|\/)\.\.?(\/|$)/.test(path)) {
       throw new HttpProblem('malformed_url', 'Expected a URL without control characters and dot segments');
     }
     next();

@@ -5,6 +5,8 @@ import { createIngestRules, type IngestRules } from '../application/audit/ingest
 import { lookupIdentities } from '../application/audit/lookup-identities.js';
 import { noteLastUse } from '../application/audit/note-last-use.js';
 import type { ApiKeyStore, AuditStore, FailedIngestStore } from '../application/audit/ports.js';
+import type { RecordReader } from '../application/audit/reading/ports.js';
+import { recordCursors } from '../application/audit/reading/record-cursor.js';
 import { recordAuditLog } from '../application/audit/record-audit-log.js';
 import { retryFailedIngest } from '../application/audit/retry-failed-ingest.js';
 import type { BookReader } from '../application/delivery/books/ports.js';
@@ -23,6 +25,7 @@ export interface ApiOptions {
   readonly store: AuditStore;
   readonly apiKeys: ApiKeyStore;
   readonly failedIngest: FailedIngestStore;
+  readonly records: RecordReader;
   readonly fingerprintKeys: FingerprintKeys;
   /** Opens the signing secrets (32 bytes); null: keys that need signatures are answered 503. */
   readonly secretKey: Uint8Array | null;
@@ -58,7 +61,7 @@ const PARTITIONS_EVERY_MS = 24 * 60 * 60_000;
  * after. Starts without its database too: then it is live, not ready, and answers 503.
  */
 export async function startApi(options: ApiOptions): Promise<RunningApi> {
-  const { store, apiKeys: keys, failedIngest, fingerprintKeys, rules = createIngestRules(), logger } = options;
+  const { store, apiKeys: keys, failedIngest, records, fingerprintKeys, rules = createIngestRules(), logger } = options;
   const limits = { ...DEFAULT_HTTP_LIMITS, ...options.limits };
   const gate: Gate = {
     authenticate: authenticateApiKey({
@@ -75,6 +78,8 @@ export async function startApi(options: ApiOptions): Promise<RunningApi> {
       gate,
       recordAuditLog: recordAuditLog({ store, failedIngest, fingerprintKeys, rules, log: logger }),
       lookupIdentities: lookupIdentities({ store, fingerprintKeys }),
+      records,
+      cursors: recordCursors(fingerprintKeys),
       failedIngest,
       retryFailedIngest: retryFailedIngest({ store, failedIngest, fingerprintKeys, rules, log: logger }),
       discardFailedIngest: discardFailedIngest({ store, failedIngest, fingerprintKeys, log: logger }),

@@ -17,6 +17,7 @@ import { createDestinationStore } from '../infrastructure/prisma/destination-sto
 import { createFailedIngestStore } from '../infrastructure/prisma/failed-ingest-store.js';
 import { createOrderingStore } from '../infrastructure/prisma/ordering-store.js';
 import { createPool, type PgPool } from '../infrastructure/prisma/pg-pool.js';
+import { createRecordReader } from '../infrastructure/prisma/record-reader.js';
 import { checkDeployment } from './delivery-environment.js';
 import { deliveryHandlers } from './delivery-handlers.js';
 import { openDeadLetterOps } from './dlq-asking.js';
@@ -50,6 +51,7 @@ export async function startApiRole(context: RoleContext): Promise<StartedRole> {
       store,
       apiKeys,
       failedIngest: withFailpoint(createFailedIngestStore(pool), failAt(settings.testFailpoint)),
+      records: createRecordReader(pool),
       fingerprintKeys,
       secretKey,
       ratePerMinute: settings.auditRatePerMinute === 0 ? null : settings.auditRatePerMinute,

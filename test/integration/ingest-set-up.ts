@@ -9,6 +9,7 @@ import {
 import type { FingerprintKeys } from '../../src/application/audit/fingerprint.js';
 import { createIngestRules } from '../../src/application/audit/ingest-rules.js';
 import type { AuditStore, FailedIngestStore } from '../../src/application/audit/ports.js';
+import type { RecordReader } from '../../src/application/audit/reading/ports.js';
 import type { SentEvent } from '../../src/application/audit/record-audit-log.js';
 import { AUDIT_LOGS_PATH } from '../../src/contract/audit-api.js';
 import type { AuditEvent } from '../../src/contract/audit-dto.js';
@@ -20,6 +21,7 @@ import { createAuditApiKeys } from '../../src/infrastructure/prisma/audit-api-ke
 import { createAuditStore } from '../../src/infrastructure/prisma/audit-store.js';
 import { createFailedIngestStore } from '../../src/infrastructure/prisma/failed-ingest-store.js';
 import { createPool } from '../../src/infrastructure/prisma/pg-pool.js';
+import { createRecordReader } from '../../src/infrastructure/prisma/record-reader.js';
 import { createTestDatabases } from '../support/databases.js';
 
 export const FINGERPRINT_KEYS: FingerprintKeys = [{ id: 'k1', secret: 'first-secret-of-the-test' }];
@@ -74,6 +76,8 @@ export interface IngestOptions {
   readonly port?: number;
   /** As in `defineConfig`. */
   readonly ingest?: IngestConfig;
+  /** Default: the real one. */
+  readonly records?: (pool: Pool) => RecordReader;
   /** The delivery's operations API. */
   readonly ops?: ApiOptions['ops'];
 }
@@ -105,6 +109,7 @@ export async function startIngestOn(auditUrl: string, options: IngestOptions = {
     store,
     apiKeys,
     failedIngest,
+    records: (options.records ?? createRecordReader)(pool),
     fingerprintKeys: options.fingerprintKeys ?? FINGERPRINT_KEYS,
     secretKey: options.secretKey === undefined ? SECRET_KEY : options.secretKey,
     ratePerMinute: options.ratePerMinute ?? null,

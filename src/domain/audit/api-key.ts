@@ -93,3 +93,12 @@ function ownTenant(key: ApiKey, requested: string | undefined): string | null {
   const own = key.tenantId ?? '';
   return requested === undefined || requested === own ? own : null;
 }
+
+/**
+ * Whose records a key reads: one tenant's, the empty string for those without a tenant, null for everybody's; `forbidden`
+ * where another tenant is asked for. A key that is bound to a tenant never reads past it, whatever its scopes.
+ */
+export function tenantToRead(key: ApiKey, requested: string | undefined): string | null | 'forbidden' {
+  if (key.tenantId === null && mayReadAnyTenant(key)) return requested ?? null;
+  return ownTenant(key, requested) ?? 'forbidden';
+}

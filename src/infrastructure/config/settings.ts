@@ -14,6 +14,7 @@ export type SettingsUser =
   | 'keys'
   | 'import'
   | 'temporal adopt'
+  | 'audit'
   | 'failed-ingest'
   | 'failed-ingest retry'
   | 'failed-ingest discard'
@@ -108,7 +109,7 @@ export const SETTINGS = {
   }),
   auditDatabaseUrl: define({
     schema: databaseUrl,
-    requiredBy: ['api', 'migrate', 'keys', 'failed-ingest', 'grants audit'],
+    requiredBy: ['api', 'migrate', 'keys', 'audit', 'failed-ingest', 'grants audit'],
     describe: "The audit log's database. May be the same one.",
     secret: true,
   }),
