@@ -7,6 +7,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import type { DevOptions } from '../main/dev/run-dev.js';
 import type { RoleName } from '../main/role-name.js';
 import { CONFIG, exitWith, JSON_FLAG, wholeUpTo } from './arguments.js';
+import { addAuditCommands } from './audit-commands.js';
 import { addBooksCommands } from './books-commands.js';
 import { addDestinationsCommands } from './destinations-commands.js';
 import { addDlqCommands } from './dlq-commands.js';
@@ -215,6 +216,7 @@ addBooksCommands(program);
 addTemporalCommands(program);
 addEventsCommands(program);
 addFailedIngestCommands(program);
+addAuditCommands(program);
 refuseUsage(program);
 try {
   await program.parseAsync();

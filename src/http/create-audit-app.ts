@@ -5,7 +5,14 @@ import helmet from 'helmet';
 import { FingerprintKeyError } from '../application/audit/fingerprint.js';
 import { StoreUnavailableError } from '../application/audit/ports.js';
 import { discardLetters, redriveLetters } from '../application/delivery/dead-letters/redrive-letters.js';
-import { AUDIT_LOGS_PATH, AUDIT_LOOKUP_PATH, PROBLEM_MEDIA_TYPE, PROBLEMS } from '../contract/audit-api.js';
+import {
+  AUDIT_LOGS_PATH,
+  AUDIT_LOOKUP_PATH,
+  LOG_CHECKPOINT_PATH,
+  LOG_CONSISTENCY_PATH,
+  PROBLEM_MEDIA_TYPE,
+  PROBLEMS,
+} from '../contract/audit-api.js';
 import { BLOCKED_AGGREGATES_PATH } from '../contract/blocked-aggregates-api.js';
 import { BOOKS_PATH } from '../contract/books-api.js';
 import { DEAD_LETTERS_PATH, REDRIVE_JOBS_PATH } from '../contract/dead-letters-api.js';
@@ -34,6 +41,7 @@ import {
   postRetry,
 } from './failed-ingest-routes.js';
 import type { HttpLimits } from './http-limits.js';
+import { getCheckpoint, getConsistency, getInclusion, type LogRouteDeps } from './log-routes.js';
 import type { Logger } from './logger.js';
 import { HttpProblem, toProblem } from './problem.js';
 import { getJob, listJobs, postCancel, postJob } from './redrive-job-routes.js';
@@ -41,7 +49,7 @@ import { getJob, listJobs, postCancel, postJob } from './redrive-job-routes.js';
 type OpsRouteDeps = DestinationRouteDeps & DeadLetterRouteDeps & BookRouteDeps & BlockedAggregateRouteDeps;
 
 export interface AuditAppDeps {
-  readonly routes: AuditRouteDeps & FailedIngestRouteDeps;
+  readonly routes: AuditRouteDeps & FailedIngestRouteDeps & LogRouteDeps;
   /** The delivery's operations API; left out: it is not there. */
   readonly ops?: OpsRouteDeps;
   /** Resolves when the database answers; bounded in time. */
@@ -70,6 +78,9 @@ export function createAuditApp(deps: AuditAppDeps): RequestListener {
   app.use(boundInFlight(deps.limits));
   app.route(AUDIT_LOGS_PATH).post(postAuditLogs(deps.routes)).all(refuseMethod('POST'));
   app.route(AUDIT_LOOKUP_PATH).post(postAuditLookup(deps.routes)).all(refuseMethod('POST'));
+  app.route(LOG_CHECKPOINT_PATH).get(getCheckpoint(deps.routes)).all(refuseMethod('GET, HEAD'));
+  app.route(LOG_CONSISTENCY_PATH).get(getConsistency(deps.routes)).all(refuseMethod('GET, HEAD'));
+  app.route(`${AUDIT_LOGS_PATH}/:id/proof`).get(getInclusion(deps.routes)).all(refuseMethod('GET, HEAD'));
   app.route(FAILED_INGEST_PATH).get(listFailedIngest(deps.routes)).all(refuseMethod('GET, HEAD'));
   app.route(`${FAILED_INGEST_PATH}/:id`).get(getFailedIngest(deps.routes)).all(refuseMethod('GET, HEAD'));
   app.route(`${FAILED_INGEST_PATH}/:id/retry`).post(postRetry(deps.routes)).all(refuseMethod('POST'));

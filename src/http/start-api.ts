@@ -1,6 +1,7 @@
 import { authenticateApiKey } from '../application/audit/authenticate-api-key.js';
 import { discardFailedIngest } from '../application/audit/discard-failed-ingest.js';
 import type { FingerprintKeys } from '../application/audit/fingerprint.js';
+import type { ReadProofs } from '../application/audit/log/read-proofs.js';
 import { lookupIdentities } from '../application/audit/lookup-identities.js';
 import type { ApiKeyStore, AuditStore, FailedIngestStore } from '../application/audit/ports.js';
 import { recordAuditLog } from '../application/audit/record-audit-log.js';
@@ -19,6 +20,7 @@ export interface ApiOptions {
   readonly apiKeys: ApiKeyStore;
   readonly failedIngest: FailedIngestStore;
   readonly fingerprintKeys: FingerprintKeys;
+  readonly proofs: ReadProofs;
   /** What the delivery's operations API works on; left out: there is none. */
   readonly ops?: {
     readonly destinations: DestinationStore;
@@ -56,6 +58,7 @@ export async function startApi(options: ApiOptions): Promise<RunningApi> {
       authenticate,
       recordAuditLog: recordAuditLog({ store, failedIngest, fingerprintKeys, log: logger }),
       lookupIdentities: lookupIdentities({ store, fingerprintKeys }),
+      proofs: options.proofs,
       failedIngest,
       retryFailedIngest: retryFailedIngest({ store, failedIngest, fingerprintKeys, log: logger }),
       discardFailedIngest: discardFailedIngest({ failedIngest, log: logger }),

@@ -19,6 +19,7 @@ import { openDeadLetterOps } from './dlq-asking.js';
 import { explainDatabase } from './explain-database.js';
 import { explainListen } from './explain-listen.js';
 import { failAt } from './fail-at.js';
+import { openProofs } from './open-proofs.js';
 import type { RoleContext, StartedRole } from './role.js';
 import { StartRefusedError } from './start-refused-error.js';
 
@@ -44,6 +45,7 @@ export async function startApiRole(context: RoleContext): Promise<StartedRole> {
       apiKeys: createAuditApiKeys(pool),
       failedIngest: withFailpoint(createFailedIngestStore(pool), failAt(settings.testFailpoint)),
       fingerprintKeys,
+      proofs: openProofs(pool),
       ...(ops === null || deadLetters === null
         ? {}
         : {

@@ -13,6 +13,7 @@ import { createAuditApiKeys } from '../../src/infrastructure/prisma/audit-api-ke
 import { createAuditStore } from '../../src/infrastructure/prisma/audit-store.js';
 import { createFailedIngestStore } from '../../src/infrastructure/prisma/failed-ingest-store.js';
 import { createPool } from '../../src/infrastructure/prisma/pg-pool.js';
+import { openProofs } from '../../src/main/open-proofs.js';
 import { createTestDatabases } from '../support/databases.js';
 
 export const FINGERPRINT_KEYS: FingerprintKeys = [{ id: 'k1', secret: 'first-secret-of-the-test' }];
@@ -90,6 +91,7 @@ export async function startIngestOn(auditUrl: string, options: IngestOptions = {
     apiKeys,
     failedIngest,
     fingerprintKeys: options.fingerprintKeys ?? FINGERPRINT_KEYS,
+    proofs: openProofs(pool),
     port: options.port ?? 0,
     host: '127.0.0.1',
     logger: { debug: log('debug'), info: log('info'), warn: log('warn'), error: log('error') },

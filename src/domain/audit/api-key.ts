@@ -17,6 +17,11 @@ export function mayWrite(key: ApiKey): boolean {
   return key.scopes.includes('audit:write') || mayUseAnyTenant(key);
 }
 
+/** Records and their proofs, of the key's own tenant. */
+export function mayRead(key: ApiKey): boolean {
+  return key.scopes.includes('audit:read');
+}
+
 /** Our own outbox asks which identities stand (R18, R23), so its scope includes that. */
 export function mayLookUp(key: ApiKey): boolean {
   return key.scopes.includes('audit:read') || mayUseAnyTenant(key);
