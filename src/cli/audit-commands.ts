@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander';
 import { exitWith, JSON_FLAG, parseId, wholeUpTo } from './arguments.js';
+import { addAuditLogCommands } from './audit-log-commands.js';
 import { explain } from './help.js';
 
 const SETTINGS = ['AUDIT_DATABASE_URL'];
@@ -9,7 +10,8 @@ const load = () => import('../main/audit.js');
 
 /** `outbox audit …`: the audit log's records, in its own database. */
 export function addAuditCommands(program: Command): void {
-  const audit = program.command('audit').description('the audit log: look, export');
+  const audit = program.command('audit').description('the audit log: look, export, how far it is sealed and signed');
+  addAuditLogCommands(audit);
   explain(audit, { settings: SETTINGS, examples: ['outbox audit list', 'outbox audit export > records.ndjson'] });
   explain(
     withFilter(audit.command('list').description('the newest first, of every tenant but where one is named'))

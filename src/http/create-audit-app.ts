@@ -6,7 +6,14 @@ import { FingerprintKeyError } from '../application/audit/fingerprint.js';
 import { StoreUnavailableError } from '../application/audit/ports.js';
 import { SecretKeyError } from '../application/audit/secret-box.js';
 import { discardLetters, redriveLetters } from '../application/delivery/dead-letters/redrive-letters.js';
-import { AUDIT_LOGS_PATH, AUDIT_LOOKUP_PATH, PROBLEM_MEDIA_TYPE, PROBLEMS } from '../contract/audit-api.js';
+import {
+  AUDIT_LOGS_PATH,
+  AUDIT_LOOKUP_PATH,
+  LOG_CHECKPOINT_PATH,
+  LOG_CONSISTENCY_PATH,
+  PROBLEM_MEDIA_TYPE,
+  PROBLEMS,
+} from '../contract/audit-api.js';
 import { AUDIT_EXPORT_PATH } from '../contract/audit-records-api.js';
 import { BLOCKED_AGGREGATES_PATH } from '../contract/blocked-aggregates-api.js';
 import { BOOKS_AGAIN_PATH, BOOKS_PATH } from '../contract/books-api.js';
@@ -38,6 +45,7 @@ import {
   postRetry,
 } from './failed-ingest-routes.js';
 import type { HttpLimits } from './http-limits.js';
+import { getCheckpoint, getConsistency, getInclusion, type LogRouteDeps } from './log-routes.js';
 import type { Logger } from './logger.js';
 import { HttpProblem, toProblem } from './problem.js';
 import { getAuditLog, listAuditLogs, type RecordRouteDeps } from './record-routes.js';
@@ -46,7 +54,7 @@ import { getJob, listJobs, postCancel, postJob } from './redrive-job-routes.js';
 type OpsRouteDeps = DestinationRouteDeps & DeadLetterRouteDeps & BookRouteDeps & BlockedAggregateRouteDeps;
 
 export interface AuditAppDeps {
-  readonly routes: AuditRouteDeps & FailedIngestRouteDeps & RecordRouteDeps;
+  readonly routes: AuditRouteDeps & FailedIngestRouteDeps & RecordRouteDeps & LogRouteDeps;
   /** The delivery's operations API; left out: it is not there. */
   readonly ops?: OpsRouteDeps;
   /** Resolves when the database answers; bounded in time. */
@@ -79,6 +87,9 @@ export function createAuditApp(deps: AuditAppDeps): RequestListener {
   app.route(AUDIT_EXPORT_PATH).get(getAuditExport(deps.routes, deps.limits)).all(refuseMethod('GET, HEAD'));
   app.route(`${AUDIT_LOGS_PATH}/:recordId`).get(getAuditLog(deps.routes)).all(refuseMethod('GET, HEAD'));
   app.route(AUDIT_LOOKUP_PATH).post(postAuditLookup(deps.routes)).all(refuseMethod('POST'));
+  app.route(LOG_CHECKPOINT_PATH).get(getCheckpoint(deps.routes)).all(refuseMethod('GET, HEAD'));
+  app.route(LOG_CONSISTENCY_PATH).get(getConsistency(deps.routes)).all(refuseMethod('GET, HEAD'));
+  app.route(`${AUDIT_LOGS_PATH}/:id/proof`).get(getInclusion(deps.routes)).all(refuseMethod('GET, HEAD'));
   app.route(FAILED_INGEST_PATH).get(listFailedIngest(deps.routes)).all(refuseMethod('GET, HEAD'));
   for (const verb of ['retry', 'discard'] as const)
     app.route(`${FAILED_INGEST_PATH}/${verb}`).post(postMatching(deps.routes, verb)).all(refuseMethod('POST'));

@@ -2,6 +2,7 @@ import { authenticateApiKey } from '../application/audit/authenticate-api-key.js
 import { discardFailedIngest } from '../application/audit/discard-failed-ingest.js';
 import type { FingerprintKeys } from '../application/audit/fingerprint.js';
 import { createIngestRules, type IngestRules } from '../application/audit/ingest-rules.js';
+import type { ReadProofs } from '../application/audit/log/read-proofs.js';
 import { lookupIdentities } from '../application/audit/lookup-identities.js';
 import { noteLastUse } from '../application/audit/note-last-use.js';
 import type { ApiKeyStore, AuditStore, FailedIngestStore } from '../application/audit/ports.js';
@@ -33,6 +34,7 @@ export interface ApiOptions {
   readonly ratePerMinute: number | null;
   /** What a configuration adds to the DTO's own. Default: secrets are taken out by their built-in names. */
   readonly rules?: IngestRules;
+  readonly proofs: ReadProofs;
   /** What the delivery's operations API works on; left out: there is none. */
   readonly ops?: {
     readonly destinations: DestinationStore;
@@ -80,6 +82,7 @@ export async function startApi(options: ApiOptions): Promise<RunningApi> {
       lookupIdentities: lookupIdentities({ store, fingerprintKeys }),
       records,
       cursors: recordCursors(fingerprintKeys),
+      proofs: options.proofs,
       failedIngest,
       retryFailedIngest: retryFailedIngest({ store, failedIngest, fingerprintKeys, rules, log: logger }),
       discardFailedIngest: discardFailedIngest({ store, failedIngest, fingerprintKeys, log: logger }),

@@ -24,6 +24,7 @@ import { openDeadLetterOps } from './dlq-asking.js';
 import { explainDatabase } from './explain-database.js';
 import { explainListen } from './explain-listen.js';
 import { failAt } from './fail-at.js';
+import { openProofs } from './open-proofs.js';
 import type { RoleContext, StartedRole } from './role.js';
 import { StartRefusedError } from './start-refused-error.js';
 
@@ -56,6 +57,7 @@ export async function startApiRole(context: RoleContext): Promise<StartedRole> {
       secretKey,
       ratePerMinute: settings.auditRatePerMinute === 0 ? null : settings.auditRatePerMinute,
       rules,
+      proofs: openProofs(pool),
       ...(ops === null || deadLetters === null
         ? {}
         : {

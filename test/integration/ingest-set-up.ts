@@ -22,6 +22,7 @@ import { createAuditStore } from '../../src/infrastructure/prisma/audit-store.js
 import { createFailedIngestStore } from '../../src/infrastructure/prisma/failed-ingest-store.js';
 import { createPool } from '../../src/infrastructure/prisma/pg-pool.js';
 import { createRecordReader } from '../../src/infrastructure/prisma/record-reader.js';
+import { openProofs } from '../../src/main/open-proofs.js';
 import { createTestDatabases } from '../support/databases.js';
 
 export const FINGERPRINT_KEYS: FingerprintKeys = [{ id: 'k1', secret: 'first-secret-of-the-test' }];
@@ -113,6 +114,7 @@ export async function startIngestOn(auditUrl: string, options: IngestOptions = {
     fingerprintKeys: options.fingerprintKeys ?? FINGERPRINT_KEYS,
     secretKey: options.secretKey === undefined ? SECRET_KEY : options.secretKey,
     ratePerMinute: options.ratePerMinute ?? null,
+    proofs: openProofs(pool),
     port: options.port ?? 0,
     host: '127.0.0.1',
     logger: { debug: log('debug'), info: log('info'), warn: log('warn'), error: log('error') },

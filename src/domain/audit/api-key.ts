@@ -35,7 +35,7 @@ export function mayWrite(key: ApiKey): boolean {
   return has(key, 'audit:write') || mayUseAnyTenant(key);
 }
 
-/** Records. Our own outbox reads none: it may only look up which identities stand. */
+/** Records and their proofs. Our own outbox reads none: it may only look up which identities stand. */
 export function mayRead(key: ApiKey): boolean {
   return has(key, 'audit:read') || mayReadAnyTenant(key);
 }

@@ -4,6 +4,9 @@
  * Temporal's own variables (TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_API_KEY, …) are read by @temporalio/envconfig.
  */
 import { z } from 'zod';
+import { NOTE_TOOLS } from '../../application/audit/log/note-tools.js';
+import { findBaseProblem } from '../../domain/audit/checkpoint.js';
+import { NoteKeyError, parseSignerKey, parseVerifierKey } from '../../domain/audit/note-key.js';
 
 /** What is about to be run: the roles, and the commands that need settings. */
 export type SettingsUser =
@@ -12,9 +15,10 @@ export type SettingsUser =
   | 'worker'
   | 'migrate'
   | 'keys'
+  | 'audit'
+  | 'audit adopt'
   | 'import'
   | 'temporal adopt'
-  | 'audit'
   | 'failed-ingest'
   | 'failed-ingest retry'
   | 'failed-ingest discard'
@@ -88,6 +92,18 @@ interface FingerprintKey {
   readonly secret: string;
 }
 
+/** Keys separated by commas, each read by `parse`. What is said of a wrong one holds nothing of it. */
+const noteKeys = <Key>(parse: (text: string) => Key) =>
+  z.string().transform((text, context) => {
+    try {
+      return text.split(',').map((part) => parse(part.trim()));
+    } catch (error) {
+      if (!(error instanceof NoteKeyError)) throw error;
+      context.addIssue({ code: 'custom', message: error.message });
+      return z.NEVER;
+    }
+  });
+
 export const SETTINGS = {
   databaseUrl: define({
     schema: databaseUrl,
@@ -109,8 +125,9 @@ export const SETTINGS = {
   }),
   auditDatabaseUrl: define({
     schema: databaseUrl,
-    requiredBy: ['api', 'migrate', 'keys', 'audit', 'failed-ingest', 'grants audit'],
-    describe: "The audit log's database. May be the same one.",
+    requiredBy: ['api', 'migrate', 'keys', 'audit', 'audit adopt', 'failed-ingest', 'grants audit'],
+    describe:
+      "The audit log's database. May be the same one. A worker that has it seals the records, beside its other work.",
     secret: true,
   }),
   deployment: define({
@@ -173,6 +190,34 @@ export const SETTINGS = {
     fallback: '60000',
     describe:
       'Events a minute that one API key may send to one api, a batch of 500 at once always. 0: no limit. A rate given to a key is its own; keys with audit:write:any-tenant have none unless they were given one.',
+  }),
+  auditSigningKeys: define({
+    schema: noteKeys((text) => parseSignerKey(NOTE_TOOLS, text)),
+    requiredBy: ['audit adopt'],
+    describe:
+      "Keys that the worker signs the log's checkpoints with, made by `outbox audit keygen`: all of them sign, separated by commas, the current one first. Without any, records are sealed and nothing is signed.",
+    secret: true,
+  }),
+  auditVerifierKeys: define({
+    schema: noteKeys((text) => parseVerifierKey(NOTE_TOOLS, text)),
+    describe: 'Public keys that signed before and do not any more, separated by commas: keep each for ever.',
+  }),
+  auditLogOrigin: define({
+    schema: z.string().superRefine((text, context) => {
+      const problem = findBaseProblem(text);
+      if (problem !== null) context.addIssue({ code: 'custom', message: problem });
+    }),
+    describe: 'The name of the log, in its checkpoints and keys, for ever. Default: that of the first signing key.',
+  }),
+  auditAnchorFile: define({
+    schema: z.string().min(1),
+    describe:
+      'Where the worker puts every checkpoint before it is stored: a file that whoever owns the database cannot change. Without it whoever owns database and keys can rewrite the log unseen.',
+  }),
+  auditCheckpointMs: define({
+    schema: whole(100, 3_600_000),
+    fallback: '10000',
+    describe: 'Between two checkpoints of a log that grows.',
   }),
   auditUrl: define({
     schema: httpUrl,
@@ -291,6 +336,11 @@ const AUDIT_SIDE: ReadonlySet<Key> = new Set<Key>([
   'auditFingerprintKeys',
   'auditSecretKey',
   'auditRatePerMinute',
+  'auditSigningKeys',
+  'auditVerifierKeys',
+  'auditLogOrigin',
+  'auditAnchorFile',
+  'auditCheckpointMs',
 ]);
 
 export function definitionOf(key: Key): Definition {

@@ -243,6 +243,11 @@ async function giveKeys(
     draft.environment.AUDIT_FINGERPRINT_KEYS = secrets.fingerprintKeys;
   }
   if (!outside) {
+    // On an outside log dev's key would be a stranger's, and its first checkpoint in the way of the owner's.
+    draft.environment.AUDIT_SIGNING_KEYS = secrets.signingKey;
+    draft.environment.AUDIT_ANCHOR_FILE = join(dataDir, 'anchor.ndjson');
+    delete draft.environment.AUDIT_VERIFIER_KEYS;
+    delete draft.environment.AUDIT_LOG_ORIGIN;
     delete draft.environment.OUTBOX_AUDIT_URL;
     draft.environment.OUTBOX_OPS ||= 'on';
   }
