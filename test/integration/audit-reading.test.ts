@@ -219,7 +219,7 @@ describe('the pages of a list', () => {
   });
 
   it('each look is planned for its own values, however often it is asked for', async () => {
-    // A plan for any values would compute the targets of every record of a month: minutes, at a million.
+    // Prepared, they passed their deadline at a million records, after some repetitions.
     const pool = createPool(ingest.auditUrl, { max: 1 });
     const reader = createRecordReader(pool);
     const filter = toRecordFilter({ targetId: 't-none' }, 'acme');
