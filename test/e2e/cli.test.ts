@@ -193,7 +193,7 @@ describe('settings and options', () => {
     const { code, stderr } = await run(['relay', '--config', config], at(databases.outboxUrl));
     expect([code, stderr]).toEqual([
       EXIT.configuration,
-      `outbox: the configuration does not fit:\n  - ${config}: polices: unknown; known are handlers, mappers, redaction, policies, notifiers, notify\n  - ${config}: handlers: expected an array\n`,
+      `outbox: the configuration does not fit:\n  - ${config}: polices: unknown; known are handlers, mappers, redaction, policies, notifiers, notify, ingest\n  - ${config}: handlers: expected an array\n`,
     ]);
   });
 

@@ -164,6 +164,12 @@ describe('the redaction of the ingest', () => {
     expect(of({})).toEqual(all); // what one event asked for stays its own
   });
 
+  it('tells where a text lost a part of it, also where nothing else was hidden', () => {
+    const { redact } = createIngestRules({ redaction: { patterns: [/case-\d+/g] } });
+    const stored = redact(auditEvent({ data: { text: 'see case-4711' } }));
+    expect(stored).toMatchObject({ data: { text: 'see [redacted]' }, metadata: { redacted: '/text' } });
+  });
+
   it('gives back the very event where nothing is to be hidden, and changes nothing the second time', () => {
     const { redact } = createIngestRules({ redaction: { patterns: [/case-\d+/g] } });
     const plain = auditEvent({ data: { a: 1 } });
