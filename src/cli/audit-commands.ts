@@ -1,5 +1,6 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import { exitWith, JSON_FLAG, REASON } from './arguments.js';
+import { addAuditVerifyCommand } from './audit-verify-command.js';
 import { explain } from './help.js';
 import { requireOption } from './refuse-usage.js';
 
@@ -10,7 +11,8 @@ export function addAuditCommands(program: Command): void {
   const audit = program
     .command('audit')
     .description('the audit log as a log: its keys, how far it is sealed and signed');
-  explain(audit, { examples: ['outbox audit status'] });
+  explain(audit, { examples: ['outbox audit status', 'outbox audit verify'] });
+  addAuditVerifyCommand(audit);
   explain(
     audit
       .command('keygen')
