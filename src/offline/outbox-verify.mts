@@ -13,7 +13,6 @@
  */
 import { createHash, createPublicKey, verify } from 'node:crypto';
 import { createReadStream, realpathSync } from 'node:fs';
-import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
 interface Key {
@@ -229,6 +228,22 @@ function checkLine(
   return type;
 }
 
+/** Node's readline ends a line at U+2028, too, which JSON text may hold. */
+async function* readLines(input: AsyncIterable<unknown>): AsyncGenerator<string> {
+  const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+  let rest: string[] = [];
+  for await (const chunk of input) {
+    const [first = '', ...lines] = decoder.decode(chunk as Uint8Array, { stream: true }).split('\n');
+    rest.push(first);
+    for (const line of lines) {
+      yield rest.join('');
+      rest = [line];
+    }
+  }
+  const last = `${rest.join('')}${decoder.decode()}`;
+  if (last !== '') yield last;
+}
+
 async function main(args: readonly string[]): Promise<number> {
   const keys: string[] = [];
   const files: string[] = [];
@@ -247,8 +262,7 @@ async function main(args: readonly string[]): Promise<number> {
   }
   try {
     const input = file === '-' ? process.stdin : createReadStream(file);
-    const lines = createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY });
-    const verdict = await verifyExport(lines, { origin, keys: keys.map(parseKey) });
+    const verdict = await verifyExport(readLines(input), { origin, keys: keys.map(parseKey) });
     console.log(json ? JSON.stringify({ ok: true, ...verdict }) : describe(verdict));
     return 0;
   } catch (error) {

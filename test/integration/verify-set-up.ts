@@ -24,7 +24,7 @@ export interface SealedLog {
   readonly anchor: Anchor;
   readonly anchorPath: string;
   /** Writes events in one statement; of this tenant. Returns their record ids. */
-  write(events: number | readonly AuditEvent[], tenantId?: string): Promise<string[]>;
+  write(events: number | readonly AuditEvent[], tenantId?: string, now?: Date): Promise<string[]>;
   seal(): Promise<number>;
   checkpoint(): Promise<unknown>;
   /** As if the database had been restored into another cluster: the next records are of a new epoch. */
@@ -75,7 +75,7 @@ export async function startSealedLog({ limit = 50 }: { readonly limit?: number }
     keys,
     anchor: place.anchor,
     anchorPath: place.path,
-    async write(events, tenantId) {
+    async write(events, tenantId, now = new Date()) {
       const list = typeof events === 'number' ? Array.from({ length: events }, () => event()) : events;
       const key: ApiKey = {
         id: randomUUID(),
@@ -84,7 +84,7 @@ export async function startSealedLog({ limit = 50 }: { readonly limit?: number }
         scopes: ['audit:write'],
         tenantId: tenantId ?? null,
       };
-      const outcomes = await record({ key, now: new Date(), events: list });
+      const outcomes = await record({ key, now, events: list });
       return outcomes.map((outcome) => {
         if (outcome.kind !== 'created') throw new Error(`expected a new record, got ${outcome.kind}`);
         return outcome.receipt.recordId;

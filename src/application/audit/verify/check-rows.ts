@@ -20,6 +20,7 @@ export interface WindowTally {
   readonly records: number;
   readonly erased: number;
   readonly dropped: number;
+  readonly seen: readonly SeenRow[];
 }
 
 /** Rows read at once; fewer where they are large. */
@@ -41,7 +42,7 @@ export async function checkRows(deps: CheckRowsDeps, window: SealedWindow): Prom
   const dropped = window.hashes.filter(
     (hash, at) => excuses.isDropped(window.first + at) && !there.has(Buffer.from(hash).toString('base64')),
   ).length;
-  return { records: rows.length, erased: rows.filter(({ erased }) => erased).length, dropped };
+  return { records: rows.length, erased: rows.filter(({ erased }) => erased).length, dropped, seen: rows };
 }
 
 async function readRows(store: VerifyStore, { after, upTo }: SealedWindow): Promise<SeenRow[]> {

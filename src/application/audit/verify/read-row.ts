@@ -8,6 +8,7 @@ import type { Place, RecordRow } from './ports.js';
 export interface SeenRow {
   readonly recordId: string;
   readonly place: Place;
+  readonly recordedAt: Date;
   /** The hash of the leaf made from the row; of an erased one the hash that stands for it. null: none can be made. */
   readonly hash: Uint8Array | null;
   /** Hashes that row and identity claim; with `hash`, what may tell which leaf it was. */
@@ -35,7 +36,16 @@ export function readRow(row: RecordRow): SeenRow {
     if (hash !== null && !sameBytes(row.key.leafHash, hash)) differences.push('identity (leaf_hash)');
   }
   const { recordId, place, erased } = row;
-  return { recordId, place, hash, claims, keyRecordId: row.key?.recordId ?? null, erased, differences };
+  return {
+    recordId,
+    place,
+    recordedAt: recordedAt(row),
+    hash,
+    claims,
+    keyRecordId: row.key?.recordId ?? null,
+    erased,
+    differences,
+  };
 }
 
 function leafOf(row: RecordRow, differences: string[]): Uint8Array | null {
@@ -44,7 +54,7 @@ function leafOf(row: RecordRow, differences: string[]): Uint8Array | null {
   for (const [column, stored, sent] of columnsOf(row, event)) if (stored !== sent) differences.push(column);
   return leafHash({
     recordId: row.recordId,
-    recordedAt: new Date(Number(BigInt(row.recordedAtMicros) / 1000n)).toISOString(),
+    recordedAt: recordedAt(row).toISOString(),
     tenantId: row.tenantId,
     via: row.via as AuditRecord['via'],
     keyId: row.keyId,
@@ -102,5 +112,7 @@ function plain(decimal: string): string {
   const short = digits.replace(/0+$/, '');
   return short === '' ? '0' : `${sign}${short}e${Number(exponent) - fraction.length + digits.length - short.length}`;
 }
+
+const recordedAt = ({ recordedAtMicros }: RecordRow): Date => new Date(Number(BigInt(recordedAtMicros) / 1000n));
 
 const isWholeMilliseconds = (micros: string): boolean => micros.endsWith('000') || micros === '0';
