@@ -23,7 +23,10 @@ WHERE epoch = $1::integer AND (last_tx, last_seq) >= ($2::xid8, $3::bigint) ORDE
 export const FIND_RECORD = `
 SELECT log_epoch AS epoch, tx_id::text AS tx, seq::text AS seq FROM audit.record WHERE record_id = $1::uuid LIMIT 1`;
 
-/** $1 to $3 the place behind which to begin, $4 to $6 the last one, $7 how many. Served by record_seal_order alone. */
+/**
+ * $1 to $3 the place behind which to begin, $4 to $6 the last one, $7 how many. Served by record_seal_order; each row's identity is
+ * looked up by its key (OFFSET 0 keeps the planner from joining, which would read all identities for every page).
+ */
 export const READ_ROWS = `
 SELECT r.record_id AS "recordId", ${micros('r.recorded_at')} AS "recordedAtMicros", r.log_epoch AS epoch,
   r.tx_id::text AS tx, r.seq::text AS seq, r.tenant_id AS "tenantId", r.source, r.event_id AS "eventId", r.action,
@@ -32,11 +35,17 @@ SELECT r.record_id AS "recordId", ${micros('r.recorded_at')} AS "recordedAtMicro
   r.key_id AS "keyId", r.leaf_version AS "leafVersion", encode(r.salt, 'hex') AS salt, r.body::text AS body,
   r.leaf_hash AS "leafHash", r.erased_at IS NOT NULL AS erased, k.record_id AS "keyRecordId",
   ${micros('k.recorded_at')} AS "keyRecordedAtMicros", k.leaf_hash AS "keyLeafHash"
-FROM audit.record r
-LEFT JOIN audit.record_key k ON k.tenant_id = r.tenant_id AND k.source = r.source AND k.event_id = r.event_id
-WHERE (r.log_epoch, r.tx_id, r.seq) > ($1::integer, $2::xid8, $3::bigint)
-  AND (r.log_epoch, r.tx_id, r.seq) <= ($4::integer, $5::xid8, $6::bigint)
-ORDER BY r.log_epoch, r.tx_id, r.seq LIMIT $7::integer`;
+FROM (
+  SELECT * FROM audit.record r
+  WHERE (r.log_epoch, r.tx_id, r.seq) > ($1::integer, $2::xid8, $3::bigint)
+    AND (r.log_epoch, r.tx_id, r.seq) <= ($4::integer, $5::xid8, $6::bigint)
+  ORDER BY r.log_epoch, r.tx_id, r.seq LIMIT $7::integer
+) r
+LEFT JOIN LATERAL (
+  SELECT k.record_id, k.recorded_at, k.leaf_hash FROM audit.record_key k
+  WHERE k.tenant_id = r.tenant_id AND k.source = r.source AND k.event_id = r.event_id OFFSET 0
+) k ON true
+ORDER BY r.log_epoch, r.tx_id, r.seq`;
 
 const CHECKPOINT = 'SELECT c.branch, c.size, c.root, c.note, c.anchor FROM audit.checkpoint c';
 
