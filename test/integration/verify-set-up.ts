@@ -27,6 +27,7 @@ export interface SealedLog {
   write(events: number | readonly AuditEvent[], tenantId?: string, now?: Date): Promise<string[]>;
   seal(): Promise<number>;
   checkpoint(): Promise<unknown>;
+  adopt: ReturnType<typeof openLog>['adopt'];
   /** As if the database had been restored into another cluster: the next records are of a new epoch. */
   nextEpoch(): Promise<void>;
   verify(range?: VerifyRange, options?: VerifyOptions): Promise<VerifyReport>;
@@ -92,6 +93,7 @@ export async function startSealedLog({ limit = 50 }: { readonly limit?: number }
     },
     seal: log.seal,
     checkpoint: log.checkpoint,
+    adopt: log.adopt,
     async nextEpoch() {
       await pool.query('ALTER TABLE audit.epoch DISABLE TRIGGER ALL');
       await pool.query(

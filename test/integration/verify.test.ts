@@ -416,6 +416,46 @@ describe('F31: the end of the log, with everything that says how long it was', (
   });
 });
 
+describe('a restore to an earlier time', () => {
+  it('is a break until a person has accepted the loss by a signed note, and told ever after', async () => {
+    const restored = await startSealedLog();
+    try {
+      for (const count of [5, 5]) {
+        await restored.write(count);
+        await restored.seal();
+        await restored.checkpoint();
+      }
+      const lost = (await restored.order()).slice(5);
+      await withoutTriggers(restored.pool, ['record', 'record_key', 'seal', 'checkpoint'], async () => {
+        await restored.pool.query('DELETE FROM audit.record WHERE record_id = ANY ($1)', [lost]);
+        await restored.pool.query('DELETE FROM audit.record_key WHERE record_id = ANY ($1)', [lost]);
+        await restored.pool.query('DELETE FROM audit.seal WHERE first_index >= 5');
+        await restored.pool.query('DELETE FROM audit.checkpoint WHERE size > 5');
+      });
+      expect(await restored.verify()).toMatchObject({ counts: { truncated: 1 }, first: { index: 5 } });
+      await restored.write(7);
+      await restored.seal();
+      expect(await restored.verify()).toMatchObject({ counts: { root: 1 } });
+
+      await restored.adopt({ id: crypto.randomUUID(), now: new Date(), by: 'Ada Lopez', reason: 'the disk' });
+      await restored.checkpoint();
+      expect(await restored.verify()).toMatchObject({
+        counts: {},
+        size: 12,
+        signedSize: 12,
+        anchoredSize: 12,
+        acceptedLosses: [
+          expect.stringMatching(/^leaves 5 to 9 of branch 1, given up by Ada Lopez at .*; branch 2 goes on$/),
+        ],
+      });
+      const noNote = await restored.tampered((client) => client.query('DELETE FROM audit.note'), { anchor: null });
+      expect(noNote).toMatchObject({ counts: { checkpoint: 1 }, first: { what: expect.stringContaining('branch 2') } });
+    } finally {
+      await restored.stop();
+    }
+  });
+});
+
 describe('keys', () => {
   it('a log signed by nobody that is known has no good checkpoint', async () => {
     const report = await log.verify({}, { keys: newKeys() });

@@ -64,8 +64,11 @@ export function excusesOf(notes: readonly AuditNote[], partitions: readonly stri
   const branches: BranchNote[] = [];
   const droppedMonths = new Map<string, DroppedNote[]>();
   for (const note of notes) {
-    if (note.kind === 'branch') branches.push(note);
-    else if (note.kind === 'erased') for (const { recordId, leafHash } of note.records) erased.set(recordId, leafHash);
+    if (note.kind === 'branch') {
+      // The anchor has it, too.
+      if (!branches.some(({ branch, time }) => branch === note.branch && time === note.time)) branches.push(note);
+    } else if (note.kind === 'erased')
+      for (const { recordId, leafHash } of note.records) erased.set(recordId, leafHash);
     else if (!partitions.includes(note.partition)) {
       droppedMonths.set(note.partition, [...(droppedMonths.get(note.partition) ?? []), note]);
     }
