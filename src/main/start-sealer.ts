@@ -79,7 +79,7 @@ export function startSealer({ settings, log }: Pick<RoleContext, 'settings' | 'l
         ...(await Promise.race([found, passed])),
         ...(alert === null ? [] : [`${alert.code}: ${alert.message}`]),
       ];
-      // What is said below is why it is not anchored.
+      // Why it is not anchored is said already.
       return [...standing, ...trouble.filter((line) => anchor !== null || !line.includes('not anchored'))];
     },
     async stop() {

@@ -335,6 +335,10 @@ describe('--help', () => {
     'keys',
     'keys create',
     'import',
+    'audit',
+    'audit keygen',
+    'audit status',
+    'audit adopt',
   ];
   it.each(paths)('outbox %s: examples that name it, on standard output', async (path) => {
     const { code, stdout, stderr } = await run([...path.split(' '), '--help']);
@@ -351,6 +355,8 @@ describe('--help', () => {
     ['migrate status', 'migrate'],
     ['keys create', 'keys'],
     ['import', 'import'],
+    ['audit status', 'audit'],
+    ['audit adopt', 'audit adopt'],
   ] as const)('outbox %s: names every setting without which it does not start', async (path, user) => {
     const { stdout } = await run([...path.split(' '), '--help']);
     const needed = SETTING_KEYS.filter((key) => definitionOf(key).requiredBy?.includes(user)).map(variableOf);

@@ -199,6 +199,16 @@ describe('nothing is signed', () => {
     await refusedAs('unknown_signature');
   });
 
+  it('where leaves are missing in its middle', async () => {
+    await grow(2);
+    await open().checkpoint();
+    for (const _ of [1, 2]) await grow(2);
+    await withoutTriggers(ingest.pool, ['seal'], () =>
+      ingest.pool.query('DELETE FROM audit.seal WHERE first_index = 2'),
+    );
+    await refusedAs('log_broken');
+  });
+
   it('under another name', async () => {
     await grow(2);
     await open().checkpoint();

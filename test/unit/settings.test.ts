@@ -3,12 +3,15 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { NOTE_TOOLS } from '../../src/application/audit/log/note-tools.js';
 import { defineConfig } from '../../src/application/delivery/define-config.js';
+import { formatSignerKey, formatVerifierKey, signerKey } from '../../src/domain/audit/note-key.js';
 import { renderEnvExample } from '../../src/infrastructure/config/env-example.js';
 import { loadConfigFile } from '../../src/infrastructure/config/load-config-file.js';
 import { ConfigurationError, loadSettings } from '../../src/infrastructure/config/load-settings.js';
 import { definitionOf, SETTING_KEYS, variableOf } from '../../src/infrastructure/config/settings.js';
 import { mistypedTemporalVariables, TEMPORAL_VARIABLES } from '../../src/infrastructure/config/temporal-variables.js';
+import { openLogKeys } from '../../src/main/open-log-keys.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const HEX = 'ab'.repeat(32);
@@ -90,6 +93,28 @@ describe('the settings', () => {
     for (const bad of [HEX, 'k1:abcd', `k1:${HEX},k1:${HEX}`, `:${HEX}`, `k1:${HEX},`, `k1:${HEX}0`]) {
       expect(problemsOf(() => read(bad))).toHaveLength(1);
     }
+  });
+
+  it("reads the log's keys, and says of a wrong one nothing that is secret", () => {
+    const key = signerKey(NOTE_TOOLS, 'log.test', new Uint8Array(32).fill(1));
+    const [signer, verifier] = [formatSignerKey(key), formatVerifierKey(key)];
+    const read = loadSettings({ AUDIT_SIGNING_KEYS: `${signer}, ${signer}`, AUDIT_VERIFIER_KEYS: verifier }, []);
+    expect(read.auditSigningKeys).toEqual([key, key]);
+    expect(read.auditVerifierKeys?.map(formatVerifierKey)).toEqual([verifier]);
+    for (const bad of [verifier, `${signer},`, signer.replace('log.test', 'other'), signer.slice(0, -4)]) {
+      const [problem] = problemsOf(() => loadSettings({ AUDIT_SIGNING_KEYS: bad }, []));
+      expect(problem).toMatch(/^AUDIT_SIGNING_KEYS: /);
+      expect(problem).not.toContain(signer.slice(-30, -4));
+    }
+    expect(problemsOf(() => loadSettings({ AUDIT_LOG_ORIGIN: 'log.test/2' }, []))).toHaveLength(1);
+    expect(
+      problemsOf(() => openLogKeys(loadSettings({ AUDIT_SIGNING_KEYS: signer, AUDIT_LOG_ORIGIN: 'a.b' }, []))),
+    ).toEqual([expect.stringContaining('log.test')]);
+    expect(openLogKeys(loadSettings({}, []))).toBeNull();
+    expect(openLogKeys(loadSettings({ AUDIT_VERIFIER_KEYS: verifier }, []))).toMatchObject({
+      base: 'log.test',
+      signers: [],
+    });
   });
 
   it('have different variables, each with a prefix that is checked', () => {

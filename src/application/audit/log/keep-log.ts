@@ -18,7 +18,7 @@ export interface KeepLogDeps {
 }
 
 export interface LogKeeper {
-  /** One turn: seal what can be sealed, then sign where that is due. Throws StoreUnavailableError, LogBrokenError. */
+  /** One turn: seal what can be sealed, then sign where that is due. Throws StoreUnavailableError. */
   turn(signal: AbortSignal): Promise<void>;
   /** Why nothing is signed at the moment, as far as this process has seen. */
   alert(): LogAlert | null;
@@ -49,8 +49,8 @@ export function keepLog({ seal, checkpoint, checkpointMs, now, log }: KeepLogDep
       const sealed = await seal(signal);
       if (sealed > 0) log.debug({ event: 'audit_log.sealed', records: sealed }, 'records were sealed');
       if (checkpoint === null || signal.aborted || now() < nextAt) return;
+      nextAt = now() + checkpointMs; // also after one that fails
       const outcome = await checkpoint();
-      nextAt = now() + checkpointMs;
       tell(outcome.kind === 'refused' ? outcome.alert : null);
       if (outcome.kind === 'written' && outcome.anchorWasBehind) {
         log.warn(

@@ -10,6 +10,7 @@ import {
   AnchorUnavailableError,
   type CheckpointStore,
   type LeafStore,
+  LogBrokenError,
   type StoredCheckpoint,
 } from './ports.js';
 
@@ -27,11 +28,18 @@ export interface WriteCheckpointDeps {
  * - `anchor_ahead`: a checkpoint is larger than the log. The log may still catch up, where sealed runs were lost and their
  *   records were not; else it will be `log_forked`.
  * - `log_forked`: a checkpoint's root is not the log's at that size: what was sealed was changed, or lost.
+ * - `log_broken`: sealed leaves are missing in its middle.
  * - `unknown_signature`: the newest checkpoint is signed by no key that is known here.
  * - `other_log`: the database's checkpoints are those of a log with another name.
  * - `anchor_away`: the anchor does not answer.
  */
-export type LogAlertCode = 'anchor_ahead' | 'log_forked' | 'unknown_signature' | 'other_log' | 'anchor_away';
+export type LogAlertCode =
+  | 'anchor_ahead'
+  | 'log_forked'
+  | 'log_broken'
+  | 'unknown_signature'
+  | 'other_log'
+  | 'anchor_away';
 
 export interface LogAlert {
   readonly code: LogAlertCode;
@@ -50,13 +58,14 @@ export type WriteCheckpoint = () => Promise<CheckpointOutcome>;
  * Signs the log's size and root where it has grown: by every key, then to the anchor, then into the database, so that a
  * stored checkpoint is an anchored one. Nothing is ever signed beside what was signed before: the newest checkpoint here
  * and at the anchor must be of this very tree. A crash at any point is mended by the next call. Throws
- * StoreUnavailableError, LogBrokenError.
+ * StoreUnavailableError.
  */
 export function writeCheckpoint(deps: WriteCheckpointDeps): WriteCheckpoint {
   return async () => {
     try {
       return await write(deps);
     } catch (error) {
+      if (error instanceof LogBrokenError) return refuse('log_broken', `${error.message}; nothing is signed`);
       if (!(error instanceof AnchorUnavailableError)) throw error;
       const reason = error.cause instanceof Error ? error.cause.message : String(error.cause);
       const message = `${error.message}: ${reason}. Sealing goes on; the next checkpoint waits for it`;
