@@ -12,15 +12,15 @@ export const failedIngestQuerySchema = z.strictObject({
     .string()
     .regex(/^([1-9]\d?|1\d\d|200)$/, { error: 'Expected a whole number from 1 to 200' })
     .transform(Number)
-    .default(50),
-  /** The `next` of the page before. */
-  before: z.uuid().optional(),
+    .default(50)
+    .meta({ description: '1 to 200; 50 unless asked otherwise.' }),
+  before: z.uuid().optional().meta({ description: 'The `next` of the page before.' }),
 });
 
 /** The body of a retry and of a discard. */
 export const failedIngestReasonSchema = z.strictObject({ reason: z.string().min(1).max(1_000) });
 
-const failedIngestSchema = z.object({
+export const failedIngestSchema = z.object({
   id: z.uuid(),
   /** null: no tenant. */
   tenantId: z.string().nullable(),

@@ -2,7 +2,8 @@ import type { Request, Response } from 'express';
 import type { AuthenticateApiKey } from '../application/audit/authenticate-api-key.js';
 import { listBooks } from '../application/delivery/books/list-books.js';
 import type { BookReader } from '../application/delivery/books/ports.js';
-import { bookQuerySchema } from '../contract/books-api.js';
+import type { AnswerOf } from '../contract/answers.js';
+import { type bookPageSchema, bookQuerySchema } from '../contract/books-api.js';
 import { HttpProblem } from './problem.js';
 import { readQuery, requireOperator } from './read-operator.js';
 
@@ -17,6 +18,7 @@ export function getBooks({ authenticate, books }: BookRouteDeps) {
     const { tenantId } = await requireOperator(authenticate, req, res, 'dlq:read');
     if (tenantId !== null) throw new HttpProblem('tenant_forbidden', 'Expected an API key without a tenant');
     const { limit, before = null, gaps } = readQuery(req, bookQuerySchema);
-    res.json(await listBooks(books, { limit, before, gapsOnly: gaps === 'true' }));
+    const page = await listBooks(books, { limit, before, gapsOnly: gaps === 'true' });
+    res.json(page satisfies AnswerOf<typeof bookPageSchema>);
   };
 }

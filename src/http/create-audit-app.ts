@@ -5,12 +5,20 @@ import helmet from 'helmet';
 import { FingerprintKeyError } from '../application/audit/fingerprint.js';
 import { StoreUnavailableError } from '../application/audit/ports.js';
 import { discardLetters, redriveLetters } from '../application/delivery/dead-letters/redrive-letters.js';
+import type { AnswerOf } from '../contract/answers.js';
 import { AUDIT_LOGS_PATH, AUDIT_LOOKUP_PATH, PROBLEM_MEDIA_TYPE, PROBLEMS } from '../contract/audit-api.js';
 import { BLOCKED_AGGREGATES_PATH } from '../contract/blocked-aggregates-api.js';
 import { BOOKS_PATH } from '../contract/books-api.js';
 import { DEAD_LETTERS_PATH, REDRIVE_JOBS_PATH } from '../contract/dead-letters-api.js';
 import { DESTINATIONS_PATH } from '../contract/destinations-api.js';
 import { FAILED_INGEST_PATH } from '../contract/failed-ingest-api.js';
+import {
+  LIVE_PATH,
+  type liveSchema,
+  type notReadySchema,
+  READY_PATH,
+  type readySchema,
+} from '../contract/probes-api.js';
 import { isIntegrationError } from '../domain/delivery/integration-error.js';
 import { type AuditRouteDeps, postAuditLogs, postAuditLookup } from './audit-routes.js';
 import { type BlockedAggregateRouteDeps, listBlockedAggregates } from './blocked-aggregate-routes.js';
@@ -35,8 +43,11 @@ import {
 } from './failed-ingest-routes.js';
 import type { HttpLimits } from './http-limits.js';
 import type { Logger } from './logger.js';
+import { describeApi } from './openapi/operations.js';
+import { DOCS_PATH, OPENAPI_PATH } from './openapi/reference.js';
 import { HttpProblem, toProblem } from './problem.js';
 import { getJob, listJobs, postCancel, postJob } from './redrive-job-routes.js';
+import { serveReference } from './reference-routes.js';
 
 type OpsRouteDeps = DestinationRouteDeps & DeadLetterRouteDeps & BookRouteDeps & BlockedAggregateRouteDeps;
 
@@ -57,6 +68,19 @@ const RETRY_AFTER_SECONDS = '1';
  * holds no stack, no value that was sent and nothing of the server. One log line for each request refused.
  */
 export function createAuditApp(deps: AuditAppDeps): RequestListener {
+  const app = buildAuditApp(deps);
+  const answer = answerProblem(deps.logger);
+  // What the router itself gives up (a URL that it cannot parse) would be answered by Express: in HTML, with a stack.
+  return (req, res) =>
+    app(req as Request, res as Response, (error?: unknown) =>
+      startRequest(req as Request, res as Response, () =>
+        answer(error ?? new HttpProblem('malformed_url', 'Expected a URL'), req as Request, res as Response, () => {}),
+      ),
+    );
+}
+
+/** The router alone. Whatever it has stands in the document that `describeApi` makes, too. */
+export function buildAuditApp(deps: AuditAppDeps): Express {
   const app = express();
   app.disable('etag');
   app.set('query parser', 'simple');
@@ -65,8 +89,8 @@ export function createAuditApp(deps: AuditAppDeps): RequestListener {
   app.use(helmet());
   app.use(startRequest);
   app.use(checkUrl(deps.limits));
-  app.route('/live').get(answerLive).all(refuseMethod('GET, HEAD'));
-  app.route('/ready').get(answerReady(deps)).all(refuseMethod('GET, HEAD'));
+  app.route(LIVE_PATH).get(answerLive).all(refuseMethod('GET, HEAD'));
+  app.route(READY_PATH).get(answerReady(deps)).all(refuseMethod('GET, HEAD'));
   app.use(boundInFlight(deps.limits));
   app.route(AUDIT_LOGS_PATH).post(postAuditLogs(deps.routes)).all(refuseMethod('POST'));
   app.route(AUDIT_LOOKUP_PATH).post(postAuditLookup(deps.routes)).all(refuseMethod('POST'));
@@ -75,18 +99,14 @@ export function createAuditApp(deps: AuditAppDeps): RequestListener {
   app.route(`${FAILED_INGEST_PATH}/:id/retry`).post(postRetry(deps.routes)).all(refuseMethod('POST'));
   app.route(`${FAILED_INGEST_PATH}/:id/discard`).post(postDiscard(deps.routes)).all(refuseMethod('POST'));
   if (deps.ops !== undefined) routeOps(app, deps.ops);
+  const reference = serveReference(describeApi({ ops: deps.ops !== undefined }));
+  app.route(OPENAPI_PATH).get(reference.document).all(refuseMethod('GET, HEAD'));
+  app.route(DOCS_PATH).get(reference.page).all(refuseMethod('GET, HEAD'));
   app.use(() => {
     throw new HttpProblem('not_found', 'Nothing is here');
   });
-  const answer = answerProblem(deps.logger);
-  app.use(answer);
-  // What the router itself gives up (a URL that it cannot parse) would be answered by Express: in HTML, with a stack.
-  return (req, res) =>
-    app(req as Request, res as Response, (error?: unknown) =>
-      startRequest(req as Request, res as Response, () =>
-        answer(error ?? new HttpProblem('malformed_url', 'Expected a URL'), req as Request, res as Response, () => {}),
-      ),
-    );
+  app.use(answerProblem(deps.logger));
+  return app;
 }
 
 function routeOps(app: Express, ops: OpsRouteDeps): void {
@@ -136,14 +156,14 @@ function checkUrl({ maxUrlLength }: HttpLimits) {
 }
 
 function answerLive(_req: Request, res: Response): void {
-  res.json({ status: 'live' });
+  res.json({ status: 'live' } satisfies AnswerOf<typeof liveSchema>);
 }
 
 function answerReady({ ping, logger }: AuditAppDeps) {
   return async (_req: Request, res: Response): Promise<void> => {
     try {
       await ping();
-      res.json({ status: 'ready' });
+      res.json({ status: 'ready' } satisfies AnswerOf<typeof readySchema>);
     } catch (err) {
       logger.warn(
         { event: 'probe.not_ready', requestId: res.locals.requestId, err },
@@ -152,7 +172,7 @@ function answerReady({ ping, logger }: AuditAppDeps) {
       res
         .status(503)
         .set('Retry-After', RETRY_AFTER_SECONDS)
-        .json({ status: 'not ready', waitingFor: ['database'] });
+        .json({ status: 'not ready', waitingFor: ['database'] } satisfies AnswerOf<typeof notReadySchema>);
     }
   };
 }

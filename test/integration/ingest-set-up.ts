@@ -8,11 +8,13 @@ import { AUDIT_LOGS_PATH } from '../../src/contract/audit-api.js';
 import type { AuditEvent } from '../../src/contract/audit-dto.js';
 import type { ApiKeyScope } from '../../src/domain/audit/api-key.js';
 import type { HttpLimits } from '../../src/http/http-limits.js';
+import { describeApi } from '../../src/http/openapi/operations.js';
 import { type ApiOptions, startApi } from '../../src/http/start-api.js';
 import { createAuditApiKeys } from '../../src/infrastructure/prisma/audit-api-keys.js';
 import { createAuditStore } from '../../src/infrastructure/prisma/audit-store.js';
 import { createFailedIngestStore } from '../../src/infrastructure/prisma/failed-ingest-store.js';
 import { createPool } from '../../src/infrastructure/prisma/pg-pool.js';
+import { createAnswerCheck } from '../support/check-answer.js';
 import { createTestDatabases } from '../support/databases.js';
 
 export const FINGERPRINT_KEYS: FingerprintKeys = [{ id: 'k1', secret: 'first-secret-of-the-test' }];
@@ -62,7 +64,7 @@ export interface IngestOptions {
   readonly ops?: ApiOptions['ops'];
 }
 
-/** The api role on a database of its own: real HTTP, real PostgreSQL. */
+/** The api role on a database of its own: real HTTP, real PostgreSQL. Every answer is held against the OpenAPI document. */
 export async function startIngest(options: IngestOptions = {}): Promise<TestIngest> {
   const databases = await createTestDatabases();
   const ingest = await startIngestOn(databases.auditUrl, options).catch(async (error: unknown) => {
@@ -105,6 +107,7 @@ export async function startIngestOn(auditUrl: string, options: IngestOptions = {
     return closing;
   };
   const url = `http://127.0.0.1:${api.port}`;
+  const checkAnswer = createAnswerCheck(describeApi({ ops: options.ops !== undefined }));
   const key: TestIngest['key'] = async (scopes, tenantId = null, expiresAt) =>
     (await createApiKey({ keys: apiKeys })({ name: 'test', scopes, tenantId, expiresAt: expiresAt ?? null })).secret;
   const defaultKey = await key(['audit:write', 'audit:read']);
@@ -130,6 +133,7 @@ export async function startIngestOn(auditUrl: string, options: IngestOptions = {
         ...(body instanceof ReadableStream ? { duplex: 'half' } : {}),
       } as RequestInit);
       const text = await response.text();
+      checkAnswer({ method, path, status: response.status, headers: response.headers, text });
       return { status: response.status, headers: response.headers, body: text === '' ? null : JSON.parse(text) };
     },
     counts: async () => {
