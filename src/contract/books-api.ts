@@ -12,10 +12,10 @@ export const bookQuerySchema = z.strictObject({
     .transform(Number)
     .default(24)
     .meta({ description: '1 to 200; 24 unless asked otherwise.' }),
-  before: z
-    .string()
+  before: z.iso
+    // A day that exists: the database refuses others, which JavaScript would take for the month after.
+    .datetime({ error: 'Expected an hour like 2026-11-23T09:00:00Z' })
     .regex(/^[12]\d{3}-\d\d-\d\dT\d\d:00:00Z$/, { error: 'Expected an hour like 2026-11-23T09:00:00Z' })
-    .refine((text) => !Number.isNaN(Date.parse(text)), { error: 'Expected an hour like 2026-11-23T09:00:00Z' })
     .optional()
     .meta({ description: 'The `next` of the page before.' }),
   gaps: z

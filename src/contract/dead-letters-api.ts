@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { operatorTimeSchema } from './operator-time.js';
 
 /**
  * Dead letters over HTTP: for people who operate the delivery. Answers stand in
@@ -8,19 +9,14 @@ import { z } from 'zod';
 export const DEAD_LETTERS_PATH = '/ops/v1/dead-letters';
 export const REDRIVE_JOBS_PATH = '/ops/v1/redrive-jobs';
 
-/** As UTC, since PostgreSQL knows no zone beyond 15:59. */
-const time = z.iso
-  .datetime({ offset: true, error: 'Expected a time like 2026-11-23T18:00:00Z' })
-  .refine((text) => /^[12]\d{3}-/.test(text), { error: 'Expected a year from 1000 to 2999' })
-  .transform((text) => new Date(text).toISOString());
 const name = z.string().min(1).max(128);
 const filter = {
   eventType: name.optional(),
   code: name.optional().meta({ description: 'One of docs/errors.md.' }),
   tenantId: z.string().max(64).optional().meta({ description: 'The empty string: of events without a tenant.' }),
   destination: name.optional(),
-  since: time.optional(),
-  until: time.optional(),
+  since: operatorTimeSchema.optional(),
+  until: operatorTimeSchema.optional(),
   text: z.string().min(1).max(200).optional().meta({ description: 'Needs `since`, at most 31 days ago.' }),
   outageId: z.uuid().optional().meta({ description: '`outage.id` of a destination: the letters that it made.' }),
 };

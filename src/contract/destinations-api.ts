@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { anyUuidSchema, statusSchema, timeSchema } from './answers.js';
+import { operatorTimeSchema } from './operator-time.js';
 
 /** Where events go, over HTTP: for people who operate it. */
 
@@ -24,7 +25,7 @@ export const pauseRequestSchema = z.strictObject({
   reason,
   ...scope,
   /** When it resumes by itself; left out: not before it is resumed. */
-  until: z.iso.datetime({ offset: true, error: 'Expected a time like 2026-11-23T18:00:00Z' }).optional(),
+  until: operatorTimeSchema.optional(),
 });
 
 export const pauseSchema = z.object({

@@ -147,8 +147,10 @@ function checkUrl({ maxUrlLength }: HttpLimits) {
     } catch (cause) {
       throw new HttpProblem('malformed_url', 'Expected percent-encoded UTF-8', { cause });
     }
+    // A text to look for may hold a backslash.
+    const path = decoded.split('?')[0] as string;
     // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it refuses
-    if (/[\u0000-\u001f\u007f\\]/.test(decoded) || /(^|\/)\.\.?(\/|$)/.test(decoded.split('?')[0] as string)) {
+    if (/[\u0000-\u001f\u007f]/.test(decoded) || /\\|(^|\/)\.\.?(\/|$)/.test(path)) {
       throw new HttpProblem('malformed_url', 'Expected a URL without control characters and dot segments');
     }
     next();

@@ -122,7 +122,7 @@ function toParameters({ parameters = [], query, headers = [] }: Operation): Para
       in: 'query' as const,
       required: required.includes(name),
       ...(typeof description === 'string' ? { description } : {}),
-      schema,
+      schema: inUrl(schema),
     })),
     ...headers.map(({ name, description }) => ({
       name,
@@ -132,6 +132,12 @@ function toParameters({ parameters = [], query, headers = [] }: Operation): Para
       schema: { type: 'string' },
     })),
   ];
+}
+
+/** No URL may hold control characters, whatever the schema of a query says. */
+function inUrl(schema: JsonSchema): JsonSchema {
+  const free = schema.type === 'string' && !['pattern', 'format', 'enum', 'allOf'].some((keyword) => keyword in schema);
+  return free ? { ...schema, pattern: '^[^\\u0000-\\u001f\\u007f]*$' } : schema;
 }
 
 function toResponses(operation: Operation): Record<string, ResponseObject> {
