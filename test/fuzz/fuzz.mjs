@@ -71,6 +71,8 @@ function runSchemathesis(args) {
       stdio: ['ignore', 'inherit', 'inherit'],
       env: { ...process.env, ...schemathesis.env, NO_COLOR: '1', PYTHONUNBUFFERED: '1' },
     });
+    // Told to stop, it is schemathesis that ends; what was started is then stopped in order.
+    for (const signal of ['SIGTERM', 'SIGINT']) process.on(signal, () => child.kill(signal));
     child.once('error', reject);
     child.once('close', (exitCode, signal) => resolve(exitCode ?? (signal === null ? 1 : 128)));
   });
