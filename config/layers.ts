@@ -76,6 +76,12 @@ export const layers: IForbiddenRuleType[] = [
     to: { path: '^src/(domain|application)/delivery/' },
   },
   {
+    name: 'redaction-takes-no-side',
+    comment: 'Both sides redact by the same rules, so what they share leans on neither.',
+    from: { path: '^src/(domain|application)/redaction/' },
+    to: { path: '^src/(domain|application)/(delivery|audit)/' },
+  },
+  {
     name: 'main-is-below-cli-only',
     comment: 'The command line parses and calls main; nothing calls the command line.',
     from: { pathNot: '^src/cli/' },

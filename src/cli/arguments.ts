@@ -21,6 +21,14 @@ export function parseId(text: string): string {
   return text.toLowerCase();
 }
 
+export function parseTime(text: string): string {
+  const date = new Date(text);
+  if (!/^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)$/.test(text) || Number.isNaN(date.getTime())) {
+    throw new InvalidArgumentError('expected a time like 2026-11-23T09:30:00Z (RFC 3339, with a zone)');
+  }
+  return date.toISOString();
+}
+
 /** For an argument that may be given several times. */
 export function collectIds(id: string, ids: string[] | undefined): string[] {
   return [...(ids ?? []), parseId(id)];

@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { ACTOR, exitWith, JSON_FLAG, REASON, textUpTo } from './arguments.js';
+import { ACTOR, exitWith, JSON_FLAG, parseTime, REASON, textUpTo } from './arguments.js';
 import { explain } from './help.js';
 import { requireOption } from './refuse-usage.js';
 
@@ -87,12 +87,4 @@ function parseDuration(text: string): number {
   const [, number = '', unit = ''] = /^([1-9]\d{0,4})([smhd])$/.exec(text) ?? [];
   if (number === '') throw new InvalidArgumentError('expected a duration like 90s, 30m, 2h or 1d');
   return Number(number) * UNITS[unit as keyof typeof UNITS];
-}
-
-function parseTime(text: string): string {
-  const date = new Date(text);
-  if (!/^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)$/.test(text) || Number.isNaN(date.getTime())) {
-    throw new InvalidArgumentError('expected a time like 2026-11-23T18:00:00Z (RFC 3339, with a zone)');
-  }
-  return date.toISOString();
 }

@@ -1,5 +1,16 @@
-import { type Command, InvalidArgumentError, Option } from 'commander';
-import { ACTOR, CONFIG, collectIds, exitWith, JSON_FLAG, parseId, REASON, textUpTo, wholeUpTo } from './arguments.js';
+import { type Command, Option } from 'commander';
+import {
+  ACTOR,
+  CONFIG,
+  collectIds,
+  exitWith,
+  JSON_FLAG,
+  parseId,
+  parseTime,
+  REASON,
+  textUpTo,
+  wholeUpTo,
+} from './arguments.js';
 import { explain } from './help.js';
 import { requireOption } from './refuse-usage.js';
 
@@ -171,12 +182,4 @@ function withFilter(command: Command): Command {
       'in the message, the field, the causes or the last response; needs --since, at most 31 days',
       textUpTo(200),
     );
-}
-
-function parseTime(text: string): string {
-  const date = new Date(text);
-  if (!/^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)$/.test(text) || Number.isNaN(date.getTime())) {
-    throw new InvalidArgumentError('expected a time like 2026-11-23T09:30:00Z (RFC 3339, with a zone)');
-  }
-  return date.toISOString();
 }

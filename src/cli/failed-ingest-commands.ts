@@ -1,5 +1,15 @@
 import { type Command, Option } from 'commander';
-import { ACTOR, collectIds, exitWith, JSON_FLAG, parseId, REASON, textUpTo, wholeUpTo } from './arguments.js';
+import {
+  ACTOR,
+  collectIds,
+  exitWith,
+  JSON_FLAG,
+  parseId,
+  parseTime,
+  REASON,
+  textUpTo,
+  wholeUpTo,
+} from './arguments.js';
 import { explain } from './help.js';
 import { requireOption } from './refuse-usage.js';
 
@@ -12,15 +22,12 @@ export function addFailedIngestCommands(program: Command): void {
     .description('what the audit log could not store for a reason of its own: look, store again, give up');
   explain(failedIngest, { settings: SETTINGS, examples: ['outbox failed-ingest list'] });
   explain(
-    failedIngest
-      .command('list')
-      .description('the newest first')
+    withFilter(failedIngest.command('list').description('the newest first'))
       .addOption(
         new Option('--state <state>', 'which ones')
           .choices(['open', 'stored', 'other_content', 'discarded'])
           .default('open'),
       )
-      .option('--tenant <id>', 'of one tenant ("" for none)')
       .option('--limit <n>', 'at most so many, up to 200', wholeUpTo(200, 1), 50)
       .option('--before <id>', 'the page after the one that ended with this id', parseId)
       .option(...JSON_FLAG)
@@ -41,27 +48,54 @@ export function addFailedIngestCommands(program: Command): void {
   );
   for (const verb of ['retry', 'discard'] as const) {
     explain(
-      failedIngest
-        .command(verb)
+      withFilter(failedIngest.command(verb))
         .description(
           {
             retry: 'store them now, as their sender; exit code 1 when one could not be',
             discard: 'give them up; they stay in the list. Exit code 1 when one was not open',
           }[verb],
         )
-        .argument('<ids...>', 'of the list', collectIds)
+        .argument('[ids...]', 'of the list; none: all that are open and match', collectIds)
+        .option('--cap <n>', 'with a filter: at most so many', wholeUpTo(1_000, 1))
+        .option('--dry-run', 'with a filter: only count')
         .option(REASON, 'why, for whoever looks at it later (required)', textUpTo(1_000))
         .option(...ACTOR)
         .option(...JSON_FLAG)
-        .action(async (ids: string[], options, command: Command) => {
-          requireOption(command, REASON, options.reason);
+        .action(async (given: string[] | undefined, options, command: Command) => {
+          const ids = given ?? [];
+          refuseMixture(command, ids, options);
+          if (!options.dryRun) requireOption(command, REASON, options.reason);
           const { runRetry, runDiscard } = await load();
           exitWith(await (verb === 'retry' ? runRetry : runDiscard)(ids, options));
         }),
       {
-        settings: verb === 'retry' ? ['AUDIT_DATABASE_URL, AUDIT_FINGERPRINT_KEYS'] : SETTINGS,
-        examples: [`outbox failed-ingest ${verb} 0198c0de-0000-7000-8000-000000000001 --reason "the trigger is gone"`],
+        settings: ['AUDIT_DATABASE_URL, AUDIT_FINGERPRINT_KEYS'],
+        examples: [
+          `outbox failed-ingest ${verb} --code 23514 --since 2026-11-23T09:00:00Z --reason "the constraint is gone" --dry-run`,
+          `outbox failed-ingest ${verb} 0198c0de-0000-7000-8000-000000000001 --reason "the trigger is gone"`,
+        ],
       },
     );
+  }
+}
+
+function withFilter(command: Command): Command {
+  return command
+    .option('--code <code>', 'that failed by this SQLSTATE or error', textUpTo(100))
+    .option('--source <uri>', 'of this source', textUpTo(256))
+    .option('--since <time>', 'kept at this time or later, like 2026-11-23T09:30:00Z', parseTime)
+    .option('--until <time>', 'kept before this time', parseTime)
+    .option('--tenant <id>', 'of one tenant ("" for none)');
+}
+
+const FILTER = ['code', 'source', 'since', 'until', 'tenant'] as const;
+
+/** Ids or a filter: neither would be everything, and both would be a guess. */
+function refuseMixture(command: Command, ids: readonly string[], options: Readonly<Record<string, unknown>>): void {
+  const filtered = FILTER.some((name) => options[name] !== undefined);
+  if (ids.length === 0 && !filtered)
+    command.error('expected ids, or a filter: --code, --source, --since, --until, --tenant');
+  if (ids.length > 0 && (filtered || options.cap !== undefined || options.dryRun !== undefined)) {
+    command.error('expected ids or a filter, got both');
   }
 }

@@ -3,16 +3,19 @@
  * do with them.
  */
 import { readFileSync } from 'node:fs';
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import type { DevOptions } from '../main/dev/run-dev.js';
 import type { RoleName } from '../main/role-name.js';
 import { CONFIG, exitWith, JSON_FLAG, wholeUpTo } from './arguments.js';
+import { addAuditCommands } from './audit-commands.js';
 import { addBooksCommands } from './books-commands.js';
 import { addDestinationsCommands } from './destinations-commands.js';
 import { addDlqCommands } from './dlq-commands.js';
 import { addEventsCommands } from './events-commands.js';
 import { addFailedIngestCommands } from './failed-ingest-commands.js';
+import { addGrantsCommands } from './grants-commands.js';
 import { EPILOGUE, explain } from './help.js';
+import { addKeysCommands } from './keys-commands.js';
 import { addPoliciesCommands } from './policies-commands.js';
 import { refuseUsage, requireOption } from './refuse-usage.js';
 import { addTemporalCommands } from './temporal-commands.js';
@@ -157,33 +160,7 @@ explain(
   },
 );
 
-const keys = program.command('keys').description('API keys of the audit log');
-explain(keys, { examples: ['outbox keys create --name worker --scope audit:write:any-tenant'] });
-explain(
-  keys
-    .command('create')
-    .description('make a key and print it, alone on standard output; it is never shown again')
-    .option('--name <text>', 'whose key it is (required)')
-    .addOption(
-      new Option('--scope <scope...>', 'what it may do; audit:write:any-tenant is for the worker')
-        .choices(['audit:write', 'audit:read', 'audit:write:any-tenant', 'dlq:read', 'dlq:write'])
-        .default(['audit:write']),
-    )
-    .option('--tenant <id>', 'bind it to one tenant')
-    .option(...JSON_FLAG)
-    .action(async (options, command: Command) => {
-      requireOption(command, '--name <text>', options.name);
-      exitWith(await (await import('../main/create-key.js')).runCreateKey(options));
-    }),
-  {
-    settings: ['AUDIT_DATABASE_URL'],
-    examples: [
-      'outbox keys create --name worker --scope audit:write:any-tenant',
-      'outbox keys create --name billing --tenant acme --scope audit:write audit:read',
-      'outbox keys create --name operators --scope dlq:write   # without a tenant: what failed of every tenant',
-    ],
-  },
-);
+addKeysCommands(program);
 
 explain(
   program
@@ -192,17 +169,20 @@ explain(
       'foreign audit events, one JSON object a line, into the outbox; running it again adds nothing twice and goes on where it stopped',
     )
     .argument('<file>', 'an .ndjson file')
-    .option('--mapping <name>', 'how to read the lines (required); an unknown name lists the known ones')
+    .option(
+      '--mapping <name>',
+      'how to read the lines; an unknown name lists the known ones (default: each line by the one mapping that recognises it, else by "default")',
+    )
     .option('--tenant <id>', 'the tenant of every event of the file (default: none)')
     .option('--json', 'print one JSON document at the end')
-    .action(async (file: string, options, command: Command) => {
-      requireOption(command, '--mapping <name>', options.mapping);
+    .action(async (file: string, options) => {
       exitWith(await (await import('../main/run-import-command.js')).runImportCommand(file, options));
     }),
   {
     settings: ['OUTBOX_DATABASE_URL'],
     examples: [
       'outbox import events.ndjson --mapping cloudtrail',
+      'outbox import mixed.ndjson   # what each line is read as is counted at the end',
       'outbox import other.ndjson --mapping default --json',
     ],
   },
@@ -215,6 +195,8 @@ addBooksCommands(program);
 addTemporalCommands(program);
 addEventsCommands(program);
 addFailedIngestCommands(program);
+addGrantsCommands(program);
+addAuditCommands(program);
 refuseUsage(program);
 try {
   await program.parseAsync();

@@ -12,6 +12,8 @@ import {
 
 export const AUDIT_LOGS_PATH = '/integration/v1/audit/logs';
 export const AUDIT_LOOKUP_PATH = '/integration/v1/audit/lookup';
+export const LOG_CHECKPOINT_PATH = '/integration/v1/audit/log/checkpoint';
+export const LOG_CONSISTENCY_PATH = '/integration/v1/audit/log/consistency';
 
 export const IDEMPOTENCY_KEY_HEADER = 'Idempotency-Key';
 export const IDEMPOTENCY_REPLAYED_HEADER = 'Idempotency-Replayed';
@@ -38,6 +40,8 @@ export const PROBLEMS = {
   request_timeout: { status: 408, retryable: true },
   /** It was stored, discarded or overtaken already. */
   not_open: { status: 409, retryable: false },
+  /** The record stands in no signed checkpoint yet. */
+  not_signed_yet: { status: 409, retryable: true },
   /** What was sent before has taken effect: another payload under the same key is refused. */
   effect_stands: { status: 409, retryable: false },
   body_too_large: { status: 413, retryable: false },
@@ -47,10 +51,16 @@ export const PROBLEMS = {
   unsupported_encoding: { status: 415, retryable: false },
   invalid_event: { status: 422, retryable: false },
   invalid_lookup: { status: 422, retryable: false },
+  /** A filter, a limit or a cursor of a list or an export. */
+  invalid_filter: { status: 422, retryable: false },
   invalid_request: { status: 422, retryable: false },
+  /** No two sizes of the log, the smaller first. */
+  invalid_range: { status: 422, retryable: false },
   idempotency_key_mismatch: { status: 422, retryable: false },
   /** The same (tenant, source, eventId) stands with other content (R25). */
   identity_conflict: { status: 422, retryable: false },
+  /** Of a key's events, or of keys that do not hold from one address. Retry-After says when. */
+  rate_limited: { status: 429, retryable: true },
   headers_too_large: { status: 431, retryable: false },
   /** Nothing is wrong with the request. `failedIngestId` says under which id the event is kept, where it is (R28). */
   internal: { status: 500, retryable: true },
@@ -134,3 +144,26 @@ export const auditLookupResponseSchema = z.object({
   ),
 });
 export type AuditLookupResponse = z.infer<typeof auditLookupResponseSchema>;
+
+/** Base64 of 32 bytes. */
+const hashSchema = z.string().regex(/^[A-Za-z0-9+/]{43}=$/);
+
+/** RFC 9162 §2.1.4: that the log of `to` leaves begins with the log of `from` leaves. */
+export const consistencyProofSchema = z.object({
+  from: z.int().min(1),
+  to: z.int().min(1),
+  /** In the RFC's order. */
+  hashes: z.array(hashSchema),
+});
+export type ConsistencyProof = z.infer<typeof consistencyProofSchema>;
+
+/** RFC 9162 §2.1.3: that a record's leaf stands at `index` in the log of `size` leaves. */
+export const inclusionProofSchema = z.object({
+  index: z.int().min(0),
+  size: z.int().min(1),
+  /** From the leaf's neighbour to the root. */
+  hashes: z.array(hashSchema),
+  /** The signed checkpoint of that size (C2SP signed-note, tlog-checkpoint): its root is what the hashes must lead to. */
+  note: z.string(),
+});
+export type InclusionProof = z.infer<typeof inclusionProofSchema>;

@@ -5,6 +5,13 @@ import { anyUuidSchema, timeSchema } from './answers.js';
 
 export const BOOKS_PATH = '/ops/v1/books';
 
+export const BOOKS_AGAIN_PATH = `${BOOKS_PATH}/again`;
+
+const hourSchema = z.iso
+  // A day that exists: the database refuses others, which JavaScript would take for the month after.
+  .datetime({ error: 'Expected an hour like 2026-11-23T09:00:00Z' })
+  .regex(/^[12]\d{3}-\d\d-\d\dT\d\d:00:00Z$/, { error: 'Expected an hour like 2026-11-23T09:00:00Z' });
+
 export const bookQuerySchema = z.strictObject({
   limit: z
     .string()
@@ -12,12 +19,7 @@ export const bookQuerySchema = z.strictObject({
     .transform(Number)
     .default(24)
     .meta({ description: '1 to 200; 24 unless asked otherwise.' }),
-  before: z.iso
-    // A day that exists: the database refuses others, which JavaScript would take for the month after.
-    .datetime({ error: 'Expected an hour like 2026-11-23T09:00:00Z' })
-    .regex(/^[12]\d{3}-\d\d-\d\dT\d\d:00:00Z$/, { error: 'Expected an hour like 2026-11-23T09:00:00Z' })
-    .optional()
-    .meta({ description: 'The `next` of the page before.' }),
+  before: hourSchema.optional().meta({ description: 'The `next` of the page before.' }),
   gaps: z
     .enum(['true', 'false'], { error: 'Expected true or false' })
     .default('false')
@@ -36,6 +38,14 @@ export const bookPageSchema = z.object({
       removed: counts.meta({ description: 'By status, what retention has removed. Not part of `statuses`.' }),
       audited: z.int().meta({ description: 'Delivered to the audit log.' }),
       asked: z.int().meta({ description: 'How many of these the audit log was asked for.' }),
+      mode: z
+        .enum(['whole', 'share', 'moved'])
+        .nullable()
+        .meta({ description: 'What the last look asked the audit log of: all, a random part, what had moved.' }),
+      lastFull: z
+        .object({ mode: z.enum(['whole', 'share']), checkedAt: timeSchema, audited: z.int(), asked: z.int() })
+        .nullable()
+        .meta({ description: 'The last look that asked of more than what had moved.' }),
       gapCount: z.int(),
       gapCounts: counts,
       gaps: z.array(
@@ -59,3 +69,9 @@ export const bookPageSchema = z.object({
   ),
   next: timeSchema.nullable().meta({ description: '`before` of the next page; null on the last one.' }),
 });
+
+/** Hours from `since` on and before `until`: as after a restore of the audit log. */
+export const booksAgainSchema = z
+  .strictObject({ since: hourSchema, until: hourSchema })
+  .refine(({ since, until }) => since < until, { path: ['until'], error: 'Expected an hour after since' });
+export const booksAskedAgainSchema = z.object({ hours: z.int().meta({ description: 'How many.' }) });

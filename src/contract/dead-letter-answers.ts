@@ -15,7 +15,7 @@ export const deadLetterSummarySchema = z.object({
   tenantId: z.string().nullable(),
   code: z.string().meta({ description: 'One of docs/errors.md.' }),
   message: z.string(),
-  status: statusSchema.nullable().meta({ description: 'What the destination answered last with; null: it did not.' }),
+  status: statusSchema.nullable().meta({ description: 'What the last attempt was answered with; null: it was not.' }),
   retryCount: z.int(),
   maxRetries: z.int(),
   effect: z.enum(['none', 'unknown', 'stands']).meta({
@@ -37,7 +37,11 @@ export const deadLetterPageSchema = z.object({
 export const deadLetterSchema = deadLetterSummarySchema.extend({
   stack: z.string().nullable(),
   causes: z.unknown(),
-  response: z.unknown().meta({ description: "The destination's last answer: status, chosen headers, the body cut." }),
+  response: z
+    .unknown()
+    .meta({
+      description: "The destination's last answer, be it an earlier attempt's: status, chosen headers, the body cut.",
+    }),
   field: z.string().nullable(),
   workflowId: z.string().nullable(),
   runId: z.string().nullable(),

@@ -40,6 +40,11 @@ export const pauseSchema = z.object({
   createdAt: timeSchema,
 });
 
+/** What a pause answers. */
+export const pausedSchema = pauseSchema.extend({
+  known: z.boolean().meta({ description: 'false: nothing has that name yet; the pause is in force nevertheless.' }),
+});
+
 const failure = { code: z.string().meta({ description: 'One of docs/errors.md.' }), status: statusSchema.nullable() };
 
 export const destinationListSchema = z.object({
@@ -65,7 +70,7 @@ export const destinationListSchema = z.object({
           openedAt: timeSchema,
           closedAt: timeSchema.nullable(),
           ...failure,
-          letters: z.int().meta({ description: 'Open dead letters that this outage made.' }),
+          letters: z.int().meta({ description: 'Open dead letters that this outage made; counted up to 10,000.' }),
         })
         .nullable()
         .meta({ description: 'The latest; null where there never was one.' }),

@@ -6,7 +6,18 @@ export const FAILED_INGEST_PATH = '/ops/v1/failed-ingest';
 
 const stateSchema = z.enum(['open', 'stored', 'other_content', 'discarded']);
 
+const time = z.iso.datetime({ offset: true, error: 'Expected a time like 2026-11-23T18:00:00Z' });
+const filter = {
+  /** A SQLSTATE, or the name of an error. */
+  code: z.string().min(1).max(100).optional(),
+  source: z.string().min(1).max(256).optional(),
+  /** When it was kept first: from this time on, before this time. */
+  since: time.optional(),
+  until: time.optional(),
+};
+
 export const failedIngestQuerySchema = z.strictObject({
+  ...filter,
   state: stateSchema.default('open'),
   limit: z
     .string()
@@ -19,6 +30,31 @@ export const failedIngestQuerySchema = z.strictObject({
 
 /** The body of a retry and of a discard. */
 export const failedIngestReasonSchema = z.strictObject({ reason: z.string().min(1).max(1_000) });
+
+/** The body of a retry and of a discard of all that match; the open ones only. */
+export const failedIngestMatchingSchema = z.strictObject({
+  filter: z
+    .strictObject(filter)
+    .refine((fields) => Object.keys(fields).length > 0, { error: 'Expected code, source, since or until' }),
+  reason: z.string().min(1).max(1_000),
+  /** At most so many in this call. */
+  cap: z.int().min(1).max(1_000).default(1_000),
+  /** Only counts. */
+  dryRun: z.boolean().default(false),
+});
+
+/** `more`: there are more than this call took. `failed`, `invalid`: they stay open. */
+export const failedIngestCountsSchema = z.object({
+  matched: z.int(),
+  more: z.boolean(),
+  stored: z.int(),
+  otherContent: z.int(),
+  discarded: z.int(),
+  failed: z.int(),
+  invalid: z.int(),
+  notOpen: z.int(),
+});
+export type FailedIngestCounts = z.infer<typeof failedIngestCountsSchema>;
 
 export const failedIngestSchema = z.object({
   id: z.uuid(),

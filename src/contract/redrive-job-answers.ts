@@ -25,6 +25,9 @@ export const redriveJobSchema = z.object({
   actor: z.string(),
   reason: z.string(),
   createdAt: timeSchema,
+  looksAgainAt: timeSchema.nullable().meta({
+    description: 'When it looks once more for letters that were being written when it was made; until then it runs.',
+  }),
   endedAt: timeSchema.nullable(),
   endedBy: z.string().nullable().meta({ description: 'Who cancelled it.' }),
 });

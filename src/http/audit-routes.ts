@@ -1,5 +1,4 @@
 import type { Request, Response } from 'express';
-import type { AuthenticateApiKey, Authenticated } from '../application/audit/authenticate-api-key.js';
 import type { LookupIdentities } from '../application/audit/lookup-identities.js';
 import type { RecordAuditLog, RecordOutcome } from '../application/audit/record-audit-log.js';
 import {
@@ -11,34 +10,39 @@ import {
   IDEMPOTENCY_REPLAYED_HEADER,
   PROBLEMS,
 } from '../contract/audit-api.js';
-import { AUDIT_LIMITS, type AuditEvent, parseAuditEvent, toFieldProblems } from '../contract/audit-dto.js';
-import { findUnstorable, type JsonValue } from '../contract/json-value.js';
+import { AUDIT_LIMITS, toFieldProblems } from '../contract/audit-dto.js';
+import { findUnstorable } from '../contract/json-value.js';
 import { mayLookUp, mayWrite } from '../domain/audit/api-key.js';
 import { HttpProblem, toProblem } from './problem.js';
+import { type AuditItem, readAuditRequest } from './read-audit-request.js';
 import { readJson } from './read-json.js';
-import { requireKey, requireScope } from './require-key.js';
+import { type ReadEvent, readSentEvent } from './read-sent-event.js';
+import { type Caller, type Gate, requireKey, requireScope } from './require-key.js';
 
 export interface AuditRouteDeps {
-  readonly authenticate: AuthenticateApiKey;
+  readonly gate: Gate;
   readonly recordAuditLog: RecordAuditLog;
   readonly lookupIdentities: LookupIdentities;
 }
 
-/** POST /integration/v1/audit/logs: one event (201, 200 replayed) or an array of them (207, one result for each). */
+/**
+ * POST /integration/v1/audit/logs: one event (201, 200 replayed) or several (207, one result for each), as our own JSON or
+ * as CloudEvents.
+ */
 export function postAuditLogs(deps: AuditRouteDeps) {
   return async (req: Request, res: Response): Promise<void> => {
-    const caller = await requireKey(deps.authenticate, req, res);
+    const caller = await requireKey(deps.gate, req, res);
     requireScope(mayWrite(caller.key), 'audit:write');
-    const { value, bytes } = await readJson(req);
-    if (Array.isArray(value)) await answerBatch(deps, caller, value, req, res);
-    else await answerOne(deps, caller, value, bytes, req, res);
+    const request = await readAuditRequest(req);
+    if (request.kind === 'batch') await answerBatch(deps, caller, request.items, req, res);
+    else await answerOne(deps, caller, request.item, req, res);
   };
 }
 
 /** POST /integration/v1/audit/lookup: which of at most 1,000 identities stand. */
 export function postAuditLookup(deps: AuditRouteDeps) {
   return async (req: Request, res: Response): Promise<void> => {
-    const { key } = await requireKey(deps.authenticate, req, res);
+    const { key } = await requireKey(deps.gate, req, res);
     requireScope(mayLookUp(key), 'audit:read');
     const { value } = await readJson(req);
     const unstorable = findUnstorable(value, AUDIT_LIMITS.problems);
@@ -67,30 +71,30 @@ export function postAuditLookup(deps: AuditRouteDeps) {
 
 async function answerOne(
   deps: AuditRouteDeps,
-  { key, now }: Authenticated,
-  value: JsonValue,
-  bytes: number,
+  { key, now }: Caller,
+  item: AuditItem,
   req: Request,
   res: Response,
 ): Promise<void> {
-  const event = readEvent(value, bytes, now);
+  const read = readSentEvent(item, now);
+  const { eventId } = read.sent.event;
   const idempotencyKey = req.get(IDEMPOTENCY_KEY_HEADER);
   // The draft for this header has it in quotes; most clients send it bare.
-  if (idempotencyKey !== undefined && ![event.eventId, `"${event.eventId}"`].includes(idempotencyKey)) {
-    throw new HttpProblem('idempotency_key_mismatch', `Expected ${IDEMPOTENCY_KEY_HEADER} to equal eventId`, {
-      errors: [{ pointer: '/eventId', detail: `Differs from ${IDEMPOTENCY_KEY_HEADER}` }],
+  if (idempotencyKey !== undefined && ![eventId, `"${eventId}"`].includes(idempotencyKey)) {
+    throw new HttpProblem('idempotency_key_mismatch', `Expected ${IDEMPOTENCY_KEY_HEADER} to equal the event's id`, {
+      errors: [{ pointer: read.pointer('/eventId'), detail: `Differs from ${IDEMPOTENCY_KEY_HEADER}` }],
     });
   }
-  const [outcome] = await deps.recordAuditLog({ key, now, events: [event] });
-  const receipt = toReceipt(outcome as RecordOutcome);
+  const [outcome] = await deps.recordAuditLog({ key, now, events: [read.sent] });
+  const receipt = toReceipt(outcome as RecordOutcome, read);
   if (receipt.replayed) res.set(IDEMPOTENCY_REPLAYED_HEADER, 'true');
   res.status(receipt.replayed ? 200 : 201).json(receipt);
 }
 
 async function answerBatch(
   deps: AuditRouteDeps,
-  { key, now }: Authenticated,
-  items: readonly JsonValue[],
+  { key, now, charge }: Caller,
+  items: readonly AuditItem[],
   req: Request,
   res: Response,
 ): Promise<void> {
@@ -98,16 +102,17 @@ async function answerBatch(
   if (items.length > AUDIT_LIMITS.batchItems) {
     throw new HttpProblem('batch_too_long', `Expected at most ${AUDIT_LIMITS.batchItems} events`);
   }
+  await charge(items.length - 1);
   if (req.get(IDEMPOTENCY_KEY_HEADER) !== undefined) {
-    const detail = `Expected no ${IDEMPOTENCY_KEY_HEADER} with a batch: each event has its eventId`;
+    const detail = `Expected no ${IDEMPOTENCY_KEY_HEADER} with a batch: each event has its id`;
     throw new HttpProblem('idempotency_key_mismatch', detail);
   }
-  const read = items.map((item) => asResult(() => readEvent(item, jsonBytes(item), now)));
-  const events = read.filter((item): item is AuditEvent => !(item instanceof HttpProblem));
+  const read = items.map((item) => asResult(() => readSentEvent(item, now)));
+  const events = read.flatMap((item) => (item instanceof HttpProblem ? [] : [item.sent]));
   const outcomes = (events.length === 0 ? [] : await deps.recordAuditLog({ key, now, events })).values();
   const results = read.map((item) => {
     const settled =
-      item instanceof HttpProblem ? item : asResult(() => toReceipt(outcomes.next().value as RecordOutcome));
+      item instanceof HttpProblem ? item : asResult(() => toReceipt(outcomes.next().value as RecordOutcome, item));
     return settled instanceof HttpProblem
       ? { status: PROBLEMS[settled.code].status, problem: toProblem(settled, res.locals.requestId) }
       : { status: settled.replayed ? (200 as const) : (201 as const), receipt: settled };
@@ -115,27 +120,16 @@ async function answerBatch(
   res.status(207).json({ results } satisfies AuditBatchResponse);
 }
 
-function readEvent(value: JsonValue, bytes: number, now: Date): AuditEvent {
-  if (typeof value !== 'object' || value === null) throw new HttpProblem('not_an_event', 'Expected a JSON object');
-  if (bytes > AUDIT_LIMITS.eventBytes) {
-    throw new HttpProblem('body_too_large', `Expected at most ${AUDIT_LIMITS.eventBytes} bytes an event`);
-  }
-  const parsed = parseAuditEvent(value, now);
-  if (!parsed.ok) {
-    throw new HttpProblem('invalid_event', 'The event does not fit DTO v1', { errors: parsed.problems });
-  }
-  return parsed.event;
-}
-
-function toReceipt(outcome: RecordOutcome): AuditReceipt {
+/** Pointers lead into what was sent, whichever format that was. */
+function toReceipt(outcome: RecordOutcome, { pointer }: ReadEvent): AuditReceipt {
   switch (outcome.kind) {
     case 'created':
       return { ...outcome.receipt, replayed: false };
     case 'replayed':
       return { ...outcome.receipt, replayed: true };
     case 'conflict':
-      throw new HttpProblem('identity_conflict', 'This source and eventId stand with other content', {
-        errors: [{ pointer: '/eventId', detail: 'Taken by an event with other content' }],
+      throw new HttpProblem('identity_conflict', 'This source and id stand with other content', {
+        errors: [{ pointer: pointer('/eventId'), detail: 'Taken by an event with other content' }],
       });
     case 'failed':
       throw new HttpProblem('internal', 'The event could not be stored; the same request may succeed later', {
@@ -143,11 +137,15 @@ function toReceipt(outcome: RecordOutcome): AuditReceipt {
       });
     case 'tenant_forbidden':
       throw new HttpProblem('tenant_forbidden', 'This API key may not write that tenant', {
-        errors: [{ pointer: '/tenantId', detail: 'Not the tenant of this API key' }],
+        errors: [{ pointer: pointer('/tenantId'), detail: 'Not the tenant of this API key' }],
       });
     case 'content_hash_forbidden':
       throw new HttpProblem('invalid_event', 'The event does not fit DTO v1', {
-        errors: [{ pointer: '/contentHash', detail: 'Accepted only with the scope audit:write:any-tenant' }],
+        errors: [{ pointer: pointer('/contentHash'), detail: 'Accepted only with the scope audit:write:any-tenant' }],
+      });
+    case 'schema_mismatch':
+      throw new HttpProblem('invalid_event', 'The data do not fit the schema of the action', {
+        errors: outcome.problems.map((problem) => ({ ...problem, pointer: pointer(problem.pointer) })),
       });
     default:
       return assertNever(outcome);
@@ -161,10 +159,6 @@ function asResult<T>(work: () => T): T | HttpProblem {
     if (error instanceof HttpProblem) return error;
     throw error;
   }
-}
-
-function jsonBytes(value: JsonValue): number {
-  return Buffer.byteLength(JSON.stringify(value));
 }
 
 function assertNever(value: never): never {

@@ -4,11 +4,20 @@ import express, { type Express, type NextFunction, type Request, type Response }
 import helmet from 'helmet';
 import { FingerprintKeyError } from '../application/audit/fingerprint.js';
 import { StoreUnavailableError } from '../application/audit/ports.js';
+import { SecretKeyError } from '../application/audit/secret-box.js';
 import { discardLetters, redriveLetters } from '../application/delivery/dead-letters/redrive-letters.js';
 import type { AnswerOf } from '../contract/answers.js';
-import { AUDIT_LOGS_PATH, AUDIT_LOOKUP_PATH, PROBLEM_MEDIA_TYPE, PROBLEMS } from '../contract/audit-api.js';
+import {
+  AUDIT_LOGS_PATH,
+  AUDIT_LOOKUP_PATH,
+  LOG_CHECKPOINT_PATH,
+  LOG_CONSISTENCY_PATH,
+  PROBLEM_MEDIA_TYPE,
+  PROBLEMS,
+} from '../contract/audit-api.js';
+import { AUDIT_EXPORT_PATH } from '../contract/audit-records-api.js';
 import { BLOCKED_AGGREGATES_PATH } from '../contract/blocked-aggregates-api.js';
-import { BOOKS_PATH } from '../contract/books-api.js';
+import { BOOKS_AGAIN_PATH, BOOKS_PATH } from '../contract/books-api.js';
 import { DEAD_LETTERS_PATH, REDRIVE_JOBS_PATH } from '../contract/dead-letters-api.js';
 import { DESTINATIONS_PATH } from '../contract/destinations-api.js';
 import { FAILED_INGEST_PATH } from '../contract/failed-ingest-api.js';
@@ -22,7 +31,7 @@ import {
 import { isIntegrationError } from '../domain/delivery/integration-error.js';
 import { type AuditRouteDeps, postAuditLogs, postAuditLookup } from './audit-routes.js';
 import { type BlockedAggregateRouteDeps, listBlockedAggregates } from './blocked-aggregate-routes.js';
-import { type BookRouteDeps, getBooks } from './book-routes.js';
+import { type BookRouteDeps, getBooks, postBooksAgain } from './book-routes.js';
 import {
   type DeadLetterRouteDeps,
   getLetter,
@@ -34,25 +43,29 @@ import {
   postSeveral,
 } from './dead-letter-routes.js';
 import { type DestinationRouteDeps, listDestinations, postPause, postResume } from './destination-routes.js';
+import { getAuditExport } from './export-route.js';
 import {
   type FailedIngestRouteDeps,
   getFailedIngest,
   listFailedIngest,
   postDiscard,
+  postMatching,
   postRetry,
 } from './failed-ingest-routes.js';
 import type { HttpLimits } from './http-limits.js';
+import { getCheckpoint, getConsistency, getInclusion, type LogRouteDeps } from './log-routes.js';
 import type { Logger } from './logger.js';
 import { describeApi } from './openapi/operations.js';
 import { DOCS_PATH, OPENAPI_PATH } from './openapi/reference.js';
 import { HttpProblem, toProblem } from './problem.js';
+import { getAuditLog, listAuditLogs, type RecordRouteDeps } from './record-routes.js';
 import { getJob, listJobs, postCancel, postJob } from './redrive-job-routes.js';
 import { serveReference } from './reference-routes.js';
 
 type OpsRouteDeps = DestinationRouteDeps & DeadLetterRouteDeps & BookRouteDeps & BlockedAggregateRouteDeps;
 
 export interface AuditAppDeps {
-  readonly routes: AuditRouteDeps & FailedIngestRouteDeps;
+  readonly routes: AuditRouteDeps & FailedIngestRouteDeps & RecordRouteDeps & LogRouteDeps;
   /** The delivery's operations API; left out: it is not there. */
   readonly ops?: OpsRouteDeps;
   /** Resolves when the database answers; bounded in time. */
@@ -92,9 +105,18 @@ export function buildAuditApp(deps: AuditAppDeps): Express {
   app.route(LIVE_PATH).get(answerLive).all(refuseMethod('GET, HEAD'));
   app.route(READY_PATH).get(answerReady(deps)).all(refuseMethod('GET, HEAD'));
   app.use(boundInFlight(deps.limits));
-  app.route(AUDIT_LOGS_PATH).post(postAuditLogs(deps.routes)).all(refuseMethod('POST'));
+  const logs = app.route(AUDIT_LOGS_PATH);
+  logs.get(listAuditLogs(deps.routes)).post(postAuditLogs(deps.routes)).all(refuseMethod('GET, HEAD, POST'));
+  // Before a record's own: the word is no id.
+  app.route(AUDIT_EXPORT_PATH).get(getAuditExport(deps.routes, deps.limits)).all(refuseMethod('GET, HEAD'));
+  app.route(`${AUDIT_LOGS_PATH}/:recordId`).get(getAuditLog(deps.routes)).all(refuseMethod('GET, HEAD'));
   app.route(AUDIT_LOOKUP_PATH).post(postAuditLookup(deps.routes)).all(refuseMethod('POST'));
+  app.route(LOG_CHECKPOINT_PATH).get(getCheckpoint(deps.routes)).all(refuseMethod('GET, HEAD'));
+  app.route(LOG_CONSISTENCY_PATH).get(getConsistency(deps.routes)).all(refuseMethod('GET, HEAD'));
+  app.route(`${AUDIT_LOGS_PATH}/:id/proof`).get(getInclusion(deps.routes)).all(refuseMethod('GET, HEAD'));
   app.route(FAILED_INGEST_PATH).get(listFailedIngest(deps.routes)).all(refuseMethod('GET, HEAD'));
+  for (const verb of ['retry', 'discard'] as const)
+    app.route(`${FAILED_INGEST_PATH}/${verb}`).post(postMatching(deps.routes, verb)).all(refuseMethod('POST'));
   app.route(`${FAILED_INGEST_PATH}/:id`).get(getFailedIngest(deps.routes)).all(refuseMethod('GET, HEAD'));
   app.route(`${FAILED_INGEST_PATH}/:id/retry`).post(postRetry(deps.routes)).all(refuseMethod('POST'));
   app.route(`${FAILED_INGEST_PATH}/:id/discard`).post(postDiscard(deps.routes)).all(refuseMethod('POST'));
@@ -112,6 +134,7 @@ export function buildAuditApp(deps: AuditAppDeps): Express {
 function routeOps(app: Express, ops: OpsRouteDeps): void {
   app.route(BLOCKED_AGGREGATES_PATH).get(listBlockedAggregates(ops)).all(refuseMethod('GET, HEAD'));
   app.route(BOOKS_PATH).get(getBooks(ops)).all(refuseMethod('GET, HEAD'));
+  app.route(BOOKS_AGAIN_PATH).post(postBooksAgain(ops)).all(refuseMethod('POST'));
   app.route(DEAD_LETTERS_PATH).get(listLetters(ops)).all(refuseMethod('GET, HEAD'));
   // Before the letters' own: a verb is no id.
   app.route(`${DEAD_LETTERS_PATH}/redrive`).post(postSeveral(ops, redriveLetters)).all(refuseMethod('POST'));
@@ -239,6 +262,12 @@ function asHttpProblem(error: unknown): HttpProblem {
   // Its message names the key, for the log.
   if (error instanceof FingerprintKeyError) {
     return new HttpProblem('store_unavailable', 'The record could not be compared now; send it again', {
+      cause: error,
+    });
+  }
+  // Its message names the setting and the key, for the log.
+  if (error instanceof SecretKeyError) {
+    return new HttpProblem('store_unavailable', 'The signature could not be checked now; send it again', {
       cause: error,
     });
   }

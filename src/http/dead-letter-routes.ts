@@ -1,5 +1,4 @@
 import type { Request, Response } from 'express';
-import type { AuthenticateApiKey } from '../application/audit/authenticate-api-key.js';
 import { editPayload } from '../application/delivery/dead-letters/edit-payload.js';
 import { listDeadLetters } from '../application/delivery/dead-letters/list-dead-letters.js';
 import type { DeadLetterReader } from '../application/delivery/dead-letters/ports.js';
@@ -24,6 +23,7 @@ import { deadLetterQuerySchema, editSchema, idsSchema, reasonSchema } from '../c
 import type { Logger } from './logger.js';
 import { HttpProblem } from './problem.js';
 import { notFound, readBodyOf, readId, readQuery, requireOperator, toFilter, withFilter } from './read-operator.js';
+import type { Gate } from './require-key.js';
 
 /** What the operations API works on, of dead letters. */
 export interface DeadLetterOps extends Omit<ActDeps, 'log'> {
@@ -33,15 +33,15 @@ export interface DeadLetterOps extends Omit<ActDeps, 'log'> {
 }
 
 export interface DeadLetterRouteDeps {
-  readonly authenticate: AuthenticateApiKey;
+  readonly gate: Gate;
   readonly deadLetters: DeadLetterOps;
   readonly log: Logger;
 }
 
 /** GET /ops/v1/dead-letters: a page of those in one state, open ones unless asked otherwise, the newest first. */
-export function listLetters({ authenticate, deadLetters }: DeadLetterRouteDeps) {
+export function listLetters({ gate, deadLetters }: DeadLetterRouteDeps) {
   return async (req: Request, res: Response): Promise<void> => {
-    const operator = await requireOperator(authenticate, req, res, 'dlq:read');
+    const operator = await requireOperator(gate, req, res, 'dlq:read');
     const { limit, before = null, state, ...asked } = readQuery(req, deadLetterQuerySchema);
     const deps = { letters: deadLetters.letters, now: () => new Date() };
     const filter = { ...toFilter(asked, operator), state };
@@ -51,9 +51,9 @@ export function listLetters({ authenticate, deadLetters }: DeadLetterRouteDeps) 
 }
 
 /** GET /ops/v1/dead-letters/{id}: of a letter, or of an event (then its latest letter). */
-export function getLetter({ authenticate, deadLetters }: DeadLetterRouteDeps) {
+export function getLetter({ gate, deadLetters }: DeadLetterRouteDeps) {
   return async (req: Request, res: Response): Promise<void> => {
-    const { tenantId } = await requireOperator(authenticate, req, res, 'dlq:read');
+    const { tenantId } = await requireOperator(gate, req, res, 'dlq:read');
     const letter = await deadLetters.letters.show(readId(req), tenantId);
     if (letter === null) throw notFound();
     res.json(letter satisfies AnswerOf<typeof deadLetterSchema>);
@@ -61,9 +61,9 @@ export function getLetter({ authenticate, deadLetters }: DeadLetterRouteDeps) {
 }
 
 /** GET /ops/v1/dead-letters/{id}/payload: what its next redrive sends, personal data and all: for who may write. */
-export function getPayload({ authenticate, deadLetters }: DeadLetterRouteDeps) {
+export function getPayload({ gate, deadLetters }: DeadLetterRouteDeps) {
   return async (req: Request, res: Response): Promise<void> => {
-    const { tenantId } = await requireOperator(authenticate, req, res, 'dlq:write');
+    const { tenantId } = await requireOperator(gate, req, res, 'dlq:write');
     const [letter] = await deadLetters.actions.find([readId(req)], tenantId);
     const loaded = letter?.kind === 'letter' ? await deadLetters.actions.loadEvent(letter) : null;
     if (loaded === null) throw notFound();
@@ -75,7 +75,7 @@ export function getPayload({ authenticate, deadLetters }: DeadLetterRouteDeps) {
 /** POST /ops/v1/dead-letters/{id}/redrive */
 export function postRedrive(deps: DeadLetterRouteDeps) {
   return async (req: Request, res: Response): Promise<void> => {
-    const operator = await requireOperator(deps.authenticate, req, res, 'dlq:write');
+    const operator = await requireOperator(deps.gate, req, res, 'dlq:write');
     const ids = [readId(req)];
     const word = { ...(await readBodyOf(req, reasonSchema)), actor: operator.actor };
     const [outcome] = await redriveLetters(actDeps(deps), { ids, tenantId: operator.tenantId }, word);
@@ -86,7 +86,7 @@ export function postRedrive(deps: DeadLetterRouteDeps) {
 /** POST /ops/v1/dead-letters/{id}/discard */
 export function postDiscardLetter(deps: DeadLetterRouteDeps) {
   return async (req: Request, res: Response): Promise<void> => {
-    const operator = await requireOperator(deps.authenticate, req, res, 'dlq:write');
+    const operator = await requireOperator(deps.gate, req, res, 'dlq:write');
     const ids = [readId(req)];
     const word = { ...(await readBodyOf(req, reasonSchema)), actor: operator.actor };
     const [outcome] = await discardLetters(actDeps(deps), { ids, tenantId: operator.tenantId }, word);
@@ -97,7 +97,7 @@ export function postDiscardLetter(deps: DeadLetterRouteDeps) {
 /** POST /ops/v1/dead-letters/redrive and …/discard: several at once, each with an outcome of its own. */
 export function postSeveral(deps: DeadLetterRouteDeps, act: typeof redriveLetters | typeof discardLetters) {
   return async (req: Request, res: Response): Promise<void> => {
-    const { actor, tenantId } = await requireOperator(deps.authenticate, req, res, 'dlq:write');
+    const { actor, tenantId } = await requireOperator(deps.gate, req, res, 'dlq:write');
     const { ids, reason } = await readBodyOf(req, idsSchema);
     const outcomes = await act(actDeps(deps), { ids, tenantId }, { actor, reason });
     res.json({ results: outcomes.map(({ kind, ...more }, at) => ({ asked: ids[at], outcome: kind, ...more })) });
@@ -107,7 +107,7 @@ export function postSeveral(deps: DeadLetterRouteDeps, act: typeof redriveLetter
 /** POST /ops/v1/dead-letters/{id}/payload: another payload for its next redrive; answers where the two differ. */
 export function postPayload(deps: DeadLetterRouteDeps) {
   return async (req: Request, res: Response): Promise<void> => {
-    const { actor, tenantId } = await requireOperator(deps.authenticate, req, res, 'dlq:write');
+    const { actor, tenantId } = await requireOperator(deps.gate, req, res, 'dlq:write');
     const id = readId(req);
     const { payload, reason, dryRun } = await readBodyOf(req, editSchema, { exactBelow: '/payload' });
     const input = { id, tenantId, payload: JSON.stringify(payload), dryRun };

@@ -1,6 +1,5 @@
 import type { Request, Response } from 'express';
 import type { z } from 'zod';
-import type { AuthenticateApiKey } from '../application/audit/authenticate-api-key.js';
 import {
   type PauseDeps,
   pauseDestination,
@@ -12,6 +11,7 @@ import { AUDIT_LIMITS, toFieldProblems } from '../contract/audit-dto.js';
 import {
   type destinationListSchema,
   destinationNameSchema,
+  type pausedSchema,
   pauseRequestSchema,
   type pauseSchema,
   resumeRequestSchema,
@@ -21,11 +21,13 @@ import { type ApiKey, mayReadFailed, mayWriteFailed } from '../domain/audit/api-
 import type { Logger } from './logger.js';
 import { HttpProblem } from './problem.js';
 import { readJson } from './read-json.js';
-import { requireKey, requireScope } from './require-key.js';
+import { type Gate, requireKey, requireScope } from './require-key.js';
 
 export interface DestinationRouteDeps {
-  readonly authenticate: AuthenticateApiKey;
+  readonly gate: Gate;
   readonly destinations: DestinationStore;
+  /** Those whose handlers this process has. */
+  readonly deadLetters: { readonly handlers: readonly { readonly routingKey: string }[] };
   readonly log: Logger;
 }
 
@@ -37,7 +39,7 @@ export function listDestinations(deps: DestinationRouteDeps) {
   };
 }
 
-/** POST /ops/v1/destinations/{name}/pause: holds what is not sent yet. Again: replaces reason and end. */
+/** POST /ops/v1/destinations/{name}/pause: holds what is not sent yet. Again: replaces reason and end. `known`: nothing has that name where false. */
 export function postPause(deps: DestinationRouteDeps) {
   return async (req: Request, res: Response): Promise<void> => {
     const { body, scope, word } = await readWord(deps, req, res, pauseRequestSchema);
@@ -47,7 +49,7 @@ export function postPause(deps: DestinationRouteDeps) {
         errors: [{ pointer: '/until', detail: 'Expected a time that is still to come' }],
       });
     }
-    res.json(outcome.pause satisfies AnswerOf<typeof pauseSchema>);
+    res.json({ ...outcome.pause, known: outcome.unknown.length === 0 } satisfies AnswerOf<typeof pausedSchema>);
   };
 }
 
@@ -61,18 +63,19 @@ export function postResume(deps: DestinationRouteDeps) {
   };
 }
 
-function depsOf({ destinations, log }: DestinationRouteDeps): PauseDeps {
-  return { destinations, log, now: () => new Date() };
+function depsOf({ destinations, deadLetters, log }: DestinationRouteDeps): PauseDeps {
+  const handled = deadLetters.handlers.map(({ routingKey }) => routingKey);
+  return { destinations, handled, log, now: () => new Date() };
 }
 
 /** A destination is everybody's: a key that is bound to a tenant neither sees nor holds it. */
 async function requireOperator(
-  { authenticate }: DestinationRouteDeps,
+  { gate }: DestinationRouteDeps,
   req: Request,
   res: Response,
   scope: 'dlq:read' | 'dlq:write',
 ): Promise<ApiKey> {
-  const { key } = await requireKey(authenticate, req, res);
+  const { key } = await requireKey(gate, req, res);
   requireScope(scope === 'dlq:read' ? mayReadFailed(key) : mayWriteFailed(key), scope);
   if (key.tenantId !== null) throw new HttpProblem('tenant_forbidden', 'Expected an API key without a tenant');
   return key;

@@ -1,15 +1,22 @@
 import type { Request, Response } from 'express';
 import { z } from 'zod';
-import type { AuthenticateApiKey } from '../application/audit/authenticate-api-key.js';
+import { actOnMatching, countMatching } from '../application/audit/act-on-matching.js';
 import type { DiscardFailedIngest, NotOpen } from '../application/audit/discard-failed-ingest.js';
-import type { FailedIngestRef, FailedIngestStore, PersonsWord } from '../application/audit/ports.js';
+import type {
+  FailedIngestFilter,
+  FailedIngestRef,
+  FailedIngestStore,
+  PersonsWord,
+} from '../application/audit/ports.js';
 import type { RetryFailedIngest } from '../application/audit/retry-failed-ingest.js';
 import { AUDIT_LIMITS, toFieldProblems } from '../contract/audit-dto.js';
 import {
+  type FailedIngestCounts,
   type FailedIngestFound,
   type FailedIngestList,
   type FailedIngestRetried,
   type FailedIngestView,
+  failedIngestMatchingSchema,
   failedIngestQuerySchema,
   failedIngestReasonSchema,
 } from '../contract/failed-ingest-api.js';
@@ -18,11 +25,11 @@ import { type ApiKey, mayReadFailed, mayWriteFailed, tenantOfFailed } from '../d
 import type { FailedIngest } from '../domain/audit/failed-ingest.js';
 import { HttpProblem } from './problem.js';
 import { readJson } from './read-json.js';
-import { requireKey, requireScope } from './require-key.js';
+import { type Gate, requireKey, requireScope } from './require-key.js';
 
 export interface FailedIngestRouteDeps {
-  readonly authenticate: AuthenticateApiKey;
-  readonly failedIngest: Pick<FailedIngestStore, 'list' | 'find'>;
+  readonly gate: Gate;
+  readonly failedIngest: Pick<FailedIngestStore, 'list' | 'find' | 'openIds'>;
   readonly retryFailedIngest: RetryFailedIngest;
   readonly discardFailedIngest: DiscardFailedIngest;
 }
@@ -33,13 +40,19 @@ export function listFailedIngest(deps: FailedIngestRouteDeps) {
     const key = await requireReader(deps, req, res);
     const parsed = failedIngestQuerySchema.safeParse(req.query);
     if (!parsed.success) {
-      throw new HttpProblem('invalid_query', 'Expected state, limit and before at most', {
+      throw new HttpProblem('invalid_query', 'Expected state, code, source, since, until, limit and before at most', {
         errors: toFieldProblems(parsed.error),
       });
     }
-    const { state, limit, before = null } = parsed.data;
+    const { state, limit, before = null, ...filter } = parsed.data;
     // One more than asked for says whether there is a next page.
-    const rows = await deps.failedIngest.list({ tenantId: tenantOfFailed(key), state, before, limit: limit + 1 });
+    const rows = await deps.failedIngest.list({
+      tenantId: tenantOfFailed(key),
+      state,
+      filter: filterOf(filter),
+      before,
+      limit: limit + 1,
+    });
     const items = rows.slice(0, limit).map(toView);
     const next = rows.length > limit ? (items.at(-1)?.id ?? null) : null;
     res.json({ items, next } satisfies FailedIngestList);
@@ -90,8 +103,26 @@ export function postDiscard(deps: FailedIngestRouteDeps) {
   };
 }
 
+/** POST /ops/v1/failed-ingest/retry and /discard: all that are open and match, at most 1,000; answers how they ended. */
+export function postMatching(deps: FailedIngestRouteDeps, verb: 'retry' | 'discard') {
+  return async (req: Request, res: Response): Promise<void> => {
+    const key = await requireWriter(deps, req, res);
+    const { filter, reason, cap, dryRun } = await readWordAs(failedIngestMatchingSchema, req);
+    const task = { tenantId: tenantOfFailed(key), filter: filterOf(filter), cap };
+    const counts = dryRun
+      ? await countMatching(deps, task)
+      : await actOnMatching(deps, verb, task, { actor: `api-key:${key.id}`, reason });
+    res.json(counts satisfies FailedIngestCounts);
+  };
+}
+
+function filterOf(given: z.output<typeof failedIngestMatchingSchema>['filter']): FailedIngestFilter {
+  const { code = null, source = null, since = null, until = null } = given;
+  return { code, source, since, until };
+}
+
 async function requireReader(deps: FailedIngestRouteDeps, req: Request, res: Response): Promise<ApiKey> {
-  const { key } = await requireKey(deps.authenticate, req, res);
+  const { key } = await requireKey(deps.gate, req, res);
   requireScope(mayReadFailed(key), 'dlq:read');
   return key;
 }
@@ -102,17 +133,25 @@ async function readWord(
   req: Request,
   res: Response,
 ): Promise<{ ref: FailedIngestRef; word: PersonsWord }> {
-  const { key } = await requireKey(deps.authenticate, req, res);
-  requireScope(mayWriteFailed(key), 'dlq:write');
+  const key = await requireWriter(deps, req, res);
   const ref = refOf(req, key);
+  const { reason } = await readWordAs(failedIngestReasonSchema, req);
+  return { ref, word: { actor: `api-key:${key.id}`, reason } };
+}
+
+async function requireWriter(deps: FailedIngestRouteDeps, req: Request, res: Response): Promise<ApiKey> {
+  const { key } = await requireKey(deps.gate, req, res);
+  requireScope(mayWriteFailed(key), 'dlq:write');
+  return key;
+}
+
+async function readWordAs<Body>(schema: z.ZodType<Body>, req: Request): Promise<Body> {
   const { value } = await readJson(req);
   const unstorable = findUnstorable(value, AUDIT_LIMITS.problems);
-  const parsed = failedIngestReasonSchema.safeParse(value);
-  if (unstorable.length > 0 || !parsed.success) {
-    const errors = parsed.success ? unstorable : [...unstorable, ...toFieldProblems(parsed.error)];
-    throw new HttpProblem('invalid_request', 'Expected {"reason": "…"}', { errors });
-  }
-  return { ref, word: { actor: `api-key:${key.id}`, reason: parsed.data.reason } };
+  const parsed = schema.safeParse(value);
+  if (parsed.success && unstorable.length === 0) return parsed.data;
+  const errors = parsed.success ? unstorable : [...unstorable, ...toFieldProblems(parsed.error)];
+  throw new HttpProblem('invalid_request', 'Expected {"reason": "…"}, and a filter where there is no id', { errors });
 }
 
 function refOf(req: Request, key: ApiKey): FailedIngestRef {

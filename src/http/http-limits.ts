@@ -10,6 +10,12 @@ export interface HttpLimits {
   readonly maxUrlLength: number;
   /** Requests worked on at once; probes not counted. */
   readonly maxInFlight: number;
+  /** API keys that fail for one remote address in a minute; further ones are answered 429. */
+  readonly maxFailedKeysPerMinute: number;
+  /** Exports at once in this process; each holds a page in memory. */
+  readonly maxExports: number;
+  /** How long the reader of an export may take over one page. */
+  readonly exportPageMs: number;
   /** How long `close` lets running requests finish. */
   readonly closeGraceMs: number;
 }
@@ -21,5 +27,8 @@ export const DEFAULT_HTTP_LIMITS: HttpLimits = {
   maxHeaderBytes: 16 * 1024,
   maxUrlLength: 2_048,
   maxInFlight: 256,
+  maxFailedKeysPerMinute: 100,
+  maxExports: 8,
+  exportPageMs: 60_000,
   closeGraceMs: 10_000,
 };

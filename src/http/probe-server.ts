@@ -6,6 +6,8 @@ export interface ProbeOptions {
   readonly port: number;
   /** What keeps the role from working, by part; empty when it is ready. Must answer within its own deadline. */
   readonly notReady: () => Promise<Readonly<Record<string, string>>>;
+  /** What is wrong and keeps nobody from working: told beside a 200. Must answer within its own deadline. */
+  readonly warnings?: () => Promise<readonly string[]>;
 }
 
 export interface ProbeServer {
@@ -27,11 +29,13 @@ export async function startProbeServer(options: ProbeOptions): Promise<ProbeServ
     if (request.method !== 'GET') return answer(405, { status: 'method not allowed' });
     if (path === '/live') return answer(200, { status: 'live' });
     if (path !== '/ready') return answer(404, { status: 'not found' });
-    options.notReady().then(
-      (problems) =>
+    const { notReady, warnings: findWarnings = async () => [] } = options;
+    Promise.all([notReady(), findWarnings()]).then(
+      ([problems, warnings]) =>
         answer(Object.keys(problems).length === 0 ? 200 : 503, {
           status: Object.keys(problems).length === 0 ? 'ready' : 'not ready',
           problems,
+          ...(warnings.length === 0 ? {} : { warnings }),
         }),
       () => answer(503, { status: 'not ready', problems: { probe: 'the check itself failed' } }),
     );

@@ -9,11 +9,20 @@ const DECODERS = {
   br: createBrotliDecompress,
 } as const;
 
+/** A signed request's body is read for its signature, and then again for what it says. */
+const bodies = new WeakMap<IncomingMessage, Promise<Buffer>>();
+
 /**
- * The body of a request, inflated. Neither the bytes sent nor those they inflate to pass `limit`: the first byte over it
+ * The body of a request, inflated; read once, whoever asks again. Neither the bytes sent nor those they inflate to pass `limit`: the first byte over it
  * ends the reading with 413, without waiting for the rest. Throws HttpProblem (400, 413, 415).
  */
 export function readBody(req: IncomingMessage, limit: number): Promise<Buffer> {
+  const reading = bodies.get(req) ?? read(req, limit);
+  bodies.set(req, reading);
+  return reading;
+}
+
+async function read(req: IncomingMessage, limit: number): Promise<Buffer> {
   const encoding = (req.headers['content-encoding'] ?? 'identity').trim().toLowerCase();
   if (encoding !== 'identity' && !Object.hasOwn(DECODERS, encoding)) {
     throw new HttpProblem('unsupported_encoding', 'Expected the content encoding gzip, deflate, br or none', {

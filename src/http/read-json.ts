@@ -14,9 +14,13 @@ export interface JsonBody {
 
 /** The JSON body of a request by the rules of `parseJsonText`. Throws HttpProblem (400, 413, 415). */
 export async function readJson(req: IncomingMessage): Promise<JsonBody> {
-  requireJson(req.headers['content-type']);
-  const body = await readBody(req, AUDIT_LIMITS.batchBytes);
-  const parsed = parseJsonText(body, AUDIT_LIMITS.depth);
+  if (readMediaType(req) !== 'application/json') throw unsupported('application/json');
+  return parseBody(await readBody(req, AUDIT_LIMITS.batchBytes), AUDIT_LIMITS.depth);
+}
+
+/** Throws HttpProblem (400). */
+export function parseBody(body: Buffer, depth: number): JsonBody {
+  const parsed = parseJsonText(body, depth);
   if (!parsed.ok) {
     const errors = parsed.pointer === null ? [] : [{ pointer: parsed.pointer, detail: parsed.detail }];
     throw new HttpProblem(parsed.reason, parsed.detail, { errors });
@@ -24,11 +28,14 @@ export async function readJson(req: IncomingMessage): Promise<JsonBody> {
   return { value: parsed.value, bytes: body.length, text: parsed.text };
 }
 
-function requireJson(contentType: string | undefined): void {
-  const [type, ...parameters] = (contentType ?? '').split(';').map((part) => part.trim().toLowerCase());
+/** In small letters, without its parameters; null where none is given, or one in another charset than UTF-8. */
+export function readMediaType(req: IncomingMessage): string | null {
+  const [type, ...parameters] = (req.headers['content-type'] ?? '').split(';').map((part) => part.trim().toLowerCase());
   const charset = parameters.find((parameter) => parameter.startsWith('charset='))?.slice('charset='.length);
   const known = charset === undefined || ['utf-8', '"utf-8"', 'utf8'].includes(charset);
-  if (type !== 'application/json' || !known) {
-    throw new HttpProblem('unsupported_media_type', 'Expected Content-Type: application/json, in UTF-8');
-  }
+  return type && known ? type : null;
+}
+
+export function unsupported(...types: readonly string[]): HttpProblem {
+  return new HttpProblem('unsupported_media_type', `Expected Content-Type: ${types.join(' or ')}, in UTF-8`);
 }

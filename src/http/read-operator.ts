@@ -1,6 +1,5 @@
 import type { Request, Response } from 'express';
 import { z } from 'zod';
-import type { AuthenticateApiKey } from '../application/audit/authenticate-api-key.js';
 import { FilterError } from '../application/delivery/dead-letters/check-filter.js';
 import type { DeadLetterFilter } from '../application/delivery/dead-letters/ports.js';
 import { AUDIT_LIMITS, toFieldProblems } from '../contract/audit-dto.js';
@@ -10,7 +9,7 @@ import { type ApiKey, mayReadFailed, mayWriteFailed, tenantOfFailed } from '../d
 import { parseLossless } from '../domain/delivery/lossless-json.js';
 import { HttpProblem } from './problem.js';
 import { readJson } from './read-json.js';
-import { requireKey, requireScope } from './require-key.js';
+import { type Gate, requireKey, requireScope } from './require-key.js';
 
 /** Who works on dead letters. The actor is the key: what else a caller says of itself proves nothing. */
 export interface Operator {
@@ -21,12 +20,12 @@ export interface Operator {
 
 /** Throws HttpProblem (401, 403). */
 export async function requireOperator(
-  authenticate: AuthenticateApiKey,
+  gate: Gate,
   req: Request,
   res: Response,
   scope: 'dlq:read' | 'dlq:write',
 ): Promise<Operator> {
-  const { key }: { key: ApiKey } = await requireKey(authenticate, req, res);
+  const { key }: { key: ApiKey } = await requireKey(gate, req, res);
   requireScope(scope === 'dlq:read' ? mayReadFailed(key) : mayWriteFailed(key), scope);
   return { actor: `api-key:${key.id}`, tenantId: tenantOfFailed(key) };
 }

@@ -7,9 +7,9 @@ import type { DeadLetterRouteDeps } from './dead-letter-routes.js';
 import { notFound, readBodyOf, readId, readQuery, requireOperator, toFilter, withFilter } from './read-operator.js';
 
 /** POST /ops/v1/redrive-jobs: 202 with the job that a relay runs, 200 with a count for a dry run or nothing to redrive. */
-export function postJob({ authenticate, deadLetters }: DeadLetterRouteDeps) {
+export function postJob({ gate, deadLetters }: DeadLetterRouteDeps) {
   return async (req: Request, res: Response): Promise<void> => {
-    const operator = await requireOperator(authenticate, req, res, 'dlq:write');
+    const operator = await requireOperator(gate, req, res, 'dlq:write');
     const { filter: asked, dryRun, cap = null, ...more } = await readBodyOf(req, createJobSchema);
     const deps = { jobs: deadLetters.jobs, now: () => new Date() };
     const filter = toFilter(asked, operator);
@@ -26,9 +26,9 @@ export function postJob({ authenticate, deadLetters }: DeadLetterRouteDeps) {
 }
 
 /** GET /ops/v1/redrive-jobs: the newest first. */
-export function listJobs({ authenticate, deadLetters }: DeadLetterRouteDeps) {
+export function listJobs({ gate, deadLetters }: DeadLetterRouteDeps) {
   return async (req: Request, res: Response): Promise<void> => {
-    const { tenantId } = await requireOperator(authenticate, req, res, 'dlq:read');
+    const { tenantId } = await requireOperator(gate, req, res, 'dlq:read');
     const { limit, before = null } = readQuery(req, redriveJobQuerySchema);
     // One more than asked for says whether there is a next page.
     const rows = await deadLetters.jobs.list({ tenantId, before, limit: limit + 1 });
@@ -39,9 +39,9 @@ export function listJobs({ authenticate, deadLetters }: DeadLetterRouteDeps) {
 }
 
 /** GET /ops/v1/redrive-jobs/{id} */
-export function getJob({ authenticate, deadLetters }: DeadLetterRouteDeps) {
+export function getJob({ gate, deadLetters }: DeadLetterRouteDeps) {
   return async (req: Request, res: Response): Promise<void> => {
-    const { tenantId } = await requireOperator(authenticate, req, res, 'dlq:read');
+    const { tenantId } = await requireOperator(gate, req, res, 'dlq:read');
     const job = await deadLetters.jobs.show(readId(req), tenantId);
     if (job === null) throw notFound();
     res.json(job satisfies AnswerOf<typeof redriveJobSchema>);
@@ -49,9 +49,9 @@ export function getJob({ authenticate, deadLetters }: DeadLetterRouteDeps) {
 }
 
 /** POST /ops/v1/redrive-jobs/{id}/cancel: answers the job as it ended, whoever ended it. */
-export function postCancel({ authenticate, deadLetters }: DeadLetterRouteDeps) {
+export function postCancel({ gate, deadLetters }: DeadLetterRouteDeps) {
   return async (req: Request, res: Response): Promise<void> => {
-    const { actor, tenantId } = await requireOperator(authenticate, req, res, 'dlq:write');
+    const { actor, tenantId } = await requireOperator(gate, req, res, 'dlq:write');
     const id = readId(req);
     await readBodyOf(req, cancelSchema);
     const job = await deadLetters.jobs.cancel(id, tenantId, actor);

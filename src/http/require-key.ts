@@ -1,26 +1,71 @@
+import type { IncomingMessage } from 'node:http';
 import type { Request, Response } from 'express';
 import type { AuthenticateApiKey, Authenticated } from '../application/audit/authenticate-api-key.js';
+import type { SignedRequest } from '../application/audit/verify-signature.js';
+import { AUDIT_LIMITS } from '../contract/audit-dto.js';
+import type { FailedKeys } from './failed-keys.js';
+import type { KeyLimits } from './key-limits.js';
 import { HttpProblem } from './problem.js';
+import { readBody } from './read-body.js';
 
-/** Who asks, by the API key in Authorization and nothing else. Throws HttpProblem (401). */
-export async function requireKey(
-  authenticate: AuthenticateApiKey,
-  req: Request,
-  res: Response,
-): Promise<Authenticated> {
+/** Who may come in, and how much each may send. */
+export interface Gate {
+  readonly authenticate: AuthenticateApiKey;
+  readonly keyLimits: KeyLimits;
+  readonly failedKeys: FailedKeys;
+}
+
+export interface Caller extends Authenticated {
+  /** Counts events of the request beyond its first one against the key's rate. */
+  charge(events: number): Promise<void>;
+}
+
+/**
+ * Who asks, by the API key in Authorization and, where the key needs one, the signature, and nothing else. Every request
+ * counts as one event. Throws HttpProblem: 401, 429, and for a signed one what reading its body throws.
+ */
+export async function requireKey(gate: Gate, req: Request, res: Response): Promise<Caller> {
   const presented = /^Bearer ([\x21-\x7e]+)$/i.exec(req.headers.authorization ?? '')?.[1];
-  const caller = presented === undefined ? null : await authenticate(presented);
+  if (presented === undefined) throw unauthorized('Bearer realm="audit"');
+  const address = req.socket.remoteAddress ?? '';
+  await gate.failedKeys.admit(address, presented);
+  const caller = await gate.authenticate(presented, () => readSigned(req));
   if (caller === null) {
-    const challenge = presented === undefined ? 'Bearer realm="audit"' : 'Bearer realm="audit", error="invalid_token"';
-    throw new HttpProblem('unauthorized', 'Expected the header Authorization with a valid API key', {
-      headers: { 'WWW-Authenticate': challenge },
-    });
+    await gate.failedKeys.failed(address, presented);
+    throw unauthorized('Bearer realm="audit", error="invalid_token"');
   }
+  gate.failedKeys.held(presented);
   res.locals.keyId = caller.key.id;
-  return caller;
+  await gate.keyLimits.admit(caller.key, res);
+  return { ...caller, charge: (events) => gate.keyLimits.charge(caller.key, events, res) };
 }
 
 /** Throws HttpProblem (403) naming the scope. */
 export function requireScope(granted: boolean, scope: string): void {
   if (!granted) throw new HttpProblem('scope_missing', `Expected an API key with the scope ${scope}`);
+}
+
+/** Of a header that came twice none is taken: Node joins them, and no part of a signature has a comma and a space. */
+async function readSigned(req: IncomingMessage): Promise<SignedRequest> {
+  const header = (name: string) => {
+    const value = req.headers[name];
+    return typeof value === 'string' ? value : undefined;
+  };
+  return {
+    id: header('webhook-id'),
+    timestamp: header('webhook-timestamp'),
+    signature: header('webhook-signature'),
+    body: await readBody(req, AUDIT_LIMITS.batchBytes),
+  };
+}
+
+/** One text for all of it: whether a key is unknown, revoked or its signature wrong is nobody's to know. */
+function unauthorized(challenge: string): HttpProblem {
+  return new HttpProblem(
+    'unauthorized',
+    'Expected the header Authorization with a valid API key, and a signature if it needs one',
+    {
+      headers: { 'WWW-Authenticate': challenge },
+    },
+  );
 }

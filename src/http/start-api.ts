@@ -1,8 +1,13 @@
 import { authenticateApiKey } from '../application/audit/authenticate-api-key.js';
 import { discardFailedIngest } from '../application/audit/discard-failed-ingest.js';
 import type { FingerprintKeys } from '../application/audit/fingerprint.js';
+import { createIngestRules, type IngestRules } from '../application/audit/ingest-rules.js';
+import type { ReadProofs } from '../application/audit/log/read-proofs.js';
 import { lookupIdentities } from '../application/audit/lookup-identities.js';
+import { noteLastUse } from '../application/audit/note-last-use.js';
 import type { ApiKeyStore, AuditStore, FailedIngestStore } from '../application/audit/ports.js';
+import type { RecordReader } from '../application/audit/reading/ports.js';
+import { recordCursors } from '../application/audit/reading/record-cursor.js';
 import { recordAuditLog } from '../application/audit/record-audit-log.js';
 import { retryFailedIngest } from '../application/audit/retry-failed-ingest.js';
 import type { BookReader } from '../application/delivery/books/ports.js';
@@ -11,20 +16,31 @@ import type { OrderingStore } from '../application/delivery/ordering/ports.js';
 import { createAuditApp } from './create-audit-app.js';
 import { createHttpServer } from './create-http-server.js';
 import type { DeadLetterOps } from './dead-letter-routes.js';
+import { createFailedKeys } from './failed-keys.js';
 import { DEFAULT_HTTP_LIMITS, type HttpLimits } from './http-limits.js';
+import { createKeyLimits } from './key-limits.js';
 import type { Logger } from './logger.js';
+import type { Gate } from './require-key.js';
 
 export interface ApiOptions {
   readonly store: AuditStore;
   readonly apiKeys: ApiKeyStore;
   readonly failedIngest: FailedIngestStore;
+  readonly records: RecordReader;
   readonly fingerprintKeys: FingerprintKeys;
+  /** Opens the signing secrets (32 bytes); null: keys that need signatures are answered 503. */
+  readonly secretKey: Uint8Array | null;
+  /** Events a minute of a key without a rate of its own; null: no limit. */
+  readonly ratePerMinute: number | null;
+  /** What a configuration adds to the DTO's own. Default: secrets are taken out by their built-in names. */
+  readonly rules?: IngestRules;
+  readonly proofs: ReadProofs;
   /** What the delivery's operations API works on; left out: there is none. */
   readonly ops?: {
     readonly destinations: DestinationStore;
     readonly deadLetters: DeadLetterOps;
     readonly ordering: OrderingStore;
-    readonly books: Pick<BookReader, 'list'>;
+    readonly books: Pick<BookReader, 'list' | 'lookAgain'>;
   };
   /** 0: any free one. */
   readonly port: number;
@@ -47,18 +63,29 @@ const PARTITIONS_EVERY_MS = 24 * 60 * 60_000;
  * after. Starts without its database too: then it is live, not ready, and answers 503.
  */
 export async function startApi(options: ApiOptions): Promise<RunningApi> {
-  const { store, apiKeys: keys, failedIngest, fingerprintKeys, logger } = options;
+  const { store, apiKeys: keys, failedIngest, records, fingerprintKeys, rules = createIngestRules(), logger } = options;
   const limits = { ...DEFAULT_HTTP_LIMITS, ...options.limits };
-  const authenticate = authenticateApiKey({ keys });
+  const gate: Gate = {
+    authenticate: authenticateApiKey({
+      keys,
+      secretKey: options.secretKey,
+      noteUse: noteLastUse({ keys, log: logger }),
+    }),
+    keyLimits: createKeyLimits({ perMinute: options.ratePerMinute }),
+    failedKeys: createFailedKeys({ perMinute: limits.maxFailedKeysPerMinute }),
+  };
   const app = createAuditApp({
-    ...(options.ops === undefined ? {} : { ops: { ...options.ops, authenticate, log: logger } }),
+    ...(options.ops === undefined ? {} : { ops: { ...options.ops, gate, log: logger } }),
     routes: {
-      authenticate,
-      recordAuditLog: recordAuditLog({ store, failedIngest, fingerprintKeys, log: logger }),
+      gate,
+      recordAuditLog: recordAuditLog({ store, failedIngest, fingerprintKeys, rules, log: logger }),
       lookupIdentities: lookupIdentities({ store, fingerprintKeys }),
+      records,
+      cursors: recordCursors(fingerprintKeys),
+      proofs: options.proofs,
       failedIngest,
-      retryFailedIngest: retryFailedIngest({ store, failedIngest, fingerprintKeys, log: logger }),
-      discardFailedIngest: discardFailedIngest({ failedIngest, log: logger }),
+      retryFailedIngest: retryFailedIngest({ store, failedIngest, fingerprintKeys, rules, log: logger }),
+      discardFailedIngest: discardFailedIngest({ store, failedIngest, fingerprintKeys, log: logger }),
     },
     ping: () => store.ping(),
     limits,

@@ -1,6 +1,6 @@
 /** `outbox books`: what the books of each hour say, and their repair, on the outbox database and the audit log. */
 import { listBooks } from '../application/delivery/books/list-books.js';
-import type { GapSample, HourBooks, Tally } from '../application/delivery/books/ports.js';
+import { type GapSample, type HourBooks, hourAfter, type Tally } from '../application/delivery/books/ports.js';
 import { type RepairOutcome, repairBooks } from '../application/delivery/books/repair-books.js';
 import { systemTime } from '../application/delivery/relay-time.js';
 import { isIntegrationError } from '../domain/delivery/integration-error.js';
@@ -41,7 +41,7 @@ export function runBooks(options: BooksOptions): Promise<number> {
 export function runHour(hour: string, options: { readonly again?: boolean; readonly json?: boolean }): Promise<number> {
   return withDatabase(async (pool) => {
     const store = createBookStore(pool);
-    if (options.again) await store.lookAgain(hour);
+    if (options.again) await store.lookAgain(hour, hourAfter(hour));
     const books = await store.show(hour);
     if (books === null) return complain(`${hour}: no books of this hour`);
     if (options.json) print(JSON.stringify(books));
@@ -50,6 +50,18 @@ export function runHour(hour: string, options: { readonly again?: boolean; reado
       for (const line of describeGaps(books)) print(line);
     }
     return exitOf([books]);
+  });
+}
+
+/** Of many hours, as after a restore of the audit log: balanced and closed ones are looked at by nobody else. */
+export function runAgain(
+  since: string,
+  { until = null, json }: { readonly until?: string | null; readonly json?: boolean },
+): Promise<number> {
+  return withDatabase(async (pool) => {
+    const hours = await createBookStore(pool).lookAgain(since, until);
+    print(json ? JSON.stringify({ hours }) : `${hours} hours are looked at anew, whole; then: outbox books --gaps`);
+    return EXIT.done;
   });
 }
 
@@ -127,7 +139,7 @@ function tell(hour: string, outcome: RepairOutcome, { json, apply }: RepairOptio
 }
 
 function describe(books: HourBooks): string {
-  const { hour, checkedAt, closed, gapCount, audited, asked, againAt, waitsFor, statuses, removed } = books;
+  const { hour, checkedAt, closed, gapCount, audited, againAt, waitsFor, statuses, removed } = books;
   const totals = Object.entries(statuses).map(([status, n]) => `${n} ${status.toLowerCase()}`);
   const gone = Object.values(removed).reduce((sum, n) => sum + n, 0);
   return [
@@ -140,11 +152,18 @@ function describe(books: HourBooks): string {
           ? 'balanced'
           : 'balanced so far',
     ...totals,
-    ...(audited === 0 ? [] : [`audit log asked for ${asked} of ${audited}`]),
+    ...(audited === 0 ? [] : [describeAsked(books)]),
     ...(gone === 0 ? [] : [`${gone} removed by retention`]),
     ...(waitsFor === null ? [] : [`waits for the audit log (${waitsFor})`]),
     ...(againAt === null ? [] : [`again ${againAt}`]),
   ].join('  ');
+}
+
+/** A look for what has moved says nothing of the rest: the one before that asked for it does. */
+function describeAsked({ audited, asked, mode, lastFull }: HourBooks): string {
+  if (mode !== 'moved') return `audit log asked for ${asked} of ${audited}`;
+  const before = lastFull === null ? '' : `, and for ${lastFull.asked} of ${lastFull.audited} at ${lastFull.checkedAt}`;
+  return `audit log asked for ${asked} that moved, of ${audited}${before}`;
 }
 
 function* describeGaps({

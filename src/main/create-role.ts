@@ -4,7 +4,7 @@
  * recordEvent only, pays for neither Temporal nor express.
  */
 import { defineConfig, type OutboxConfig } from '../application/delivery/define-config.js';
-import { createRedactor } from '../domain/delivery/redaction/redactor.js';
+import { createRedactor } from '../domain/redaction/redactor.js';
 import type { RoleName } from './role-name.js';
 
 export interface CreateRolesOptions {

@@ -3,6 +3,7 @@ import {
   type PauseDeps,
   pauseDestination,
   resumeDestination,
+  type UnknownName,
 } from '../application/delivery/destinations/pause-destination.js';
 import {
   COUNTED_UP_TO,
@@ -10,12 +11,14 @@ import {
   type Pause,
   type PauseScope,
 } from '../application/delivery/destinations/ports.js';
+import { AUDIT_ROUTING_KEY } from '../application/delivery/handlers/audit-handler.js';
 import { loadSettings, requireSetting } from '../infrastructure/config/load-settings.js';
+import { nearestName } from '../infrastructure/config/nearest-name.js';
 import { processEnvironment } from '../infrastructure/config/process-environment.js';
 import { createDestinationStore } from '../infrastructure/prisma/destination-store.js';
 import { createPool, type PgPool } from '../infrastructure/prisma/pg-pool.js';
 import { explainingDatabase } from './explain-database.js';
-import { complain, print, wordOf } from './terminal.js';
+import { complain, note, print, wordOf } from './terminal.js';
 import { UsageError } from './usage-error.js';
 
 export interface ScopeOptions {
@@ -48,6 +51,7 @@ export function runPause(name: string, options: ScopeOptions & { until?: string;
       throw new UsageError('--until: expected a time that is still to come', { command: 'outbox destinations pause' });
     }
     print(options.json ? JSON.stringify(outcome.pause) : describePause(outcome.pause));
+    for (const one of outcome.unknown) note(describeUnknown(one), options);
     return 0;
   });
 }
@@ -66,7 +70,9 @@ export function runResume(name: string, options: ScopeOptions): Promise<number> 
 
 function depsOf(pool: PgPool): PauseDeps {
   // What is done is printed here, and stands in the audit log.
-  return { destinations: createDestinationStore(pool), log: { info: () => undefined }, now: () => new Date() };
+  const log = { info: () => undefined };
+  // Handlers of a configuration are not known here: that is code, and a pause must not wait for it.
+  return { destinations: createDestinationStore(pool), handled: [AUDIT_ROUTING_KEY], log, now: () => new Date() };
 }
 
 function scopeOf(name: string, { type, tenant }: ScopeOptions): PauseScope {
@@ -86,13 +92,21 @@ function describe(status: DestinationStatus): string {
     `${count(running)} under way`,
     ...(outage === null || outage.letters === 0
       ? []
-      : [`outage ${outage.openedAt} to ${outage.closedAt ?? 'now'} made ${outage.letters} open dead letters`]),
+      : [`outage ${outage.openedAt} to ${outage.closedAt ?? 'now'} made ${count(outage.letters)} open dead letters`]),
   ].join('  ');
 }
 
 function describePause(pause: Pause): string {
   const end = pause.until === null ? 'until it is resumed' : `until ${pause.until}`;
   return `paused: ${describeScope(pause)}  ${end}  by ${pause.actor}: ${pause.reason}`;
+}
+
+function describeUnknown({ what, name, known }: UnknownName): string {
+  const nearest = nearestName(name, known);
+  const hint = nearest === null ? '' : `; the nearest is "${nearest.name}"`;
+  const held = 'The pause stands, for an event that may still come';
+  const who = what === 'destination' ? 'no destination, open or recent event, or handler' : 'no open or recent event';
+  return `${who} has the ${what === 'destination' ? 'name' : 'type'} "${name}"${hint}. ${held}`;
 }
 
 function describeScope({ destination, eventType, tenantId }: PauseScope): string {

@@ -11,7 +11,7 @@ import {
   redriveLetters,
 } from '../application/delivery/dead-letters/redrive-letters.js';
 import type { RedriveCount, RedriveJob, RedriveJobStore } from '../application/delivery/dead-letters/redrive-ports.js';
-import { createRedactor } from '../domain/delivery/redaction/redactor.js';
+import { createRedactor } from '../domain/redaction/redactor.js';
 import { loadConfigFile } from '../infrastructure/config/load-config-file.js';
 import type { Settings } from '../infrastructure/config/settings.js';
 import { createLogger } from '../infrastructure/log/create-logger.js';
@@ -80,7 +80,7 @@ export function runRedrive(ids: readonly string[], options: RedriveOptions): Pro
     const ended = await follow(deps.jobs, job, options);
     if (options.json) print(JSON.stringify({ job: ended }));
     else print(describeJob(ended));
-    return ended.state === 'done' ? EXIT.done : EXIT.failed;
+    return ended.state === 'done' || ended.looksAgainAt !== null ? EXIT.done : EXIT.failed;
   });
 }
 
@@ -283,20 +283,24 @@ function* describeCount({ count, edited, groups }: RedriveCount): Generator<stri
 
 function describeJob(job: RedriveJob): string {
   const done = `${job.redriven} of ${job.expected} redriven, ${job.skipped} skipped`;
-  return [job.id, job.createdAt, job.state, done, job.actor, job.error ?? job.reason].join('  ');
+  const state = job.looksAgainAt === null ? job.state : `done, but looks once more at ${job.looksAgainAt}`;
+  return [job.id, job.createdAt, state, done, job.actor, job.error ?? job.reason].join('  ');
 }
 
 const POLL_MS = 250;
 const TELL_EVERY_MS = 2_000;
 const WITHOUT_A_RELAY_MS = 15_000;
 
-/** Until it ends; says how far it is every two seconds, and where nobody seems to run it. */
+/**
+ * Until it ends, or has done every letter that stood when it was made: nobody waits for what may have been written just then.
+ * Says how far it is every two seconds, and where nobody seems to run it.
+ */
 async function follow(jobs: RedriveJobStore, job: RedriveJob, options: WordOptions): Promise<RedriveJob> {
   let [toldAt, movedAt, told] = [performance.now(), performance.now(), false];
   for (let last = job; ; ) {
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
     const now = await jobs.show(job.id, null);
-    if (now === null || now.state !== 'running') return now ?? last;
+    if (now === null || now.state !== 'running' || now.looksAgainAt !== null) return now ?? last;
     const at = performance.now();
     if (now.redriven + now.skipped > last.redriven + last.skipped) movedAt = at;
     last = now;

@@ -1,6 +1,9 @@
 /** `outbox failed-ingest list | show | retry | discard`: what the audit log could not store (R28), on its own database. */
 
+import { actOnMatching, countMatching, type MatchingDeps, MOST_AT_ONCE } from '../application/audit/act-on-matching.js';
 import { discardFailedIngest } from '../application/audit/discard-failed-ingest.js';
+import { createIngestRules } from '../application/audit/ingest-rules.js';
+import type { FailedIngestFilter } from '../application/audit/ports.js';
 import { type RetryOutcome, retryFailedIngest } from '../application/audit/retry-failed-ingest.js';
 import type { FailedIngestState } from '../domain/audit/failed-ingest.js';
 import { toView } from '../http/failed-ingest-routes.js';
@@ -13,22 +16,29 @@ import { createPool, type PgPool } from '../infrastructure/prisma/pg-pool.js';
 import { explainingDatabase } from './explain-database.js';
 import { complain, print, wordOf } from './terminal.js';
 
-interface WordOptions {
+interface FilterOptions {
+  readonly code?: string;
+  readonly source?: string;
+  readonly since?: string;
+  readonly until?: string;
+  readonly tenant?: string;
+}
+
+interface WordOptions extends FilterOptions {
+  readonly cap?: number;
+  readonly dryRun?: boolean;
   readonly reason: string;
   readonly actor?: string;
   readonly json?: boolean;
 }
 
-export function runList(options: {
-  state: FailedIngestState;
-  tenant?: string;
-  limit: number;
-  before?: string;
-  json?: boolean;
-}): Promise<number> {
+type ListOptions = FilterOptions & { state: FailedIngestState; limit: number; before?: string; json?: boolean };
+
+export function runList(options: ListOptions): Promise<number> {
   return withDatabase(['failed-ingest'], async (pool) => {
     const { state, limit, tenant: tenantId = null, before = null } = options;
-    const rows = await createFailedIngestStore(pool).list({ tenantId, state, before, limit: limit + 1 });
+    const query = { tenantId, state, filter: filterOf(options), before, limit: limit + 1 };
+    const rows = await createFailedIngestStore(pool).list(query);
     const items = rows.slice(0, limit).map(toView);
     const next = rows.length > limit ? (items.at(-1)?.id ?? null) : null;
     if (options.json) print(JSON.stringify({ items, next }));
@@ -54,27 +64,67 @@ export function runShow(id: string, options: { json?: boolean }): Promise<number
 }
 
 export function runRetry(ids: readonly string[], options: WordOptions): Promise<number> {
-  return withDatabase(['failed-ingest', 'failed-ingest retry'], async (pool, settings) => {
-    const retry = retryFailedIngest({
-      failedIngest: createFailedIngestStore(pool),
-      store: createAuditStore(pool),
-      fingerprintKeys: requireSetting(settings.auditFingerprintKeys, 'AUDIT_FINGERPRINT_KEYS'),
-      log: SILENT,
-    });
-    return forEach(ids, options, 'stored', (id) => retry({ id, tenantId: null }, wordOf(options)), describeRetry);
+  return withActs('retry', async (acts) => {
+    if (ids.length === 0) return runMatching('retry', acts, options);
+    const one = (id: string) => acts.retryFailedIngest({ id, tenantId: null }, wordOf(options));
+    return forEach(ids, options, 'stored', one, describeRetry);
   });
 }
 
 export function runDiscard(ids: readonly string[], options: WordOptions): Promise<number> {
-  return withDatabase(['failed-ingest'], async (pool) => {
-    const discard = discardFailedIngest({ failedIngest: createFailedIngestStore(pool), log: SILENT });
+  return withActs('discard', async (acts) => {
+    if (ids.length === 0) return runMatching('discard', acts, options);
     const one = async (id: string) => {
-      const outcome = await discard({ id, tenantId: null }, wordOf(options));
+      const outcome = await acts.discardFailedIngest({ id, tenantId: null }, wordOf(options));
       return outcome.kind === 'discarded' ? { kind: outcome.kind } : outcome;
     };
     return forEach(ids, options, 'discarded', one, (outcome) =>
       outcome.kind === 'discarded' ? 'discarded' : describeRetry(outcome),
     );
+  });
+}
+
+/** Exit code 1 where one stays open. */
+async function runMatching(verb: 'retry' | 'discard', acts: MatchingDeps, options: WordOptions): Promise<number> {
+  const { tenant: tenantId = null, cap = MOST_AT_ONCE, dryRun, json } = options;
+  const task = { tenantId, filter: filterOf(options), cap };
+  const counts = dryRun ? await countMatching(acts, task) : await actOnMatching(acts, verb, task, wordOf(options));
+  const { matched, more, ...ends } = counts;
+  const told = Object.entries(ends).flatMap(([name, n]) =>
+    n === 0 ? [] : [`${n} ${WORDS[name as keyof typeof ends]}`],
+  );
+  if (json) print(JSON.stringify(counts));
+  else print(`${matched} match${dryRun ? '; nothing was done' : ''}${told.map((part) => `, ${part}`).join('')}`);
+  if (more && !json) print(`there are more: the same command goes on`);
+  return ends.failed + ends.invalid + ends.otherContent > 0 ? 1 : 0;
+}
+
+const WORDS = {
+  stored: 'stored',
+  otherContent: 'closed (a record with other content has the identity)',
+  discarded: 'discarded',
+  failed: 'failed again and stay open',
+  invalid: 'do not fit DTO v1 and stay open',
+  notOpen: 'closed by somebody else',
+} as const;
+
+function filterOf(options: FilterOptions): FailedIngestFilter {
+  const { code = null, source = null, since = null, until = null } = options;
+  return { code, source, since, until };
+}
+
+function withActs(verb: 'retry' | 'discard', work: (acts: MatchingDeps) => Promise<number>): Promise<number> {
+  return withDatabase(['failed-ingest', `failed-ingest ${verb}`], (pool, settings) => {
+    const deps = {
+      failedIngest: createFailedIngestStore(pool),
+      store: createAuditStore(pool),
+      // By the built-in names again: what is configured was taken out before it was kept.
+      rules: createIngestRules(),
+      fingerprintKeys: requireSetting(settings.auditFingerprintKeys, 'AUDIT_FINGERPRINT_KEYS'),
+      log: SILENT,
+    };
+    const acts = { retryFailedIngest: retryFailedIngest(deps), discardFailedIngest: discardFailedIngest(deps) };
+    return work({ failedIngest: deps.failedIngest, ...acts });
   });
 }
 

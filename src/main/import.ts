@@ -13,8 +13,8 @@ import { showImport } from './show-import.js';
 
 export interface ImportRequest {
   readonly file: string;
-  /** One of `IMPORT_MAPPINGS`. */
-  readonly mapping: string;
+  /** One of `IMPORT_MAPPINGS`. Default: for each line the one that recognises it, else the default mapping. */
+  readonly mapping?: string | undefined;
   readonly outboxUrl: string;
   /** Compared with the stored one where given (R1). */
   readonly deployment?: string | undefined;
@@ -31,14 +31,14 @@ export interface ImportRequest {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** `outbox import FILE --mapping NAME`: everything it has to say is written, the exit code returned; throws for bugs only. */
+/** `outbox import FILE [--mapping NAME]`: everything it has to say is written, the exit code returned; throws for bugs only. */
 export async function runImport(request: ImportRequest): Promise<ExitCode> {
   const { file, err } = request;
   const fail = (kind: Failure['kind'], message: string) => {
     err.write(renderFailure({ kind, message }, { json: request.json }));
     return EXIT[kind];
   };
-  const mapping = findMapping(request.mapping);
+  const mapping = request.mapping === undefined ? null : findMapping(request.mapping);
   if (mapping === undefined) {
     const known = IMPORT_MAPPINGS.map(({ name, title }) => `  ${name}: ${title}`).join('\n');
     return fail('usage', `--mapping: none is named ${JSON.stringify(request.mapping)}; known are\n${known}`);
@@ -68,7 +68,7 @@ export async function runImport(request: ImportRequest): Promise<ExitCode> {
       const message = `the outbox database belongs to deployment "${stored}", OUTBOX_DEPLOYMENT says "${request.deployment}"`;
       return fail('configuration', `${message}: set OUTBOX_DEPLOYMENT=${stored}, or name another database`);
     }
-    const show = showImport({ ...request, size });
+    const show = showImport({ ...request, mapping: mapping?.name ?? null, size });
     const result = await show.run((onProgress, onRefused) =>
       importEvents(
         createReadStream(file, { highWaterMark: 256 * 1024 }),

@@ -1,4 +1,4 @@
-import { createRedactor } from '../domain/delivery/redaction/redactor.js';
+import { createRedactor } from '../domain/redaction/redactor.js';
 import { ConfigurationError } from '../infrastructure/config/load-settings.js';
 import { processEnvironment } from '../infrastructure/config/process-environment.js';
 import { EXIT } from './exit-codes.js';

@@ -24,6 +24,8 @@ export interface StartedRole {
   readonly port: number | null;
   /** Why it cannot work at the moment; null when it can. */
   notReady(): Promise<string | null>;
+  /** What is wrong and keeps it from nothing; bounded in time, never throws. */
+  warnings?(): Promise<readonly string[]>;
   /** An event was appended in this process. */
   hint(): void;
   /** Stops taking work, finishes what is under way, closes what it opened. */

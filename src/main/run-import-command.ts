@@ -2,10 +2,10 @@ import { loadSettings, requireSetting } from '../infrastructure/config/load-sett
 import { processEnvironment } from '../infrastructure/config/process-environment.js';
 import { runImport } from './import.js';
 
-/** `outbox import FILE --mapping NAME`. */
+/** `outbox import FILE [--mapping NAME]`. */
 export async function runImportCommand(
   file: string,
-  options: { mapping: string; tenant?: string; json?: boolean },
+  options: { mapping?: string; tenant?: string; json?: boolean },
 ): Promise<number> {
   const environment = processEnvironment();
   const settings = loadSettings(environment, ['import']);

@@ -1,4 +1,4 @@
-import { createRedactor } from '../domain/delivery/redaction/redactor.js';
+import { createRedactor } from '../domain/redaction/redactor.js';
 import { loadConfigFile } from '../infrastructure/config/load-config-file.js';
 import { loadSettings } from '../infrastructure/config/load-settings.js';
 import { processEnvironment } from '../infrastructure/config/process-environment.js';

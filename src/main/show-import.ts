@@ -4,7 +4,8 @@ import type { ImportProgress, ImportResult } from '../application/delivery/impor
 
 interface ShowOptions {
   readonly file: string;
-  readonly mapping: string;
+  /** null: recognised line by line. */
+  readonly mapping: string | null;
   /** Bytes of the file. */
   readonly size: number;
   readonly json?: boolean | undefined;
@@ -52,7 +53,7 @@ export function showImport(options: ShowOptions): {
     async run(work) {
       if (options.json) return work(() => undefined, onRefused);
       if (isTTY) return runWithBar(work, options, describe, onRefused);
-      out.write(`Importing ${file} (${options.size} bytes, mapping ${options.mapping})\n`);
+      out.write(`Importing ${file} (${options.size} bytes, mapping ${options.mapping ?? 'by line'})\n`);
       let shownAt = performance.now();
       return work((progress) => {
         if (performance.now() - shownAt < LINE_EVERY_MS) return;
@@ -71,6 +72,7 @@ export function showImport(options: ShowOptions): {
         out.write(`${result.truncated} were cut for their size; their hash and length are kept\n`);
       if (result.timeMissing > 0)
         out.write(`${result.timeMissing} name no time: the time of this import stands for it\n`);
+      if (options.mapping === null) out.write(describeMappings(result));
       if (result.ended === 'aborted') {
         out.write(
           `Stopped after line ${result.lastLine}: run the same command again to go on; what is in is recognised\n`,
@@ -80,6 +82,17 @@ export function showImport(options: ShowOptions): {
       }
     },
   };
+}
+
+/** What was read as what, and what was left to the default mapping for want of a mapping that knows it. */
+function describeMappings({ byMapping, unrecognized: { none, several } }: ImportResult): string {
+  const read = Object.entries(byMapping).map(([name, count]) => `${count} as ${name}`);
+  const left = [
+    ...(none === 0 ? [] : [`${none} that no mapping recognises`]),
+    ...(several === 0 ? [] : [`${several} that more than one does`]),
+  ];
+  if (read.length === 0) return '';
+  return `Read ${read.join(', ')}${left.length === 0 ? '' : `; as default for want of one: ${left.join(', ')}`}\n`;
 }
 
 function countsOf(progress: ImportProgress): string {

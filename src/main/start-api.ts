@@ -1,9 +1,13 @@
+import { checkSigningSecrets } from '../application/audit/authenticate-api-key.js';
+import { EventSchemaError } from '../application/audit/event-schemas.js';
 import { checkFingerprintKeys, FingerprintKeyError, type FingerprintKeys } from '../application/audit/fingerprint.js';
-import type { AuditStore, FailedIngestStore } from '../application/audit/ports.js';
+import { createIngestRules, type IngestRules } from '../application/audit/ingest-rules.js';
+import type { ApiKeyStore, AuditStore, FailedIngestStore } from '../application/audit/ports.js';
+import { SecretKeyError } from '../application/audit/secret-box.js';
 import { DEFAULT_HTTP_LIMITS } from '../http/http-limits.js';
 import type { Logger } from '../http/logger.js';
 import { startApi } from '../http/start-api.js';
-import { requireSetting } from '../infrastructure/config/load-settings.js';
+import { ConfigurationError, requireSetting } from '../infrastructure/config/load-settings.js';
 import type { Settings } from '../infrastructure/config/settings.js';
 import { createAuditApiKeys } from '../infrastructure/prisma/audit-api-keys.js';
 import { createAuditStore } from '../infrastructure/prisma/audit-store.js';
@@ -13,18 +17,21 @@ import { createDestinationStore } from '../infrastructure/prisma/destination-sto
 import { createFailedIngestStore } from '../infrastructure/prisma/failed-ingest-store.js';
 import { createOrderingStore } from '../infrastructure/prisma/ordering-store.js';
 import { createPool, type PgPool } from '../infrastructure/prisma/pg-pool.js';
+import { createRecordReader } from '../infrastructure/prisma/record-reader.js';
 import { checkDeployment } from './delivery-environment.js';
 import { deliveryHandlers } from './delivery-handlers.js';
 import { openDeadLetterOps } from './dlq-asking.js';
 import { explainDatabase } from './explain-database.js';
 import { explainListen } from './explain-listen.js';
 import { failAt } from './fail-at.js';
+import { openProofs } from './open-proofs.js';
 import type { RoleContext, StartedRole } from './role.js';
 import { StartRefusedError } from './start-refused-error.js';
 
 /** The `api` role: the audit log's entrance. Starts without its database, too: live, not ready, answering 503. */
 export async function startApiRole(context: RoleContext): Promise<StartedRole> {
-  const { settings, log } = context;
+  const { settings, config, log } = context;
+  const rules = readRules(config);
   const pool = createPool(requireSetting(settings.auditDatabaseUrl, 'AUDIT_DATABASE_URL'), {
     max: settings.auditPoolSize,
     applicationName: 'temporal-outbox api',
@@ -33,17 +40,24 @@ export async function startApiRole(context: RoleContext): Promise<StartedRole> {
   const ops = openOps(settings, log);
   const deadLetters = ops === null ? null : openDeadLetterOps(ops, deliveryHandlers(context), log);
   const store = createAuditStore(pool);
+  const apiKeys = createAuditApiKeys(pool);
+  const secretKey = settings.auditSecretKey ?? null;
   const fingerprintKeys = requireSetting(settings.auditFingerprintKeys, 'AUDIT_FINGERPRINT_KEYS');
   const refuse = async () => {
-    await refuseWrong(store, fingerprintKeys, log);
+    await refuseWrong({ store, apiKeys, fingerprintKeys, secretKey }, log);
     if (ops !== null) await refuseOtherDeployment(ops, settings.deployment, log);
   };
   const starting = refuse().then(() =>
     startApi({
       store,
-      apiKeys: createAuditApiKeys(pool),
+      apiKeys,
       failedIngest: withFailpoint(createFailedIngestStore(pool), failAt(settings.testFailpoint)),
+      records: createRecordReader(pool),
       fingerprintKeys,
+      secretKey,
+      ratePerMinute: settings.auditRatePerMinute === 0 ? null : settings.auditRatePerMinute,
+      rules,
+      proofs: openProofs(pool),
       ...(ops === null || deadLetters === null
         ? {}
         : {
@@ -80,6 +94,15 @@ export async function startApiRole(context: RoleContext): Promise<StartedRole> {
   };
 }
 
+/** Before anything is opened: a schema that does not compile would let through what it is there to refuse. */
+function readRules({ ingest }: RoleContext['config']): IngestRules {
+  try {
+    return createIngestRules(ingest);
+  } catch (error) {
+    throw error instanceof EventSchemaError ? new ConfigurationError(error.problems) : error;
+  }
+}
+
 /** A person asks now and then: a few connections, opened when somebody does. */
 function openOps(settings: Settings, log: RoleContext['log']): PgPool | null {
   if (settings.ops === 'off') return null;
@@ -112,14 +135,20 @@ function withFailpoint(store: FailedIngestStore, failpoint: (point: string) => v
 }
 
 /**
- * Away is no reason not to start. Not migrated is, for everything would be answered by an error of ours; and another
- * secret under a known key id is, for every resend would be told to be other content.
+ * Away is no reason not to start. Not migrated is, for everything would be answered by an error of ours; another secret
+ * under a known key id is, for every resend would be told to be other content; and so is a signing secret that cannot be
+ * opened, for its key's requests would never be served.
  */
-async function refuseWrong(store: AuditStore, keys: FingerprintKeys, log: Logger): Promise<void> {
+async function refuseWrong(
+  given: { store: AuditStore; apiKeys: ApiKeyStore; fingerprintKeys: FingerprintKeys; secretKey: Uint8Array | null },
+  log: Logger,
+): Promise<void> {
   try {
-    await store.ping();
-    await checkFingerprintKeys(store, keys);
+    await given.store.ping();
+    await checkFingerprintKeys(given.store, given.fingerprintKeys);
+    await checkSigningSecrets(given.apiKeys, given.secretKey);
   } catch (error) {
+    if (error instanceof SecretKeyError) throw new StartRefusedError(error.message);
     if (error instanceof FingerprintKeyError) throw new StartRefusedError(`AUDIT_FINGERPRINT_KEYS: ${error.message}`);
     const explained = explainDatabase(error, 'audit');
     if (explained instanceof StartRefusedError) throw explained;

@@ -70,11 +70,13 @@ export function startNoticeDuties({ settings, config, log, delivery }: DeliveryC
 
 /** What a worker's `notifyGroup` runs call. */
 export function groupNotifier({ settings, config, log, delivery }: DeliveryContext): GroupNotifier {
+  const { temporalUiUrl } = settings;
   return createGroupNotifier({
     store: createNotificationStore(delivery.pool),
     notifiers: noticeChannels(config),
     routes: config.notify ?? {},
     links: noticeLinks(settings),
+    temporalUi: temporalUiUrl === undefined ? null : { url: temporalUiUrl, namespace: delivery.target.namespace },
     log,
   });
 }

@@ -61,7 +61,7 @@ export function startRelayRole(context: DeliveryContext, options: { eager: boole
       failpoint: failAt(settings.testFailpoint),
     },
   );
-  const jobs = createRedriveJobStore(delivery.pool, failAt(settings.testFailpoint));
+  const jobs = createRedriveJobStore(delivery.pool, { failpoint: failAt(settings.testFailpoint) });
   const duties = [
     runUnderLease(
       { leases: createLeaseStore(delivery.pool), time: systemTime, log },

@@ -80,6 +80,7 @@ export async function startRoles(options: StartRolesOptions): Promise<Started> {
         host: settings.host,
         port: settings.probePort,
         notReady: async () => (delivery === null ? { start: waitingFor } : findProblems(started, delivery, roles)),
+        warnings: async () => (await Promise.all(started.map((role) => role.warnings?.() ?? []))).flat(),
       }).catch((error: unknown) => {
         throw explainListen(error, 'OUTBOX_PROBE_PORT');
       });

@@ -11,7 +11,7 @@ import { recordDeadLetter } from '../application/delivery/record-dead-letter.js'
 import { systemTime } from '../application/delivery/relay-time.js';
 import { runUnderLease } from '../application/delivery/run-under-lease.js';
 import { DEFAULT_BREAKER } from '../domain/delivery/breaker.js';
-import { createRedactor } from '../domain/delivery/redaction/redactor.js';
+import { createRedactor } from '../domain/redaction/redactor.js';
 import { createHttpClient } from '../infrastructure/http/create-http-client.js';
 import { createAttemptStore } from '../infrastructure/prisma/attempt-store.js';
 import { createBreakerStore } from '../infrastructure/prisma/breaker-store.js';
@@ -24,11 +24,12 @@ import { deliveryHandlers } from './delivery-handlers.js';
 import { dutyLeaseMs } from './duty-lease.js';
 import type { DeliveryContext, StartedRole } from './role.js';
 import { groupNotifier, noticeTimes } from './start-notices.js';
+import { startSealer } from './start-sealer.js';
 
 /** How soon after its time a letter's destination is asked again (R18). */
 const EFFECTS_EVERY_MS = 5_000;
 
-/** The `worker` role: workflows, activities, dispatcher, handlers. */
+/** The `worker` role: workflows, activities, dispatcher, handlers; beside them the audit log's sealer. */
 export async function startWorkerRole(context: DeliveryContext): Promise<StartedRole> {
   const { settings, config, log, counters, delivery } = context;
   const http = createHttpClient();
@@ -91,6 +92,7 @@ export async function startWorkerRole(context: DeliveryContext): Promise<Started
       turn: (hold, signal) => askEffectsAgain(asking, hold, signal),
     },
   );
+  const sealer = startSealer(context);
   let stopping = false;
   const running = worker.run();
   const failed = new Promise<never>((_, reject) => {
@@ -104,12 +106,13 @@ export async function startWorkerRole(context: DeliveryContext): Promise<Started
     name: 'worker',
     port: null,
     notReady: async () => (worker.getState() === 'RUNNING' ? null : `the Temporal worker is ${worker.getState()}`),
+    warnings: async () => (await sealer?.warnings()) ?? [],
     hint: () => {},
     failed,
     async stop() {
       stopping = true;
       if (worker.getState() === 'RUNNING') worker.shutdown();
-      await asks.stop();
+      await Promise.all([asks.stop(), sealer?.stop()]);
       await running.catch(() => {}); // told by `failed`; what stands behind it must be closed all the same
       await destinations.stop();
       await http.close();

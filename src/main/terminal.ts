@@ -3,10 +3,14 @@ import { userInfo } from 'node:os';
 import { EXIT } from './exit-codes.js';
 import { UsageError } from './usage-error.js';
 
-/** What strangers sent must not steer a terminal: printable ASCII only, the rest as JSON escapes (in JSON text, too). */
 export function print(line: string): void {
+  process.stdout.write(`${safeForTerminal(line)}\n`);
+}
+
+/** What strangers sent must not steer a terminal: printable ASCII only, the rest as JSON escapes (in JSON text, too). */
+export function safeForTerminal(line: string): string {
   const escaped = (char: string) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`;
-  process.stdout.write(`${line.replace(/[^\x20-\x7e]/g, escaped)}\n`);
+  return line.replace(/[^\x20-\x7e]/g, escaped);
 }
 
 /** Something on the way, beside the result. */

@@ -43,6 +43,7 @@ const PLANTED: Record<string, [path: string, text: string]> = {
     'src/application/audit/p10.ts',
     "import type { value } from '../delivery/use-case.js';\nexport type P = typeof value;",
   ],
+  'redaction-takes-no-side': ['src/application/redaction/p20.ts', "export { leaf } from '../../domain/audit/leaf.js';"],
   'main-is-below-cli-only': ['src/main/p11.ts', "export { value } from '../cli/outbox.js';"],
   'cli-calls-main': ['src/cli/p12.ts', "export { value } from '../application/delivery/use-case.js';"],
   'temporal-in-its-places': [

@@ -33,6 +33,7 @@ export interface DeliveryStoreSubject {
       readonly code: string;
       readonly message: string;
       readonly field: string | null;
+      readonly response: unknown;
       readonly retryCount: number;
       readonly maxRetries: number;
     }[];
@@ -262,6 +263,16 @@ export function deliveryStoreContract(name: string, createSubject: () => Promise
           },
         ],
       });
+    });
+
+    it('R17: a letter keeps the last response, though the attempts after it had none', async () => {
+      const id = await subject.append();
+      for (const [i, response] of [FAILURE.response, null].entries()) {
+        const begun = await begin(runOf(id), `w#${i}`);
+        await failAs(runOf(id), begun.kind === 'begun' ? begun.n : 0, `w#${i}`, { ...FAILURE, response });
+      }
+      await die(runOf(id), { n: 2, local: false, status: null });
+      expect((await subject.look(id)).letters).toMatchObject([{ response: FAILURE.response }]);
     });
 
     it('R17: the attempt that ended it is closed by the letter where its own end was not written', async () => {

@@ -93,9 +93,16 @@ it('R23: what does not fit the command line is named', async () => {
     ['--hour', '2026-11-23T09:30:00Z'],
     ['--repair'],
     ['--again'],
+    ['--since', '2026-11-23T09'],
+    ['--again', '--until', '2026-11-23T09'],
+    ['--again', '--since', '2026-11-23T09', '--until', '2026-11-23T09'],
+    ['--again', '--since', '2026-11-23T09', '--hour', '2026-11-23T09'],
+    ['--repair', '--again', '--since', '2026-11-23T09'],
     ['--limit', '0'],
   ]) {
     expect(await runOutboxCli(['books', ...args], environment)).toMatchObject({ code: 64 });
   }
   expect(await runOutboxCli(['books', '--hour', '2001-01-01T00', '--repair'], environment)).toMatchObject({ code: 1 });
+  const again = ['books', '--again', '--since', '2001-01-01T00', '--until', '2001-01-02T00', '--json'];
+  expect(await runOutboxCli(again, environment)).toMatchObject({ code: 0, stdout: '{"hours":0}\n' });
 });

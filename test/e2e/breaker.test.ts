@@ -100,6 +100,14 @@ describe('a pause', () => {
       actor: 'ada',
       reason: 'maintenance',
     });
+    expect(paused.printed).toBe(paused.stdout);
+    // Nothing has this name: the pause stands, and holds nothing.
+    const mistyped = await cli('pause', 'tset.held', '--type', 'ODER', '--reason', 'x');
+    expect(mistyped).toMatchObject({ code: 0, stdout: expect.stringContaining('paused: tset.held, type ODER') });
+    expect(mistyped.printed).toMatch(
+      /no destination, .* or handler has the name "tset\.held"; the nearest is "test\.held"/,
+    );
+    expect(mistyped.printed).toMatch(/has the type "ODER"; the nearest is "ORDER"/);
     const held = await Promise.all(Array.from({ length: 5 }, () => deployment.append({ routingKey: 'test.held' })));
     // The relay goes on with others: it has claimed since.
     const other = await deployment.append({ routingKey: 'test.partner2' });

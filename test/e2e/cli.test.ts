@@ -193,7 +193,7 @@ describe('settings and options', () => {
     const { code, stderr } = await run(['relay', '--config', config], at(databases.outboxUrl));
     expect([code, stderr]).toEqual([
       EXIT.configuration,
-      `outbox: the configuration does not fit:\n  - ${config}: polices: unknown; known are handlers, mappers, redaction, policies, notifiers, notify\n  - ${config}: handlers: expected an array\n`,
+      `outbox: the configuration does not fit:\n  - ${config}: polices: unknown; known are handlers, mappers, redaction, policies, notifiers, notify, ingest\n  - ${config}: handlers: expected an array\n`,
     ]);
   });
 
@@ -238,7 +238,6 @@ describe('settings and options', () => {
       '--tenant: ',
       'outbox keys create',
     ],
-    [['import', 'events.ndjson'], "required option '--mapping <name>' is missing", 'outbox import'],
     [['import', '--mapping', 'default'], "missing required argument 'file'", 'outbox import'],
     [['run'], "required option '--roles <list>' is missing", 'outbox run'],
     [['run', '--roles', 'api,realy'], 'expected api, relay, worker, got "realy"', 'outbox run'],
@@ -335,6 +334,10 @@ describe('--help', () => {
     'keys',
     'keys create',
     'import',
+    'audit',
+    'audit keygen',
+    'audit status',
+    'audit adopt',
   ];
   it.each(paths)('outbox %s: examples that name it, on standard output', async (path) => {
     const { code, stdout, stderr } = await run([...path.split(' '), '--help']);
@@ -351,6 +354,8 @@ describe('--help', () => {
     ['migrate status', 'migrate'],
     ['keys create', 'keys'],
     ['import', 'import'],
+    ['audit status', 'audit'],
+    ['audit adopt', 'audit adopt'],
   ] as const)('outbox %s: names every setting without which it does not start', async (path, user) => {
     const { stdout } = await run([...path.split(' '), '--help']);
     const needed = SETTING_KEYS.filter((key) => definitionOf(key).requiredBy?.includes(user)).map(variableOf);

@@ -151,7 +151,7 @@ it.each(['redrive-before-commit', 'redrive-after-commit'])(
     });
 
     await startRelay();
-    await eventually('the job done', async () => (await json('jobs', jobId))['state'] === 'done', 40_000);
+    await eventually('the job done', async () => (await json('jobs', jobId))['redriven'] === 25, 40_000);
     expect(await json('jobs', jobId)).toMatchObject({ redriven: 25, skipped: 0 });
     await eventually(
       'all delivered',

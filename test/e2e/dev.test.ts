@@ -107,6 +107,10 @@ describe('outbox dev', () => {
     // The failed run, by what the Web UI asks for its page.
     const [, ui, run] = /(http:\S+)\/namespaces\/default\/workflows\/(\S+)\/history/.exec(dev.printed()) ?? [];
     const [workflowId, runId] = run?.split('/') ?? [];
+    // The notice leads there, too.
+    expect(await readFile(join(folder, 'outbox.log'), 'utf8')).toContain(
+      `"temporalUrl":"${ui}/namespaces/default/workflows/`,
+    );
     const answer = await fetch(`${ui}/api/v1/namespaces/default/workflows/${workflowId}?execution.runId=${runId}`);
     expect(await answer.json()).toMatchObject({
       workflowExecutionInfo: { status: 'WORKFLOW_EXECUTION_STATUS_FAILED' },

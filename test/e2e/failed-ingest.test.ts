@@ -144,6 +144,39 @@ it('R28: the command line lists, shows, retries and discards; what strangers sen
   expect((await failedIngest('list')).stdout).toContain('none is open');
 });
 
+it('R28: the command line retries and discards by a filter, and tells the audit log who did', async () => {
+  const api = await deployment.start('api');
+  const since = new Date(Date.now() - 1_000).toISOString();
+  const events = [event(randomUUID()), event(randomUUID()), event(randomUUID())];
+  const [first] = await fail(api, ...events);
+  const matching = ['--code', 'P0001', '--source', '/services/auth', '--since', since];
+  expect(await failedIngest('retry', ...matching, '--dry-run')).toMatchObject({
+    code: 0,
+    stdout: '3 match; nothing was done\n',
+  });
+  await mend();
+  const some = await failedIngest('retry', ...matching, '--cap', '1', '--reason', 'mended', '--actor', 'ada');
+  expect(some).toMatchObject({ code: 0, stdout: '1 match, 1 stored\nthere are more: the same command goes on\n' });
+  expect(await rowsOf(events[0]?.eventId as string)).toMatchObject([{ id: first, state: 'stored', actor: 'ada' }]);
+  const rest = await failedIngest('discard', ...matching, '--reason', 'a test', '--actor', 'ada', '--json');
+  expect(JSON.parse(rest.stdout)).toMatchObject({ matched: 2, more: false, discarded: 2 });
+  expect(await failedIngest('discard', ...matching, '--reason', 'x')).toMatchObject({ code: 0, stdout: '0 match\n' });
+  expect((await failedIngest('list', '--state', 'discarded', ...matching, '--limit', '1')).stdout).toContain(
+    'more: --before ',
+  );
+  const { rows } = await deployment.audit.query(
+    `SELECT action, actor_type, actor_id FROM audit.record WHERE source = '/audit/failed-ingest' AND actor_id = 'ada' AND recorded_at >= $1
+     ORDER BY recorded_at, record_id`,
+    [since],
+  );
+  const by = { actor_type: 'user', actor_id: 'ada' };
+  expect(rows).toEqual([
+    { ...by, action: 'audit.failed_ingest.retried' },
+    { ...by, action: 'audit.failed_ingest.discarded' },
+    { ...by, action: 'audit.failed_ingest.discarded' },
+  ]);
+});
+
 it('R28: wrong use ends with 64 or 78 and a sentence, what is not there with 1', async () => {
   const id = randomUUID();
   for (const args of [
@@ -153,6 +186,10 @@ it('R28: wrong use ends with 64 or 78 and a sentence, what is not there with 1',
     ['retry', id],
     ['discard', id, '--reason', ''],
     ['discard', '--reason', 'x'],
+    ['discard', id, '--code', '23514', '--reason', 'x'],
+    ['retry', id, '--dry-run'],
+    ['retry', '--code', '23514'],
+    ['retry', '--code', '23514', '--cap', '1001', '--reason', 'x'],
   ]) {
     expect({ args, ...(await failedIngest(...args)) }).toMatchObject({ args, code: 64 });
   }

@@ -137,6 +137,7 @@ describe('the tarball', () => {
         'package.json',
         'prisma/audit/migrations/20261123000000_init/migration.sql',
         'prisma/outbox/migrations/20261123000000_init/migration.sql',
+        'prisma/outbox/migrations/20261128000100_books_looks/migration.sql',
       ]),
     );
   });

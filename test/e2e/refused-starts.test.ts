@@ -77,6 +77,21 @@ it('B29: names a configuration file that is missing, and one that does not fit',
   expect([syntax.code, syntax.printed]).toEqual([CONFIGURATION, expect.stringContaining(broken)]);
 });
 
+it('B29: the api names every action whose schema does not compile, and opens nothing', async () => {
+  const schemas = {
+    'auth.user.signed_in': { type: 'strnig' },
+    'order.placed@2': { $ref: 'https://example.com/elsewhere' },
+    'order.placed': { type: 'object' },
+  };
+  const file = await deployment.configFile('', `ingest: { schemas: ${JSON.stringify(schemas)} }`);
+  const { code, printed } = await runOutboxCli(['api', '--config', file], deployment.environment);
+  expect(code).toBe(CONFIGURATION);
+  expect(printed).toContain('ingest.schemas["auth.user.signed_in"]: does not compile');
+  expect(printed).toContain('ingest.schemas["order.placed@2"]: does not compile');
+  expect(printed).not.toContain('"order.placed"]');
+  expect(printed).not.toContain('api.listening');
+});
+
 describe('R8: a Temporal that is not as it was meant', () => {
   for (const role of ['relay', 'worker']) {
     it(`R8: the ${role} names a missing namespace, and missing search attributes; nothing is dead, nothing spent`, async () => {

@@ -119,12 +119,14 @@ describe('making partitions', () => {
       );
       expect(indexes.map((row) => row.parent)).toEqual(['record_by_time', 'record_pkey', 'record_seal_order']);
       const constraints = await query(
-        `SELECT contype, coninhcount FROM pg_constraint WHERE conrelid = $1::regclass AND contype IN ('c', 'p') ORDER BY 1`,
+        `SELECT conname, coninhcount FROM pg_constraint WHERE conrelid = $1::regclass AND contype IN ('c', 'p') ORDER BY 1`,
         [name],
       );
       expect(constraints).toEqual([
-        { contype: 'c', coninhcount: 1 },
-        { contype: 'p', coninhcount: 1 },
+        { conname: expect.stringMatching(/^record_\d{4}_\d{2}_pkey$/), coninhcount: 1 },
+        { conname: 'record_erased', coninhcount: 1 },
+        { conname: 'record_leaf_hash', coninhcount: 1 },
+        { conname: 'record_via', coninhcount: 1 },
       ]);
     }
     await ingest.post(event());

@@ -1,9 +1,12 @@
 /** R23: repairs of the books and their operations API, on real PostgreSQL and the real api. Nothing is fake. */
+
+import { hourAfter } from '../../src/application/delivery/books/ports.js';
 import { repairBooks } from '../../src/application/delivery/books/repair-books.js';
 import { systemTime } from '../../src/application/delivery/relay-time.js';
-import { BOOKS_PATH } from '../../src/contract/books-api.js';
+import { BOOKS_AGAIN_PATH, BOOKS_PATH } from '../../src/contract/books-api.js';
 import { createBookRepairs } from '../../src/infrastructure/prisma/book-repair-store.js';
 import { createDestinationStore } from '../../src/infrastructure/prisma/destination-store.js';
+import { createEffectStore } from '../../src/infrastructure/prisma/effect-store.js';
 import { createOrderingStore } from '../../src/infrastructure/prisma/ordering-store.js';
 import { openDeadLetterOps } from '../../src/main/dlq-asking.js';
 import { type BooksLine, createBooksLine, HOUR } from '../support/books.js';
@@ -72,12 +75,12 @@ it('R23: each kind of gap is found, named, mended, audited and then balanced', a
   expect(await repair()).toMatchObject({ kind: 'repaired', repairable: 8, repaired: counts });
   expect(await deliveryOf(gone)).toMatchObject({
     status: 'PENDING',
-    epoch: 0,
+    epoch: 10,
     destination: 'audit.log',
     tenant: 'acme',
   });
   // Not in an epoch whose run may be known to Temporal.
-  expect(await deliveryOf(tried)).toMatchObject({ status: 'PENDING', epoch: 3, budget_epoch: 3 });
+  expect(await deliveryOf(tried)).toMatchObject({ status: 'PENDING', epoch: 12, budget_epoch: 12 });
   expect(await deliveryOf(buried)).toMatchObject({ status: 'DEAD', epoch: 0 });
   expect(await lettersOf(mute)).toMatchObject([
     { state: 'open', epoch: 0, code: 'HTTP.CLIENT_ERROR', message: 'no iban', retry_count: 1, effect: 'unknown' },
@@ -92,13 +95,39 @@ it('R23: each kind of gap is found, named, mended, audited and then balanced', a
   const events = await told();
   expect(events).toMatchObject([
     { event_name: 'outbox.books.repaired.v1', tenant_id: '', aggregate_id: HOUR, headers: { actor: { id: 'ada' } } },
-    { tenant_id: 'acme', payload: { reason: WORD.reason, events: [{ eventId: gone, epoch: 0, gap: 'no_delivery' }] } },
+    { tenant_id: 'acme', payload: { reason: WORD.reason, events: [{ eventId: gone, epoch: 10, gap: 'no_delivery' }] } },
   ]);
   expect(events[0].payload.events).toHaveLength(7);
 
   const after = await line.look();
   expect(after).toMatchObject({ gapCount: 0, gaps: [] });
   expect((await line.alert())?.over_at).toBeInstanceOf(Date);
+});
+
+it('R2, R23: a delivery that is made anew is clear of every run that may have been: of lost ones no row tells', async () => {
+  const ids = await line.plant({ status: 'PENDING', count: 4 });
+  const [bare, tried, dead, edited] = ids as [string, string, string, string];
+  await line.pool.query(
+    "INSERT INTO outbox.delivery_attempt (event_id, epoch, n, code) VALUES ($1, 3, 1, 'HTTP.TLS')",
+    [tried],
+  );
+  await line.pool.query(
+    `INSERT INTO outbox.dead_letter (id, event_id, epoch, destination, event_type, code, message, retry_count, max_retries, state)
+     VALUES (gen_random_uuid(), $1, 5, 'audit.log', 'ORDER', 'HTTP.TLS', 'm', 1, 1, 'redriven')`,
+    [dead],
+  );
+  await line.pool.query(
+    `INSERT INTO outbox.event_revision (event_id, epoch, payload, content_hash, actor, reason) VALUES ($1, 7, '{}', 'h', 'a', 'r')`,
+    [edited],
+  );
+  await line.pool.query('DELETE FROM outbox.delivery WHERE event_id = ANY ($1)', [ids]);
+  await line.look();
+  expect(await repair()).toMatchObject({ repaired: { no_delivery: 4 } });
+  const epochs = await Promise.all([bare, tried, dead, edited].map(async (id) => (await deliveryOf(id)).epoch));
+  expect(epochs).toEqual([10, 13, 15, 17]);
+  // What left no letter may have taken effect: `find` is asked before one is written (R18).
+  const run = { eventId: bare, epoch: 10, carrier: null };
+  expect(await createEffectStore(line.pool).loadDoubtful(run, 'open', 5_000)).toMatchObject({ doubtful: true });
 });
 
 it('R23: a repair that ends in the middle is run again and does the rest; what it cannot tell it does not do', async () => {
@@ -199,6 +228,25 @@ it('R23: the operations API shows them to an operator without a tenant', async (
       expectProblem(await get(query), 400, 'invalid_query');
     }
     expectProblem(await api.post({}, { path: BOOKS_PATH, key: operator }), 405, 'method_not_allowed');
+
+    // After the audit log was restored from a backup: hours that were balanced and closed.
+    const writer = await api.key(['dlq:write']);
+    const again = (body: object, key = writer) => api.post(body, { path: BOOKS_AGAIN_PATH, key });
+    const [lost] = (await line.plant({ at: hourAfter(HOUR), recorded: false })) as [string];
+    await line.pool.query('UPDATE outbox.book_check SET again_at = NULL, whole_at = NULL');
+    const range = { since: hourAfter(HOUR), until: hourAfter(hourAfter(HOUR)) };
+    expect(await again(range)).toMatchObject({ status: 202, body: { hours: 1 } });
+    await line.look();
+    expect(await line.books(hourAfter(HOUR))).toMatchObject({
+      mode: 'whole',
+      gaps: [{ gap: 'not_in_audit_log', eventId: lost }],
+    });
+    expect(await again({ ...range, since: HOUR })).toMatchObject({ body: { hours: 2 } });
+    expectProblem(await again(range, operator), 403, 'scope_missing');
+    expectProblem(await again(range, await api.key(['dlq:write'], 'acme')), 403, 'tenant_forbidden');
+    for (const body of [{}, { ...range, until: range.since }, { ...range, since: 'yesterday' }, { ...range, x: 1 }]) {
+      expectProblem(await again(body), 422, 'invalid_request');
+    }
   } finally {
     await ops.deadLetters.close();
     await api.stop();

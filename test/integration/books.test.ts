@@ -31,6 +31,7 @@ describe('R23: an hour that balances', () => {
       statuses: { DELIVERED: 4, DEAD: 1, DISCARDED: 1 },
       audited: 3,
       asked: 3,
+      mode: 'whole',
       gapCount: 0,
       gaps: [],
       againAt: null,
@@ -144,8 +145,53 @@ describe('R23: gaps', () => {
     const [behind] = await line.plant({ status: 'STARTED', routingKey: 'ordered' });
     await line.pool.query("UPDATE outbox.delivery SET order_key = 'k', order_no = 1 WHERE event_id = $1", [dead]);
     await line.pool.query("UPDATE outbox.delivery SET order_key = 'k', order_no = 2 WHERE event_id = $1", [behind]);
+    const order = (ordering: string) =>
+      line.pool.query(
+        `INSERT INTO outbox.event_type (name, ordering, actor) VALUES ('ORDER', $1, 'a')
+         ON CONFLICT (name) DO UPDATE SET ordering = excluded.ordering`,
+        [ordering],
+      );
+    await order('block');
     await line.look();
     expect(await gapsOf()).toEqual([`past_deadline ${late}`, `past_deadline ${never}`].sort());
+    // Where a dead one is skipped it is no reason to wait.
+    await order('skip');
+    await line.due();
+    await line.look();
+    expect(await gapsOf()).toEqual([late, never, behind].map((id) => `past_deadline ${id}`).sort());
+  });
+
+  it('R23: past its deadline is also what goes round: its start refused for ever, its runs lost again and again', async () => {
+    const open = async (set: string, status: 'PENDING' | 'STARTED' = 'PENDING') => {
+      const [id] = (await line.plant({ status })) as [string];
+      await line.pool.query(
+        "UPDATE outbox.delivery SET due_at = now() + interval '5 minutes', started_at = NULL WHERE event_id = $1",
+        [id],
+      );
+      await line.pool.query(`UPDATE outbox.delivery SET ${set} WHERE event_id = $1`, [id]);
+      return id;
+    };
+    const refused = await open('start_tries = 7');
+    const lost = await open('epoch = 2, redispatches = 2, started_at = now()', 'STARTED');
+    const elsewhere = await open('epoch = 2, started_at = now()', 'STARTED');
+    // What is put off by its producer, or was redriven yesterday, or got to an attempt yesterday, has its time.
+    await open("due_at = now() + interval '1 day'");
+    const redriven = await open('epoch = 2, budget_epoch = 1, start_tries = 3');
+    const tried = await open('epoch = 1, redispatches = 1');
+    await line.pool.query(
+      `INSERT INTO outbox.dead_letter (id, event_id, epoch, destination, event_type, code, message, retry_count, max_retries, state, state_at)
+       VALUES (gen_random_uuid(), $1, 0, 'audit.log', 'ORDER', 'HTTP.TLS', 'm', 1, 1, 'redriven', now() - interval '20 hours')`,
+      [redriven],
+    );
+    await line.pool.query(
+      "INSERT INTO outbox.delivery_attempt (event_id, epoch, n, started_at) VALUES ($1, 0, 1, now() - interval '20 hours')",
+      [tried],
+    );
+    await line.look();
+    expect(await gapsOf()).toEqual([refused, lost, elsewhere].map((id) => `past_deadline ${id}`).sort());
+    await line.pool.query("UPDATE outbox.dead_letter SET state_at = now() - interval '26 hours'");
+    await line.due();
+    expect(await line.look()).toMatchObject({ gapCounts: { past_deadline: 4 } });
   });
 
   it('R23: at most a hundred are listed and all are counted; a tenant’s text stays text', async () => {
@@ -219,6 +265,44 @@ describe('R23: what comes later', () => {
     expect(await gapsOf()).toEqual([`not_in_audit_log ${open}`]);
   });
 
+  it('R23: what was asked for by the last look that asked for more than what moved is said beside the newest', async () => {
+    await line.plant({ count: 3 });
+    await line.plant({ status: 'PENDING' });
+    await line.pool.query('UPDATE outbox.delivery SET started_at = NULL');
+    const first = await line.look();
+    expect(first).toMatchObject({ asked: 3, mode: 'whole', lastFull: { mode: 'whole', asked: 3, audited: 3 } });
+    await line.pool.query("UPDATE outbox.book_check SET checked_at = now() + interval '1 hour' WHERE hour = $1", [
+      HOUR,
+    ]);
+    await line.due();
+    expect(await line.look()).toMatchObject({ asked: 0, audited: 3, mode: 'moved', lastFull: first.lastFull });
+    await line.store.lookAgain(HOUR, null);
+    expect(await line.look()).toMatchObject({ asked: 3, mode: 'whole' });
+    await line.pool.query('UPDATE outbox.book_check SET checked_at = NULL, whole_at = NULL WHERE hour = $1', [HOUR]);
+    await line.due();
+    const share = await line.look({ mostAsked: 2, random: sequence(4) });
+    expect(share).toMatchObject({ mode: 'share', lastFull: { mode: 'share', audited: 3, asked: share.asked } });
+    expect(share.asked).toBeLessThan(3);
+  });
+
+  it('R23: what is open and does not move is looked at twice as late each time, at most a day; hourly once it moves', async () => {
+    const [other] = await line.plant({ status: 'PENDING', count: 2 });
+    await line.pool.query('UPDATE outbox.delivery SET started_at = NULL');
+    const hours = async () => {
+      await line.due();
+      const { againAt } = await line.look();
+      return Math.round((Date.parse(againAt as string) - Date.now()) / 3_600_000);
+    };
+    const distances: number[] = [];
+    for (let n = 0; n < 7; n += 1) distances.push(await hours());
+    expect(distances).toEqual([1, 2, 4, 8, 16, 24, 24]);
+    await line.pool.query("UPDATE outbox.delivery SET status = 'STARTED' WHERE event_id = $1", [other]);
+    expect([await hours(), await hours()]).toEqual([1, 2]);
+    await line.pool.query(`UPDATE outbox.delivery SET status = 'DISCARDED', settled_at = now()`);
+    await line.due();
+    expect((await line.look()).againAt).toBeNull();
+  });
+
   it('R23: a redrive touches its hour', async () => {
     const [id] = await line.plant({ status: 'DEAD' });
     expect(await line.look()).toMatchObject({ againAt: null });
@@ -238,6 +322,35 @@ describe('R23: what comes later', () => {
     await check(line.hold, new AbortController().signal);
     expect(await line.books()).toMatchObject({ statuses: { PENDING: 1 }, gapCount: 0 });
     expect((await line.books()).againAt).not.toBeNull();
+  });
+
+  it('R23: a letter that moves while a look of its hour waits has it looked at once more', async () => {
+    const [id] = await line.plant({ status: 'DEAD' });
+    const moves = async () => {
+      const look = await line.store.takeLook(line.hold, 10);
+      if (look === null) throw new Error('expected a look');
+      const { rows } = await line.store.readPage(HOUR, null);
+      expect(rows).toMatchObject([{ status: 'DEAD' }]);
+      // The look has passed it; now it waits, and this is noted two minutes later.
+      await line.pool.query(
+        "UPDATE outbox.dead_letter SET state_at = clock_timestamp() - interval '121 seconds' WHERE event_id = $1",
+        [id],
+      );
+      await line.store.noteMoved(line.hold, { at: new Date(Date.now() - 300_000).toISOString(), id: randomUUID() });
+      await line.store.endLook(line.hold, { ...look, tally: { ...look.tally, statuses: { DEAD: 1 } } });
+      const { againAt } = await line.books();
+      await line.pool.query('UPDATE outbox.dead_letter SET state_at = NULL WHERE event_id = $1', [id]);
+      return againAt;
+    };
+    await line.store.openHours(line.hold);
+    await line.pool.query('DELETE FROM outbox.book_check WHERE hour <> $1', [HOUR]);
+    // Its first look, and one of an hour that was looked at before.
+    expect(await moves()).not.toBeNull();
+    expect((await line.look()).againAt).toBeNull();
+    await line.pool.query("UPDATE outbox.book_check SET checked_at = now() - interval '5 minutes', again_at = now()");
+    expect(await moves()).not.toBeNull();
+    // Nothing moved during this one.
+    expect((await line.look()).againAt).toBeNull();
   });
 
   it('R23: more than it may ask for: a random share, said, and whole at night', async () => {
@@ -297,7 +410,7 @@ describe('R23: who looks, and what ends in the middle', () => {
       // It is dispatched again, and the letter committed, before the audit log answers.
       standing: async (rows) => {
         await line.pool.query(
-          "UPDATE outbox.delivery SET status = 'PENDING', epoch = 1, receipt = NULL, settled_at = NULL, started_at = NULL, due_at = now() WHERE event_id = $1",
+          "UPDATE outbox.delivery SET status = 'PENDING', epoch = 1, budget_epoch = 1, receipt = NULL, settled_at = NULL, started_at = NULL, due_at = now() WHERE event_id = $1",
           [redriven],
         );
         await worker.query('COMMIT');

@@ -21,17 +21,20 @@ const inputOf = (eventId: string, more: Partial<DeadLetterInput> = {}): DeadLett
 });
 const record = (input: DeadLetterInput) => store.deadLetters.recordDeadLetter(input, T);
 
-async function attempt(id: string, code: 'HTTP.SERVER_ERROR' | 'HTTP.CLIENT_ERROR' | null, worker: string) {
+type Code = 'HTTP.SERVER_ERROR' | 'HTTP.CLIENT_ERROR' | 'HTTP.TIMEOUT';
+
+/** `null`: its worker dies. A timeout has neither status nor response. */
+async function attempt(id: string, code: Code | null, worker: string) {
   const run = { eventId: id, epoch: 0, carrier: null };
   const begun = await store.attempts.beginAttempt(run, { previous: null, unwritten: [], runId: 'r', worker }, T);
   if (begun.kind !== 'begun' || code === null) return;
   const failure = {
     code,
-    status: 422,
+    status: code === 'HTTP.TIMEOUT' ? null : 422,
     message: `told by ${code}`,
     stack: 'at there',
     causes: [{ name: 'E', message: 'c' }],
-    response: { status: 422, headers: {}, body: 'no' },
+    response: code === 'HTTP.TIMEOUT' ? null : { status: 422, headers: {}, body: 'no' },
     field: null,
   };
   await store.attempts.failAttempt(run, { n: begun.n, local: false, runId: 'r', worker }, failure, null, T);
@@ -55,6 +58,8 @@ describe('R17: the dead letter', () => {
           stack: 'at there',
           causes: [{ name: 'E', message: 'c' }],
           response: { body: 'no' },
+          last_code: 'HTTP.CLIENT_ERROR',
+          last_status: 422,
           retry_count: 2,
           max_retries: 1,
           effect: 'unknown',
@@ -78,14 +83,33 @@ describe('R17: the dead letter', () => {
     const local = await store.append();
     await record(inputOf(local, { attempt: { n: 1, local: true, status: 404 } }));
     expect(await store.attemptRows(local)).toEqual([{ n: 1, local: true, code: 'HTTP.CLIENT_ERROR', finished: true }]);
-    expect(await store.letters(local)).toMatchObject([{ retry_count: 1 }]);
+    expect(await store.letters(local)).toMatchObject([{ retry_count: 1, last_status: 404, response: null }]);
     const regular = await store.append();
     await attempt(regular, null, 'w#1');
     await record(inputOf(regular, { attempt: { n: 1, local: false, status: 404 } }));
     expect(await store.attemptRows(regular)).toEqual([
       { n: 1, local: false, code: 'HTTP.CLIENT_ERROR', finished: true },
     ]);
-    expect(await store.letters(regular)).toMatchObject([{ retry_count: 1 }]);
+    expect(await store.letters(regular)).toMatchObject([{ retry_count: 1, last_status: 404 }]);
+  });
+
+  it('the last response stays, however the attempts after it ended; how the last one ended stands beside it', async () => {
+    const id = await store.append();
+    await attempt(id, 'HTTP.SERVER_ERROR', 'w#1');
+    await attempt(id, 'HTTP.TIMEOUT', 'w#2');
+    await record(inputOf(id, { code: 'DELIVERY.DEADLINE', attempt: { n: 2, local: false, status: null } }));
+    expect(await store.letters(id)).toMatchObject([
+      {
+        code: 'DELIVERY.DEADLINE',
+        response: { status: 422, body: 'no' },
+        last_code: 'HTTP.TIMEOUT',
+        last_status: null,
+      },
+    ]);
+    // R20: of this budget only.
+    await store.redrive(id);
+    await record(inputOf(id, { run: { eventId: id, epoch: 1, carrier: null }, code: 'WORKFLOW.TERMINATED' }));
+    expect((await store.letters(id))[1]).toMatchObject({ response: null, last_code: null, last_status: null });
   });
 
   it('the letter carries what lists ask for, and the maximum that the policy gives its code', async () => {

@@ -97,6 +97,16 @@ it('each filter finds what it names and nothing else', async () => {
   expect((await list({ tenantId: '' })).items[0]).toMatchObject({ tenantId: null, destination: 'test.destination' });
 });
 
+it("the status is the last attempt's, the response the last that there was", async () => {
+  const timedOut = await die({ code: 'HTTP.TIMEOUT' });
+  await store.pool.query(
+    `UPDATE outbox.dead_letter SET response = '{"status": 500, "headers": {}, "body": "no room"}' WHERE id = $1`,
+    [timedOut.id],
+  );
+  expect((await list()).items).toMatchObject([{ id: timedOut.id, status: null }]);
+  expect(await letters.show(timedOut.id, null)).toMatchObject({ status: null, response: { status: 500 } });
+});
+
 it('a text is looked for in message, field, causes and the last response, and needs a range', async () => {
   const response = { status: 422, headers: {}, body: 'the IBAN is unknown' };
   const told = await die({ response });

@@ -18,6 +18,7 @@ deliveryStoreContract('PostgreSQL', async () => {
         code: letter.code,
         message: letter.message,
         field: letter.field,
+        response: letter.response,
         retryCount: letter.retry_count,
         maxRetries: letter.max_retries,
       }));

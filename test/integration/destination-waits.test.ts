@@ -8,7 +8,7 @@ import type { Handler } from '../../src/application/delivery/ports.js';
 import { DEFAULT_BREAKER } from '../../src/domain/delivery/breaker.js';
 import { NOTHING_CARRIED } from '../../src/domain/delivery/carried-state.js';
 import { IntegrationError } from '../../src/domain/delivery/integration-error.js';
-import { createRedactor } from '../../src/domain/delivery/redaction/redactor.js';
+import { createRedactor } from '../../src/domain/redaction/redactor.js';
 import { FakeHttpClient } from '../../src/infrastructure/http/fake-http-client.js';
 import { createBreakerStore } from '../../src/infrastructure/prisma/breaker-store.js';
 import { createDeliveryStore, type DeliveryStore, PLACES, RECEIPT, silentLog } from '../support/delivery-line.js';

@@ -1,4 +1,5 @@
 // /ops/v1/destinations on real HTTP and two real databases: who may look and hold, what is refused. Nothing is fake.
+import { defineHandler } from '../../src/application/delivery/define-handler.js';
 import { DESTINATIONS_PATH } from '../../src/contract/destinations-api.js';
 import { createBookStore } from '../../src/infrastructure/prisma/book-store.js';
 import { createDestinationStore } from '../../src/infrastructure/prisma/destination-store.js';
@@ -8,6 +9,8 @@ import { openDeadLetterOps } from '../../src/main/dlq-asking.js';
 import { createTestDatabases, type TestDatabases } from '../support/databases.js';
 import { silentLog } from '../support/delivery-line.js';
 import { type Answer, expectProblem, startIngestOn, type TestIngest } from './ingest-set-up.js';
+
+const handler = defineHandler({ routingKey: 'crm.contact', deliver: () => Promise.reject(new Error('not asked')) });
 
 let databases: TestDatabases;
 let outbox: PgPool;
@@ -22,7 +25,7 @@ beforeAll(async () => {
       destinations: createDestinationStore(outbox),
       ordering: createOrderingStore(outbox),
       books: createBookStore(outbox),
-      deadLetters: openDeadLetterOps(outbox, [], silentLog),
+      deadLetters: openDeadLetterOps(outbox, [handler], silentLog),
     },
   });
   operator = await ingest.key(['dlq:write']);
@@ -65,6 +68,20 @@ it('R6: pauses and resumes a destination, a type, all of it; the actor is the ke
     body: { reason: 'maintenance' },
   });
   expectProblem(await post('erp.sync/resume', { reason: 'over' }), 404, 'not_found');
+});
+
+it('R6: a name that nothing has is paused, and said to be unknown', async () => {
+  const known = async (path: string, more: object = {}) =>
+    (await post(`${path}/pause`, { reason: 'r', ...more })).body.known;
+  expect(await known('erp.snyc')).toBe(false);
+  // A pause makes nothing known.
+  expect(await known('erp.snyc')).toBe(false);
+  await outbox.query(`INSERT INTO outbox.destination (name) VALUES ('erp.sync')`);
+  expect(await known('erp.sync')).toBe(true);
+  expect(await known('crm.contact')).toBe(true);
+  expect(await known('*')).toBe(true);
+  expect(await known('*', { eventType: 'BILING' })).toBe(false);
+  expect((await list()).body.pauses).toHaveLength(5);
 });
 
 it('dlq:read looks, dlq:write holds; a key of a tenant does neither, for a destination is everybody’s', async () => {

@@ -2,7 +2,7 @@
 // letters are written as a delivery would leave them.
 import { randomUUID } from 'node:crypto';
 import type { PauseScope } from '../../src/application/delivery/destinations/ports.js';
-import { createDestinationStore } from '../../src/infrastructure/prisma/destination-store.js';
+import { createDestinationStore, LIST } from '../../src/infrastructure/prisma/destination-store.js';
 import { LATEST_OUTAGE, ofOutage } from '../../src/infrastructure/prisma/outage-letters.js';
 import { createDeliveryStore, type DeliveryStore } from '../support/delivery-line.js';
 
@@ -64,6 +64,35 @@ it('what a person did is an event for the audit log, in the same statement; what
   ]);
 });
 
+it('R6: known is what is open, of either kind, what has a row, an open letter or recent events, and nothing else', async () => {
+  const rowsOf = `INSERT INTO outbox.delivery (event_id, destination, event_type, status, carrier, order_key, order_no)`;
+  await store.pool.query(`${rowsOf} VALUES (gen_random_uuid(), 'a.waits', 'WAITS', 'PENDING', NULL, NULL, NULL),
+    (gen_random_uuid(), 'b.ordered', 'ORDERED', 'PENDING', NULL, 'k', 1), (gen_random_uuid(), 'd.batch', 'T', 'STARTED', 'b', NULL, NULL),
+    (gen_random_uuid(), 'c.runs', 'T', 'STARTED', NULL, NULL, NULL)`);
+  await store.pool.query(`INSERT INTO outbox.destination (name) VALUES ('e.row')`);
+  await store.pool.query(`INSERT INTO outbox.dead_letter (id, event_id, epoch, destination, event_type, code, message, retry_count, max_retries, state)
+    SELECT gen_random_uuid(), gen_random_uuid(), 0, d, 'T', 'HTTP.TLS', 'm', 1, 1, s FROM (VALUES ('f.letter', 'open'), ('g.closed', 'redriven')) v(d, s)`);
+  const { eventType } = await appended();
+  const knows = async (destination: string) =>
+    (await destinations().findKnown({ ...ALL, destination })).destinations.includes(destination);
+  for (const name of ['a.waits', 'b.ordered', 'c.runs', 'd.batch', 'e.row', 'f.letter', 'h.recent'])
+    expect([name, await knows(name)]).toEqual([name, true]);
+  await destinations().pause({ ...ALL, destination: 'i.paused' }, null, WORD);
+  for (const name of ['g.closed', 'i.paused', 'a.wait']) expect([name, await knows(name)]).toEqual([name, false]);
+  const knowsType = async (type: string) =>
+    (await destinations().findKnown({ ...ALL, eventType: type })).eventTypes.includes(type);
+  for (const type of ['WAITS', 'ORDERED', eventType]) expect([type, await knowsType(type)]).toEqual([type, true]);
+  expect(await knowsType('WAIT')).toBe(false);
+});
+
+async function appended(): Promise<{ eventType: string }> {
+  await store.append({ routingKey: 'h.recent', eventType: 'RECENT' });
+  await store.pool.query(
+    `UPDATE outbox.delivery SET status = 'DELIVERED', receipt = '{}' WHERE destination = 'h.recent'`,
+  );
+  return { eventType: 'RECENT' };
+}
+
 it('a pause that is over is not listed, and there is nothing to resume', async () => {
   const erp = { ...ALL, destination: 'erp.sync' };
   await destinations().pause(erp, new Date(Date.now() - 1_000).toISOString(), WORD);
@@ -72,20 +101,14 @@ it('a pause that is over is not listed, and there is nothing to resume', async (
 });
 
 it('R19: an outage made the letters of its destination and time that count as failures of it, and no others', async () => {
-  const letter = async (code: string, minutesAgo: number, more: { destination?: string; status?: number } = {}) => {
+  type More = { destination?: string; status?: number; lastCode?: string };
+  const letter = async (code: string, minutesAgo: number, more: More = {}) => {
     const id = randomUUID();
     await store.pool.query(
       `INSERT INTO outbox.dead_letter (id, event_id, epoch, destination, event_type, code, message, retry_count, max_retries,
-         response, last_failed_at, created_at)
-       VALUES ($1, $2, 0, $3, 'ORDER', $4, 'm', 1, 1, $5, now() - $6::int * interval '1 minute', now() - $6::int * interval '1 minute')`,
-      [
-        id,
-        randomUUID(),
-        more.destination ?? 'erp.sync',
-        code,
-        more.status === undefined ? null : { status: more.status },
-        minutesAgo,
-      ],
+         last_code, last_status, last_failed_at, created_at)
+       VALUES ($1, $2, 0, $3, 'ORDER', $4, 'm', 1, 1, coalesce($7, $4), $5, now() - $6::int * interval '1 minute', now() - $6::int * interval '1 minute')`,
+      [id, randomUUID(), more.destination ?? 'erp.sync', code, more.status ?? null, minutesAgo, more.lastCode ?? null],
     );
     return id;
   };
@@ -105,12 +128,17 @@ it('R19: an outage made the letters of its destination and time that count as fa
     await letter('HTTP.TLS', 20),
     await letter('HTTP.BAD_RESPONSE', 29, { status: 200 }),
     await letter('HTTP.CLIENT_ERROR', 10, { status: 404 }),
+    await letter('DELIVERY.DEADLINE', 15, { lastCode: 'HTTP.TIMEOUT' }),
+    await letter('DELIVERY.DEADLINE', 15, { lastCode: 'HTTP.RATE_LIMITED', status: 503 }),
   ];
   const earlier = await letter('HTTP.TLS', 55);
   await letter('HTTP.CLIENT_ERROR', 10, { status: 422 });
   await letter('HTTP.TLS', 40);
   await letter('HTTP.TLS', 20, { destination: 'other' });
   await letter('DISPATCH.INVALID_EVENT', 20);
+  await letter('DELIVERY.DEADLINE', 15, { lastCode: 'HTTP.RATE_LIMITED', status: 429 });
+  // A person meant it, whatever the destination answered before.
+  await letter('WORKFLOW.TERMINATED', 15, { lastCode: 'HTTP.TIMEOUT' });
 
   const of = async (id: string) =>
     (await rows(`SELECT l.id FROM outbox.dead_letter l WHERE ${ofOutage('l', '$1')}`, id)).map((row) => row.id).sort();
@@ -121,9 +149,61 @@ it('R19: an outage made the letters of its destination and time that count as fa
   const [listed] = (await destinations().list()).destinations;
   expect(listed).toMatchObject({
     name: 'erp.sync',
-    outage: { id: second, closedAt: null, code: 'HTTP.TLS', letters: 3 },
+    outage: { id: second, closedAt: null, code: 'HTTP.TLS', letters: 5 },
   });
 });
+
+it("R19: an outage's letters are counted by an index of their destination and time, up to a bound", async () => {
+  await store.pool.query(`INSERT INTO outbox.outage (id, destination, first_failure_at, opened_at, closed_at, code)
+    SELECT gen_random_uuid(), 'dest.' || n, now() - interval '3 hours', now() - interval '3 hours', now() - interval '2 hours', 'HTTP.TLS'
+    FROM generate_series(0, 3) n`);
+  await store.pool.query(`INSERT INTO outbox.destination (name) SELECT 'dest.' || n FROM generate_series(0, 3) n`);
+  // Of an outage: dest.0, more than are counted. The others failed before, after, or elsewhere.
+  await store.pool.query(`INSERT INTO outbox.dead_letter (id, event_id, epoch, destination, event_type, code, message, retry_count,
+      max_retries, last_code, last_failed_at)
+    SELECT gen_random_uuid(), gen_random_uuid(), 0, 'dest.' || CASE WHEN n <= 10050 THEN 0 ELSE n % 4 END, 'T', 'HTTP.TLS', 'm', 1, 1,
+      'HTTP.TLS', now() - CASE WHEN n <= 10050 THEN interval '150 minutes' ELSE n % 2 * interval '9 hours' END
+    FROM generate_series(1, 40000) n`);
+  await store.pool.query('VACUUM ANALYZE outbox.dead_letter');
+  for (const mode of ['force_custom_plan', 'force_generic_plan']) {
+    const client = await store.pool.connect();
+    try {
+      await client.query(`PREPARE asked AS ${LIST}`);
+      await client.query(`SET plan_cache_mode = ${mode}`);
+      const { rows: plans } = await client.query('EXPLAIN (FORMAT JSON) EXECUTE asked');
+      const scans = scansOfLetters(plans[0]['QUERY PLAN'][0].Plan);
+      expect(scans).toEqual([
+        expect.stringMatching(/^dead_letter_by_destination .*destination = .*last_failed_at >= .*last_failed_at <= /),
+      ]);
+    } finally {
+      await client.query('DEALLOCATE asked');
+      await client.query('RESET ALL');
+      client.release();
+    }
+  }
+  const { destinations: listed } = await destinations().list();
+  expect(listed.map(({ name, outage }) => [name, outage?.letters])).toEqual([
+    ['dest.0', 10_000],
+    ['dest.1', 0],
+    ['dest.2', 0],
+    ['dest.3', 0],
+  ]);
+});
+
+interface PlanNode {
+  readonly 'Node Type': string;
+  readonly 'Relation Name'?: string;
+  readonly 'Index Name'?: string;
+  readonly 'Index Cond'?: string;
+  readonly Plans?: readonly PlanNode[];
+}
+
+function scansOfLetters(node: PlanNode): string[] {
+  const index = node['Index Name'] ?? '';
+  const here = node['Relation Name'] === 'dead_letter' && node['Node Type'] !== 'Bitmap Heap Scan';
+  const of = here || index.startsWith('dead_letter') ? [`${index} ${node['Index Cond'] ?? node['Node Type']}`] : [];
+  return [...of, ...(node.Plans ?? []).flatMap(scansOfLetters)];
+}
 
 it('R6: tells how each destination stands, those that only have events too', async () => {
   for (const status of ['PENDING', 'PENDING', 'STARTED'] as const)

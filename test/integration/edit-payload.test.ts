@@ -238,7 +238,7 @@ it('R18: a handler without `find` leaves it to the person', async () => {
 it('a job leaves edited letters out, and counts them', async () => {
   const [edited, plain] = [await die(), await die()];
   await edit(edited.id, '{"total":2}');
-  const jobs = createRedriveJobStore(store.pool);
+  const jobs = createRedriveJobStore(store.pool, { lateMs: 0 });
   const filter = {
     eventType: null,
     code: null,

@@ -328,6 +328,33 @@ describe('what outbox import says', () => {
     expect(err).toBe('line 2: refused: the id "\\u001b[31mred\\u202e\\u0007" stands already with other content\n');
   });
 
+  it('without a mapping each line takes the one that recognises it; what was left to the default one is counted', async () => {
+    const k8s = { kind: 'Event', apiVersion: 'audit.k8s.io/v1', auditID: 'a-1', stage: 'Panic', verb: 'get' };
+    const okta = { eventType: 'user.session.start', published: '2026-01-01T00:00:00Z', uuid: 'u-1' };
+    const file = fileOf('mixed.ndjson', [k8s, okta, okta, event(1), { ...k8s, ...okta, uuid: 'u-2' }, '{"broken"']);
+    const { code, summary } = await runJson(file, { mapping: undefined });
+    expect(code).toBe(65);
+    expect(summary).toMatchObject({
+      mapping: null,
+      imported: 4,
+      replayed: 1,
+      refused: 1,
+      byMapping: { 'kubernetes-audit': 1, okta: 2, default: 2 },
+      unrecognized: { none: 1, several: 1 },
+    });
+    const { out } = await runOn(file, { mapping: undefined });
+    expect(out).toContain(
+      'Read 1 as kubernetes-audit, 2 as okta, 2 as default; as default for want of one: 1 that no mapping recognises, 1 that more than one does\n',
+    );
+    const named = await runJson(fileOf('named.ndjson', [event(9)]));
+    expect(named.summary).toMatchObject({
+      mapping: 'default',
+      byMapping: { default: 1 },
+      unrecognized: { none: 0, several: 0 },
+    });
+    expect((await runOn(fileOf('named.ndjson', [event(9)]))).out).not.toContain('Read ');
+  });
+
   it('an unknown mapping: the known ones, 64', async () => {
     const { code, err } = await runOn(fileOf('any.ndjson', [event(1)]), { mapping: 'splunk' });
     expect(code).toBe(64);

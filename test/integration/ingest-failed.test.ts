@@ -5,9 +5,10 @@
  */
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
+import { createIngestRules } from '../../src/application/audit/ingest-rules.js';
 import type { FailedIngestStore } from '../../src/application/audit/ports.js';
 import { recordAuditLog } from '../../src/application/audit/record-audit-log.js';
-import type { AuditEvent } from '../../src/contract/audit-dto.js';
+import { type AuditEvent, parseAuditEvent } from '../../src/contract/audit-dto.js';
 import {
   FAILED_INGEST_PATH,
   failedIngestFoundSchema,
@@ -21,6 +22,7 @@ import {
   event,
   expectProblem,
   FINGERPRINT_KEYS,
+  sent,
   startIngest,
   startIngestOn,
   type TestIngest,
@@ -298,7 +300,14 @@ describe('R28: once it can be stored', () => {
     expect(await rowsOf(one)).toMatchObject([{ state: 'open' }]);
   });
 
-  const key: ApiKey = { id: randomUUID(), name: 'x', prefix: 'x', scopes: ['audit:write'], tenantId: null };
+  const key: ApiKey = {
+    id: randomUUID(),
+    name: 'x',
+    prefix: 'x',
+    scopes: ['audit:write'],
+    tenantId: null,
+    ratePerMinute: null,
+  };
   const keepingAfter = (meanwhile: () => Promise<unknown>) => {
     const keep: FailedIngestStore['keep'] = async (kept) => {
       await meanwhile();
@@ -309,6 +318,7 @@ describe('R28: once it can be stored', () => {
       store: ingest.store,
       failedIngest,
       fingerprintKeys: FINGERPRINT_KEYS,
+      rules: createIngestRules(),
       log: { error: () => undefined },
     });
   };
@@ -323,7 +333,7 @@ describe('R28: once it can be stored', () => {
       expect((await first).status).toBe(201);
     });
     const other = { ...one, outcome: 'failure' as const };
-    const outcomes = await record({ key, now: new Date(), events: [one, other] });
+    const outcomes = await record({ key, now: new Date(), events: [sent(one), sent(other)] });
     expect(outcomes.map(({ kind }) => kind)).toEqual(['replayed', 'conflict']);
     expect(await rowsOf(one)).toEqual([]);
   });
@@ -338,7 +348,7 @@ describe('R28: once it can be stored', () => {
       stored = ingest.post(one);
       await waitingSession();
     });
-    const [outcome] = await record({ key, now: new Date(), events: [one] });
+    const [outcome] = await record({ key, now: new Date(), events: [sent(one)] });
     await letGo();
     expect((await stored)?.status).toBe(201);
     expect(await rowsOf(one)).toMatchObject([{ state: 'open' }]);
@@ -531,5 +541,148 @@ describe('R28: looking', () => {
       expectProblem(answer, 405, 'method_not_allowed');
       expect(answer.headers.get('allow')).toBe(allow);
     }
+  });
+});
+
+describe('R28: what a person did is an audit record', () => {
+  const acts = async (id: string) =>
+    (
+      await ingest.pool.query(
+        `SELECT action, tenant_id, actor_type, actor_id, via, key_id, body->>'outcomeReason' AS reason, body->'data' AS data
+         FROM audit.record WHERE source = '/audit/failed-ingest' AND body->'targets'->0->>'id' = $1 ORDER BY recorded_at, record_id`,
+        [id],
+      )
+    ).rows;
+
+  it("R28: each retry and discard, of the row's tenant, with who and why; what changed nothing is none", async () => {
+    const { one, id } = await failed(event(), await ingest.key(['audit:write'], 't-acts'));
+    await act(id, 'retry', { reason: 'too early' });
+    await act(id, 'discard', { reason: 'x'.repeat(1_000) });
+    expectProblem(await act(id, 'discard'), 409, 'not_open');
+    const [row] = await rowsOf(one);
+    const keyId = String(row?.actor).replace('api-key:', '');
+    const common = {
+      tenant_id: 't-acts',
+      actor_type: 'apiKey',
+      actor_id: `api-key:${keyId}`,
+      key_id: keyId,
+      via: 'api',
+    };
+    expect(await acts(id)).toMatchObject([
+      { ...common, action: 'audit.failed_ingest.retried', reason: 'too early' },
+      { ...common, action: 'audit.failed_ingest.discarded', reason: 'x'.repeat(256) },
+    ]);
+    expect((await acts(id))[0].data).toEqual({ source: one.source, eventId: one.eventId, code: 'P0001', tries: 1 });
+  });
+
+  it('R28: the record is one like any other, and can be read by DTO v1', async () => {
+    const { id } = await failed();
+    await act(id, 'discard', { reason: 'r' });
+    const { rows } = await ingest.pool.query(
+      `SELECT r.body, k.leaf_hash FROM audit.record r JOIN audit.record_key k USING (record_id) WHERE r.body->'targets'->0->>'id' = $1`,
+      [id],
+    );
+    expect(parseAuditEvent(rows[0].body, new Date())).toMatchObject({ ok: true });
+    expect(rows[0].leaf_hash).toHaveLength(32);
+  });
+
+  it('R28: nobody acts unrecorded: where the record cannot be written, nothing is changed', async () => {
+    const { one, id } = await failed();
+    await ingest.pool.query(
+      `ALTER TABLE audit.record ADD CONSTRAINT none CHECK (source <> '/audit/failed-ingest') NOT VALID`,
+    );
+    try {
+      for (const verb of ['retry', 'discard']) expect((await act(id, verb)).status).toBe(500);
+    } finally {
+      await ingest.pool.query('ALTER TABLE audit.record DROP CONSTRAINT none');
+    }
+    expect(await rowsOf(one)).toMatchObject([{ state: 'open', actor: null, tries: 1 }]);
+  });
+});
+
+describe('R28: by a filter', () => {
+  const many = (verb: string, body: object, key = operator) =>
+    ingest.post({ reason: 'mended', ...body }, { path: `${FAILED_INGEST_PATH}/${verb}`, key });
+  const NONE = { stored: 0, otherContent: 0, discarded: 0, failed: 0, invalid: 0, notOpen: 0, more: false };
+  const source = () => `/sources/${randomUUID()}`;
+
+  it('R28: lists by code, source and time', async () => {
+    const [mine, other] = [source(), source()];
+    const { id } = await failed(event({ source: mine }));
+    await failed(event({ source: other }));
+    const at = (await ingest.pool.query('SELECT first_at FROM audit.failed_ingest WHERE id = $1', [id])).rows[0]
+      .first_at;
+    const ids = async (query: string) =>
+      (await ask(`?source=${encodeURIComponent(mine)}&${query}`)).body.items.map((item: { id: string }) => item.id);
+    const time = (shiftMs: number) => encodeURIComponent(new Date(at.getTime() + shiftMs).toISOString());
+    for (const query of [
+      '',
+      'code=P0001',
+      `since=${time(-1)}`,
+      `until=${time(1)}`,
+      `since=${time(-1)}&until=${time(1)}`,
+    ])
+      expect([query, await ids(query)]).toEqual([query, [id]]);
+    for (const query of ['code=23514', `since=${time(1)}`, `until=${time(-1)}`])
+      expect([query, await ids(query)]).toEqual([query, []]);
+    for (const query of ['?since=today', '?code=', '?until=2026-01-01'])
+      expectProblem(await ask(query), 400, 'invalid_query');
+  });
+
+  it('R28: retries what matches, the oldest first, and counts how each ended', async () => {
+    const mine = source();
+    const id = randomUUID();
+    // Two contents of one identity: the first one is stored.
+    const twice = [
+      event({ source: mine, eventId: id, data: { n: 1 } }),
+      event({ source: mine, eventId: id, data: { n: 2 } }),
+    ];
+    for (const one of twice) await failed(one);
+    const [well, odd] = [await failed(event({ source: mine })), await failed(event({ source: mine }))];
+    const { one: elsewhere } = await failed(event());
+    await ingest.pool.query(`UPDATE audit.failed_ingest SET body = '7' WHERE id = $1`, [odd.id]);
+    await mend();
+    const still = await failed(event({ source: mine }));
+    expect((await many('retry', { filter: { source: mine }, dryRun: true })).body).toEqual({ ...NONE, matched: 5 });
+    expect(await recordsOf(well.one)).toHaveLength(0);
+    expect((await many('retry', { filter: { source: mine }, cap: 1 })).body).toEqual({
+      ...NONE,
+      matched: 1,
+      more: true,
+      stored: 1,
+    });
+    // The second content: what stands has the identity, as the store that wrote it has said already.
+    expect((await many('retry', { filter: { source: mine } })).body).toEqual({
+      ...NONE,
+      matched: 3,
+      stored: 1,
+      failed: 1,
+      invalid: 1,
+    });
+    expect((await rowsOf(twice[0] as AuditEvent)).map(({ state }) => state)).toEqual(['stored', 'other_content']);
+    expect((await recordsOf(twice[0] as AuditEvent))[0].body.data).toEqual({ n: 1 });
+    for (const one of [still.one, odd.one, elsewhere]) expect(await rowsOf(one)).toMatchObject([{ state: 'open' }]);
+  });
+
+  it('R28: discards what matches; of its tenant only, with dlq:write, and by a filter that says something', async () => {
+    const mine = source();
+    const sender = await ingest.key(['audit:write'], 't-many');
+    const [own, other] = [await failed(event({ source: mine }), sender), await failed(event({ source: mine }))];
+    const body = { filter: { source: mine } };
+    expectProblem(await many('discard', body, await ingest.key(['dlq:read'])), 403, 'scope_missing');
+    const bound = await ingest.key(['dlq:write'], 't-many');
+    expect((await many('discard', body, bound)).body).toEqual({ ...NONE, matched: 1, discarded: 1 });
+    expect(await rowsOf(own.one)).toMatchObject([{ state: 'discarded', reason: 'mended' }]);
+    expect(await rowsOf(other.one)).toMatchObject([{ state: 'open' }]);
+    for (const wrong of [
+      {},
+      { filter: {} },
+      { filter: { all: true } },
+      { ...body, cap: 0 },
+      { ...body, cap: 1_001 },
+      { ...body, reason: '' },
+    ])
+      expectProblem(await many('discard', wrong), 422, 'invalid_request');
+    expect(await rowsOf(other.one)).toMatchObject([{ state: 'open' }]);
   });
 });

@@ -5,18 +5,20 @@
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { checkFingerprintKeys, type FingerprintKeys } from '../../src/application/audit/fingerprint.js';
+import { createIngestRules } from '../../src/application/audit/ingest-rules.js';
 import { recordAuditLog } from '../../src/application/audit/record-audit-log.js';
 import { toAuditEvent } from '../../src/application/delivery/mappers/to-audit-event.js';
 import { AUDIT_LOOKUP_PATH } from '../../src/contract/audit-api.js';
 import type { AuditEvent } from '../../src/contract/audit-dto.js';
 import type { ApiKey } from '../../src/domain/audit/api-key.js';
-import { createRedactor } from '../../src/domain/delivery/redaction/redactor.js';
+import { createRedactor } from '../../src/domain/redaction/redactor.js';
 import { eventOf } from '../support/events.js';
 import { eventually } from '../support/eventually.js';
 import {
   event,
   expectProblem,
   FINGERPRINT_KEYS,
+  sent,
   startIngest,
   startIngestOn,
   type TestIngest,
@@ -298,13 +300,21 @@ describe('R27: one statement', () => {
   });
 
   it('R27: a loser that finds no winner is tried once more, and only once', async () => {
-    const key: ApiKey = { id: randomUUID(), name: 'x', prefix: 'x', scopes: ['audit:write'], tenantId: null };
-    const request = { key, now: new Date(), events: [event()] };
+    const key: ApiKey = {
+      id: randomUUID(),
+      name: 'x',
+      prefix: 'x',
+      scopes: ['audit:write'],
+      tenantId: null,
+      ratePerMinute: null,
+    };
+    const request = { key, now: new Date(), events: [sent(event())] };
     const losing = (times: number) => {
       let lost = 0;
       return recordAuditLog({
         fingerprintKeys: FINGERPRINT_KEYS,
         failedIngest: ingest.failedIngest,
+        rules: createIngestRules(),
         log: SILENT,
         store: {
           ...ingest.store,
@@ -383,7 +393,14 @@ describe('R27: one statement', () => {
 
   it('R27: duplicates inside a batch are settled against the one that stands', async () => {
     const [fresh, standing] = [event(), event()];
-    const key: ApiKey = { id: randomUUID(), name: 'x', prefix: 'x', scopes: ['audit:write'], tenantId: null };
+    const key: ApiKey = {
+      id: randomUUID(),
+      name: 'x',
+      prefix: 'x',
+      scopes: ['audit:write'],
+      tenantId: null,
+      ratePerMinute: null,
+    };
     const asked: string[][] = [];
     const insertNew: TestIngest['store']['insertNew'] = (records) => {
       asked.push(records.map(({ identity }) => identity.eventId));
@@ -391,9 +408,9 @@ describe('R27: one statement', () => {
     };
     const { failedIngest } = ingest;
     const store = { ...ingest.store, insertNew };
-    const deps = { fingerprintKeys: FINGERPRINT_KEYS, store, failedIngest, log: SILENT };
+    const deps = { fingerprintKeys: FINGERPRINT_KEYS, store, failedIngest, rules: createIngestRules(), log: SILENT };
     const twice = event();
-    await recordAuditLog(deps)({ key, now: new Date(), events: [twice, twice] });
+    await recordAuditLog(deps)({ key, now: new Date(), events: [sent(twice), sent(twice)] });
     expect(asked).toEqual([[twice.eventId]]);
 
     await ingest.post(standing);

@@ -1,11 +1,19 @@
 import { randomUUID } from 'node:crypto';
 import { connect } from 'node:net';
 import type { Pool } from 'pg';
-import { createApiKey } from '../../src/application/audit/create-api-key.js';
+import {
+  type CreateApiKeyRequest,
+  type CreatedApiKey,
+  createApiKey,
+} from '../../src/application/audit/create-api-key.js';
 import type { FingerprintKeys } from '../../src/application/audit/fingerprint.js';
+import { createIngestRules } from '../../src/application/audit/ingest-rules.js';
 import type { AuditStore, FailedIngestStore } from '../../src/application/audit/ports.js';
+import type { RecordReader } from '../../src/application/audit/reading/ports.js';
+import type { SentEvent } from '../../src/application/audit/record-audit-log.js';
 import { AUDIT_LOGS_PATH } from '../../src/contract/audit-api.js';
 import type { AuditEvent } from '../../src/contract/audit-dto.js';
+import type { IngestConfig } from '../../src/contract/ingest-config.js';
 import type { ApiKeyScope } from '../../src/domain/audit/api-key.js';
 import type { HttpLimits } from '../../src/http/http-limits.js';
 import { describeApi } from '../../src/http/openapi/operations.js';
@@ -14,10 +22,14 @@ import { createAuditApiKeys } from '../../src/infrastructure/prisma/audit-api-ke
 import { createAuditStore } from '../../src/infrastructure/prisma/audit-store.js';
 import { createFailedIngestStore } from '../../src/infrastructure/prisma/failed-ingest-store.js';
 import { createPool } from '../../src/infrastructure/prisma/pg-pool.js';
+import { createRecordReader } from '../../src/infrastructure/prisma/record-reader.js';
+import { openProofs } from '../../src/main/open-proofs.js';
 import { createAnswerCheck } from '../support/check-answer.js';
 import { createTestDatabases } from '../support/databases.js';
 
 export const FINGERPRINT_KEYS: FingerprintKeys = [{ id: 'k1', secret: 'first-secret-of-the-test' }];
+
+export const SECRET_KEY = new Uint8Array(32).fill(7);
 
 export interface LogLine {
   readonly level: string;
@@ -33,6 +45,7 @@ export interface TestIngest {
   readonly failedIngest: FailedIngestStore;
   readonly logs: LogLine[];
   key(scopes: readonly [ApiKeyScope, ...ApiKeyScope[]], tenantId?: string | null, expiresAt?: Date): Promise<string>;
+  createKey(request: Partial<CreateApiKeyRequest>): Promise<CreatedApiKey>;
   post(body: unknown, options?: PostOptions): Promise<Answer>;
   counts(): Promise<{ records: number; keys: number }>;
   /** Closes the HTTP side only. */
@@ -58,8 +71,16 @@ export interface Answer {
 export interface IngestOptions {
   readonly limits?: Partial<HttpLimits>;
   readonly fingerprintKeys?: FingerprintKeys;
+  /** Opens signing secrets. Default: SECRET_KEY. */
+  readonly secretKey?: Uint8Array | null;
+  /** Default null: no limit. */
+  readonly ratePerMinute?: number | null;
   /** Default: any free one. */
   readonly port?: number;
+  /** As in `defineConfig`. */
+  readonly ingest?: IngestConfig;
+  /** Default: the real one. */
+  readonly records?: (pool: Pool) => RecordReader;
   /** The delivery's operations API. */
   readonly ops?: ApiOptions['ops'];
 }
@@ -91,11 +112,16 @@ export async function startIngestOn(auditUrl: string, options: IngestOptions = {
     store,
     apiKeys,
     failedIngest,
+    records: (options.records ?? createRecordReader)(pool),
     fingerprintKeys: options.fingerprintKeys ?? FINGERPRINT_KEYS,
+    secretKey: options.secretKey === undefined ? SECRET_KEY : options.secretKey,
+    ratePerMinute: options.ratePerMinute ?? null,
+    proofs: openProofs(pool),
     port: options.port ?? 0,
     host: '127.0.0.1',
     logger: { debug: log('debug'), info: log('info'), warn: log('warn'), error: log('error') },
     limits: options.limits ?? {},
+    rules: createIngestRules(options.ingest),
     ...(options.ops === undefined ? {} : { ops: options.ops }),
   }).catch(async (error: unknown) => {
     await pool.end();
@@ -108,8 +134,10 @@ export async function startIngestOn(auditUrl: string, options: IngestOptions = {
   };
   const url = `http://127.0.0.1:${api.port}`;
   const checkAnswer = createAnswerCheck(describeApi({ ops: options.ops !== undefined }));
+  const createKey: TestIngest['createKey'] = (request) =>
+    createApiKey({ keys: apiKeys })({ name: 'test', scopes: ['audit:write'], ...request });
   const key: TestIngest['key'] = async (scopes, tenantId = null, expiresAt) =>
-    (await createApiKey({ keys: apiKeys })({ name: 'test', scopes, tenantId, expiresAt: expiresAt ?? null })).secret;
+    (await createKey({ scopes, tenantId, expiresAt: expiresAt ?? null })).secret;
   const defaultKey = await key(['audit:write', 'audit:read']);
   return {
     url,
@@ -120,15 +148,15 @@ export async function startIngestOn(auditUrl: string, options: IngestOptions = {
     failedIngest,
     logs,
     key,
+    createKey,
     post: async (body, { key = defaultKey, headers = {}, path = AUDIT_LOGS_PATH, method = 'POST' } = {}) => {
       const raw = typeof body === 'string' || body instanceof Uint8Array || body instanceof ReadableStream;
+      const sending = new Headers({ 'Content-Type': 'application/json' });
+      if (key !== null) sending.set('Authorization', `Bearer ${key}`);
+      for (const [name, value] of Object.entries(headers)) sending.set(name, value);
       const response = await fetch(`${url}${path}`, {
         method,
-        headers: {
-          ...(key === null ? {} : { Authorization: `Bearer ${key}` }),
-          'Content-Type': 'application/json',
-          ...headers,
-        },
+        headers: sending,
         ...(method === 'GET' || method === 'HEAD' ? {} : { body: raw ? (body as string) : JSON.stringify(body) }),
         ...(body instanceof ReadableStream ? { duplex: 'half' } : {}),
       } as RequestInit);
@@ -166,6 +194,11 @@ export function event(overrides: Partial<AuditEvent> = {}): AuditEvent {
     targets: [{ type: 'session', id: 's-1' }],
     ...overrides,
   };
+}
+
+/** As the routes hand an event of our own format to the use case. */
+export function sent(one: AuditEvent): SentEvent {
+  return { event: one, content: one };
 }
 
 /** Sends bytes as they are and returns the first answer's status line, headers and what came of its body with them. */

@@ -8,6 +8,7 @@ import {
   readAdoption,
 } from '../../src/infrastructure/prisma/adopt-namespace.js';
 import { createDestinationStore, LIST } from '../../src/infrastructure/prisma/destination-store.js';
+import { KNOWN } from '../../src/infrastructure/prisma/known-names.js';
 import { BACKLOG, measureBacklog } from '../../src/infrastructure/prisma/measure-backlog.js';
 import { createPool, type PgPool } from '../../src/infrastructure/prisma/pg-pool.js';
 import { createPolicyStore, WALKS } from '../../src/infrastructure/prisma/policy-store.js';
@@ -21,6 +22,7 @@ const [ID, HOLDER, MOMENT] = [randomUUID(), randomUUID(), '2999-01-01T00:00:00Z'
 
 const STATEMENTS: readonly (readonly [string, string, readonly unknown[]])[] = [
   ['destinations', LIST, []],
+  ['known names', KNOWN, ['dest.9', 'T']],
   ['backlog', BACKLOG, [10_000]],
   ['adoption, read', READ_ADOPTION, []],
   ['adoption, begun', BEGIN_ADOPTION, [ID, 'd']],

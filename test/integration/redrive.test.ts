@@ -38,7 +38,7 @@ let jobs: RedriveJobStore;
 const hold = { name: 'jobs', holder: randomUUID() };
 beforeEach(async () => {
   store = await createDeliveryStore();
-  jobs = createRedriveJobStore(store.pool);
+  jobs = createRedriveJobStore(store.pool, { lateMs: 0 });
   await createLeaseStore(store.pool).take(hold, 600_000);
 });
 afterEach(() => store.close());
@@ -68,7 +68,12 @@ const letterOf = async (id: string) =>
 /** What was appended for the audit log, in its order. */
 const told = async () => {
   const text = `SELECT event_name, tenant_id, routing_key, aggregate_type, aggregate_id, headers, payload
-    FROM outbox.event WHERE event_type = 'OUTBOX' ORDER BY id`;
+    FROM outbox.event WHERE event_type = 'OUTBOX' AND event_name LIKE 'outbox.dead_letter.%' ORDER BY id`;
+  return (await store.pool.query(text)).rows;
+};
+const toldOfJobs = async () => {
+  const text = `SELECT event_name AS name, tenant_id AS tenant, aggregate_id AS id, headers->'actor'->>'id' AS actor, payload
+    FROM outbox.event WHERE event_name LIKE '%redrive_job%' ORDER BY recorded_at, id`;
   return (await store.pool.query(text)).rows;
 };
 const redrivenTo = async (epoch: number) =>
@@ -436,6 +441,40 @@ describe('redrive jobs', () => {
     expect(await letterOf(odd.id)).toMatchObject({ state: 'open' });
   });
 
+  it('R23: a letter that was being written when the job was made is redriven, too, once the walk has gone back for it', async () => {
+    const early = await die();
+    const odd = await die();
+    await store.pool.query(`UPDATE outbox.delivery SET status = 'STARTED' WHERE event_id = $1`, [odd.eventId]);
+    const late = await store.append();
+    const writer = await store.pool.connect();
+    await writer.query('BEGIN');
+    await writer.query("UPDATE outbox.delivery SET status = 'DEAD', settled_at = now() WHERE event_id = $1", [late]);
+    await writer.query(
+      `INSERT INTO outbox.dead_letter (id, event_id, epoch, destination, event_type, tenant, code, message, retry_count, max_retries)
+       SELECT gen_random_uuid(), event_id, epoch, destination, event_type, tenant, 'HTTP.TLS', 'm', 1, 1
+       FROM outbox.delivery WHERE event_id = $1`,
+      [late],
+    );
+    // The walk ends behind the place of the one that is not visible yet.
+    const second = await die();
+    const job = await makeJob();
+    const patient = createRedriveJobStore(store.pool, { lateMs: 60_000 });
+    const walked = await step(patient);
+    expect(walked).toMatchObject({ job: { expected: 3, redriven: 2, skipped: 1, state: 'running', endedAt: null } });
+    // Not before everything that was under way has ended.
+    const at = Date.parse((await patient.show(job.id, null))?.looksAgainAt as string);
+    expect(at - Date.parse(job.createdAt)).toBe(60_000);
+    expect(await patient.step(hold)).toMatchObject({ kind: 'wait' });
+    await writer.query('COMMIT');
+    writer.release();
+    expect(await step(patient)).toMatchObject({
+      job: { redriven: 3, skipped: 1, state: 'done', looksAgainAt: null },
+    });
+    for (const eventId of [early.eventId, second.eventId, late]) {
+      expect(await store.delivery(eventId)).toMatchObject({ status: 'PENDING', epoch: 1 });
+    }
+  });
+
   it('R21: a step is fenced by the lease: another holder, or a stopped lease, redrives nothing', async () => {
     await die();
     await makeJob();
@@ -468,6 +507,40 @@ describe('redrive jobs', () => {
     expect(await redrivenTo(1)).toBe(1);
     expect(await jobs.cancel(job.id, null, 'eve')).toMatchObject({ endedBy: 'bob' });
     expect(await jobs.cancel(randomUUID(), null, 'eve')).toBeNull();
+  });
+
+  it('who made it and who cancelled it is told to the audit log, in the same transaction', async () => {
+    for (let i = 0; i < 2; i += 1) await die();
+    const job = await makeJob({ rate: 1, tenantId: 'acme' }, { code: 'HTTP.CLIENT_ERROR', tenantId: 'acme' });
+    await step();
+    for (const actor of ['bob', 'eve']) await jobs.cancel(job.id, null, actor);
+    const filter = { code: 'HTTP.CLIENT_ERROR', tenantId: 'acme' };
+    expect(await toldOfJobs()).toEqual([
+      {
+        name: 'outbox.redrive_job.created.v1',
+        tenant: 'acme',
+        id: job.id,
+        actor: 'ada',
+        payload: { reason: WORD.reason, filter, rate: 1, cap: null, expected: 2 },
+      },
+      { name: 'outbox.redrive_job.cancelled.v1', tenant: 'acme', id: job.id, actor: 'bob', payload: { redriven: 1 } },
+    ]);
+    await store.pool.query('ALTER TABLE outbox.event ADD CONSTRAINT none CHECK (false) NOT VALID');
+    await expect(makeJob()).rejects.toThrow('none');
+    expect(await jobs.list({ tenantId: null, before: null, limit: 10 })).toHaveLength(1);
+  });
+
+  it('what is done to letters of our own events is told to nobody: it would make the next one', async () => {
+    const own = { eventType: 'OUTBOX' };
+    const [one, two, three, other] = [await die(own), await die(own), await die(own), await die()];
+    await redrive([one.id, other.id]);
+    await discard([two.id]);
+    await makeJob({}, own);
+    expect(await step()).toMatchObject({ job: { redriven: 1, state: 'done' } });
+    expect(await store.delivery(three.eventId)).toMatchObject({ status: 'PENDING', epoch: 1 });
+    expect((await told()).flatMap(({ payload }) => payload.letters)).toMatchObject([{ id: other.id }]);
+    expect(await toldOfJobs()).toEqual([]);
+    expect(await letterOf(two.id)).toMatchObject({ state: 'discarded', state_actor: 'ada' });
   });
 
   it('the turn steps every job until none runs, a hostile text among its filters found as it is', async () => {

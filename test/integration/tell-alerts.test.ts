@@ -9,6 +9,7 @@ import type { AlertStore, Tellings } from '../../src/application/delivery/notify
 import type { Notifier } from '../../src/application/delivery/notify/ports.js';
 import { type TellAlertsOptions, tellAlerts } from '../../src/application/delivery/notify/tell-alerts.js';
 import { watchLimits } from '../../src/application/delivery/notify/watch-limits.js';
+import type { Logger } from '../../src/application/delivery/ports.js';
 import { systemTime } from '../../src/application/delivery/relay-time.js';
 import { type RunningDuty, runUnderLease } from '../../src/application/delivery/run-under-lease.js';
 import { slackNotifier, webhookNotifier } from '../../src/index.js';
@@ -53,13 +54,13 @@ const channels = (): Notifier[] => [
 ];
 
 /** As one process of the deployment. */
-function startTelling(options: TellAlertsOptions = {}, notifiers = channels()) {
+function startTelling(options: TellAlertsOptions = {}, notifiers = channels(), log: Logger = silentLog) {
   const deps = {
     alerts: createAlertStore(store.pool),
     notifiers,
     routes: {},
     links: { deployment: 'test', monitorUrl: null },
-    context: { log: silentLog, time: systemTime },
+    context: { log, time: systemTime },
   };
   const duty = runUnderLease(
     { leases: createLeaseStore(store.pool), time: systemTime, log: silentLog },
@@ -135,6 +136,46 @@ it('R24: a channel that refuses is given up at once, one that is down after its 
   const { webhook, down: lost } = (await row()).tellings;
   expect([webhook?.over, lost?.over]).toEqual([undefined, undefined]);
   expect(hook.requests).toHaveLength(1);
+});
+
+it('R24: what every channel gave up is an error in the log, and told anew later, until one takes it or it is over', async () => {
+  hook.answer = (response) => void response.writeHead(404).end();
+  slack.answer = (response) => void response.writeHead(410).end();
+  const errors: { fields: object; message: string }[] = [];
+  const log = { ...silentLog, error: (fields: object, message: string) => void errors.push({ fields, message }) };
+  const inLog = () => errors.filter(({ message }) => message === 'notice.breaker_opened');
+  startTelling({ anewMs: 300 }, channels(), log);
+  await alerts.raise(BREAKER);
+  await eventually('said in the log twice', async () => inLog().length >= 2);
+  expect(inLog()[0]?.fields).toMatchObject({
+    notice: { title: 'Breaker open: audit.log' },
+    notTaken: { webhook: 'HTTP.CLIENT_ERROR', slack: 'HTTP.CLIENT_ERROR' },
+  });
+  expect((await row()).told).toBe(null);
+  slack.answer = (response) => void response.writeHead(200).end('ok');
+  await untilTold();
+  // A channel has it: the others are given up for good.
+  expect((await row()).tellings).toMatchObject({
+    webhook: { raised: { state: 'given_up' } },
+    slack: { raised: { state: 'sent' } },
+  });
+  await alerts.end(BREAKER);
+  await untilOver();
+  expect(slack.requests.at(-1)?.body).toContain('Breaker closed');
+});
+
+it('R24: over before it is told anew: nobody is told of its end', async () => {
+  for (const server of [hook, slack]) server.answer = (response) => void response.writeHead(404).end();
+  const errors: string[] = [];
+  const log = { ...silentLog, error: (_: object, message: string) => void errors.push(message) };
+  startTelling({}, channels(), log);
+  await alerts.raise(BREAKER);
+  await eventually('said in the log', async () => errors.includes('notice.breaker_opened'));
+  const before = [hook.requests.length, slack.requests.length];
+  await alerts.end(BREAKER);
+  await untilOver();
+  expect([hook.requests.length, slack.requests.length]).toEqual(before);
+  expect(errors.filter((message) => message.startsWith('notice.'))).toEqual(['notice.breaker_opened']);
 });
 
 it('R24: over before anybody was told: nobody is', async () => {

@@ -31,8 +31,8 @@ import { recordDeadLetter } from '../../src/application/delivery/record-dead-let
 import { DEFAULT_TIMEOUTS, type DeliveryTimeouts } from '../../src/domain/delivery/delivery-timeouts.js';
 import { DEFAULT_POLICY, type RetryPolicy } from '../../src/domain/delivery/policy.js';
 import type { Receipt } from '../../src/domain/delivery/receipt.js';
-import { createRedactor } from '../../src/domain/delivery/redaction/redactor.js';
 import { eventRunId } from '../../src/domain/delivery/workflow-ids.js';
+import { createRedactor } from '../../src/domain/redaction/redactor.js';
 import { createAttemptStore } from '../../src/infrastructure/prisma/attempt-store.js';
 import { createDeadLetterActions } from '../../src/infrastructure/prisma/dead-letter-actions.js';
 import { createDeadLetterStore } from '../../src/infrastructure/prisma/dead-letter-store.js';
@@ -175,6 +175,8 @@ export interface LineOptions {
   readonly eager?: boolean;
   /** Instead of ours, for answers that ours never give. */
   readonly activities?: DeliveryActivities;
+  /** Default: nobody listens. */
+  readonly log?: Logger;
   /** By which notices go out; default none. */
   readonly notifiers?: readonly Notifier[];
   /** Default: no window, given up after a minute. */
@@ -198,7 +200,7 @@ export async function createDeliveryLine(options: LineOptions) {
   const deployment = options.deployment ?? `t${randomUUID().slice(0, 8)}`;
   const taskQueue = `outbox-${deployment}`;
   const fenced: string[] = [];
-  const log = silentLog;
+  const { log = silentLog } = options;
   const worker =
     options.run === false
       ? null
@@ -232,6 +234,7 @@ export async function createDeliveryLine(options: LineOptions) {
                 notifiers: options.notifiers ?? [],
                 routes: {},
                 links: { deployment, monitorUrl: null },
+                temporalUi: { url: 'https://temporal.example', namespace: 'default' },
                 log,
               }),
               notices: options.notices ?? { windowMs: 0, giveUpMs: 60_000 },

@@ -29,16 +29,13 @@ export default async function globalSetup() {
     if (m !== null) await m.deployMigrations({ databaseUrl: postgres.url(name), target, log: () => {} });
     else {
       const { default: pg } = await import('pg');
-      const { readFile } = await import('node:fs/promises');
+      const { readdir, readFile } = await import('node:fs/promises');
       const client = new pg.Client({ connectionString: postgres.url(name) });
       await client.connect();
       await client.query(`CREATE SCHEMA ${target}`);
-      await client.query(
-        await readFile(
-          new URL(`../../prisma/${target}/migrations/20261123000000_init/migration.sql`, import.meta.url),
-          'utf8',
-        ),
-      );
+      const migrations = new URL(`../../prisma/${target}/migrations/`, import.meta.url);
+      for (const folder of (await readdir(migrations)).filter((entry) => !entry.endsWith('.toml')).sort())
+        await client.query(await readFile(new URL(`${folder}/migration.sql`, migrations), 'utf8'));
       await client.end();
     }
   }

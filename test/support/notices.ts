@@ -23,7 +23,8 @@ export const NOTICES = {
         tenantId: 'acme',
       },
     ],
-    temporalUrl: 'https://temporal.example/namespaces/default/workflows',
+    temporalUrl:
+      'https://temporal.example/namespaces/default/workflows/main%3A0199aaaa-0000-7000-8000-000000000002%3A0',
   },
   breaker_opened: { ...base, kind: 'breaker_opened', destination: 'audit.log', code: 'HTTP.TLS', failures: 10 },
   breaker_closed: { ...base, kind: 'breaker_closed', destination: 'audit.log', openedAt: at },

@@ -39,6 +39,7 @@ const worker = await createDeliveryWorker({
       notifiers: [notifier],
       routes: {},
       links: { deployment: 'test', monitorUrl: null },
+      temporalUi: null,
       log,
     }),
     log,

@@ -24,7 +24,7 @@ import type { Handler } from '../../src/application/delivery/ports.js';
 import { classifyStatus } from '../../src/domain/delivery/classify-status.js';
 import { ERROR_CODES, type ErrorCode, isErrorCode } from '../../src/domain/delivery/error-catalog.js';
 import { IntegrationError, isIntegrationError } from '../../src/domain/delivery/integration-error.js';
-import { createRedactor } from '../../src/domain/delivery/redaction/redactor.js';
+import { createRedactor } from '../../src/domain/redaction/redactor.js';
 import { classifyTransportError } from '../../src/infrastructure/http/classify-transport-error.js';
 import { FakeHttpClient } from '../../src/infrastructure/http/fake-http-client.js';
 import { readSqlState, SQL_STATES } from '../../src/infrastructure/prisma/sql-states.js';

@@ -1,7 +1,7 @@
 /** Pure: what is read off whatever was thrown, field by field. Properties over anything at all: classification.test.ts. */
 import { classifyThrown, describeThrown } from '../../src/application/delivery/classify-thrown.js';
 import { IntegrationError } from '../../src/domain/delivery/integration-error.js';
-import { LONGEST_TEXT } from '../../src/domain/delivery/redaction/redactor.js';
+import { LONGEST_TEXT } from '../../src/domain/redaction/redactor.js';
 import { classifyTransportError } from '../../src/infrastructure/http/classify-transport-error.js';
 
 const thrower = () => {

@@ -11,7 +11,7 @@ import { addUnwritten, NOTHING_CARRIED, type UnwrittenEnd } from '../../src/doma
 import { IntegrationError } from '../../src/domain/delivery/integration-error.js';
 import type { OutboxEvent } from '../../src/domain/delivery/outbox-event.js';
 import { DEFAULT_POLICY } from '../../src/domain/delivery/policy.js';
-import { createRedactor } from '../../src/domain/delivery/redaction/redactor.js';
+import { createRedactor } from '../../src/domain/redaction/redactor.js';
 
 const EVENT = { id: 'e', eventName: 'a.b.v1', routingKey: 'audit.log' } as OutboxEvent;
 const LOADED = { event: EVENT, policy: DEFAULT_POLICY, destination: healthyView('audit.log') };

@@ -12,7 +12,7 @@ import { createDispatcher } from '../../src/application/delivery/dispatcher.js';
 import { httpHandler } from '../../src/application/delivery/handlers/http-handler.js';
 import type { DispatchOptions, Handler, Logger } from '../../src/application/delivery/ports.js';
 import { IntegrationError } from '../../src/domain/delivery/integration-error.js';
-import { createRedactor } from '../../src/domain/delivery/redaction/redactor.js';
+import { createRedactor } from '../../src/domain/redaction/redactor.js';
 import { FakeHttpClient, type Script } from '../../src/infrastructure/http/fake-http-client.js';
 import { failure } from '../contract/http-client.contract.js';
 import { outboxEventOf } from '../support/events.js';

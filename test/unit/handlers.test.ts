@@ -9,7 +9,7 @@ import { noteUnknownTypes } from '../../src/application/delivery/note-unknown-ty
 import type { Handler, HandlerContext } from '../../src/application/delivery/ports.js';
 import { parseAuditEvent } from '../../src/contract/audit-dto.js';
 import { IntegrationError } from '../../src/domain/delivery/integration-error.js';
-import { createRedactor } from '../../src/domain/delivery/redaction/redactor.js';
+import { createRedactor } from '../../src/domain/redaction/redactor.js';
 import { type EventForTest, FakeHttpClient, runHandler, type Script } from '../../src/testing.js';
 import { failure } from '../contract/http-client.contract.js';
 import { eventOf } from '../support/events.js';

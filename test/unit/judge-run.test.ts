@@ -8,10 +8,12 @@ const KINDS: readonly JudgedRun[] = [
   { kind: 'terminated', byUs: true },
   { kind: 'terminated', byUs: false },
   { kind: 'closed', eventNotFound: false },
+  { kind: 'closed', eventNotFound: true },
   { kind: 'not-found' },
   { kind: 'unknown' },
 ];
-const [goesOn, stuck, byUs, byPerson, closed, gone, unknown] = KINDS as readonly [
+const [goesOn, stuck, byUs, byPerson, closed, notHere, gone, unknown] = KINDS as readonly [
+  JudgedRun,
   JudgedRun,
   JudgedRun,
   JudgedRun,
@@ -32,7 +34,9 @@ it('R22: closed without settling, not found, or ended by us: again, three times 
     [byUs, 'WORKFLOW.STUCK'],
   ] as const) {
     expect([0, 1, 2, 3, 4].map((n) => judgeRun(run, n))).toEqual(
-      ['redispatch', 'redispatch', 'redispatch', 'letter', 'letter'].map((kind) => ({ kind, code })),
+      ['redispatch', 'redispatch', 'redispatch', 'letter', 'letter'].map((kind) =>
+        kind === 'letter' ? { kind, code } : { kind, code, counted: true },
+      ),
     );
   }
   expect(MOST_REDISPATCHES).toBe(3);
@@ -46,8 +50,8 @@ it('R22: one that goes on, and one that Temporal did not tell of, is left alone;
 
 it('R19, R22: one whose worker does not have the event is dispatched again, and never a letter, however often', () => {
   for (const n of [0, 3, 9]) {
-    const verdict = { kind: 'redispatch', code: 'DISPATCH.EVENT_NOT_FOUND' };
-    expect(judgeRun({ kind: 'closed', eventNotFound: true }, n)).toEqual(verdict);
+    const verdict = { kind: 'redispatch', code: 'DISPATCH.EVENT_NOT_FOUND', counted: false };
+    expect(judgeRun(notHere, n)).toEqual(verdict);
   }
 });
 
@@ -67,6 +71,7 @@ it('R21: what was not told counts on neither side, and no number of terminated o
   expect(stopReason([...of(5, gone), ...of(500, unknown)])).toBe('RUNS_LOST');
   expect(stopReason(of(50, byPerson))).toBeNull();
   expect(stopReason(of(50, byUs))).toBeNull();
+  expect(stopReason(of(50, notHere))).toBeNull();
 });
 
 it('R21: more that go on never begin a stop', () => {

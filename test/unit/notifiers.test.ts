@@ -11,7 +11,7 @@ import { Webhook, WebhookVerificationError } from 'standardwebhooks';
 import { NotifyError } from '../../src/application/delivery/notify/notify-error.js';
 import type { Notice, Notifier } from '../../src/application/delivery/notify/ports.js';
 import { sendNotice } from '../../src/application/delivery/notify/send-notice.js';
-import { createRedactor } from '../../src/domain/delivery/redaction/redactor.js';
+import { createRedactor } from '../../src/domain/redaction/redactor.js';
 import { logNotifier, sentryNotifier, slackNotifier, webhookNotifier } from '../../src/index.js';
 import { createLogger } from '../../src/infrastructure/log/create-logger.js';
 import { HOSTILE_TEXTS, NOTICES, withText } from '../support/notices.js';

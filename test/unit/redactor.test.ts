@@ -1,8 +1,8 @@
 /** Pure: nothing is fake. Every secret, address and number here was made up for its format. */
 import fc from 'fast-check';
-import { CARD, IBAN, PHONE } from '../../src/domain/delivery/redaction/find-personal-data.js';
-import { CREDENTIALS_RULE, SECRET_RULES } from '../../src/domain/delivery/redaction/find-secrets.js';
-import { createRedactor, LONGEST_TEXT, type Redactor } from '../../src/domain/delivery/redaction/redactor.js';
+import { CARD, IBAN, PHONE } from '../../src/domain/redaction/find-personal-data.js';
+import { CREDENTIALS_RULE, SECRET_RULES } from '../../src/domain/redaction/find-secrets.js';
+import { createRedactor, LONGEST_TEXT, type Redactor } from '../../src/domain/redaction/redactor.js';
 
 const redactor = createRedactor();
 const redact = (text: string, by: Redactor = redactor) => by.text(text, 100_000);

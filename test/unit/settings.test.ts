@@ -3,12 +3,15 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { NOTE_TOOLS } from '../../src/application/audit/log/note-tools.js';
 import { defineConfig } from '../../src/application/delivery/define-config.js';
+import { formatSignerKey, formatVerifierKey, signerKey } from '../../src/domain/audit/note-key.js';
 import { renderEnvExample } from '../../src/infrastructure/config/env-example.js';
 import { loadConfigFile } from '../../src/infrastructure/config/load-config-file.js';
 import { ConfigurationError, loadSettings } from '../../src/infrastructure/config/load-settings.js';
 import { definitionOf, SETTING_KEYS, variableOf } from '../../src/infrastructure/config/settings.js';
 import { mistypedTemporalVariables, TEMPORAL_VARIABLES } from '../../src/infrastructure/config/temporal-variables.js';
+import { openLogKeys } from '../../src/main/open-log-keys.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const HEX = 'ab'.repeat(32);
@@ -90,6 +93,28 @@ describe('the settings', () => {
     for (const bad of [HEX, 'k1:abcd', `k1:${HEX},k1:${HEX}`, `:${HEX}`, `k1:${HEX},`, `k1:${HEX}0`]) {
       expect(problemsOf(() => read(bad))).toHaveLength(1);
     }
+  });
+
+  it("reads the log's keys, and says of a wrong one nothing that is secret", () => {
+    const key = signerKey(NOTE_TOOLS, 'log.test', new Uint8Array(32).fill(1));
+    const [signer, verifier] = [formatSignerKey(key), formatVerifierKey(key)];
+    const read = loadSettings({ AUDIT_SIGNING_KEYS: `${signer}, ${signer}`, AUDIT_VERIFIER_KEYS: verifier }, []);
+    expect(read.auditSigningKeys).toEqual([key, key]);
+    expect(read.auditVerifierKeys?.map(formatVerifierKey)).toEqual([verifier]);
+    for (const bad of [verifier, `${signer},`, signer.replace('log.test', 'other'), signer.slice(0, -4)]) {
+      const [problem] = problemsOf(() => loadSettings({ AUDIT_SIGNING_KEYS: bad }, []));
+      expect(problem).toMatch(/^AUDIT_SIGNING_KEYS: /);
+      expect(problem).not.toContain(signer.slice(-30, -4));
+    }
+    expect(problemsOf(() => loadSettings({ AUDIT_LOG_ORIGIN: 'log.test/2' }, []))).toHaveLength(1);
+    expect(
+      problemsOf(() => openLogKeys(loadSettings({ AUDIT_SIGNING_KEYS: signer, AUDIT_LOG_ORIGIN: 'a.b' }, []))),
+    ).toEqual([expect.stringContaining('log.test')]);
+    expect(openLogKeys(loadSettings({}, []))).toBeNull();
+    expect(openLogKeys(loadSettings({ AUDIT_VERIFIER_KEYS: verifier }, []))).toMatchObject({
+      base: 'log.test',
+      signers: [],
+    });
   });
 
   it('have different variables, each with a prefix that is checked', () => {
@@ -194,7 +219,7 @@ describe('the configuration file', () => {
     const text = `const h = { routingKey: 'a', deliver() {} };
       export default { handlers: [h, h, {}], mappers: { x: 1 }, polices: {} };`;
     await expect(load(text)).rejects.toThrow(
-      /^The configuration does not fit:\n.*mjs: polices: unknown; known are handlers, mappers, redaction, policies, notifiers, notify\n.*mjs: handlers\[1\]: a second handler for the routing key "a"\n.*: handlers\[2\]: expected .*\n.*: mappers\["x"\]: expected a function$/,
+      /^The configuration does not fit:\n.*mjs: polices: unknown; known are handlers, mappers, redaction, policies, notifiers, notify, ingest\n.*mjs: handlers\[1\]: a second handler for the routing key "a"\n.*: handlers\[2\]: expected .*\n.*: mappers\["x"\]: expected a function$/,
     );
   });
 
@@ -204,10 +229,16 @@ describe('the configuration file', () => {
       patterns: [/case-\d+/g, /hunter2/, /x/gy, /a*/g, 'x'],
       personalData: 'no',
       secrets: [],
+      byEventType: {
+        AUTH: { keep: ['userId'], drop: ['ip'] },
+        ORDER: {},
+        USER: { keep: 'all' },
+        '*': { drop: [7], hide: [] },
+      },
     };
     const problems = /:\n([\s\S]*)/.exec(messageOf(() => defineConfig({ redaction } as never)))?.[1]?.split('\n');
     expect(problems).toEqual([
-      'redaction.secrets: unknown; known are keys, patterns, personalData',
+      'redaction.secrets: unknown; known are keys, patterns, personalData, byEventType',
       'redaction.keys[1]: expected a name of 1 to 64 characters with a letter or digit in it',
       'redaction.keys[2]: expected a name of 1 to 64 characters with a letter or digit in it',
       'redaction.patterns[1]: expected the flag g, got ""',
@@ -215,9 +246,44 @@ describe('the configuration file', () => {
       'redaction.patterns[3]: expected a pattern that does not match the empty text',
       'redaction.patterns[4]: expected a RegExp',
       'redaction.personalData: expected true or false',
+      'redaction.byEventType["ORDER"]: expected { keep: [fields] }, { drop: [names] } or both',
+      'redaction.byEventType["USER"].keep: expected an array of names',
+      'redaction.byEventType["*"].hide: unknown; known are keep, drop',
+      'redaction.byEventType["*"].drop[0]: expected a name of 1 to 64 characters with a letter or digit in it',
     ]);
     for (const redaction of [7, null, []]) {
       expect(() => defineConfig({ redaction } as never)).toThrow('redaction: expected an object');
+    }
+  });
+
+  it("names what is wrong with the ingest's rules", () => {
+    const ingest = {
+      schemas: { 'auth.user.signed_in': {}, 'auth.user.signed_in@2': true, Login: {}, 'a.b@0': {} },
+      redaction: {
+        keys: 'diagnosis',
+        byCategory: { iam: { keys: ['note'] }, medical: {} },
+        byAction: { 'a.b': { patterns: [/x/] }, 'a.c': 7, x: {}, 'a.d': { drop: [] } },
+        personalData: true,
+      },
+      schema: {},
+    };
+    const problems = /:\n([\s\S]*)/.exec(messageOf(() => defineConfig({ ingest } as never)))?.[1]?.split('\n');
+    const action = 'expected an action, such as auth.user.signed_in, or one with its version: …@2';
+    expect(problems).toEqual([
+      'ingest.schema: unknown; known are schemas, redaction',
+      'ingest.schemas["auth.user.signed_in@2"]: expected a JSON Schema, an object',
+      `ingest.schemas["Login"]: ${action}`,
+      `ingest.schemas["a.b@0"]: ${action}`,
+      'ingest.redaction.personalData: unknown; known are keys, patterns, byCategory, byAction',
+      'ingest.redaction.keys: expected an array of names',
+      expect.stringMatching(/^ingest\.redaction\.byCategory\["medical"\]: unknown; known are authentication, /),
+      'ingest.redaction.byAction["a.b"].patterns[0]: expected the flag g, got ""',
+      'ingest.redaction.byAction["a.c"]: expected an object { keys?, patterns? }',
+      `ingest.redaction.byAction["x"]: ${action}`,
+      'ingest.redaction.byAction["a.d"].drop: unknown; known are keys, patterns',
+    ]);
+    for (const wrong of [7, null, [], { schemas: [] }, { redaction: 7 }, { redaction: { byAction: [] } }]) {
+      expect(() => defineConfig({ ingest: wrong } as never)).toThrow(/ingest[a-zA-Z.]*: expected an object/);
     }
   });
 

@@ -1,11 +1,12 @@
 /**
  * The published vectors of Standard Webhooks, which stand beside the project (shared/data/vectors); without them these tests
- * say so and pass by. Real: our signature and the reference library. Fake: its clock, since the vectors are old.
+ * say so and pass by. Real: our signature, our check of one and the reference library. Fake: its clock, since the vectors are old.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { jest } from '@jest/globals';
 import { Webhook, WebhookVerificationError } from 'standardwebhooks';
+import { verifySignature } from '../../src/application/audit/verify-signature.js';
 import { findSecretProblem, signWebhook } from '../../src/infrastructure/notifiers/sign-webhook.js';
 
 interface Vector {
@@ -54,6 +55,10 @@ const vectors: Vectors = present
       jest.useFakeTimers({ now: at });
       expect(new Webhook(secret).verify(payload, headers)).toEqual(JSON.parse(payload));
       expect(findSecretProblem(secret)).toBeNull();
+      const request = { id, timestamp: String(timestamp), signature, body: Buffer.from(payload) };
+      expect(verifySignature([secret], request, at)).toBe(true);
+      expect(verifySignature([`whsec_${'A'.repeat(32)}`, secret], request, at)).toBe(true);
+      expect(verifySignature([`whsec_${'A'.repeat(32)}`], request, at)).toBe(false);
     }
   });
 
@@ -66,7 +71,11 @@ const vectors: Vectors = present
       expect(() => new Webhook(secret).verify(payload, { ...headers, 'webhook-signature': signature })).toThrow(
         WebhookVerificationError,
       );
+      const timestamp = headers['webhook-timestamp'];
+      const request = { id, timestamp, signature, body: Buffer.from(payload) };
+      expect(verifySignature([secret], request, new Date())).toBe(false);
       const both = `${signature} ${headers['webhook-signature']}`;
+      expect(verifySignature([secret], { ...request, signature: both }, new Date())).toBe(true);
       expect(new Webhook(secret).verify(payload, { ...headers, 'webhook-signature': both })).toEqual(
         JSON.parse(payload),
       );

@@ -153,13 +153,18 @@ describe('R24: a channel', () => {
     hook.answer = (response) => void response.writeHead(400).end();
     slack.answer = () => {};
     const down = slackNotifier({ webhookUrl: 'http://127.0.0.1:1/services/T0/B0/XXX', allowHosts, name: 'down' });
-    const line = await openLine({ notifiers: [...channels(), down] });
+    const errors: { message: string; fields: object }[] = [];
+    const log = { ...silentLog, error: (fields: object, message: string) => void errors.push({ message, fields }) };
+    const line = await openLine({ notifiers: [...channels(), down], log });
     const rowId = (await die()) as string;
     // Longer than the delay that the server would retry a final answer after.
     await starterOf(line, 7_000).start(rowId, 5_000);
     const outcome = { webhook: 'HTTP.CLIENT_ERROR', slack: 'HTTP.TIMEOUT', down: expect.stringMatching(/^HTTP\./) };
     expect(await runOf(line, rowId).result()).toEqual({ count: 1, outcome });
     expect(await claims()).toEqual([{ claimed_by: expect.any(String), n: 1, done: 1, outcome }]);
+    expect(errors).toMatchObject([
+      { message: 'notice.dead_letters', fields: { notice: { count: 1 }, notTaken: outcome } },
+    ]);
     expect(hook.requests).toHaveLength(1);
   });
 

@@ -193,26 +193,54 @@ it('R22: closed without a word in the row: dispatched again; the fourth time wit
   expect(await row(id)).toMatchObject({ status: 'PENDING', epoch: 4, redispatches: 0 });
 });
 
-it('R19, R22: a worker on another database: told, dispatched again however often, and never a letter', async () => {
-  // As its fifth try answers, four minutes later.
-  const details = [{ code: 'DISPATCH.EVENT_NOT_FOUND', status: null, attempt: null }];
-  const missing = { type: 'DISPATCH.EVENT_NOT_FOUND', nonRetryable: true, details };
-  const line = await lineOf({
-    activities: {
-      dispatchEvent: () => Promise.reject(ApplicationFailure.create(missing)),
-      recordDeadLetter: async () => ({ kind: 'superseded' as const }),
-    },
+describe('a worker on another database', () => {
+  async function notFoundLine() {
+    // As its fifth try answers, four minutes later.
+    const details = [{ code: 'DISPATCH.EVENT_NOT_FOUND', status: null, attempt: null }];
+    const missing = { type: 'DISPATCH.EVENT_NOT_FOUND', nonRetryable: true, details };
+    return lineOf({
+      activities: {
+        dispatchEvent: () => Promise.reject(ApplicationFailure.create(missing)),
+        recordDeadLetter: async () => ({ kind: 'superseded' as const }),
+      },
+    });
+  }
+  async function ended(line: DeliveryLine) {
+    const id = await store.append();
+    await line.start(id);
+    await expect(line.run(id).result()).rejects.toMatchObject({ cause: { type: 'DISPATCH.EVENT_NOT_FOUND' } });
+    return id;
+  }
+
+  it('R19, R22: told, dispatched again however often and uncounted, and never a letter', async () => {
+    const line = await notFoundLine();
+    const { turn, alerts, counters } = await reconcilerOf(line);
+    const id = await ended(line);
+    await store.pool.query('UPDATE outbox.delivery SET redispatches = 3 WHERE event_id = $1', [id]);
+    await turn();
+    expect(alerts()).toEqual([`event_not_found:${line.taskQueue}`]);
+    expect(counters).toEqual({ reconcile_redispatched: 1 });
+    expect(await row(id)).toMatchObject({ status: 'PENDING', epoch: 1, redispatches: 3 });
+    expect(await store.letters(id)).toEqual([]);
   });
-  const { turn, alerts, counters } = await reconcilerOf(line);
-  const id = await store.append();
-  await store.pool.query('UPDATE outbox.delivery SET redispatches = 3 WHERE event_id = $1', [id]);
-  await line.start(id);
-  await expect(line.run(id).result()).rejects.toMatchObject({ cause: { type: 'DISPATCH.EVENT_NOT_FOUND' } });
-  await turn();
-  expect(alerts()).toEqual([`event_not_found:${line.taskQueue}`]);
-  expect(counters).toEqual({ reconcile_redispatched: 1 });
-  expect(await row(id)).toMatchObject({ status: 'PENDING', epoch: 1 });
-  expect(await store.letters(id)).toEqual([]);
+
+  it('R19, R21: what it left behind does not stop the reconciler, and raises no alert once it was mended', async () => {
+    const line = await notFoundLine();
+    const ids = await Promise.all(Array.from({ length: 6 }, () => ended(line)));
+    const { turn, alerts, runs } = await reconcilerOf(line, {
+      runs: {
+        look: async (workflowId) => {
+          const look = await runs.look(workflowId);
+          // It closed while no reconciler ran; the worker has been mended since.
+          return look.kind === 'closed' ? { ...look, closedAt: new Date(look.closedAt.getTime() - 900_000) } : look;
+        },
+      },
+    });
+    await turn();
+    expect(await stopped()).toEqual({ reason: null });
+    for (const id of ids) expect(await row(id)).toMatchObject({ status: 'PENDING', epoch: 1, redispatches: 0 });
+    expect(alerts()).toEqual([]);
+  });
 });
 
 it('R22: one that waits for a worker is put off and told of, neither lost nor stuck; a worker ends the alert', async () => {
@@ -298,7 +326,35 @@ describe('a run whose workflow task fails again and again', () => {
     expect(await store.letters(id)).toMatchObject([{ code: 'WORKFLOW.TERMINATED' }]);
   });
 
-  it('R22: one whose task did not fail last waits for a worker, and is not stuck whatever its attempt', async () => {
+  it('R22: is stuck, too, where a worker died with its first task, which hides how the later ones ended', async () => {
+    const idle = await lineOf({ run: false });
+    const id = await waitingRun(idle);
+    // A worker that takes the task and is never heard of again.
+    const taken = await idle.connection.workflowService.pollWorkflowTaskQueue({
+      namespace: 'default',
+      taskQueue: { name: idle.taskQueue },
+      identity: 'dead-worker',
+    });
+    expect(taken.workflowExecution?.workflowId).toBe(idle.run(id).workflowId);
+    await eventually(
+      'the first task timed out',
+      async () =>
+        (await idle.run(id).fetchHistory()).events?.some((one) => one.workflowTaskTimedOutEventAttributes != null),
+      15_000,
+    );
+    const line = await lineOf({ deployment: idle.deployment, bundle: await bundle });
+    const attemptOf = async () => (await line.run(id).describe()).raw.pendingWorkflowTask?.attempt ?? 0;
+    await eventually('a task that was begun twice', async () => (await attemptOf()) > 1);
+    const { turn, runs, alerts } = await reconcilerOf(line);
+    expect(await runs.look(line.run(id).workflowId)).toMatchObject({ kind: 'running', stuck: false });
+    await eventually('a task that was begun four times', async () => (await attemptOf()) > 3, 40_000);
+    expect(await runs.look(line.run(id).workflowId)).toMatchObject({ kind: 'running', stuck: true });
+    await turn();
+    expect(await row(id)).toMatchObject({ status: 'PENDING', epoch: 1, redispatches: 1 });
+    expect(alerts()).toEqual(['workflows_stuck:']);
+  });
+
+  it('R22: one whose task did not fail first waits for a worker, and is not stuck whatever its attempt', async () => {
     const { line, id } = await stuckRun();
     const { runs } = await reconcilerOf(line);
     // Its history ends in a failed task; that of a run that was never worked on does not.
@@ -310,7 +366,7 @@ describe('a run whose workflow task fails again and again', () => {
       namespace: 'default',
       taskQueue: idle.taskQueue,
       identity: 'test',
-      stuckAfter: 0,
+      stuckAfter: 0.5, // its one attempt is more than this, and not more than three times as many
     });
     expect(await all.look(idle.run(waiting).workflowId)).toMatchObject({ kind: 'running', stuck: false });
   });
@@ -358,6 +414,74 @@ describe('R21: too many at once', () => {
     expect(counters).toMatchObject({ reconcile_adopted: 5 });
     expect(await store.one('SELECT adopting_before AS before FROM outbox.deployment')).toEqual({ before: null });
     expect(await stopped()).toEqual({ reason: null });
+  });
+
+  it('R3: a person adopts while a tick looks: its stop is not kept, and the next tick adopts', async () => {
+    const line = await lineOf({ run: false });
+    const ids = await Promise.all(Array.from({ length: 5 }, () => store.append()));
+    const { name } = await store.one<{ name: string }>('SELECT name FROM outbox.deployment');
+    let adopted: Promise<unknown> | undefined;
+    const { turn, runs } = await reconcilerOf(line, {
+      runs: {
+        look: async (workflowId) => {
+          adopted ??= adoptNamespace(store.pool, randomUUID(), name);
+          await adopted;
+          return runs.look(workflowId);
+        },
+      },
+    });
+    await turn();
+    for (const id of ids) expect(await row(id)).toMatchObject({ status: 'STARTED', epoch: 0 });
+    expect(await stopped()).toEqual({ reason: null });
+    await turn();
+    for (const id of ids) expect(await row(id)).toMatchObject({ status: 'PENDING', epoch: 1, redispatches: 0 });
+  });
+
+  it('R3: an adoption that commits while the stop is being written', async () => {
+    await lineOf({ run: false });
+    const reconcile = createReconcileStore(store.pool);
+    const hold = { name: 'reconcile', holder: randomUUID() };
+    await createLeaseStore(store.pool).take(hold, 600_000);
+    const person = await store.pool.connect();
+    await person.query('BEGIN');
+    await person.query('UPDATE outbox.deployment SET adopting_before = now()');
+    await person.query("UPDATE outbox.lease SET stopped_reason = NULL WHERE name = 'reconcile'");
+    const set = reconcile.setStop(hold, 'RUNS_LOST');
+    await eventually('the stop waits for the person', async () => {
+      const { rows } = await store.pool.query(
+        "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()",
+      );
+      return rows.length > 0;
+    });
+    await person.query('COMMIT');
+    person.release();
+    expect(await set).toBe(false);
+    expect(await stopped()).toEqual({ reason: null });
+  });
+
+  it('R3: while rows are left to adopt nothing is looked at', async () => {
+    const line = await lineOf({ run: false });
+    const id = await store.append();
+    const { name } = await store.one<{ name: string }>('SELECT name FROM outbox.deployment');
+    await adoptNamespace(store.pool, randomUUID(), name);
+    const looked: string[] = [];
+    const { turn } = await reconcilerOf(line, {
+      runs: {
+        look: async (workflowId) => {
+          looked.push(workflowId);
+          return { kind: 'not-found' };
+        },
+      },
+    });
+    const other = await store.pool.connect();
+    await other.query('BEGIN');
+    await other.query('SELECT FROM outbox.delivery WHERE event_id = $1 FOR UPDATE', [id]);
+    await turn();
+    expect(looked).toEqual([]);
+    await other.query('ROLLBACK');
+    other.release();
+    await turn();
+    expect(await row(id)).toMatchObject({ status: 'PENDING', epoch: 1, redispatches: 0 });
   });
 
   it('stuck: none is terminated', async () => {

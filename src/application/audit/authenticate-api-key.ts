@@ -1,7 +1,17 @@
 import { timingSafeEqual } from 'node:crypto';
 import type { ApiKey } from '../../domain/audit/api-key.js';
 import { apiKeyPrefix, hashApiKey } from './api-key-text.js';
-import type { ApiKeyStore } from './ports.js';
+import type { NoteLastUse } from './note-last-use.js';
+import type { ApiKeyStore, FoundApiKey } from './ports.js';
+import { openSecret } from './secret-box.js';
+import { type SignedRequest, verifySignature } from './verify-signature.js';
+
+export interface AuthenticateApiKeyDeps {
+  readonly keys: Pick<ApiKeyStore, 'findByPrefix'>;
+  /** Opens the signing secrets; null: there is none, and keys that need signatures cannot be checked. */
+  readonly secretKey: Uint8Array | null;
+  readonly noteUse: NoteLastUse;
+}
 
 export interface Authenticated {
   readonly key: ApiKey;
@@ -13,21 +23,47 @@ export interface Authenticated {
   readonly now: Date;
 }
 
-export type AuthenticateApiKey = (presented: string) => Promise<Authenticated | null>;
+/** `readSigned` is called for keys whose requests must be signed, and for no others. */
+export type AuthenticateApiKey = (
+  presented: string,
+  readSigned: () => Promise<SignedRequest>,
+) => Promise<Authenticated | null>;
 
 /**
- * The key behind a presented text; null when it is malformed, unknown, expired or revoked, without saying which.
- * Reads the store each time: a revocation holds from the next request on. Throws StoreUnavailableError.
+ * The key behind a presented text; null when it is malformed, unknown, expired or revoked, or when its signature is
+ * missing, wrong or stale, without saying which. Reads the store each time: a revocation holds from the next request on.
+ * Throws StoreUnavailableError, SecretKeyError, and what `readSigned` throws.
  */
-export function authenticateApiKey(deps: { readonly keys: ApiKeyStore }): AuthenticateApiKey {
-  return async (presented) => {
+export function authenticateApiKey({ keys, secretKey, noteUse }: AuthenticateApiKeyDeps): AuthenticateApiKey {
+  return async (presented, readSigned) => {
     const prefix = apiKeyPrefix(presented);
     if (prefix === null) return null;
-    const stored = await deps.keys.findByPrefix(prefix);
+    const stored = await keys.findByPrefix(prefix);
     if (stored === null || !timingSafeEqual(hashApiKey(presented), stored.keyHash)) return null;
     const now = stored.readAt;
     if (stored.revokedAt !== null || (stored.expiresAt !== null && stored.expiresAt <= now)) return null;
-    const { id, name, scopes, tenantId } = stored;
-    return { key: { id, name, prefix, scopes, tenantId }, now };
+    if (stored.signing !== null) {
+      const secrets = secretsOf(stored, secretKey);
+      if (!verifySignature(secrets, await readSigned(), now)) return null;
+    }
+    const { id, name, scopes, tenantId, ratePerMinute } = stored;
+    noteUse({ id }, now);
+    return { key: { id, name, prefix, scopes, tenantId, ratePerMinute }, now };
   };
+}
+
+/** Those that hold now, the newest first. */
+function secretsOf(stored: FoundApiKey, secretKey: Uint8Array | null): string[] {
+  if (stored.signing === null) return [];
+  const { current, old } = stored.signing;
+  const sealed = old !== null && old.until > stored.readAt ? [current, old.secret] : [current];
+  return sealed.map((secret) => openSecret(secretKey, stored, secret));
+}
+
+/** Whether every signing secret can be opened, so that a start says so and not the first request. Throws SecretKeyError. */
+export async function checkSigningSecrets(
+  keys: Pick<ApiKeyStore, 'listSigned'>,
+  secretKey: Uint8Array | null,
+): Promise<void> {
+  for (const stored of await keys.listSigned()) secretsOf(stored, secretKey);
 }

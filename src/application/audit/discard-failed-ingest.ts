@@ -1,5 +1,7 @@
 import type { FailedIngest, FailedIngestState } from '../../domain/audit/failed-ingest.js';
-import type { FailedIngestRef, FailedIngestStore, PersonsWord } from './ports.js';
+import { checkFingerprintKeys, type FingerprintKeys } from './fingerprint.js';
+import type { AuditStore, FailedIngestRef, FailedIngestStore, PersonsWord } from './ports.js';
+import { recordOfPerson } from './record-of-person.js';
 
 /** Why nothing was done: no such row for this caller, or one that is closed already. */
 export type NotOpen =
@@ -12,16 +14,24 @@ export type DiscardFailedIngest = (ref: FailedIngestRef, word: PersonsWord) => P
 
 export interface DiscardFailedIngestDeps {
   readonly failedIngest: FailedIngestStore;
+  readonly store: Pick<AuditStore, 'keepKeyChecks'>;
+  readonly fingerprintKeys: FingerprintKeys;
   readonly log: { info(fields: object, message: string): void };
 }
 
 /**
  * Gives up what could not be stored (R28): the row stays, with who said so and why. The same content failing again is a
- * new row. Throws StoreUnavailableError.
+ * new row. An audit record tells of it, in the same transaction. Throws StoreUnavailableError and FingerprintKeyError.
  */
-export function discardFailedIngest({ failedIngest, log }: DiscardFailedIngestDeps): DiscardFailedIngest {
+export function discardFailedIngest({
+  failedIngest,
+  store,
+  fingerprintKeys,
+  log,
+}: DiscardFailedIngestDeps): DiscardFailedIngest {
   return async (ref, word) => {
-    const row = await failedIngest.discard(ref, word);
+    await checkFingerprintKeys(store, fingerprintKeys);
+    const row = await failedIngest.discard(ref, word, recordOfPerson(fingerprintKeys, 'discarded', word));
     if (row === null) return whyNotOpen(failedIngest, ref);
     const fields = { event: 'ingest.discarded', failedIngestId: row.id, actor: word.actor };
     log.info(fields, 'a failed event was discarded');

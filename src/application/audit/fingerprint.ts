@@ -1,6 +1,6 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import canonicalize from 'canonicalize';
-import type { AuditEvent } from '../../contract/audit-dto.js';
+import type { AuditEvent, JsonObject } from '../../contract/audit-dto.js';
 
 export interface FingerprintKey {
   /** Kept beside every fingerprint made with it. */
@@ -46,9 +46,17 @@ export async function checkFingerprintKeys(
 }
 
 /**
+ * What is fingerprinted of a CloudEvent: the event as it was sent and never what it was mapped to, where the server's time
+ * may stand for one left out. A content hash of our outbox is stronger, as ever (R26).
+ */
+export function cloudEventContent(event: AuditEvent, sent: JsonObject): AuditEvent | string {
+  return event.contentHash === undefined ? (canonicalize(sent) as string) : event;
+}
+
+/**
  * Tells the same content from other content (R26): an HMAC over the content hash where the request has one, else over
  * the request as sent without `routing` and `context.traceparent`, which a resend may change.
- * @param content an event, or the content hash alone
+ * @param content an event, or its content hash, or the text of `cloudEventContent`
  */
 export function fingerprint(key: FingerprintKey, content: AuditEvent | string): Buffer {
   const text = typeof content === 'string' ? content : (content.contentHash ?? contentText(content));

@@ -1,4 +1,4 @@
-import { type ApiKey, mayUseAnyTenant, tenantFor } from '../../domain/audit/api-key.js';
+import { type ApiKey, mayUseAnyTenant, tenantToLookUp } from '../../domain/audit/api-key.js';
 import { type FingerprintKeys, matchesFingerprint } from './fingerprint.js';
 import { formatHash } from './leaf-hash.js';
 import type { AuditStore } from './ports.js';
@@ -43,7 +43,7 @@ export function lookupIdentities(deps: {
   readonly fingerprintKeys: FingerprintKeys;
 }): LookupIdentities {
   return async ({ key, identities }) => {
-    const tenants = identities.map(({ tenantId }) => tenantFor(key, tenantId));
+    const tenants = identities.map(({ tenantId }) => tenantToLookUp(key, tenantId));
     const positions = tenants.flatMap((tenant, position) => (tenant === null ? [position] : []));
     if (positions.length > 0) return { kind: 'tenant_forbidden', positions };
     const hashed = identities.flatMap(({ contentHash }, position) => (contentHash === undefined ? [] : [position]));

@@ -54,8 +54,9 @@ export interface AuditStore {
 /** An event that could not be stored, with why. */
 export interface NewFailedIngest {
   readonly identity: RecordIdentity;
-  /** JSON text of the event as it was sent. */
+  /** JSON text of the event as it may be stored: redacted. */
   readonly body: string;
+  /** Of what was sent, before it was redacted. */
   readonly hmacKeyId: string;
   readonly fingerprint: Uint8Array;
   readonly failure: InternalFailure;
@@ -65,6 +66,9 @@ export interface NewFailedIngest {
 export interface FoundFailedIngest extends FailedIngest {
   /** JSON text, sent by a stranger. */
   readonly body: string;
+  /** Of what was sent: the body alone cannot be fingerprinted again. */
+  readonly hmacKeyId: string;
+  readonly fingerprint: Uint8Array;
   /** The database's clock when the row was read. */
   readonly readAt: Date;
 }
@@ -75,8 +79,19 @@ export interface FailedIngestRef {
   readonly tenantId: string | null;
 }
 
+/** Which are meant; null leaves a field out. */
+export interface FailedIngestFilter {
+  /** A SQLSTATE, or the name of an error. */
+  readonly code: string | null;
+  readonly source: string | null;
+  /** When it was kept first, from `since` on and before `until`; RFC 3339. */
+  readonly since: string | null;
+  readonly until: string | null;
+}
+
 export interface FailedIngestQuery {
   readonly tenantId: string | null;
+  readonly filter: FailedIngestFilter;
   readonly state: FailedIngestState;
   /** Only those before this id: the last one of the page before. */
   readonly before: string | null;
@@ -100,22 +115,36 @@ export interface FailedIngestStore {
   keep(event: NewFailedIngest): Promise<string | null>;
   /** The newest first. */
   list(query: FailedIngestQuery): Promise<FailedIngest[]>;
+  /** Ids of open ones, the oldest first. */
+  openIds(query: Omit<FailedIngestQuery, 'state' | 'before'>): Promise<string[]>;
   find(ref: FailedIngestRef): Promise<FoundFailedIngest | null>;
-  /** Writes down who asks for a retry, and returns the row; null where it is not open. */
-  noteRetry(ref: FailedIngestRef, word: PersonsWord): Promise<FoundFailedIngest | null>;
+  /** Writes down who asks for a retry, with the record of it, and returns the row; null where it is not open. */
+  noteRetry(ref: FailedIngestRef, word: PersonsWord, record: RecordOf): Promise<FoundFailedIngest | null>;
   /** Counts one more failed try. */
   countFailure(id: string, failure: InternalFailure): Promise<void>;
   /** What a retry found to stand; does nothing to a row that is closed already. */
   close(id: string, state: 'stored' | 'other_content'): Promise<void>;
-  /** Returns the row; null where it is not open. */
-  discard(ref: FailedIngestRef, word: PersonsWord): Promise<FailedIngest | null>;
+  /** Returns the row; null where it is not open. Written with the record of it. */
+  discard(ref: FailedIngestRef, word: PersonsWord, record: RecordOf): Promise<FailedIngest | null>;
 }
+
+/** The audit record of what a person does to the row. */
+export type RecordOf = (row: FailedIngest) => NewRecord;
 
 export interface StoredApiKey extends ApiKey {
   /** SHA-256 of the whole key, 32 bytes. */
   readonly keyHash: Uint8Array;
   readonly expiresAt: Date | null;
   readonly revokedAt: Date | null;
+  /** null: its requests need no signature. */
+  readonly signing: SealedSecrets | null;
+}
+
+/** What the requests of a key are signed with, sealed by `sealSecret`. */
+export interface SealedSecrets {
+  readonly current: Uint8Array;
+  /** The one before it, and until when it holds, while it is changed. */
+  readonly old: { readonly secret: Uint8Array; readonly until: Date } | null;
 }
 
 export interface FoundApiKey extends StoredApiKey {
@@ -127,6 +156,10 @@ export interface FoundApiKey extends StoredApiKey {
 export interface ApiKeyStore {
   findByPrefix(prefix: string): Promise<FoundApiKey | null>;
   insert(key: StoredApiKey): Promise<void>;
+  /** Writes down that it is used now, unless that was written within the last minute. */
+  noteUse(id: string): Promise<void>;
+  /** Those that are neither revoked nor expired and need a signature. */
+  listSigned(): Promise<readonly FoundApiKey[]>;
 }
 
 /** The database cannot answer now; the same request may succeed later. `cause` says why. */

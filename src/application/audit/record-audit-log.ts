@@ -1,16 +1,25 @@
-import type { AuditEvent } from '../../contract/audit-dto.js';
+import type { AuditEvent, FieldProblem } from '../../contract/audit-dto.js';
 import { type ApiKey, mayUseAnyTenant, tenantFor } from '../../domain/audit/api-key.js';
 import { describeInternalFailure, framesOf } from './describe-internal-failure.js';
 import { checkFingerprintKeys, type FingerprintKeys, fingerprint, matchesFingerprint } from './fingerprint.js';
+import type { IngestRules } from './ingest-rules.js';
 import { formatHash } from './leaf-hash.js';
-import type { AuditStore, FailedIngestStore, StandingRecord } from './ports.js';
+import type { AuditStore, FailedIngestStore, RecordIdentity, StandingRecord } from './ports.js';
 import { type IdentifiedEvent, isOfTheEnvironment, settleRecords } from './settle-records.js';
 
 export interface RecordAuditLogDeps {
   readonly store: AuditStore;
   readonly failedIngest: FailedIngestStore;
   readonly fingerprintKeys: FingerprintKeys;
+  readonly rules: IngestRules;
   readonly log: { error(fields: object, message: string): void };
+}
+
+export interface SentEvent {
+  /** Valid by `parseAuditEvent`. */
+  readonly event: AuditEvent;
+  /** What tells the same content (R26): the event itself, or what it was mapped from (`cloudEventContent`). */
+  readonly content: AuditEvent | string;
 }
 
 export interface RecordAuditLogRequest {
@@ -18,8 +27,7 @@ export interface RecordAuditLogRequest {
   readonly key: ApiKey;
   /** The server's clock: becomes `recordedAt`. */
   readonly now: Date;
-  /** Valid by `parseAuditEvent`. */
-  readonly events: readonly AuditEvent[];
+  readonly events: readonly SentEvent[];
 }
 
 export interface RecordReceipt {
@@ -43,14 +51,17 @@ export type RecordOutcome =
   | { readonly kind: 'failed'; readonly failedIngestId: string | null }
   | { readonly kind: 'tenant_forbidden' }
   /** `contentHash` is for keys with the any-tenant scope (R26). */
-  | { readonly kind: 'content_hash_forbidden' };
+  | { readonly kind: 'content_hash_forbidden' }
+  /** It does not fit the schema of its action. Pointers lead into the audit event. */
+  | { readonly kind: 'schema_mismatch'; readonly problems: readonly FieldProblem[] };
 
 export type RecordAuditLog = (request: RecordAuditLogRequest) => Promise<RecordOutcome[]>;
 
 /**
  * The one use case that writes audit records: one or many, one outcome for each, in the order given. Whatever races it,
  * one identity has one record (R25, R27). What it cannot store for a reason of its own fails alone, and is kept for a
- * caller that is not our outbox (R28). Throws StoreUnavailableError, or FingerprintKeyError where the keys configured
+ * caller that is not our outbox (R28). Fingerprinted as sent, then redacted: what is stored, here or in `failed_ingest`, and
+ * the leaf over it hold no secret, and a resend is a replay whatever the rules are by then. Throws StoreUnavailableError, or FingerprintKeyError where the keys configured
  * cannot tell (R26); then the same request may be sent again, and what was written already answers as replayed.
  */
 export function recordAuditLog(deps: RecordAuditLogDeps): RecordAuditLog {
@@ -61,17 +72,23 @@ export function recordAuditLog(deps: RecordAuditLogDeps): RecordAuditLog {
     checked = true;
     const outcomes = new Array<RecordOutcome>(events.length);
     const byIdentity = new Map<string, { first: IdentifiedEvent; positions: number[] }>();
-    events.forEach((event, position) => {
+    events.forEach(({ event, content }, position) => {
       const tenantId = tenantFor(key, event.tenantId);
       if (tenantId === null) {
         outcomes[position] = { kind: 'tenant_forbidden' };
       } else if (event.contentHash !== undefined && !mayUseAnyTenant(key)) {
         outcomes[position] = { kind: 'content_hash_forbidden' };
       } else {
+        const problems = deps.rules.check(event);
+        if (problems.length > 0) {
+          outcomes[position] = { kind: 'schema_mismatch', problems };
+          return;
+        }
         const identity = { tenantId, source: event.source, eventId: event.eventId };
         const id = JSON.stringify([tenantId, event.source, event.eventId]);
         const group = byIdentity.get(id);
-        if (group === undefined) byIdentity.set(id, { first: { identity, event }, positions: [position] });
+        if (group === undefined)
+          byIdentity.set(id, { first: identify(deps, identity, { event, content }), positions: [position] });
         else group.positions.push(position);
       }
     });
@@ -86,14 +103,14 @@ export function recordAuditLog(deps: RecordAuditLogDeps): RecordAuditLog {
     for (const [index, { first, positions }] of groups.entries()) {
       const result = settled[index] as (typeof settled)[number];
       for (const [nth, position] of positions.entries()) {
-        const identified = { identity: first.identity, event: events[position] as AuditEvent };
+        const sent = events[position] as SentEvent;
         if (result.kind === 'failed') {
           // Each for itself: one identity may have come twice, with other content.
-          outcomes[position] = await keepFailed(deps, key, identified, result.error);
+          outcomes[position] = await keepFailed(deps, key, first.identity, sent, result.error);
         } else if (result.created && nth === 0) {
-          outcomes[position] = { kind: 'created', receipt: receiptOf(result.standing, identified.event) };
+          outcomes[position] = { kind: 'created', receipt: receiptOf(result.standing, sent.event) };
         } else {
-          outcomes[position] = compare(deps.fingerprintKeys, result.standing, identified.event);
+          outcomes[position] = compare(deps.fingerprintKeys, result.standing, sent);
         }
       }
     }
@@ -101,43 +118,56 @@ export function recordAuditLog(deps: RecordAuditLogDeps): RecordAuditLog {
   };
 }
 
+/** What is sent as what is stored. */
+function identify(
+  { fingerprintKeys: [current], rules }: RecordAuditLogDeps,
+  identity: RecordIdentity,
+  { event, content }: SentEvent,
+): IdentifiedEvent {
+  return {
+    identity,
+    event: rules.redact(event),
+    hmacKeyId: current.id,
+    fingerprint: fingerprint(current, content),
+  };
+}
+
 /** R28. An outage while it is kept is one of the whole request: nothing is told to be kept that is not. */
 async function keepFailed(
   deps: RecordAuditLogDeps,
   key: ApiKey,
-  { identity, event }: IdentifiedEvent,
+  identity: RecordIdentity,
+  sent: SentEvent,
   error: unknown,
 ): Promise<RecordOutcome> {
-  const failure = describeInternalFailure(error, event);
+  const failure = describeInternalFailure(error, sent.event);
   const fields = { event: 'ingest.failed', keyId: key.id, failure, frames: framesOf(error) };
   if (mayUseAnyTenant(key)) {
     deps.log.error({ ...fields, failedIngestId: null }, 'an event could not be stored; our outbox tries it again');
     return { kind: 'failed', failedIngestId: null };
   }
-  const [current] = deps.fingerprintKeys;
   try {
+    const { event, ...kept } = identify(deps, identity, sent);
     const failedIngestId = await deps.failedIngest.keep({
-      identity,
+      ...kept,
       body: JSON.stringify(event),
-      hmacKeyId: current.id,
-      fingerprint: fingerprint(current, event),
       failure,
       keyId: key.id,
     });
     const [standing] = failedIngestId === null ? await deps.store.readStanding([identity]) : [];
-    if (standing) return compare(deps.fingerprintKeys, standing, event); // another request has stored it meanwhile
+    if (standing) return compare(deps.fingerprintKeys, standing, sent); // another request has stored it meanwhile
     deps.log.error({ ...fields, failedIngestId }, 'an event could not be stored; it is kept');
     return { kind: 'failed', failedIngestId };
   } catch (again) {
     if (isOfTheEnvironment(again)) throw again;
-    const keeping = { keeping: describeInternalFailure(again, event), keepingFrames: framesOf(again) };
+    const keeping = { keeping: describeInternalFailure(again, sent.event), keepingFrames: framesOf(again) };
     deps.log.error({ ...fields, ...keeping, failedIngestId: null }, 'an event could neither be stored nor kept');
     return { kind: 'failed', failedIngestId: null };
   }
 }
 
-function compare(keys: FingerprintKeys, standing: StandingRecord, event: AuditEvent): RecordOutcome {
-  return matchesFingerprint(keys, standing, event)
+function compare(keys: FingerprintKeys, standing: StandingRecord, { event, content }: SentEvent): RecordOutcome {
+  return matchesFingerprint(keys, standing, content)
     ? { kind: 'replayed', receipt: receiptOf(standing, event) }
     : { kind: 'conflict' };
 }

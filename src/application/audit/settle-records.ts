@@ -3,7 +3,7 @@ import { v7 as uuidv7 } from 'uuid';
 import type { AuditEvent } from '../../contract/audit-dto.js';
 import type { AuditRecord, RecordVia } from '../../domain/audit/audit-record.js';
 import { LEAF_VERSION } from '../../domain/audit/leaf.js';
-import { FingerprintKeyError, type FingerprintKeys, fingerprint } from './fingerprint.js';
+import { FingerprintKeyError } from './fingerprint.js';
 import { leafHash } from './leaf-hash.js';
 import {
   type AuditStore,
@@ -15,7 +15,6 @@ import {
 
 export interface SettleDeps {
   readonly store: AuditStore;
-  readonly fingerprintKeys: FingerprintKeys;
 }
 
 /** What a record says of its way in. */
@@ -26,9 +25,13 @@ export interface RecordOrigin {
   readonly now: Date;
 }
 
+/** An event under its identity, with the fingerprint of what was sent. */
 export interface IdentifiedEvent {
   readonly identity: RecordIdentity;
+  /** As it is stored: what must not be is taken out already. */
   readonly event: AuditEvent;
+  readonly hmacKeyId: string;
+  readonly fingerprint: Uint8Array;
 }
 
 export type Settled =
@@ -49,7 +52,7 @@ export async function settleRecords(
   try {
     return await settle(
       deps.store,
-      events.map((event) => newRecord(deps.fingerprintKeys, origin, event)),
+      events.map((event) => newRecord(origin, event)),
     );
   } catch (error) {
     if (isOfTheEnvironment(error)) throw error;
@@ -93,10 +96,10 @@ async function settle(store: AuditStore, records: readonly NewRecord[]): Promise
   return records.map((entry) => settled.get(entry) as Settled);
 }
 
-function newRecord(
-  [current]: FingerprintKeys,
+/** As `settleRecords` writes it. */
+export function newRecord(
   { keyId, via, now }: RecordOrigin,
-  { identity, event }: IdentifiedEvent,
+  { identity, event, hmacKeyId, fingerprint }: IdentifiedEvent,
 ): NewRecord {
   const record: AuditRecord = {
     recordId: uuidv7({ msecs: now.getTime() }),
@@ -111,8 +114,8 @@ function newRecord(
   return {
     identity,
     record,
-    hmacKeyId: current.id,
-    fingerprint: fingerprint(current, event),
+    hmacKeyId,
+    fingerprint,
     leafHash: leafHash(record),
   };
 }

@@ -1,6 +1,6 @@
 import { type ErrorCode, isErrorCode } from '../../domain/delivery/error-catalog.js';
 import { IntegrationError, type LastResponse } from '../../domain/delivery/integration-error.js';
-import { LONGEST_TEXT } from '../../domain/delivery/redaction/redactor.js';
+import { LONGEST_TEXT } from '../../domain/redaction/redactor.js';
 
 /**
  * The codes that a handler may end an attempt with. The others tell of our own store, runs and shutdown, and some of

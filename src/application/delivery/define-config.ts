@@ -1,12 +1,14 @@
-import type { RedactionRules } from '../../domain/delivery/redaction/redactor.js';
+import type { IngestConfig } from '../../contract/ingest-config.js';
 import { isHandlerTimeout } from './define-handler.js';
+import { ingestProblems } from './ingest-problems.js';
+import type { EventRedaction } from './mappers/redact-payload.js';
 import type { AuditMapper } from './mappers/to-audit-event.js';
 import { notifyProblems } from './notify/check-notify.js';
 import type { Notifier } from './notify/ports.js';
 import type { NoticeRoutes } from './notify/route-notice.js';
 import { findPolicyProblems, type PoliciesInput } from './policy-schema.js';
 import type { Handler } from './ports.js';
-import { redactionProblems } from './redaction-config.js';
+import { redactionProblems } from './redaction-problems.js';
 
 /** What a team adds to temporal-outbox: the default export of `temporal-outbox.config.ts`. */
 export interface OutboxConfig {
@@ -17,15 +19,17 @@ export interface OutboxConfig {
   /**
    * What besides the built-in rules is hidden in stored failures, dead letters and logs. `keys` are secrets: they are left
    * out of the audit log's data, too. `patterns` are applied to at most 16 Ki characters at a time; how long they take on
-   * those is their own affair.
+   * those is their own affair. `byEventType` says what of a payload may reach the audit log.
    */
-  readonly redaction?: RedactionRules;
+  readonly redaction?: EventRedaction;
   /** By event type, `*` for all others: how often and when a failed delivery is tried again. */
   readonly policies?: PoliciesInput;
   /** Channels by which a person hears of dead letters and of what is wrong with the environment. */
   readonly notifiers?: readonly Notifier[];
   /** By event type, the names of the notifiers; `*` for every other type and for alerts. Default: all of them. */
   readonly notify?: NoticeRoutes;
+  /** For the api: JSON Schemas by action, and what is taken out of every event before it is stored. */
+  readonly ingest?: IngestConfig;
 }
 
 const KEYS = [
@@ -35,6 +39,7 @@ const KEYS = [
   'policies',
   'notifiers',
   'notify',
+  'ingest',
 ] as const satisfies readonly (keyof OutboxConfig)[];
 
 /**
@@ -61,6 +66,7 @@ function findProblems(config: unknown): string[] {
     notifiers = [],
     notify = {},
     policies = {},
+    ingest,
   } = config as Record<keyof OutboxConfig, unknown>;
   return [
     ...problems,
@@ -69,6 +75,7 @@ function findProblems(config: unknown): string[] {
     ...redactionProblems(redaction),
     ...findPolicyProblems(policies),
     ...notifyProblems(notifiers, notify),
+    ...ingestProblems(ingest),
   ];
 }
 

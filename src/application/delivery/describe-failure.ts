@@ -1,5 +1,5 @@
 import type { IntegrationError, LastResponse } from '../../domain/delivery/integration-error.js';
-import type { Redactor } from '../../domain/delivery/redaction/redactor.js';
+import type { Redactor } from '../../domain/redaction/redactor.js';
 import { describeThrown } from './classify-thrown.js';
 import { KEPT_BODY_BYTES, KEPT_HEADER_LENGTH } from './last-response.js';
 import type { AttemptFailure } from './ports.js';

@@ -18,8 +18,8 @@ import { IntegrationError, isIntegrationError } from '../../domain/delivery/inte
 import type { OutboxEvent } from '../../domain/delivery/outbox-event.js';
 import { DEFAULT_POLICY, type RetryPolicy } from '../../domain/delivery/policy.js';
 import type { Receipt } from '../../domain/delivery/receipt.js';
-import type { Redactor } from '../../domain/delivery/redaction/redactor.js';
 import { type Weight, weighOutcome } from '../../domain/delivery/weigh-outcome.js';
+import type { Redactor } from '../../domain/redaction/redactor.js';
 import { describeFailure } from './describe-failure.js';
 import type { DestinationWatch } from './destinations/watch-destinations.js';
 import type { AttemptFailure, AttemptStore, Dispatcher, Logger, RunRef, SettleAnswer } from './ports.js';

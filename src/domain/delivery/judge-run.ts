@@ -8,7 +8,8 @@ export type Verdict =
   | { readonly kind: 'put-off' }
   /** End the run first; then look again. */
   | { readonly kind: 'terminate' }
-  | { readonly kind: 'redispatch'; readonly code: ErrorCode }
+  /** `counted`: towards `MOST_REDISPATCHES`. */
+  | { readonly kind: 'redispatch'; readonly code: ErrorCode; readonly counted: boolean }
   | { readonly kind: 'letter'; readonly code: ErrorCode };
 
 export type JudgedRun =
@@ -28,7 +29,7 @@ export function judgeRun(run: JudgedRun, redispatches: number): Verdict {
       return run.byUs ? again('WORKFLOW.STUCK', redispatches) : { kind: 'letter', code: 'WORKFLOW.TERMINATED' };
     case 'closed':
       // However often: the event is here, so it is no letter's, and no other run would take it up once that is mended.
-      if (run.eventNotFound) return { kind: 'redispatch', code: 'DISPATCH.EVENT_NOT_FOUND' };
+      if (run.eventNotFound) return { kind: 'redispatch', code: 'DISPATCH.EVENT_NOT_FOUND', counted: false };
       return again('WORKFLOW.LOST', redispatches);
     case 'not-found':
       return again('WORKFLOW.LOST', redispatches);
@@ -36,7 +37,7 @@ export function judgeRun(run: JudgedRun, redispatches: number): Verdict {
 }
 
 function again(code: ErrorCode, redispatches: number): Verdict {
-  return { kind: redispatches < MOST_REDISPATCHES ? 'redispatch' : 'letter', code };
+  return redispatches < MOST_REDISPATCHES ? { kind: 'redispatch', code, counted: true } : { kind: 'letter', code };
 }
 
 /** R21: from so many of one kind on, and from this share of a tick, it is the environment's fault and no run's. */
@@ -48,6 +49,8 @@ export function stopReason(runs: readonly JudgedRun[]): 'RUNS_LOST' | 'RUNS_STUC
   const answered = runs.filter(({ kind }) => kind !== 'unknown');
   const tooMany = (odd: readonly JudgedRun[]) =>
     odd.length >= MOST_ODD && odd.length > answered.length * MOST_ODD_SHARE;
-  if (tooMany(answered.filter(({ kind }) => kind === 'not-found' || kind === 'closed'))) return 'RUNS_LOST';
+  // A run whose worker did not have its event spends nothing and is never a letter: a stop would only keep it from its event.
+  const lost = answered.filter((run) => run.kind === 'not-found' || (run.kind === 'closed' && !run.eventNotFound));
+  if (tooMany(lost)) return 'RUNS_LOST';
   return tooMany(answered.filter((run) => run.kind === 'running' && run.stuck)) ? 'RUNS_STUCK' : null;
 }

@@ -42,6 +42,9 @@ export function weighOutcome(code: ErrorCode, status: number | null): Weight {
   return status !== null && FAILING_STATUS[code] === status ? 'failure' : WEIGHTS[code];
 }
 
+/** Says only that no attempt follows: what the last one met is its own code. */
+export const STOPPED_BY_TIME: ErrorCode = 'DELIVERY.DEADLINE';
+
 /** Every code that counts as a failure of the destination; with a status: only with that one. */
 export const OUTAGE_CODES: readonly { readonly code: ErrorCode; readonly status: number | null }[] = [
   ...(Object.keys(WEIGHTS) as ErrorCode[])

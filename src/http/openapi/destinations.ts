@@ -2,6 +2,7 @@ import {
   DESTINATIONS_PATH,
   destinationListSchema,
   destinationNameSchema,
+  pausedSchema,
   pauseRequestSchema,
   pauseSchema,
   resumeRequestSchema,
@@ -44,7 +45,7 @@ export const destinationOperations: readonly Operation[] = [
         examples: { one: { reason: 'the partner moves its data centre', until: '2099-01-01T06:00:00Z' } },
       },
     },
-    answers: [{ status: 200, description: 'The pause in force.', schema: pause }],
+    answers: [{ status: 200, description: 'The pause in force.', schema: named('Paused', pausedSchema) }],
     problems: ['tenant_forbidden', 'not_found', 'invalid_request'],
   },
   {

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { defineConfig, type OutboxConfig } from '../../application/delivery/define-config.js';
-import { createRedactor } from '../../domain/delivery/redaction/redactor.js';
+import { createRedactor } from '../../domain/redaction/redactor.js';
 import { ConfigurationError } from './load-settings.js';
 
 export const DEFAULT_CONFIG_FILE = 'temporal-outbox.config.ts';

@@ -4,6 +4,9 @@
  * Temporal's own variables (TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_API_KEY, …) are read by @temporalio/envconfig.
  */
 import { z } from 'zod';
+import { NOTE_TOOLS } from '../../application/audit/log/note-tools.js';
+import { findBaseProblem } from '../../domain/audit/checkpoint.js';
+import { NoteKeyError, parseSignerKey, parseVerifierKey } from '../../domain/audit/note-key.js';
 
 /** What is about to be run: the roles, and the commands that need settings. */
 export type SettingsUser =
@@ -12,15 +15,20 @@ export type SettingsUser =
   | 'worker'
   | 'migrate'
   | 'keys'
+  | 'audit'
+  | 'audit adopt'
   | 'import'
   | 'temporal adopt'
   | 'failed-ingest'
   | 'failed-ingest retry'
+  | 'failed-ingest discard'
   | 'policies'
   | 'dlq'
   | 'destinations'
   | 'books'
-  | 'events';
+  | 'events'
+  | 'grants outbox'
+  | 'grants audit';
 
 interface Definition<Schema extends z.ZodType = z.ZodType> {
   readonly schema: Schema;
@@ -74,10 +82,27 @@ const fingerprintKeys = z
     return keys as [FingerprintKey, ...FingerprintKey[]]; // the refinement above saw at least one
   });
 
+const secretKey = z
+  .string()
+  .regex(/^[0-9a-f]{64}$/i, 'expected 64 hex digits (openssl rand -hex 32)')
+  .transform((text) => new Uint8Array(Buffer.from(text, 'hex')));
+
 interface FingerprintKey {
   readonly id: string;
   readonly secret: string;
 }
+
+/** Keys separated by commas, each read by `parse`. What is said of a wrong one holds nothing of it. */
+const noteKeys = <Key>(parse: (text: string) => Key) =>
+  z.string().transform((text, context) => {
+    try {
+      return text.split(',').map((part) => parse(part.trim()));
+    } catch (error) {
+      if (!(error instanceof NoteKeyError)) throw error;
+      context.addIssue({ code: 'custom', message: error.message });
+      return z.NEVER;
+    }
+  });
 
 export const SETTINGS = {
   databaseUrl: define({
@@ -93,14 +118,16 @@ export const SETTINGS = {
       'destinations',
       'books',
       'events',
+      'grants outbox',
     ],
     describe: 'The outbox database: the one that your application writes to.',
     secret: true,
   }),
   auditDatabaseUrl: define({
     schema: databaseUrl,
-    requiredBy: ['api', 'migrate', 'keys', 'failed-ingest'],
-    describe: "The audit log's database. May be the same one.",
+    requiredBy: ['api', 'migrate', 'keys', 'audit', 'audit adopt', 'failed-ingest', 'grants audit'],
+    describe:
+      "The audit log's database. May be the same one. A worker that has it seals the records, beside its other work.",
     secret: true,
   }),
   deployment: define({
@@ -147,10 +174,50 @@ export const SETTINGS = {
   }),
   auditFingerprintKeys: define({
     schema: fingerprintKeys,
-    requiredBy: ['api', 'failed-ingest retry'],
+    requiredBy: ['api', 'failed-ingest retry', 'failed-ingest discard'],
     describe:
       'Keys of the fingerprints, shared by all apis: id:hex[,id:hex…]. The first is used for new records; keep old ones as long as their records.',
     secret: true,
+  }),
+  auditSecretKey: define({
+    schema: secretKey,
+    describe:
+      'Seals the signing secrets of API keys, shared by all apis: 64 hex digits. Needed only where there are signed keys.',
+    secret: true,
+  }),
+  auditRatePerMinute: define({
+    schema: whole(0, 100_000_000),
+    fallback: '60000',
+    describe:
+      'Events a minute that one API key may send to one api, a batch of 500 at once always. 0: no limit. A rate given to a key is its own; keys with audit:write:any-tenant have none unless they were given one.',
+  }),
+  auditSigningKeys: define({
+    schema: noteKeys((text) => parseSignerKey(NOTE_TOOLS, text)),
+    requiredBy: ['audit adopt'],
+    describe:
+      "Keys that the worker signs the log's checkpoints with, made by `outbox audit keygen`: all of them sign, separated by commas, the current one first. Without any, records are sealed and nothing is signed.",
+    secret: true,
+  }),
+  auditVerifierKeys: define({
+    schema: noteKeys((text) => parseVerifierKey(NOTE_TOOLS, text)),
+    describe: 'Public keys that signed before and do not any more, separated by commas: keep each for ever.',
+  }),
+  auditLogOrigin: define({
+    schema: z.string().superRefine((text, context) => {
+      const problem = findBaseProblem(text);
+      if (problem !== null) context.addIssue({ code: 'custom', message: problem });
+    }),
+    describe: 'The name of the log, in its checkpoints and keys, for ever. Default: that of the first signing key.',
+  }),
+  auditAnchorFile: define({
+    schema: z.string().min(1),
+    describe:
+      'Where the worker puts every checkpoint before it is stored: a file that whoever owns the database cannot change. Without it whoever owns database and keys can rewrite the log unseen.',
+  }),
+  auditCheckpointMs: define({
+    schema: whole(100, 3_600_000),
+    fallback: '10000',
+    describe: 'Between two checkpoints of a log that grows.',
   }),
   auditUrl: define({
     schema: httpUrl,
@@ -184,6 +251,10 @@ export const SETTINGS = {
     describe: 'What their names begin with.',
   }),
   monitorUrl: define({ schema: httpUrl, describe: 'Of the monitor, for links from the Temporal Web UI.' }),
+  temporalUiUrl: define({
+    schema: httpUrl,
+    describe: "Of Temporal's Web UI, for links to it from notifications.",
+  }),
   leaseMs: define({
     schema: whole(5_000, 600_000),
     fallback: '30000',
@@ -259,7 +330,18 @@ export function variableOf(key: Key): string {
   return AUDIT_SIDE.has(key) ? snake : `OUTBOX_${snake}`;
 }
 
-const AUDIT_SIDE: ReadonlySet<Key> = new Set<Key>(['auditDatabaseUrl', 'auditPoolSize', 'auditFingerprintKeys']);
+const AUDIT_SIDE: ReadonlySet<Key> = new Set<Key>([
+  'auditDatabaseUrl',
+  'auditPoolSize',
+  'auditFingerprintKeys',
+  'auditSecretKey',
+  'auditRatePerMinute',
+  'auditSigningKeys',
+  'auditVerifierKeys',
+  'auditLogOrigin',
+  'auditAnchorFile',
+  'auditCheckpointMs',
+]);
 
 export function definitionOf(key: Key): Definition {
   return SETTINGS[key];

@@ -4,8 +4,8 @@
  * where its name or its look tells.
  */
 import pino, { type Logger } from 'pino';
-import { REDACTED } from '../../domain/delivery/redaction/mask.js';
-import type { Redactor } from '../../domain/delivery/redaction/redactor.js';
+import { REDACTED } from '../../domain/redaction/mask.js';
+import type { Redactor } from '../../domain/redaction/redactor.js';
 
 export interface LoggerOptions {
   /** trace, debug, info, warn, error, fatal or silent. */

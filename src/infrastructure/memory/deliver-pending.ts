@@ -7,7 +7,7 @@ import { dispatchEvent } from '../../application/delivery/dispatch-event.js';
 import type { Dispatcher, EffectFinder, Logger } from '../../application/delivery/ports.js';
 import { recordDeadLetter } from '../../application/delivery/record-dead-letter.js';
 import { NOTHING_CARRIED } from '../../domain/delivery/carried-state.js';
-import type { Redactor } from '../../domain/delivery/redaction/redactor.js';
+import type { Redactor } from '../../domain/redaction/redactor.js';
 import type { MemoryDelivery, MemoryStore } from './memory-store.js';
 
 export interface DeliverPendingDeps {

@@ -6,7 +6,7 @@ import type { HttpClient, Logger } from '../../application/delivery/ports.js';
 import type { AuditEvent } from '../../contract/audit-dto.js';
 import type { OutboxEvent } from '../../domain/delivery/outbox-event.js';
 import { DEFAULT_POLICY } from '../../domain/delivery/policy.js';
-import { createRedactor } from '../../domain/delivery/redaction/redactor.js';
+import { createRedactor } from '../../domain/redaction/redactor.js';
 import { FakeHttpClient } from '../http/fake-http-client.js';
 import { MEMORY_AUDIT_URL, withAuditLog } from './accepting-audit-log.js';
 import { deliverPending } from './deliver-pending.js';

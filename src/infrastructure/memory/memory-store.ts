@@ -211,7 +211,7 @@ export function createMemoryStore({ now, policy }: { now: () => number; policy: 
         code,
         message: (last?.code === code ? last.failure?.message : undefined) ?? message,
         field: last?.failure?.field ?? null,
-        response: last?.failure?.response ?? null,
+        response: failed.findLast((one) => one.failure?.response)?.failure?.response ?? null,
         retryCount: failed.filter((one) => one.code !== null && catalogEntry(one.code).spends).length,
         maxRetries: maxAttemptsFor(code, policy),
         state: 'open',

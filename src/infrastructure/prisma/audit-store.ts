@@ -35,6 +35,7 @@ export function createAuditStore(pool: PgPool): AuditStore {
         timeoutMs: WRITE_TIMEOUT_MS,
       };
       let missed = false;
+      let followed = false;
       for (let attempt = 1; ; attempt++) {
         try {
           const rows = await runStatement<{ record_id: string }>(pool, statement);
@@ -45,6 +46,13 @@ export function createAuditStore(pool: PgPool): AuditStore {
             if (missed) throw new StoreUnavailableError(error);
             missed = true;
             await ensurePartitions().catch((cause: unknown) => {
+              throw cause instanceof StoreUnavailableError ? cause : new StoreUnavailableError(cause);
+            });
+          } else if (isWithoutEpoch(error)) {
+            // A restored cluster, whose order of records begins anew. Ours to mend as well.
+            if (followed) throw new StoreUnavailableError(error);
+            followed = true;
+            await followCluster(pool).catch((cause: unknown) => {
               throw cause instanceof StoreUnavailableError ? cause : new StoreUnavailableError(cause);
             });
           } else if (attempt === WRITE_TRIES || !isRolledBackByConflict(error)) {
@@ -110,7 +118,7 @@ export function createAuditStore(pool: PgPool): AuditStore {
 }
 
 /** What pg-pool tells as the store being away, in the audit side's own words. Anything else unchanged. */
-function toAuditStoreError(error: unknown): unknown {
+export function toAuditStoreError(error: unknown): unknown {
   return hasCode(error, 'STORE.UNAVAILABLE') ? new StoreUnavailableError((error as Error).cause) : error;
 }
 
@@ -128,8 +136,9 @@ interface StandingRow {
  * batches wait for each other instead of deadlocking. Columns are taken from the event itself: they cannot differ.
  * R28: what could not be stored before is closed here, by the very statement. What another request keeps while this one is
  * under way is not seen by it, and fingerprints of another key cannot be compared: both stay open until they are retried.
+ * The epoch is asked for once a statement, not once a row as the column's default would.
  */
-const INSERT_NEW = `
+export const INSERT_NEW = `
 WITH input AS (
   SELECT * FROM unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bytea[],
     $8::bytea[], $9::text[], $10::uuid[], $11::smallint[], $12::bytea[], $13::timestamptz[], $14::jsonb[])
@@ -148,11 +157,11 @@ WITH input AS (
   WHERE f.tenant_id = i.tenant_id AND f.source = i.source AND f.event_id = i.event_id
     AND f.state = 'open' AND f.hmac_key_id = i.hmac_key_id
 )
-INSERT INTO audit.record (record_id, recorded_at, tenant_id, source, event_id, action, action_version, category,
-  operation, outcome, severity, occurred_at, actor_type, actor_id, via, key_id, leaf_version, salt, body)
-SELECT record_id, recorded_at, tenant_id, source, event_id, body->>'action', (body->>'actionVersion')::integer,
+INSERT INTO audit.record (log_epoch, record_id, recorded_at, tenant_id, source, event_id, action, action_version, category,
+  operation, outcome, severity, occurred_at, actor_type, actor_id, via, key_id, leaf_version, salt, body, leaf_hash)
+SELECT (SELECT audit.current_epoch()), record_id, recorded_at, tenant_id, source, event_id, body->>'action', (body->>'actionVersion')::integer,
   body->>'category', body->>'operation', body->>'outcome', coalesce(body->>'severity', 'info'), occurred_at,
-  body->'actor'->>'type', body->'actor'->>'id', via, key_id, leaf_version, salt, body
+  body->'actor'->>'type', body->'actor'->>'id', via, key_id, leaf_version, salt, body, leaf_hash
 FROM input JOIN keys USING (record_id)
 ORDER BY tenant_id COLLATE "C", source COLLATE "C", event_id COLLATE "C"
 RETURNING record_id`;
@@ -168,7 +177,7 @@ INSERT INTO audit.fingerprint_key (id, check_hmac)
 SELECT id, hmac FROM unnest($1::text[], $2::bytea[]) AS k(id, hmac) ORDER BY id COLLATE "C"
 ON CONFLICT (id) DO NOTHING`;
 
-function insertValues(records: readonly NewRecord[]): unknown[] {
+export function insertValues(records: readonly NewRecord[]): unknown[] {
   return [
     records.map(({ record }) => record.recordId),
     records.map(({ record }) => record.recordedAt),
@@ -196,8 +205,25 @@ export async function runAuditStatement<Row extends object>(pool: PgPool, statem
   }
 }
 
+/**
+ * Begins the log's epoch of this cluster, where there is none yet; returns the newest epoch. Throws StoreUnavailableError.
+ */
+export async function followCluster(pool: PgPool): Promise<number> {
+  const [row] = await runAuditStatement<{ epoch: number }>(pool, {
+    name: 'audit_follow_cluster',
+    text: 'SELECT audit.follow_cluster() AS epoch',
+    timeoutMs: WRITE_TIMEOUT_MS,
+  });
+  return row?.epoch ?? 1;
+}
+
+/** The epoch of a cluster that no epoch is of is null, which the column refuses. */
+function isWithoutEpoch(error: unknown): boolean {
+  return hasCode(error, '23502') && (error as { column?: string }).column === 'log_epoch';
+}
+
 /** A check violation without a constraint's name is how PostgreSQL says that no partition takes the row. */
-function isWithoutPartition(error: unknown): boolean {
+export function isWithoutPartition(error: unknown): boolean {
   return hasCode(error, '23514') && (error as { constraint?: string }).constraint === undefined;
 }
 

@@ -1,14 +1,16 @@
 /** R23: repairs of the books. Delivery rows are locked first, by event id, letters last; every statement asks again whether it is so. */
-import { v7 as uuidV7 } from 'uuid';
 import type { BookRepairs, Repairable } from '../../application/delivery/books/repair-books.js';
 import type { PersonsWord } from '../../application/delivery/dead-letters/redrive-ports.js';
 import { catalogEntry, ERROR_CODES } from '../../domain/delivery/error-catalog.js';
 import { DEFAULT_POLICY } from '../../domain/delivery/policy.js';
 import { lockDeliveries, wordValues } from './dead-letter-actions.js';
 import { type PgPool, type Query, runTransaction } from './pg-pool.js';
+import { recordOwnEvents } from './record-own-events.js';
 import { toStorableText } from './to-storable.js';
 
 const TIMEOUT_MS = 10_000;
+/** Epochs that may have been begun after the last one that left a trace. */
+const CLEAR_OF = 10;
 const SPENDING_CODES = ERROR_CODES.filter((code) => catalogEntry(code).spends);
 
 export function createBookRepairs(pool: PgPool): BookRepairs {
@@ -74,24 +76,23 @@ async function appendAudit(
   { actor, reason }: PersonsWord,
 ): Promise<void> {
   const events = [...Map.groupBy(done, ({ tenant }) => tenant)].map(([tenantId, rows]) => ({
-    id: uuidV7(),
     eventName: 'outbox.books.repaired.v1',
-    eventType: 'OUTBOX',
-    ...(tenantId === '' ? {} : { tenantId }),
+    tenantId,
     aggregate: { type: 'books', id: hour },
-    headers: { actor: { type: actor.startsWith('api-key:') ? 'apiKey' : 'user', id: toStorableText(actor) } },
     payload: {
       reason: toStorableText(reason),
       hour,
       events: rows.map(({ event_id: eventId, epoch, gap }) => ({ eventId, epoch, gap })),
     },
   }));
-  if (events.length === 0) return;
-  const text = 'SELECT count(*) FROM outbox.record_events($1::jsonb)';
-  await query({ name: 'books_repair_audit', text, values: [JSON.stringify(events)] });
+  await recordOwnEvents(query, actor, events);
 }
 
-/** $1 events. As record_events makes it, in an epoch that has had no attempt; dead where an open letter says so. */
+/**
+ * $1 events. As record_events makes it; dead where an open letter says so. Else far beyond every epoch that is told of: runs
+ * that were lost, or never made an attempt, leave no row here, and Temporal knows them. Epochs without a letter ask `find`
+ * before a letter (R18).
+ */
 const CREATE_DELIVERY = `
 INSERT INTO outbox.delivery (event_id, epoch, budget_epoch, status, destination, event_type, tenant, order_key, order_no, settled_at)
 SELECT e.id, x.epoch, x.epoch, CASE WHEN l.epoch IS NULL THEN 'PENDING' ELSE 'DEAD' END, e.routing_key, e.event_type,
@@ -102,9 +103,10 @@ SELECT e.id, x.epoch, x.epoch, CASE WHEN l.epoch IS NULL THEN 'PENDING' ELSE 'DE
 FROM outbox.event e
 LEFT JOIN outbox.event_type t ON t.name = e.event_type AND t.ordering <> 'none' AND e.aggregate_version IS NOT NULL
 LEFT JOIN outbox.dead_letter l ON l.event_id = e.id AND l.state = 'open'
-CROSS JOIN LATERAL (SELECT coalesce(l.epoch, 1 + greatest(
+CROSS JOIN LATERAL (SELECT coalesce(l.epoch, ${CLEAR_OF} + greatest(
   (SELECT max(a.epoch) FROM outbox.delivery_attempt a WHERE a.event_id = e.id),
-  (SELECT max(o.epoch) FROM outbox.dead_letter o WHERE o.event_id = e.id)), 0) AS epoch) x
+  (SELECT max(o.epoch) FROM outbox.dead_letter o WHERE o.event_id = e.id),
+  (SELECT max(r.epoch) FROM outbox.event_revision r WHERE r.event_id = e.id), 0)) AS epoch) x
 WHERE e.id = ANY ($1::uuid[]) ORDER BY e.id
 ON CONFLICT DO NOTHING RETURNING event_id, tenant, epoch`;
 
@@ -123,10 +125,10 @@ RETURNING l.event_id, l.tenant, l.epoch`;
  */
 const WRITE_LETTER = `
 INSERT INTO outbox.dead_letter AS l (id, event_id, epoch, destination, event_type, tenant, code, message, stack, causes,
-  response, field, retry_count, max_retries, effect, effect_ask_at, traceparent, policy_hash, first_failed_at, last_failed_at)
+  response, field, last_code, last_status, retry_count, max_retries, effect, effect_ask_at, traceparent, policy_hash, first_failed_at, last_failed_at)
 SELECT outbox.uuid_v7(), d.event_id, d.epoch, d.destination, d.event_type, d.tenant, coalesce(a.code, 'WORKFLOW.LOST'),
   coalesce(a.message, 'The event is dead, and no dead letter of it was found; a repair of the books wrote this one'),
-  a.stack, a.causes, a.response, a.field, spent.n,
+  a.stack, a.causes, answered.response, a.field, a.code, a.status, spent.n,
   coalesce((SELECT (p.body->>'maxAttempts')::int FROM outbox.policy p WHERE p.hash = d.policy_hash), $5::int),
   'unknown', clock_timestamp() + interval '1 minute', e.headers->>'traceparent', d.policy_hash, spent.first,
   coalesce(a.finished_at, d.settled_at, clock_timestamp())
@@ -135,6 +137,10 @@ LEFT JOIN outbox.event e ON e.id = d.event_id
 LEFT JOIN LATERAL (
   SELECT * FROM outbox.delivery_attempt t WHERE t.event_id = d.event_id AND t.code IS NOT NULL
   ORDER BY t.epoch DESC, t.n DESC LIMIT 1) a ON true
+LEFT JOIN LATERAL (
+  SELECT t.response FROM outbox.delivery_attempt t
+  WHERE t.event_id = d.event_id AND t.epoch BETWEEN d.budget_epoch AND d.epoch AND t.response IS NOT NULL
+  ORDER BY t.epoch DESC, t.n DESC LIMIT 1) answered ON true
 CROSS JOIN LATERAL (
   SELECT count(*) FILTER (WHERE t.code = ANY ($4::text[]))::int AS n, min(t.finished_at) AS first
   FROM outbox.delivery_attempt t WHERE t.event_id = d.event_id AND t.epoch BETWEEN d.budget_epoch AND d.epoch) spent

@@ -31,7 +31,10 @@ ON CONFLICT DO NOTHING RETURNING hour`;
 /** What a transaction may still have to commit: it is given two minutes. */
 const UNSEEN = `interval '2 minutes'`;
 
-/** $1 lease, $2 holder, $3 and $4 the last letter seen. */
+/**
+ * $1 lease, $2 holder, $3 and $4 the last letter seen. A look under way may have passed the letter's event already, and
+ * waits for the audit log, say: it is told, so that another one follows it.
+ */
 export const NOTE_MOVED = `
 WITH page AS MATERIALIZED (
   SELECT l.id, l.event_id, l.state_at FROM outbox.dead_letter l
@@ -43,9 +46,11 @@ WITH page AS MATERIALIZED (
   SELECT ${HOUR('e.recorded_at')} AS hour, max(p.state_at) AS at
   FROM page p JOIN outbox.event e ON e.id = p.event_id GROUP BY 1
 ), noted AS (
-  UPDATE outbox.book_check c SET again_at = statement_timestamp()
+  UPDATE outbox.book_check c
+  SET again_at = least(c.again_at, statement_timestamp()), look = c.look || '{"touched": true}'
   FROM touched t
-  WHERE c.hour = t.hour AND t.at > c.checked_at - ${UNSEEN} AND coalesce(c.again_at, 'infinity') > statement_timestamp()
+  WHERE c.hour = t.hour AND t.at > coalesce(c.checked_at, '-infinity') - ${UNSEEN}
+    AND (c.look IS NOT NULL OR coalesce(c.again_at, 'infinity') > statement_timestamp())
 )
 SELECT p.state_at::text AS at, p.id FROM page p ORDER BY p.state_at DESC, p.id DESC LIMIT 1`;
 
@@ -80,12 +85,15 @@ FROM due d LEFT JOIN started s ON true
 WHERE c.hour = d.hour
 RETURNING ${rfc3339('c.hour')} AS hour, c.look`;
 
-/** The first of its aggregate goes before it, or stands dead in its way. */
+/** The first of its aggregate goes before it or, where its type says so, stands dead in its way (R9). */
+const BLOCKED_BY_DEAD = `EXISTS (SELECT FROM outbox.event_type t WHERE t.name = d.event_type AND t.ordering = 'block')`;
 const BEHIND = `d.order_key IS NOT NULL AND (${['PENDING', 'STARTED', 'DEAD']
   .map(
     (status) => `EXISTS (SELECT FROM outbox.delivery o
       WHERE o.destination = d.destination AND o.event_type = d.event_type AND o.tenant = d.tenant AND o.order_key = d.order_key
-        AND o.order_key IS NOT NULL AND o.status = '${status}' AND (o.order_no, o.event_id) < (d.order_no, d.event_id))`,
+        AND o.order_key IS NOT NULL AND o.status = '${status}' AND (o.order_no, o.event_id) < (d.order_no, d.event_id))${
+          status === 'DEAD' ? ` AND ${BLOCKED_BY_DEAD}` : ''
+        }`,
   )
   .join(' OR ')})`;
 
@@ -95,10 +103,20 @@ const DESTINATION_HELD = `EXISTS (SELECT FROM outbox.destination s
     WHERE (p.destination IS NULL OR p.destination = d.destination) AND (p.event_type IS NULL OR p.event_type = d.event_type)
       AND (p.tenant IS NULL OR p.tenant = d.tenant) AND (p.until IS NULL OR p.until > statement_timestamp()))`;
 
-/** The deadline counts from the first attempt of the budget and is judged after an attempt: it is given an hour more. */
-const PAST_DEADLINE = `d.status IN ('PENDING', 'STARTED') AND d.due_at < statement_timestamp()
+/** A start is refused, or its runs are lost: each round has a new due_at and started_at, which therefore say nothing. */
+const GOES_ROUND = `(d.start_tries > 0 OR d.epoch > d.budget_epoch)`;
+
+/** Since when somebody tries to deliver it: the append, or a person's word. */
+const WANTED_SINCE = `coalesce(
+    (SELECT max(w.state_at) FROM outbox.dead_letter w WHERE w.event_id = d.event_id AND w.state = 'redriven'), p.recorded_at)`;
+
+/**
+ * The deadline counts from the first attempt of the budget and is judged after an attempt: it is given an hour more. What
+ * never came to an attempt is not judged by anybody but these books.
+ */
+const PAST_DEADLINE = `d.status IN ('PENDING', 'STARTED') AND (d.due_at < statement_timestamp() OR ${GOES_ROUND})
   AND coalesce((SELECT min(a.started_at) FROM outbox.delivery_attempt a WHERE a.event_id = d.event_id AND a.epoch >= d.budget_epoch),
-      d.started_at, d.due_at)
+      CASE WHEN ${GOES_ROUND} THEN ${WANTED_SINCE} ELSE coalesce(d.started_at, d.due_at) END)
     + (coalesce((SELECT (y.body->>'deadlineMs')::bigint FROM outbox.policy y WHERE y.hash = d.policy_hash), ${DEFAULT_POLICY.deadlineMs})
       + d.waited_ms) * interval '1 millisecond' < statement_timestamp() - interval '1 hour'
   AND NOT (${DESTINATION_HELD}) AND NOT (${BEHIND})`;
@@ -143,18 +161,27 @@ UPDATE outbox.book_check c SET look = c.look || $5::jsonb WHERE ${SAME_LOOK} RET
 
 /**
  * As above; $5 totals, $6 count of gaps, $7 samples, $8 how many are open still, $9 mode, $10 whether it was a sample.
- * Closed: every transaction that may have appended into the hour had ended when this look began. It is looked at again while
- * something may move; a sampled hour whole at night (02:00 UTC), one with gaps whole within the hour.
+ * `asked_as` is what it was in effect: a share of 1 is everything.
+ * Closed: every transaction that may have appended into the hour had ended when this look began. It is looked at again at
+ * once where a letter moved meanwhile, and while something may move: what is open and did not move, twice as late each time.
+ * A sampled hour whole at night (02:00 UTC), one with gaps whole within the hour.
  */
 export const END_LOOK = `
 UPDATE outbox.book_check c SET
   checked_at = n.started_at, snapshot = n.snapshot, horizon = n.horizon, closed = n.closed,
   totals = $5::jsonb, gap_count = $6::int, gaps = $7::jsonb, look = NULL, whole_at = n.whole_at,
-  again_at = least(n.whole_at, CASE WHEN NOT n.closed THEN statement_timestamp() + interval '10 minutes'
-    WHEN $8::int > 0 THEN statement_timestamp() + interval '1 hour' END)
+  mode = n.asked_as, look_hours = n.look_hours,
+  last_full = CASE WHEN n.asked_as = 'moved' THEN c.last_full ELSE jsonb_build_object('mode', n.asked_as,
+    'checkedAt', ${rfc3339('n.started_at')}, 'audited', $5::jsonb->'audited', 'asked', $5::jsonb->'asked') END,
+  again_at = least(n.whole_at, CASE WHEN n.touched THEN statement_timestamp()
+    WHEN NOT n.closed THEN statement_timestamp() + interval '10 minutes'
+    WHEN n.look_hours > 0 THEN statement_timestamp() + n.look_hours * interval '1 hour' END)
 FROM (
-  SELECT b.hour, (b.look->>'startedAt')::timestamptz AS started_at, s.snapshot, h.horizon,
+  SELECT b.hour, b.look ? 'touched' AS touched, (b.look->>'startedAt')::timestamptz AS started_at, s.snapshot, h.horizon,
     pg_snapshot_xmin(s.snapshot) >= h.horizon AS closed,
+    CASE WHEN $9::text = 'share' AND NOT $10::boolean THEN 'whole' ELSE $9::text END AS asked_as,
+    CASE WHEN $8::int = 0 THEN 0 WHEN $6::int = 0 AND b.totals->'statuses' = $5::jsonb->'statuses'
+      THEN least(24, greatest(1, b.look_hours * 2)) ELSE 1 END AS look_hours,
     CASE WHEN b.whole_at > (b.look->>'startedAt')::timestamptz AND b.whole_at <= statement_timestamp() THEN b.whole_at
       WHEN $6::int > 0 THEN statement_timestamp() + interval '1 hour'
       WHEN $10::boolean THEN date_trunc('day', statement_timestamp(), 'UTC') + interval '26 hours'
@@ -168,7 +195,7 @@ FROM (
 ) n WHERE c.hour = n.hour AND ${SAME_LOOK}
 RETURNING c.hour`;
 
-const COLUMNS = `${rfc3339('c.hour')} AS hour, ${rfc3339('c.checked_at')} AS checked_at, c.closed, c.totals, c.gap_count, c.gaps,
+const COLUMNS = `${rfc3339('c.hour')} AS hour, ${rfc3339('c.checked_at')} AS checked_at, c.closed, c.totals, c.gap_count, c.gaps, c.mode, c.last_full,
   ${rfc3339('c.again_at')} AS again_at, c.look->>'waitsFor' AS waits_for,
   coalesce((SELECT jsonb_object_agg(b.status, b.count) FROM outbox.book b WHERE b.hour = c.hour), '{}') AS removed`;
 
@@ -181,7 +208,8 @@ ORDER BY c.hour DESC LIMIT $2::int`;
 /** $1 hour. */
 export const SHOW = `SELECT ${COLUMNS} FROM outbox.book_check c WHERE c.hour = $1::timestamptz`;
 
-/** $1 hour. */
+/** $1 the first hour, $2 the one after the last, NULL for every one since. */
 export const LOOK_AGAIN = `
-UPDATE outbox.book_check SET again_at = statement_timestamp(), whole_at = statement_timestamp() WHERE hour = $1::timestamptz
+UPDATE outbox.book_check SET again_at = statement_timestamp(), whole_at = statement_timestamp()
+WHERE hour >= $1::timestamptz AND hour < coalesce($2::timestamptz, 'infinity')
 RETURNING hour`;

@@ -82,8 +82,8 @@ export function createBookStore(pool: PgPool): BookStore & BookReader {
       const [row] = await run<HourRow>('show', sql.SHOW, [hour]);
       return row === undefined ? null : toHour(row);
     },
-    async lookAgain(hour) {
-      return (await run('look_again', sql.LOOK_AGAIN, [hour])).length > 0;
+    async lookAgain(since, until) {
+      return (await run('look_again', sql.LOOK_AGAIN, [since, until])).length;
     },
   };
 }
@@ -115,6 +115,8 @@ interface HourRow {
   readonly checked_at: string | null;
   readonly closed: boolean;
   readonly totals: Partial<Omit<Tally, 'gaps'>>;
+  readonly mode: HourBooks['mode'];
+  readonly last_full: HourBooks['lastFull'];
   readonly gap_count: number;
   readonly gaps: readonly GapSample[];
   readonly again_at: string | null;
@@ -122,8 +124,15 @@ interface HourRow {
   readonly removed: Readonly<Record<string, number>>;
 }
 
-function toHour({ hour, closed, totals, gaps, removed, ...row }: HourRow): HourBooks {
+function toHour({ hour, closed, totals, mode, gaps, removed, ...row }: HourRow): HourBooks {
   const { statuses = {}, audited = 0, asked = 0, gapCounts = {} } = totals;
-  const { checked_at: checkedAt, gap_count: gapCount, again_at: againAt, waits_for: waitsFor } = row;
-  return { hour, checkedAt, closed, statuses, removed, audited, asked, gapCount, gapCounts, gaps, againAt, waitsFor };
+  const {
+    checked_at: checkedAt,
+    last_full: lastFull,
+    gap_count: gapCount,
+    again_at: againAt,
+    waits_for: waitsFor,
+  } = row;
+  const counted = { statuses, removed, audited, asked, mode, lastFull };
+  return { hour, checkedAt, closed, ...counted, gapCount, gapCounts, gaps, againAt, waitsFor };
 }

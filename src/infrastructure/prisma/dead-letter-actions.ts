@@ -1,6 +1,5 @@
 /** Redrive (R2), edit and discard: one transaction each, which first locks the delivery rows in the order of their events. */
 import pg from 'pg';
-import { v7 as uuidV7 } from 'uuid';
 import type { DeadLetterState } from '../../application/delivery/dead-letters/ports.js';
 import type {
   ActedLetter,
@@ -12,6 +11,7 @@ import type { JsonObject } from '../../domain/delivery/json.js';
 import { LOAD_EVENT } from './attempt-statements.js';
 import { type EventRow, readEvent } from './attempt-store.js';
 import { type PgPool, type Query, runStatement, runTransaction } from './pg-pool.js';
+import { OWN_EVENT_TYPE, type OwnEvent, recordOwnEvents } from './record-own-events.js';
 import { toStorableText } from './to-storable.js';
 
 const TIMEOUT_MS = 10_000;
@@ -92,36 +92,31 @@ export async function lockDeliveries(query: Query, letters: readonly { readonly 
   await query({ name: 'dead_letter_lock', text: LOCK, values });
 }
 
-export interface ActedRow {
+interface ActedRow {
   readonly id: string;
   readonly event_id: string;
   readonly epoch: number;
   readonly tenant: string;
+  readonly event_type: string;
   readonly code: string;
 }
 
-/**
- * What a person did is an event like any other, in the transaction that did it. One for each tenant, since nobody reads
- * another tenant's ids in the audit log.
- */
-export async function appendAudit(
+/** One event for each tenant, since nobody reads another tenant's ids in the audit log. */
+async function appendAudit(
   query: Query,
   verb: 'redriven' | 'discarded' | 'edited',
   acted: readonly ActedRow[],
   { actor, reason }: PersonsWord,
   more: JsonObject | null = null,
 ): Promise<void> {
-  const byTenant = Map.groupBy(acted, ({ tenant }) => tenant);
-  const events = [...byTenant].map(([tenantId, rows]) => {
+  const told = acted.filter(({ event_type }) => event_type !== OWN_EVENT_TYPE);
+  const events = [...Map.groupBy(told, ({ tenant }) => tenant)].map(([tenantId, rows]): OwnEvent => {
     const [only, ...others] = rows;
     const one = only !== undefined && others.length === 0;
     return {
-      id: uuidV7(),
       eventName: `outbox.dead_letter.${verb}.v1`,
-      eventType: 'OUTBOX',
-      ...(tenantId === '' ? {} : { tenantId }),
+      tenantId,
       aggregate: one ? { type: 'dead_letter', id: only.id } : { type: 'dead_letters', id: `${rows.length}` },
-      headers: { actor: { type: actor.startsWith('api-key:') ? 'apiKey' : 'user', id: toStorableText(actor) } },
       payload: {
         reason: toStorableText(reason),
         letters: rows.map(({ id, event_id: eventId, epoch, code }) => ({ id, eventId, epoch, code })),
@@ -129,9 +124,7 @@ export async function appendAudit(
       },
     };
   });
-  if (events.length === 0) return;
-  const text = 'SELECT count(*) FROM outbox.record_events($1::jsonb)';
-  await query({ name: 'dead_letter_audit', text, values: [JSON.stringify(events)] });
+  await recordOwnEvents(query, actor, events);
 }
 
 export function wordValues({ actor, reason }: PersonsWord): [string, string] {
@@ -166,7 +159,7 @@ WITH redriven AS (
   FROM unnest($1::uuid[], $2::int[]) AS m(id, revisions) JOIN outbox.dead_letter l ON l.id = m.id
   WHERE d.event_id = l.event_id AND d.epoch = l.epoch AND d.status = 'DEAD' AND l.state = 'open'
     AND (SELECT count(*) FROM outbox.event_revision r WHERE r.event_id = l.event_id) = m.revisions
-  RETURNING l.id, d.event_id, d.epoch, d.tenant, l.code
+  RETURNING l.id, d.event_id, d.epoch, d.tenant, d.event_type, l.code
 ), letter AS (
   UPDATE outbox.dead_letter l
   SET state = 'redriven', state_at = clock_timestamp(), state_actor = $3::text, state_reason = $4::text
@@ -180,7 +173,7 @@ WITH discarded AS (
   UPDATE outbox.delivery d SET status = 'DISCARDED', settled_at = clock_timestamp()
   FROM outbox.dead_letter l
   WHERE l.id = ANY ($1::uuid[]) AND d.event_id = l.event_id AND d.epoch = l.epoch AND d.status = 'DEAD' AND l.state = 'open'
-  RETURNING l.id, d.event_id, d.epoch, d.tenant, l.code
+  RETURNING l.id, d.event_id, d.epoch, d.tenant, d.event_type, l.code
 ), letter AS (
   UPDATE outbox.dead_letter l
   SET state = 'discarded', state_at = clock_timestamp(), state_actor = $2::text, state_reason = $3::text
@@ -210,6 +203,7 @@ SELECT l.event_id, l.epoch + 1,
 FROM outbox.dead_letter l JOIN outbox.event e ON e.id = l.event_id WHERE l.id = $1::uuid
 RETURNING $1::uuid AS id, r.event_id, r.epoch,
   (SELECT l.tenant FROM outbox.dead_letter l WHERE l.id = $1::uuid) AS tenant,
+  (SELECT l.event_type FROM outbox.dead_letter l WHERE l.id = $1::uuid) AS event_type,
   (SELECT l.code FROM outbox.dead_letter l WHERE l.id = $1::uuid) AS code`;
 
 interface FoundRow {

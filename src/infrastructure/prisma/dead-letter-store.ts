@@ -70,7 +70,8 @@ const UNBOUND: RetryPolicy = { ...DEFAULT_POLICY, maxAttempts: 2 ** 31 - 1 };
  *
  * No fenced row, no letter: everything else joins `fenced`. No attempt will begin in this epoch any more that could close
  * the unfinished ones, so this closes them. `attempt` is what the rows of the budget are after this statement, but for
- * those just lost: they tell nothing and spend nothing. The effect may stand where any attempt of any epoch left that
+ * those just lost: they tell nothing and spend nothing. The response is the last that any of them got: a timeout after nine
+ * telling answers has none, but the letter has; how the last one itself ended stands beside it. The effect may stand where any attempt of any epoch left that
  * open, those just lost, one whose receipt came too late and those that left no row included.
  */
 const RECORD_DEAD_LETTER = `
@@ -95,22 +96,24 @@ WITH fenced AS (
     AND (a.epoch, a.n) IS DISTINCT FROM ($2::int, $11::int)
 ), attempt AS MATERIALIZED (
   SELECT a.epoch, a.n, coalesce(a.finished_at, clock_timestamp()) AS failed_at, coalesce(a.code, $6::text) AS code,
-    a.message, a.stack, a.causes, a.response, a.field
+    CASE WHEN a.finished_at IS NULL THEN $13::int ELSE a.status END AS status, a.message, a.stack, a.causes, a.response, a.field
   FROM fenced f JOIN outbox.delivery_attempt a ON a.event_id = f.event_id AND a.epoch BETWEEN f.budget_epoch AND $2::int
   WHERE a.code IS NOT NULL OR (a.finished_at IS NULL AND a.epoch = $2::int AND a.n = $11::int)
   UNION ALL
-  SELECT $2::int, $11::int, clock_timestamp(), $6::text, NULL, NULL, NULL, NULL, NULL
+  SELECT $2::int, $11::int, clock_timestamp(), $6::text, $13::int, NULL, NULL, NULL, NULL, NULL
   WHERE $12::boolean AND NOT EXISTS (
     SELECT FROM outbox.delivery_attempt WHERE event_id = $1::uuid AND epoch = $2::int AND n = $11::int)
 ), last AS (
   SELECT * FROM attempt ORDER BY epoch DESC, n DESC LIMIT 1
 ), letter AS (
   INSERT INTO outbox.dead_letter (id, event_id, epoch, destination, event_type, tenant, code, message, stack, causes, response,
-    field, retry_count, max_retries, effect, effect_ask_at, workflow_id, run_id, traceparent, policy_hash, first_failed_at,
+    field, last_code, last_status, retry_count, max_retries, effect, effect_ask_at, workflow_id, run_id, traceparent, policy_hash, first_failed_at,
     last_failed_at, previous_id)
   SELECT $4::uuid, f.event_id, $2::int, f.destination, f.event_type, f.tenant, $6::text,
     CASE WHEN last.code = $6::text THEN coalesce(last.message, $7::text) ELSE $7::text END,
-    last.stack, last.causes, last.response, last.field,
+    last.stack, last.causes,
+    (SELECT a.response FROM attempt a WHERE a.response IS NOT NULL ORDER BY a.epoch DESC, a.n DESC LIMIT 1),
+    last.field, last.code, last.status,
     (SELECT count(*) FROM attempt WHERE code = ANY ($14::text[])),
     least(
       CASE jsonb_typeof(p.body->'codes'->$6::text)

@@ -9,6 +9,7 @@ import {
   type PersonsWord,
 } from '../../application/delivery/destinations/ports.js';
 import type { FailureReason } from '../../domain/delivery/breaker.js';
+import { findKnownNames } from './known-names.js';
 import { CARRIED, destinationsOf, type OpenKind, RUNNING, WAITING, WAITING_ORDERED } from './open-rows-sql.js';
 import { madeByOutage } from './outage-letters.js';
 import { type PgPool, runStatement } from './pg-pool.js';
@@ -26,6 +27,8 @@ export function createDestinationStore(pool: PgPool): DestinationStore {
       ]);
       return { destinations: destinations.map(toStatus), pauses: pauses.map(toPause) };
     },
+
+    findKnown: (scope) => findKnownNames(pool, scope),
 
     async pause(scope, until, word) {
       const [row] = await runStatement<PauseRow>(pool, {
@@ -130,8 +133,8 @@ LEFT JOIN outbox.destination t ON t.name = n.name
 LEFT JOIN LATERAL (
   SELECT jsonb_build_object('id', g.id, 'firstFailureAt', ${time('g.first_failure_at')}, 'openedAt', ${time('g.opened_at')},
     'closedAt', ${time('g.closed_at')}, 'code', g.code, 'status', g.status,
-    'letters', (SELECT count(*) FROM outbox.dead_letter l
-      WHERE l.state = 'open' AND l.created_at >= g.first_failure_at - interval '5 seconds' AND ${madeByOutage('l', 'g')})) AS outage
+    'letters', (SELECT count(*) FROM (
+      SELECT FROM outbox.dead_letter l WHERE l.state = 'open' AND ${madeByOutage('l', 'g')} LIMIT ${COUNTED_UP_TO}) c)) AS outage
   FROM outbox.outage g WHERE g.destination = n.name ORDER BY g.opened_at DESC LIMIT 1
 ) o ON true
 ORDER BY n.name`;

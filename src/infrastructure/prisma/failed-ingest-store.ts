@@ -1,7 +1,8 @@
 import { v7 as uuidv7 } from 'uuid';
-import type { FailedIngestStore, FoundFailedIngest } from '../../application/audit/ports.js';
+import type { FailedIngestFilter, FailedIngestStore, FoundFailedIngest } from '../../application/audit/ports.js';
 import type { FailedIngest, FailedIngestState } from '../../domain/audit/failed-ingest.js';
 import { runAuditStatement } from './audit-store.js';
+import { changeWithRecord } from './change-with-record.js';
 import type { PgPool } from './pg-pool.js';
 import { toStorableText } from './to-storable.js';
 
@@ -29,16 +30,18 @@ export function createFailedIngestStore(pool: PgPool): FailedIngestStore {
       return row?.id ?? null;
     },
 
-    async list({ tenantId, state, before, limit }) {
+    async list({ tenantId, state, filter, before, limit }) {
+      const values = [state, before, limit, ...filterValues(filter)];
       const rows = await (tenantId === null
-        ? run<Row>('audit_list_failed', `${LIST} ${PAGE}`, [state, before, limit])
-        : run<Row>('audit_list_failed_of_tenant', `${LIST} AND tenant_id = $4 ${PAGE}`, [
-            state,
-            before,
-            limit,
-            tenantId,
-          ]));
+        ? run<Row>('audit_list_failed', `${LIST} ${PAGE}`, values)
+        : run<Row>('audit_list_failed_of_tenant', `${LIST} AND tenant_id = $10 ${PAGE}`, [...values, tenantId]));
       return rows.map(toFailedIngest);
+    },
+
+    async openIds({ tenantId, filter, limit }) {
+      const values = [tenantId, limit, ...filterValues(filter)];
+      const rows = await run<{ id: string }>('audit_open_failed', OPEN_IDS, values);
+      return rows.map(({ id }) => id);
     },
 
     async find({ id, tenantId }) {
@@ -49,13 +52,11 @@ export function createFailedIngestStore(pool: PgPool): FailedIngestStore {
       return row === undefined ? null : toFound(row);
     },
 
-    async noteRetry({ id, tenantId }, { actor, reason }) {
-      const [row] = await run<FoundRow>(
-        'audit_note_retry_of_failed',
-        `UPDATE audit.failed_ingest SET actor = $3, reason = $4 WHERE ${MINE} AND state = 'open' RETURNING ${FOUND}`,
-        [id, tenantId, actor, reason],
-      );
-      return row === undefined ? null : toFound(row);
+    async noteRetry({ id, tenantId }, { actor, reason }, record) {
+      const text = `UPDATE audit.failed_ingest SET actor = $3, reason = $4 WHERE ${MINE} AND state = 'open' RETURNING ${FOUND}`;
+      const change = { name: 'audit_note_retry_of_failed', text, values: [id, tenantId, actor, reason] };
+      const row = await changeWithRecord<FoundRow>(pool, change, (changed) => record(toFailedIngest(changed)));
+      return row === null ? null : toFound(row);
     },
 
     async countFailure(id, { code, message }) {
@@ -75,25 +76,49 @@ export function createFailedIngestStore(pool: PgPool): FailedIngestStore {
       );
     },
 
-    async discard({ id, tenantId }, { actor, reason }) {
-      const [row] = await run<Row>(
-        'audit_discard_failed',
-        `UPDATE audit.failed_ingest SET state = 'discarded', state_at = clock_timestamp(), actor = $3, reason = $4
-         WHERE ${MINE} AND state = 'open' RETURNING ${COLUMNS}`,
-        [id, tenantId, actor, reason],
-      );
-      return row === undefined ? null : toFailedIngest(row);
+    async discard({ id, tenantId }, { actor, reason }, record) {
+      const text = `UPDATE audit.failed_ingest
+        SET state = 'discarded', state_at = clock_timestamp(), actor = $3, reason = $4
+        WHERE ${MINE} AND state = 'open' RETURNING ${COLUMNS}`;
+      const change = { name: 'audit_discard_failed', text, values: [id, tenantId, actor, reason] };
+      const row = await changeWithRecord<Row>(pool, change, (changed) => record(toFailedIngest(changed)));
+      return row === null ? null : toFailedIngest(row);
     },
   };
 }
 
 const COLUMNS = `id, tenant_id, source, event_id, code, message, key_id, tries, first_at, last_at, state, state_at, actor, reason`;
-const FOUND = `${COLUMNS}, body, date_trunc('milliseconds', clock_timestamp()) AS read_at`;
+const FOUND = `${COLUMNS}, body, hmac_key_id, fingerprint, date_trunc('milliseconds', clock_timestamp()) AS read_at`;
 const MINE = 'id = $1 AND ($2::text IS NULL OR tenant_id = $2)';
-/** No `OR`: a generic plan, too, begins where the page before ended. No UUIDv7 is the last one. */
+const HOUR_MS = 3_600_000;
+/** From the parameter `first` on: code, source, since, until, and the ids around these two, since the index goes by id. */
+function matches(first: number): string {
+  const [code, source, since, until, from, to] = Array.from({ length: 6 }, (_, i) => `$${first + i}`);
+  return `(${code}::text IS NULL OR code = ${code}) AND (${source}::text IS NULL OR source = ${source})
+  AND first_at >= coalesce(${since}::timestamptz, '-infinity') AND first_at < coalesce(${until}::timestamptz, 'infinity')
+  AND id >= coalesce(${from}::uuid, '00000000-0000-0000-0000-000000000000')
+  AND id <= coalesce(${to}::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')`;
+}
+
+/** No `OR` with $2: a generic plan, too, begins where the page before ended. No UUIDv7 is the last one. */
 const LIST = `SELECT ${COLUMNS} FROM audit.failed_ingest
-WHERE state = $1 AND id < coalesce($2::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')`;
+WHERE state = $1 AND id < coalesce($2::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff') AND ${matches(4)}`;
 const PAGE = 'ORDER BY id DESC LIMIT $3';
+/** $1 tenant, $2 how many, $3 to $8 the filter. */
+const OPEN_IDS = `SELECT id FROM audit.failed_ingest
+WHERE state = 'open' AND ($1::text IS NULL OR tenant_id = $1) AND ${matches(3)} ORDER BY id LIMIT $2`;
+
+/** An id tells when it was made, by the clock of the api that made it: within an hour of the database's. */
+function filterValues({ code, source, since, until }: FailedIngestFilter): (string | null)[] {
+  const idAt = (time: string, shiftMs: number) => {
+    const hex = Math.max(0, Date.parse(time) + shiftMs)
+      .toString(16)
+      .padStart(12, '0');
+    return `${hex.slice(0, 8)}-${hex.slice(8)}-0000-0000-000000000000`;
+  };
+  const [from, to] = [since && idAt(since, -HOUR_MS), until && idAt(until, HOUR_MS)];
+  return [code, source, since, until, from, to];
+}
 
 /** A record that was stored meanwhile leaves nothing to keep. The row keeps its first sender, which its record will carry. */
 const KEEP = `
@@ -123,6 +148,8 @@ interface Row {
 
 interface FoundRow extends Row {
   readonly body: string;
+  readonly hmac_key_id: string;
+  readonly fingerprint: Buffer;
   readonly read_at: Date;
 }
 
@@ -145,5 +172,6 @@ function toFailedIngest(row: Row): FailedIngest {
 }
 
 function toFound(row: FoundRow): FoundFailedIngest {
-  return { ...toFailedIngest(row), body: row.body, readAt: row.read_at };
+  const { body, hmac_key_id: hmacKeyId, fingerprint, read_at: readAt } = row;
+  return { ...toFailedIngest(row), body, hmacKeyId, fingerprint, readAt };
 }

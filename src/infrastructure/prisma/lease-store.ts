@@ -12,12 +12,13 @@ export function leaseHeld(name: string, holder: string): string {
     AND l.until > statement_timestamp() AND l.stopped_reason IS NULL)`;
 }
 
-export function createLeaseStore(pool: PgPool): LeaseStore {
+/** `schema`: whose table of leases. A duty on the audit database has its lease there, since the two may be two servers. */
+export function createLeaseStore(pool: PgPool, schema: 'outbox' | 'audit' = 'outbox'): LeaseStore {
   return {
     async take({ name, holder }, leaseMs) {
       const rows = await runStatement(pool, {
-        name: 'lease_take',
-        text: TAKE,
+        name: `lease_take_${schema}`,
+        text: takeIn(schema),
         values: [name, holder, leaseMs],
         timeoutMs: Math.min(TIMEOUT_MS, leaseMs / 3),
       });
@@ -25,15 +26,20 @@ export function createLeaseStore(pool: PgPool): LeaseStore {
     },
 
     async release({ name, holder }) {
-      const text = 'UPDATE outbox.lease SET until = statement_timestamp() WHERE name = $1 AND holder = $2::uuid';
-      await runStatement(pool, { name: 'lease_release', text, values: [name, holder], timeoutMs: TIMEOUT_MS });
+      const text = `UPDATE ${schema}.lease SET until = statement_timestamp() WHERE name = $1 AND holder = $2::uuid`;
+      await runStatement(pool, {
+        name: `lease_release_${schema}`,
+        text,
+        values: [name, holder],
+        timeoutMs: TIMEOUT_MS,
+      });
     },
   };
 }
 
 /** $1 name, $2 holder, $3 for how long, ms. A row when it is the holder's. */
-const TAKE = `
-INSERT INTO outbox.lease AS l (name, holder, until)
+const takeIn = (schema: string) => `
+INSERT INTO ${schema}.lease AS l (name, holder, until)
 VALUES ($1, $2::uuid, statement_timestamp() + $3::integer * interval '1 millisecond')
 ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, until = excluded.until
 WHERE l.holder = excluded.holder OR l.until <= statement_timestamp()

@@ -1,16 +1,18 @@
-import { OUTAGE_CODES } from '../../domain/delivery/weigh-outcome.js';
+import { OUTAGE_CODES, STOPPED_BY_TIME } from '../../domain/delivery/weigh-outcome.js';
 
 /** A letter's own time and the breaker's come from statements of different workers. */
 const MARGIN = "interval '5 seconds'";
 
 /**
  * Whether a dead letter (an alias of outbox.dead_letter) was made by an outage (an alias of outbox.outage): of its
- * destination, ended between its first failure and its close, by a code that counts as a failure of the destination.
+ * destination, ended between its first failure and its close, by a code that counts as a failure of the destination. Where
+ * the policy's deadline ended it, the last attempt says what it met; a person who terminated it meant that (R22).
  */
 export function madeByOutage(letter: string, outage: string): string {
+  const met = `CASE ${letter}.code WHEN '${STOPPED_BY_TIME}' THEN ${letter}.last_code ELSE ${letter}.code END`;
   const codes = OUTAGE_CODES.map(({ code, status }) => {
-    const named = `${letter}.code = '${code}'`;
-    return status === null ? named : `(${named} AND ${letter}.response->>'status' = '${status}')`;
+    const named = `${met} = '${code}'`;
+    return status === null ? named : `(${named} AND ${letter}.last_status = ${status})`;
   });
   return `(${letter}.destination = ${outage}.destination
     AND ${letter}.last_failed_at >= ${outage}.first_failure_at - ${MARGIN}

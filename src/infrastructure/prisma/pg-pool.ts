@@ -27,6 +27,8 @@ export interface Statement {
   readonly name: string;
   readonly text: string;
   readonly values?: readonly unknown[];
+  /** Not prepared but planned for these very values, each time: where a plan for any would be a wrong one for most. */
+  readonly replan?: true;
   /** From the call to the last row, waiting for a connection included. */
   readonly timeoutMs: number;
 }
@@ -119,7 +121,7 @@ export async function runStatement<Row extends pg.QueryResultRow = pg.QueryResul
     let broken = false;
     try {
       const running = client.query<Row>({
-        name: statement.name,
+        ...(statement.replan ? {} : { name: statement.name }),
         text: statement.text,
         values: [...(statement.values ?? [])],
       });

@@ -23,8 +23,8 @@ export function createReconcileStore(pool: PgPool): ReconcileStore {
     async putOff({ name, holder }, { run: { eventId, epoch, carrier }, dueAt }, overdueMs) {
       return (await run('put_off', PUT_OFF, [name, holder, eventId, epoch, carrier, dueAt, overdueMs])).length > 0;
     },
-    async redispatch({ name, holder }, { eventId, epoch, carrier }) {
-      return (await run('redispatch', REDISPATCH, [name, holder, eventId, epoch, carrier])).length > 0;
+    async redispatch({ name, holder }, { eventId, epoch, carrier }, counted) {
+      return (await run('redispatch', REDISPATCH, [name, holder, eventId, epoch, carrier, counted])).length > 0;
     },
     async adoptSome({ name, holder }, limit) {
       const [deployment] = await run<{ before: string }>('adopting', ADOPTING, []);
@@ -87,8 +87,10 @@ RETURNING event_id`;
 const AGAIN = `status = 'PENDING', epoch = epoch + 1, carrier = NULL, lease_token = NULL, due_at = statement_timestamp(),
   started_at = NULL, start_tries = 0`;
 
+/** As STILL_SO, and $6 whether it counts. */
 const REDISPATCH = `
-UPDATE outbox.delivery SET ${AGAIN}, redispatches = redispatches + 1 WHERE ${STILL_SO} RETURNING event_id`;
+UPDATE outbox.delivery SET ${AGAIN}, redispatches = redispatches + CASE WHEN $6::boolean THEN 1 ELSE 0 END
+WHERE ${STILL_SO} RETURNING event_id`;
 
 /** Nothing where no adoption goes on, which is how it nearly always is. As text, to the microsecond. */
 const ADOPTING = `
@@ -125,8 +127,13 @@ UPDATE outbox.deployment p SET adopting_before = NULL
 WHERE p.adopting_before = $3::timestamptz AND NOT EXISTS (SELECT FROM lost) AND ${leaseHeld('$1', '$2')}
 RETURNING singleton`;
 
-/** $1 lease, $2 holder, $3 reason. Whoever holds the lease may stop, and go on. */
+/**
+ * $1 lease, $2 holder, $3 reason. Whoever holds the lease may stop, and go on. An adoption that a person began since the
+ * runs were looked at needs the lease without a stop. FOR SHARE: one that is about to commit is waited for, and seen.
+ */
 const SET_STOP = `
+WITH adopting AS MATERIALIZED (SELECT adopting_before FROM outbox.deployment FOR SHARE)
 UPDATE outbox.lease SET stopped_reason = $3::text
 WHERE name = $1::text AND holder = $2::uuid AND until > statement_timestamp() AND stopped_reason IS DISTINCT FROM $3::text
+  AND ($3::text IS NULL OR NOT EXISTS (SELECT FROM adopting WHERE adopting_before IS NOT NULL))
 RETURNING name`;

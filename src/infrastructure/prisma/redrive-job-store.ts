@@ -11,10 +11,12 @@ import type {
 } from '../../application/delivery/dead-letters/redrive-ports.js';
 import type { LeaseHold } from '../../application/delivery/ports.js';
 import { isIntegrationError } from '../../domain/delivery/integration-error.js';
+import type { JsonObject } from '../../domain/delivery/json.js';
 import { redriveLetters } from './dead-letter-actions.js';
 import { filterValues, matchesFilter } from './dead-letter-reader.js';
 import { leaseHeld } from './lease-store.js';
 import { type PgPool, type Query, runStatement, runTransaction } from './pg-pool.js';
+import { OWN_EVENT_TYPE, recordOwnEvents } from './record-own-events.js';
 import { toStorableText } from './to-storable.js';
 
 const TIMEOUT_MS = 5_000;
@@ -24,9 +26,18 @@ const STEP_TIMEOUT_MS = 25_000;
 /** Of a job whose step failed, so that the others go on meanwhile. */
 const PUT_OFF_MS = 10_000;
 const BATCH = 200;
+/** A letter's created_at comes before its commit; the statement that writes one is given 30 seconds. */
+const LATE_MS = 35_000;
 
-/** `failpoint`: for tests of crashes. */
-export function createRedriveJobStore(pool: PgPool, failpoint: (point: string) => void = () => {}): RedriveJobStore {
+export interface RedriveJobStoreOptions {
+  /** For tests of crashes. */
+  readonly failpoint?: (point: string) => void;
+  /** How long after its time a letter may become visible; 0: never later. */
+  readonly lateMs?: number;
+}
+
+export function createRedriveJobStore(pool: PgPool, options: RedriveJobStoreOptions = {}): RedriveJobStore {
+  const { failpoint = () => {}, lateMs = LATE_MS } = options;
   const ask = (name: string, text: string, values: readonly unknown[], timeoutMs = TIMEOUT_MS) =>
     runStatement<JobRow>(pool, { name, text, values, timeoutMs });
   return {
@@ -39,8 +50,12 @@ export function createRedriveJobStore(pool: PgPool, failpoint: (point: string) =
     async create({ id, filter, rate, cap, expected, actor, reason }, tenantId) {
       const word = [toStorableText(actor), toStorableText(reason)];
       const values = [id, JSON.stringify(filter), rate, cap, expected, ...word, tenantId];
-      const [row] = await ask('redrive_job_create', CREATE, values);
-      return toJob(row as JobRow); // an INSERT without conflict clause answers its row or throws
+      return runTransaction(pool, { name: 'redrive_job_create', timeoutMs: TIMEOUT_MS }, async (query) => {
+        const [row] = await query<JobRow>({ name: 'redrive_job_create', text: CREATE, values });
+        const told = { reason: toStorableText(reason), filter: given(filter), rate, cap, expected };
+        await appendAudit(query, 'created', row as JobRow, actor, told);
+        return toJob(row as JobRow); // an INSERT without conflict clause answers its row or throws
+      });
     },
 
     async list({ tenantId, before, limit }) {
@@ -53,7 +68,11 @@ export function createRedriveJobStore(pool: PgPool, failpoint: (point: string) =
     },
 
     async cancel(id, tenantId, actor) {
-      await ask('redrive_job_cancel', CANCEL, [id, tenantId, toStorableText(actor)]);
+      await runTransaction(pool, { name: 'redrive_job_cancel', timeoutMs: TIMEOUT_MS }, async (query) => {
+        const values = [id, tenantId, toStorableText(actor)];
+        const [row] = await query<JobRow>({ name: 'redrive_job_cancel', text: CANCEL, values });
+        if (row !== undefined) await appendAudit(query, 'cancelled', row, actor, { redriven: row.redriven });
+      });
       return this.show(id, tenantId);
     },
 
@@ -70,7 +89,7 @@ export function createRedriveJobStore(pool: PgPool, failpoint: (point: string) =
           if (job === undefined) return { kind: 'idle' } as const;
           if (job.wait_ms > 0) return { kind: 'wait', ms: job.wait_ms } as const;
           taken = job.id;
-          const stepped = await stepJob(query, job);
+          const stepped = await stepJob(query, job, lateMs);
           failpoint('redrive-before-commit');
           return { kind: 'stepped', job: stepped } as const;
         });
@@ -84,7 +103,11 @@ export function createRedriveJobStore(pool: PgPool, failpoint: (point: string) =
   };
 }
 
-async function stepJob(query: Query, job: TakenRow): Promise<RedriveJob> {
+/**
+ * A letter that was being written when the job was made is one of its set, and may become visible behind the walk. So once
+ * the walk is through it goes back once, when whatever was under way then has been committed or given up.
+ */
+async function stepJob(query: Query, job: TakenRow, lateMs: number): Promise<RedriveJob> {
   const left = job.cap === null ? BATCH : job.cap - job.redriven;
   const size = Math.min(BATCH, job.rate, left);
   const values = [...filterValues(job.filter), job.created_at_text, job.cursor_at_text, job.cursor_id, size];
@@ -96,18 +119,44 @@ async function stepJob(query: Query, job: TakenRow): Promise<RedriveJob> {
   const letters = batch.map(({ id, event_id: eventId }) => ({ id, eventId, revisions: 0 }));
   const redriven = letters.length === 0 ? [] : await redriveLetters(query, letters, job, { jobId: job.id });
   const last = batch.at(-1);
-  const ended = batch.length < size || job.redriven + redriven.length === job.cap;
+  const capped = job.redriven + redriven.length === job.cap;
+  const goesBack = batch.length < size && !capped && !job.late_walk && lateMs > 0;
+  const ended = (batch.length < size || capped) && !goesBack;
   const changed = [
     job.id,
     redriven.length,
-    batch.length - redriven.length,
+    // What the walk could not move the first time is not counted again.
+    job.late_walk ? 0 : batch.length - redriven.length,
     last?.at ?? job.cursor_at_text,
     last?.id ?? job.cursor_id,
     Math.ceil((batch.length / job.rate) * 1_000),
     ended,
+    goesBack,
+    lateMs,
   ];
   const [row] = await query<JobRow>({ name: 'redrive_job_book', text: BOOK, values: changed });
   return toJob(row as JobRow); // its row is locked by this transaction
+}
+
+/** As its batches are: not where it names our own letters only. */
+async function appendAudit(
+  query: Query,
+  verb: 'created' | 'cancelled',
+  { id, tenant, filter }: JobRow,
+  actor: string,
+  payload: JsonObject,
+): Promise<void> {
+  if (filter.eventType === OWN_EVENT_TYPE) return;
+  const aggregate = { type: 'redrive_job', id };
+  await recordOwnEvents(query, actor, [
+    { eventName: `outbox.redrive_job.${verb}.v1`, tenantId: tenant ?? '', aggregate, payload },
+  ]);
+}
+
+/** What the filter asks for. Its text is looked for in what is stored redacted. */
+function given(filter: DeadLetterFilter): JsonObject {
+  const entries = Object.entries(filter).filter(([, value]) => value !== null);
+  return Object.fromEntries(entries.map(([name, value]) => [name, toStorableText(value)]));
 }
 
 /** What failed may fail each time: the other jobs go on, and this one tells why it does not. */
@@ -146,7 +195,7 @@ ORDER BY j.created_at DESC, j.id DESC LIMIT $3::int`;
 
 const CANCEL = `
 UPDATE outbox.redrive_job j SET state = 'cancelled', ended_at = clock_timestamp(), ended_by = $3::text
-WHERE ${OWN} AND j.state = 'running'`;
+WHERE ${OWN} AND j.state = 'running' RETURNING j.*`;
 
 /** $1 lease, $2 holder. SKIP LOCKED: a step that is given up by its deadline may still hold its row for a moment. */
 const TAKE = `
@@ -164,11 +213,17 @@ WHERE ${OPEN} AND l.created_at < $9::timestamptz
   AND NOT ${EDITED}
 ORDER BY l.created_at, l.id LIMIT $12::int`;
 
-/** $1 job, $2 redriven, $3 skipped, $4 and $5 where the walk stands, $6 ms to the next step, $7 whether that was all. */
+/**
+ * $1 job, $2 redriven, $3 skipped, $4 and $5 where the walk stands, $6 ms to the next step, $7 whether that was all, $8
+ * whether it goes back, $9 how far, ms.
+ */
 const BOOK = `
 UPDATE outbox.redrive_job
-SET redriven = redriven + $2::int, skipped = skipped + $3::int, cursor_at = $4::timestamptz, cursor_id = $5::uuid,
-  next_at = statement_timestamp() + $6::int * interval '1 millisecond', error = NULL,
+SET redriven = redriven + $2::int, skipped = skipped + $3::int, late_walk = late_walk OR $8::boolean,
+  cursor_at = CASE WHEN $8::boolean THEN created_at - $9::int * interval '1 millisecond' ELSE $4::timestamptz END,
+  cursor_id = CASE WHEN NOT $8::boolean THEN $5::uuid END,
+  next_at = greatest(statement_timestamp() + $6::int * interval '1 millisecond',
+    CASE WHEN $8::boolean THEN created_at + $9::int * interval '1 millisecond' END), error = NULL,
   state = CASE WHEN $7::boolean THEN 'done' ELSE state END, ended_at = CASE WHEN $7::boolean THEN clock_timestamp() END
 WHERE id = $1::uuid RETURNING *`;
 
@@ -180,6 +235,7 @@ WHERE id = $1::uuid AND state = 'running' AND ${leaseHeld('$4', '$5')}`;
 interface JobRow {
   readonly id: string;
   readonly filter: DeadLetterFilter;
+  readonly tenant: string | null;
   readonly rate: number;
   readonly cap: number | null;
   readonly expected: number;
@@ -192,6 +248,8 @@ interface JobRow {
   readonly created_at: Date;
   readonly ended_at: Date | null;
   readonly ended_by: string | null;
+  readonly next_at: Date;
+  readonly late_walk: boolean;
 }
 
 interface TakenRow extends JobRow {
@@ -207,6 +265,7 @@ function toJob(row: JobRow): RedriveJob {
     createdAt: row.created_at.toISOString(),
     endedAt: row.ended_at?.toISOString() ?? null,
     endedBy: row.ended_by,
+    looksAgainAt: state === 'running' && row.late_walk ? row.next_at.toISOString() : null,
   };
   return { id, filter, rate, cap, expected, state, redriven, skipped, error, actor, reason, ...times };
 }

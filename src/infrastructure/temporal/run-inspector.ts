@@ -8,9 +8,13 @@ const REASON = 'temporal-outbox: its workflow task failed again and again, the e
 
 const TIMEOUT_MS = 3_000;
 
+/** A first task that timed out hides how the later ones ended: so many of them are no workers' deaths any more. */
+const HIDDEN_TIMES = 3;
+
 /**
  * Asks for one run at a time, by its id. `stuckAfter`: a workflow task that failed more often than this, and failed rather
- * than timed out last (which is a worker's death, or none at all), will not go on by itself. Default 10.
+ * than timed out first (which is a worker's death, or none at all), will not go on by itself. Default 10. However its first
+ * try ended, one that was begun three times as often will not, either: what waits for a worker is not begun.
  */
 export function createRunInspector(options: {
   readonly connection: NativeConnection;
@@ -29,25 +33,31 @@ export function createRunInspector(options: {
     );
     const runId = info?.execution?.runId ?? '';
     const execution = { workflowId, runId };
+    const closedAt = new Date(Number(info?.closeTime?.seconds ?? 0) * 1_000);
     switch (Number(info?.status)) {
       case STATUS.running:
       case STATUS.paused:
-        return { kind: 'running', runId, stuck: (task?.attempt ?? 0) > stuckAfter && (await failedLast(execution)) };
+        return { kind: 'running', runId, stuck: await isStuck(execution, task?.attempt ?? 0) };
       case STATUS.terminated:
         return { kind: 'terminated', runId, byUs: (await terminatedFor(execution)) === REASON };
       case STATUS.failed:
-        return { kind: 'closed', runId, eventNotFound: (await failedWith(execution)) === NOT_IN_DATABASE };
+        return { kind: 'closed', runId, closedAt, eventNotFound: (await failedWith(execution)) === NOT_IN_DATABASE };
       case STATUS.completed:
       case STATUS.canceled:
       case STATUS.timedOut:
-        return { kind: 'closed', runId, eventNotFound: false };
+        return { kind: 'closed', runId, closedAt, eventNotFound: false };
       default:
         return { kind: 'unknown' };
     }
   }
 
+  async function isStuck(execution: Execution, attempt: number): Promise<boolean> {
+    if (attempt > stuckAfter * HIDDEN_TIMES) return true;
+    return attempt > stuckAfter && (await failedFirst(execution));
+  }
+
   /** Later failures of the same task are not written to the history, so its last event is the first one's. */
-  async function failedLast(execution: Execution): Promise<boolean> {
+  async function failedFirst(execution: Execution): Promise<boolean> {
     const { history } = await call(() =>
       service.getWorkflowExecutionHistoryReverse({ namespace, execution, maximumPageSize: 1 }),
     );

@@ -120,6 +120,8 @@ export async function openDevWorld(given: OpenDevWorldOptions): Promise<DevWorld
           : 'Temporal with its Web UI (a few seconds; about 3 minutes when it has to be built first)',
         async (note) => {
           draft.temporal = target.named ? { target, uiUrl: null } : await startTemporal(given, asked, note);
+          // What the environment names is the Web UI of another server.
+          if (draft.temporal.uiUrl !== null) draft.environment.OUTBOX_TEMPORAL_UI_URL = draft.temporal.uiUrl;
         },
       ),
       step(
@@ -241,6 +243,11 @@ async function giveKeys(
     draft.environment.AUDIT_FINGERPRINT_KEYS = secrets.fingerprintKeys;
   }
   if (!outside) {
+    // On an outside log dev's key would be a stranger's, and its first checkpoint in the way of the owner's.
+    draft.environment.AUDIT_SIGNING_KEYS = secrets.signingKey;
+    draft.environment.AUDIT_ANCHOR_FILE = join(dataDir, 'anchor.ndjson');
+    delete draft.environment.AUDIT_VERIFIER_KEYS;
+    delete draft.environment.AUDIT_LOG_ORIGIN;
     delete draft.environment.OUTBOX_AUDIT_URL;
     draft.environment.OUTBOX_OPS ||= 'on';
   }

@@ -6,7 +6,7 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Logger } from 'pino';
 import type { OutboxConfig } from '../../application/delivery/define-config.js';
-import { createRedactor } from '../../domain/delivery/redaction/redactor.js';
+import { createRedactor } from '../../domain/redaction/redactor.js';
 import { loadConfigFile } from '../../infrastructure/config/load-config-file.js';
 import { type Environment, loadSettings } from '../../infrastructure/config/load-settings.js';
 import { processEnvironment } from '../../infrastructure/config/process-environment.js';

@@ -66,11 +66,13 @@ export interface Tally {
 }
 
 /** `whole`: the audit log is asked for every event; `share`: for a random part of them; `moved`: for what has moved. */
+export type LookMode = 'whole' | 'share' | 'moved';
+
 export interface Look {
   readonly hour: string;
   /** Of this look: a look that somebody else has begun anew is not written to. */
   readonly id: string;
-  readonly mode: 'whole' | 'share' | 'moved';
+  readonly mode: LookMode;
   /** 1, but for `share`. */
   readonly share: number;
   readonly cursor: BookCursor | null;
@@ -97,12 +99,26 @@ export interface HourBooks {
   readonly removed: Readonly<Record<string, number>>;
   readonly audited: number;
   readonly asked: number;
+  /** Of the last look; null: none has ended. */
+  readonly mode: LookMode | null;
+  /** The last one that asked for more than what had moved; null: none, or one of an older version. */
+  readonly lastFull: {
+    readonly mode: Exclude<LookMode, 'moved'>;
+    readonly checkedAt: string;
+    readonly audited: number;
+    readonly asked: number;
+  } | null;
   readonly gapCount: number;
   readonly gapCounts: Readonly<Partial<Record<BookGap, number>>>;
   readonly gaps: readonly GapSample[];
   readonly againAt: string | null;
   /** Why the look under way does not go on, a code of docs/errors.md; null: it does, or there is none. */
   readonly waitsFor: string | null;
+}
+
+/** The hour after it. */
+export function hourAfter(hour: string): string {
+  return `${new Date(Date.parse(hour) + 3_600_000).toISOString().slice(0, 13)}:00:00Z`;
 }
 
 export interface BookReader {
@@ -113,8 +129,8 @@ export interface BookReader {
     readonly gapsOnly: boolean;
   }): Promise<readonly HourBooks[]>;
   show(hour: string): Promise<HourBooks | null>;
-  /** The next look is a whole one, and due now. False: no such hour. */
-  lookAgain(hour: string): Promise<boolean>;
+  /** From `since` on, before `until` (null: all since): the next look is a whole one, and due now. How many hours. */
+  lookAgain(since: string, until: string | null): Promise<number>;
 }
 
 export interface BookStore {

@@ -7,7 +7,15 @@ import type { PersonsWord } from '../dead-letters/redrive-ports.js';
 import type { RelayTime } from '../relay-time.js';
 import { type FoundGap, findGaps } from './find-gaps.js';
 import { addPage, EMPTY_TALLY } from './judge-row.js';
-import type { BookCursor, BookGap, BookReader, BookStore, StandingLookup, Tally } from './ports.js';
+import {
+  type BookCursor,
+  type BookGap,
+  type BookReader,
+  type BookStore,
+  hourAfter,
+  type StandingLookup,
+  type Tally,
+} from './ports.js';
 
 /** What a repair mends. Past its deadline is the reconciler's, the destination's or a person's to look at. */
 export type Repairable = Exclude<BookGap, 'past_deadline'>;
@@ -82,7 +90,7 @@ export async function repairBooks(deps: RepairDeps, input: RepairInput, signal: 
       await deps.time.sleep((batch.length / rate) * 1_000, signal);
     }
   });
-  await deps.store.lookAgain(hour);
+  await deps.store.lookAgain(hour, hourAfter(hour));
   return { kind: 'repaired', repairable, tally, repaired };
 }
 

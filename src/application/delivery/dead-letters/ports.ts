@@ -32,7 +32,7 @@ export interface DeadLetterSummary {
   /** One of docs/errors.md. */
   readonly code: string;
   readonly message: string;
-  /** What the destination answered last with; null where it did not. */
+  /** What the last attempt was answered with; null where it was not, also where `response` is an earlier attempt's. */
   readonly status: number | null;
   readonly retryCount: number;
   readonly maxRetries: number;

@@ -92,7 +92,7 @@ export interface RedriveJob {
   readonly rate: number;
   /** Letters in all, at most; null: every one. */
   readonly cap: number | null;
-  /** How many there were when it was made. */
+  /** How many there were when it was made; those that were being written then come on top. */
   readonly expected: number;
   readonly state: JobState;
   readonly redriven: number;
@@ -106,6 +106,11 @@ export interface RedriveJob {
   readonly endedAt: string | null;
   /** Who cancelled it. */
   readonly endedBy: string | null;
+  /**
+   * Set while it still runs: every letter that stood when it was made is done, and then it looks once more for those that
+   * were being written at that moment.
+   */
+  readonly looksAgainAt: string | null;
 }
 
 export interface RedriveCount {

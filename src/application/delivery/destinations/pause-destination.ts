@@ -2,28 +2,47 @@ import type { Logger } from '../ports.js';
 import type { DestinationStore, Pause, PauseScope, PersonsWord } from './ports.js';
 
 export interface PauseDeps {
-  readonly destinations: Pick<DestinationStore, 'pause' | 'resume'>;
+  readonly destinations: Pick<DestinationStore, 'pause' | 'resume' | 'findKnown'>;
+  /** Routing keys that have a handler here: known before their first event. */
+  readonly handled: readonly string[];
   readonly log: Pick<Logger, 'info'>;
   readonly now: () => Date;
 }
 
-export type PauseOutcome = { readonly kind: 'paused'; readonly pause: Pause } | { readonly kind: 'past' };
+/** A name of a pause that nothing has: a slip of the pen holds nothing. */
+export interface UnknownName {
+  readonly what: 'destination' | 'event type';
+  readonly name: string;
+  /** What there is instead. */
+  readonly known: readonly string[];
+}
+
+export type PauseOutcome =
+  | { readonly kind: 'paused'; readonly pause: Pause; readonly unknown: readonly UnknownName[] }
+  | { readonly kind: 'past' };
 export type ResumeOutcome = { readonly kind: 'resumed'; readonly pause: Pause } | { readonly kind: 'not-paused' };
 
 /**
  * Holds what is not sent yet (R6): the relay claims none of it, runs that are under way wait and spend nothing, until the
- * end given (RFC 3339) or a resume. What is being sent at this moment is not called back.
+ * end given (RFC 3339) or a resume. What is being sent at this moment is not called back. A name that nothing has is paused
+ * all the same, since its first event may be still to come, and said.
  */
 export async function pauseDestination(
-  { destinations, log, now }: PauseDeps,
+  { destinations, handled, log, now }: PauseDeps,
   scope: PauseScope,
   until: string | null,
   word: PersonsWord,
 ): Promise<PauseOutcome> {
   if (until !== null && new Date(until) <= now()) return { kind: 'past' };
+  const known = await destinations.findKnown(scope);
   const pause = await destinations.pause(scope, until, word);
-  log.info({ ...scope, until, actor: word.actor }, 'destination.paused');
-  return { kind: 'paused', pause };
+  const names = [
+    { what: 'destination', name: scope.destination, known: [...new Set([...known.destinations, ...handled])] },
+    { what: 'event type', name: scope.eventType, known: known.eventTypes },
+  ] as const;
+  const unknown = names.filter((one): one is UnknownName => one.name !== null && !one.known.includes(one.name));
+  log.info({ ...scope, until, actor: word.actor, known: unknown.length === 0 }, 'destination.paused');
+  return { kind: 'paused', pause, unknown };
 }
 
 /** Ends the pause of exactly this scope; a wider one goes on. */

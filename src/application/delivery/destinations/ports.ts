@@ -60,7 +60,7 @@ export interface DestinationStatus {
     readonly closedAt: string | null;
     readonly code: ErrorCode;
     readonly status: number | null;
-    /** Open dead letters that this outage made. */
+    /** Open dead letters that this outage made; counted up to `COUNTED_UP_TO`. */
     readonly letters: number;
   } | null;
 }
@@ -78,8 +78,16 @@ export interface PersonsWord {
   readonly reason: string;
 }
 
+/** Without what is only paused: a pause makes nothing known. */
+export interface KnownNames {
+  readonly destinations: readonly string[];
+  readonly eventTypes: readonly string[];
+}
+
 export interface DestinationStore {
   list(): Promise<DestinationList>;
+  /** Of destinations and open or recent events: all that are like the scope's, and the scope's own where there is one. */
+  findKnown(scope: PauseScope): Promise<KnownNames>;
   /** One for each scope: another takes its place. Recorded for the audit log in the same transaction. */
   pause(scope: PauseScope, until: string | null, word: PersonsWord): Promise<Pause>;
   /** The pause of exactly this scope that was in force; null where there was none. Recorded as above. */

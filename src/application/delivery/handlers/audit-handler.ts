@@ -11,10 +11,11 @@ import { auditEventSchema, toFieldProblems } from '../../../contract/audit-dto.j
 import { findUnstorable } from '../../../contract/json-value.js';
 import { IntegrationError } from '../../../domain/delivery/integration-error.js';
 import type { IntegrationEvent } from '../../../domain/delivery/integration-event.js';
-import { createRedactor, type RedactionRules } from '../../../domain/delivery/redaction/redactor.js';
+import { createRedactor } from '../../../domain/redaction/redactor.js';
 import { defineHandler, type HandlerReceipt } from '../define-handler.js';
-import { isKnownType } from '../mappers/to-action.js';
+import { type EventRedaction, redactPayload } from '../mappers/redact-payload.js';
 import { type AuditMapper, toAuditEvent, toAuditIdentity } from '../mappers/to-audit-event.js';
+import { isKnownType } from '../mappers/to-category.js';
 import type { Handler, HttpResponse } from '../ports.js';
 import { parseJsonBody, toHttpError } from './to-http-error.js';
 
@@ -30,8 +31,8 @@ export interface AuditHandlerOptions {
   readonly timeoutMs?: number;
   /** By event name, in front of the built-in ones. */
   readonly mappers?: Readonly<Record<string, AuditMapper>>;
-  /** As in `defineConfig`: its keys are kept out of the record, beside the built-in names of secrets. */
-  readonly redaction?: RedactionRules;
+  /** As in `defineConfig`: its keys are kept out of the record, beside the built-in names of secrets, and what `byEventType` says. */
+  readonly redaction?: EventRedaction;
   /**
    * Told of an event whose type the mapping does not know and whose category no mapper gave: the record says `other`. Called
    * for each such event, before it is sent.
@@ -41,8 +42,9 @@ export interface AuditHandlerOptions {
 
 /** The first integration: maps the event to the audit DTO, posts it, and can ask whether its identity stands. */
 export function auditHandler(options: AuditHandlerOptions): Handler {
-  const { baseUrl, apiKey, timeoutMs, mappers = {}, redaction, onUnknownType = () => {} } = options;
+  const { baseUrl, apiKey, timeoutMs, mappers = {}, redaction = {}, onUnknownType = () => {} } = options;
   const redactor = createRedactor(redaction);
+  const map = (event: IntegrationEvent) => checked(toAuditEvent(redactPayload(event, redaction), mappers, redactor));
   const base = baseUrl.replace(/\/+$/, '');
   const post = (path: string, body: object, headers: Record<string, string> = {}) => ({
     method: 'POST' as const,
@@ -54,7 +56,7 @@ export function auditHandler(options: AuditHandlerOptions): Handler {
     routingKey: AUDIT_ROUTING_KEY,
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
     deliver: async (event, { http, idempotencyKey }) => {
-      const audit = checked(toAuditEvent(event, mappers, redactor));
+      const audit = map(event);
       if (audit.category === 'other' && !isKnownType(event.type)) onUnknownType(event.type);
       const headers = { [IDEMPOTENCY_KEY_HEADER]: idempotencyKey };
       return readReceipt(await http.send(post(AUDIT_LOGS_PATH, audit, headers)), event);
@@ -67,7 +69,7 @@ export function auditHandler(options: AuditHandlerOptions): Handler {
       return readLookup(await http.send(post(AUDIT_LOOKUP_PATH, asked)));
     },
   });
-  return { ...handler, check: (event) => void checked(toAuditEvent(event, mappers, redactor)) };
+  return { ...handler, check: (event) => void map(event) };
 }
 
 /** A mapper of the user's may have made something else; it must die by name here, not as a 422 that names nobody. */

@@ -1,5 +1,5 @@
+import { cutText } from '../../../contract/fit-text.js';
 import type { JsonObject, JsonValue } from '../../../domain/delivery/json.js';
-import { cutText } from '../mappers/fit-json.js';
 
 /** What of an oversized original is kept at most: leaves room for the names beside it. */
 const HEAD_BYTES = 32 * 1024;

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { isIntegrationError } from '../../../domain/delivery/integration-error.js';
+import type { Unrecognized } from './mappings/index.js';
 import type { ImportedEvent, ImportStore } from './ports.js';
 import { type NdjsonLine, readNdjson } from './read-ndjson.js';
 import { type ImportContext, toImportedEvent } from './to-imported-event.js';
@@ -14,6 +15,10 @@ export interface ImportCounts {
   /** Of the imported: cut for their size; without a time of their own. */
   truncated: number;
   timeMissing: number;
+  /** Of all lines but the refused: by the mapping that read them. */
+  byMapping: Record<string, number>;
+  /** Of those, where no mapping was named: left to the default one, and why. */
+  unrecognized: Record<Unrecognized, number>;
 }
 
 export interface ImportProgress extends Readonly<ImportCounts> {
@@ -56,8 +61,17 @@ export async function importEvents(
   deps: ImportDeps,
 ): Promise<ImportResult> {
   const { batchSize = 200, batchBytes = 2 * 1024 * 1024 } = options;
-  const counts: ImportCounts = { lines: 0, imported: 0, replayed: 0, refused: 0, truncated: 0, timeMissing: 0 };
-  let progress: ImportProgress = { ...counts, lastLine: 0, bytes: 0 };
+  const counts: ImportCounts = {
+    lines: 0,
+    imported: 0,
+    replayed: 0,
+    refused: 0,
+    truncated: 0,
+    timeMissing: 0,
+    byMapping: {},
+    unrecognized: { none: 0, several: 0 },
+  };
+  let progress: ImportProgress = { ...snapshot(counts), lastLine: 0, bytes: 0 };
   let batch: NdjsonLine[] = [];
   let bytes = 0;
 
@@ -67,7 +81,7 @@ export async function importEvents(
     await importBatch(batch, { ...options, now: new Date() }, deps, counts);
     batch = [];
     bytes = 0;
-    progress = { ...counts, lastLine: last.number, bytes: last.end };
+    progress = { ...snapshot(counts), lastLine: last.number, bytes: last.end };
     deps.onProgress(progress);
   };
 
@@ -83,9 +97,14 @@ export async function importEvents(
   return { ...progress, ended: 'complete' };
 }
 
+function snapshot(counts: ImportCounts): ImportCounts {
+  return { ...counts, byMapping: { ...counts.byMapping }, unrecognized: { ...counts.unrecognized } };
+}
+
 interface Candidate {
   readonly line: number;
   readonly event: ImportedEvent;
+  readonly unrecognized: Unrecognized | undefined;
 }
 
 type Verdict = 'imported' | 'replayed' | { readonly refused: string };
@@ -103,26 +122,34 @@ async function importBatch(
       line.kind === 'line'
         ? toImportedEvent(line.bytes, context)
         : { ok: false as const, reason: `longer than a line may be (${line.length} bytes)` };
-    if (mapped.ok) candidates.push({ line: line.number, event: mapped.event });
+    if (mapped.ok) candidates.push({ line: line.number, event: mapped.event, unrecognized: mapped.unrecognized });
     else verdicts.set(line.number, { refused: mapped.reason });
   }
   for (const [line, verdict] of await settle(candidates, deps.store)) verdicts.set(line, verdict);
 
-  const byLine = new Map(candidates.map(({ line, event }) => [line, event]));
+  const byLine = new Map(candidates.map((candidate) => [candidate.line, candidate]));
   for (const { number } of lines) {
     const verdict = verdicts.get(number) ?? { refused: 'not settled' };
     counts.lines += 1;
     if (verdict === 'replayed') counts.replayed += 1;
     else if (verdict === 'imported') {
       counts.imported += 1;
-      const header = byLine.get(number)?.headers.import;
+      const header = byLine.get(number)?.event.headers.import;
       if (header?.truncated) counts.truncated += 1;
       if (header?.timeMissing) counts.timeMissing += 1;
     } else {
       counts.refused += 1;
       deps.onRefused(number, verdict.refused);
+      continue;
     }
+    countMapping(byLine.get(number) as Candidate, counts);
   }
+}
+
+function countMapping({ event, unrecognized }: Candidate, counts: ImportCounts): void {
+  const { mapping } = event.headers.import;
+  counts.byMapping[mapping] = (counts.byMapping[mapping] ?? 0) + 1;
+  if (unrecognized !== undefined) counts.unrecognized[unrecognized] += 1;
 }
 
 /**

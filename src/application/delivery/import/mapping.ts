@@ -18,8 +18,14 @@ export type Rule =
   /** The value beside the first regular expression that matches (case is ignored). */
   | { readonly of: Rule; readonly cases: readonly (readonly [pattern: string, value: string])[] };
 
+/** Holds where the rule yields a text that the regular expression matches. */
+export interface Condition {
+  readonly of: Rule;
+  readonly matches: string;
+}
+
 export interface TargetRule {
-  readonly when?: { readonly of: Rule; readonly matches: string };
+  readonly when?: Condition;
   /** Pointer to an array: one target for each item. */
   readonly each?: string;
   readonly type: Rule;
@@ -33,6 +39,11 @@ export interface ImportMapping {
   readonly name: string;
   /** One line for `outbox import --help`. */
   readonly title: string;
+  /**
+   * What no other format has: a line of which every rule holds may be taken for this one without being told so. The default
+   * mapping has none.
+   */
+  readonly recognizes?: readonly Condition[];
   /** What identifies the event at its source for good. Without one, the line itself is the identity. */
   readonly id?: Rule;
   readonly source: Rule;
@@ -84,6 +95,11 @@ export function applyRule(rule: Rule | undefined, event: JsonObject, item: JsonV
   if (text === undefined) return undefined;
   if ('pick' in rule) return new RegExp(rule.pick).exec(text)?.[1];
   return rule.cases.find(([pattern]) => new RegExp(pattern, 'i').test(text))?.[1];
+}
+
+export function holds({ of, matches }: Condition, event: JsonObject): boolean {
+  const text = applyRule(of, event);
+  return text !== undefined && new RegExp(matches).test(text);
 }
 
 /** The value at a JSON Pointer; undefined where there is none. Reads own members only. */

@@ -7,12 +7,12 @@ import {
   OUTCOMES,
   SEVERITIES,
 } from '../../../contract/audit-dto.js';
+import { cutText } from '../../../contract/fit-text.js';
+import type { Action } from '../../../contract/to-action.js';
 import type { AuditHintActor, AuditHints, AuditHintTarget } from '../../../domain/delivery/audit-hints.js';
 import type { JsonObject, JsonValue } from '../../../domain/delivery/json.js';
 import { cutIdentifier } from '../mappers/cut-identifier.js';
-import { cutText } from '../mappers/fit-json.js';
-import type { Action } from '../mappers/to-action.js';
-import { applyRule, type ImportMapping, type Rule, readPointer, type TargetRule } from './mapping.js';
+import { applyRule, holds, type ImportMapping, type Rule, readPointer, type TargetRule } from './mapping.js';
 import type { ChangedPaths, ImportHeader } from './ports.js';
 
 /** The audit record that a foreign event asks for, by its mapping, cut to the limits of the audit DTO. */
@@ -60,10 +60,7 @@ function toActor(original: JsonObject, mapping: ImportMapping): AuditHintActor |
 }
 
 function toTargets(original: JsonObject, rule: TargetRule): AuditHintTarget[] {
-  if (rule.when !== undefined) {
-    const text = applyRule(rule.when.of, original);
-    if (text === undefined || !new RegExp(rule.when.matches).test(text)) return [];
-  }
+  if (rule.when !== undefined && !holds(rule.when, original)) return [];
   const list = rule.each === undefined ? [null] : readPointer(original, rule.each);
   if (!Array.isArray(list)) return [];
   return list.slice(0, AUDIT_LIMITS.targets).flatMap((item: JsonValue) => {

@@ -2,16 +2,17 @@ import { createHash } from 'node:crypto';
 import canonicalize from 'canonicalize';
 import { v5 as uuidV5 } from 'uuid';
 import { AUDIT_LIMITS, auditEventSchema, toFieldProblems } from '../../../contract/audit-dto.js';
+import { cutText } from '../../../contract/fit-text.js';
+import { type Action, toAction } from '../../../contract/to-action.js';
 import type { AuditHints } from '../../../domain/delivery/audit-hints.js';
 import type { JsonObject } from '../../../domain/delivery/json.js';
 import { EVENT_LIMITS, IMPORT_EVENT_TYPE } from '../../../domain/delivery/outbox-event.js';
 import { cutIdentifier } from '../mappers/cut-identifier.js';
-import { cutText } from '../mappers/fit-json.js';
-import { type Action, toAction } from '../mappers/to-action.js';
 import { toAuditSource } from '../mappers/to-audit-event.js';
 import { countStoredBytes, fitPayload } from './fit-payload.js';
 import { readForeignTime } from './foreign-time.js';
 import { applyRule, type ImportMapping } from './mapping.js';
+import { type Recognized, recognize, type Unrecognized } from './mappings/index.js';
 import type { ChangedPaths, ImportedEvent, ImportHeader } from './ports.js';
 import { readStorableJson, type StorableChanges } from './storable-json.js';
 import { toHints } from './to-hints.js';
@@ -23,7 +24,8 @@ export const IMPORT_NAMESPACE = 'bdb07171-8f15-4a7b-b50e-760e3864f74b';
 const MAX_DEPTH = AUDIT_LIMITS.depth - 1;
 
 export interface ImportContext {
-  readonly mapping: ImportMapping;
+  /** null: the one that recognises the line. */
+  readonly mapping: ImportMapping | null;
   readonly deployment: string;
   /** The empty string where there is no tenant. */
   readonly tenantId: string;
@@ -31,7 +33,7 @@ export interface ImportContext {
 }
 
 export type MappedLine =
-  | { readonly ok: true; readonly event: ImportedEvent }
+  | { readonly ok: true; readonly event: ImportedEvent; readonly unrecognized?: Unrecognized }
   /** Reasons never quote the line. */
   | { readonly ok: false; readonly reason: string };
 
@@ -45,7 +47,8 @@ export function toImportedEvent(bytes: Uint8Array, context: ImportContext): Mapp
   const read = readStorableJson(text, MAX_DEPTH);
   if (!read.ok) return refuse(read.reason);
   const { value: original, changes } = read;
-  const { mapping } = context;
+  const { mapping, unrecognized }: Recognized =
+    context.mapping === null ? recognize(original) : { mapping: context.mapping };
 
   const rawTime = applyRule(mapping.time.at, original);
   const time = rawTime === undefined ? null : readForeignTime(rawTime, mapping.time.assumedZone, context.now);
@@ -77,6 +80,7 @@ export function toImportedEvent(bytes: Uint8Array, context: ImportContext): Mapp
   const id = uuidV5(JSON.stringify([context.deployment, context.tenantId, source, ...identity]), IMPORT_NAMESPACE);
   return {
     ok: true,
+    ...(unrecognized !== undefined && { unrecognized }),
     event: {
       id,
       eventName: toEventName(action),

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { cutText } from './fit-json.js';
+import { cutText } from '../../../contract/fit-text.js';
 
 const HASH_LENGTH = 16;
 

@@ -2,6 +2,7 @@
  * Makes any JSON value one that an audit record can hold (see contract/json-value.ts), changing as little as possible and
  * counting what was changed. An event that is already committed cannot be sent back, so nothing is refused here.
  */
+import { fitText } from '../../../contract/fit-text.js';
 import { type JsonObject, type JsonValue, joinPointer } from '../../../contract/json-value.js';
 
 /** What had to be changed, as JSON Pointers into the value given. */
@@ -54,21 +55,4 @@ function fitKey(key: string, child: JsonValue, fitting: Fitting, pointer: string
   if (!reachesForPrototype) return fitText(key);
   fitting.renamed.push(pointer);
   return `(${key})`;
-}
-
-/** Text that PostgreSQL stores: U+0000 and lone surrogates become U+FFFD. */
-function fitText(text: string): string {
-  return text.toWellFormed().replaceAll('\u0000', '\ufffd');
-}
-
-/** Text that can be stored, cut to `max` UTF-16 code units between two characters. */
-export function cutText(text: string, max: number): string {
-  const fitted = fitText(text);
-  if (fitted.length <= max) return fitted;
-  const end = isHighSurrogate(fitted.charCodeAt(max - 1)) ? max - 1 : max;
-  return fitted.slice(0, end);
-}
-
-function isHighSurrogate(unit: number): boolean {
-  return unit >= 0xd800 && unit <= 0xdbff;
 }

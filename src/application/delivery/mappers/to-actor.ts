@@ -5,9 +5,9 @@ import {
   type AuditActorType,
   type JsonValue,
 } from '../../../contract/audit-dto.js';
+import { cutText } from '../../../contract/fit-text.js';
 import type { IntegrationEvent } from '../../../domain/delivery/integration-event.js';
 import { cutIdentifier } from './cut-identifier.js';
-import { cutText } from './fit-json.js';
 
 /**
  * Who did it: `headers.actor`, else `payload.actor`, else `payload.userId`, else the system that the event comes from.

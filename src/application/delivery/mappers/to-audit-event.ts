@@ -10,20 +10,22 @@ import {
   auditEventSchema,
   type JsonValue,
 } from '../../../contract/audit-dto.js';
+import { cutText } from '../../../contract/fit-text.js';
+import { listInMetadata } from '../../../contract/list-in-metadata.js';
 import { parseRfc3339 } from '../../../contract/rfc3339.js';
+import { toAction, toOperation, toOutcome } from '../../../contract/to-action.js';
 import { IntegrationError } from '../../../domain/delivery/integration-error.js';
 import type { IntegrationEvent } from '../../../domain/delivery/integration-event.js';
 import { IMPORT_EVENT_TYPE } from '../../../domain/delivery/outbox-event.js';
-import { createRedactor, type Redactor } from '../../../domain/delivery/redaction/redactor.js';
+import { createRedactor, type Redactor } from '../../../domain/redaction/redactor.js';
+import { withoutSecrets } from '../../redaction/without-secrets.js';
 import { classifyThrown } from '../classify-thrown.js';
 import { cutIdentifier } from './cut-identifier.js';
-import { createFitting, cutText, type Fitting, fitObject } from './fit-json.js';
-import { KNOWN_EVENTS } from './known-events.js';
-import { listInMetadata } from './list-in-metadata.js';
-import { toAction, toCategory, toOperation, toOutcome } from './to-action.js';
+import { createFitting, type Fitting, fitObject } from './fit-json.js';
+import { mapKnownEvent } from './known-events.js';
 import { toActor } from './to-actor.js';
+import { toCategory } from './to-category.js';
 import { type Changes, toChanges } from './to-changes.js';
-import { withoutSecrets } from './without-secrets.js';
 
 /** What a mapper may say about an event. Identity, time, tenant, provenance and content hash are not its to say. */
 export type AuditStatement = Partial<
@@ -84,7 +86,7 @@ export function toAuditEvent(
   const fitting = createFitting();
   const changes = toChanges(event.payload);
   const base = mapByDefault(event, changes, fitting);
-  const known = runMapper(event, KNOWN_EVENTS);
+  const known = mapKnownEvent(event);
   const stated = readStatement(event);
   const mapped = runMapper(event, mappers);
   // A producer's own metadata are the first to make room: the notes say where the record differs from the event.

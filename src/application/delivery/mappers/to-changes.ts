@@ -1,6 +1,7 @@
 import { AUDIT_LIMITS, type AuditChange, type JsonObject, type JsonValue } from '../../../contract/audit-dto.js';
+import { cutText } from '../../../contract/fit-text.js';
 import { joinPointer } from '../../../contract/json-value.js';
-import { createFitting, cutText, fitValue } from './fit-json.js';
+import { createFitting, fitValue } from './fit-json.js';
 
 export interface Changes {
   readonly changes: readonly AuditChange[];

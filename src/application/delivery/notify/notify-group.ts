@@ -1,4 +1,7 @@
+import type { DeadLetterSample } from '../../../domain/delivery/dead-letter-group.js';
+import { eventRunId, parseNotifyRunId } from '../../../domain/delivery/workflow-ids.js';
 import type { Logger } from '../ports.js';
+import { toLogLine } from './log-line.js';
 import { NotifyError } from './notify-error.js';
 import type {
   ClaimedGroup,
@@ -16,6 +19,8 @@ export interface NotifyGroupDeps {
   readonly notifiers: readonly Notifier[];
   readonly routes: NoticeRoutes;
   readonly links: NoticeLinks;
+  /** Where a person opens a run; null: nowhere. */
+  readonly temporalUi: { readonly url: string; readonly namespace: string } | null;
   readonly log: Logger;
 }
 
@@ -33,6 +38,7 @@ export interface GroupNotifier {
     readonly claimant: string;
     readonly signal: AbortSignal;
   }): Promise<void>;
+  /** What no channel took is said in the log, as an error. */
   finish(end: { readonly claimant: string; readonly outcome: GroupOutcome }): Promise<void>;
 }
 
@@ -69,11 +75,32 @@ export function createGroupNotifier(deps: NotifyGroupDeps): GroupNotifier {
       }
     },
 
-    finish: (end) => store.finishGroup(end),
+    async finish(end) {
+      if (isTakenByNobody(end.outcome)) await sayInLog(deps, end);
+      await store.finishGroup(end);
+    },
   };
 }
 
-function toNotice({ links }: NotifyGroupDeps, { group, at }: ClaimedGroup): DeadLettersNotice {
+/** An empty outcome is a route to nobody, and meant. */
+function isTakenByNobody(outcome: GroupOutcome): boolean {
+  const ends = Object.values(outcome);
+  return ends.length > 0 && !ends.includes('sent');
+}
+
+/** The channel that always stands. Before the group is done: a process that dies between the two says it twice, not never. */
+async function sayInLog(
+  deps: NotifyGroupDeps,
+  { claimant, outcome }: { readonly claimant: string; readonly outcome: GroupOutcome },
+): Promise<void> {
+  const rowId = parseNotifyRunId(claimant)?.id;
+  const told = rowId === undefined ? null : await deps.store.claimGroup({ rowId, claimant });
+  if (told === null) return;
+  const { fields, message } = toLogLine(toNotice(deps, told));
+  deps.log.error({ ...fields, notTaken: outcome, workflowId: claimant }, message);
+}
+
+function toNotice({ links, temporalUi }: NotifyGroupDeps, { group, at }: ClaimedGroup): DeadLettersNotice {
   const { deployment, monitorUrl } = links;
   const query = new URLSearchParams({ type: group.eventType, code: group.code });
   return {
@@ -82,8 +109,22 @@ function toNotice({ links }: NotifyGroupDeps, { group, at }: ClaimedGroup): Dead
     deployment,
     at,
     monitorUrl: monitorUrl === null ? null : new URL(`dead-letters?${query}`, monitorUrl).href,
-    temporalUrl: null,
+    temporalUrl: temporalUi === null ? null : runUrl(temporalUi, deployment, group.samples[0]),
   };
+}
+
+/** Of the group's first letter: one run shows what the others met, too. */
+function runUrl(
+  { url, namespace }: NonNullable<NotifyGroupDeps['temporalUi']>,
+  deployment: string,
+  first: DeadLetterSample | undefined,
+): string | null {
+  if (first === undefined) return null;
+  const { eventId, epoch } = first;
+  const run = encodeURIComponent(eventRunId({ deployment, eventId, epoch }));
+  // A proxy may serve it below a path.
+  return new URL(`namespaces/${encodeURIComponent(namespace)}/workflows/${run}`, url.endsWith('/') ? url : `${url}/`)
+    .href;
 }
 
 function retry(code: 'DISPATCH.HANDLER_NOT_FOUND' | 'DESTINATION.BUSY', channel: string, retryAfterMs: number) {

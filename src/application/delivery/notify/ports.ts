@@ -24,6 +24,7 @@ export interface NoticeBase {
 /** What the code means stands in the catalogue. */
 export interface DeadLettersNotice extends NoticeBase, DeadLetterGroup {
   readonly kind: 'dead_letters';
+  /** The first letter's run in Temporal's Web UI; null: its address is not set. */
   readonly temporalUrl: string | null;
 }
 

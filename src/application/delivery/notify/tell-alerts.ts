@@ -4,12 +4,14 @@
  *
  * A try is noted before it is made, and its end after: a process that dies in between makes another one tell it again, with
  * the same idempotency key. A channel that does not take it is tried again, later and later, for as long as a notice of
- * dead letters is; then it is given up, and that is noted too.
+ * dead letters is; then it is given up, and that is noted too. What every channel has given up is an error in the log,
+ * and is told anew an hour later for as long as it goes on.
  */
 import { createHash } from 'node:crypto';
 import type { LeaseHold, Logger } from '../ports.js';
 import type { RelayTime } from '../relay-time.js';
 import type { AlertStore, DueAlert, Telling, Tellings } from './alert-ports.js';
+import { toLogLine } from './log-line.js';
 import type { NotifyError } from './notify-error.js';
 import { type AlertNotice, NOTICE_GIVE_UP_MS, type NoticeLinks, type Notifier } from './ports.js';
 import { type NoticeRoutes, routeNotice } from './route-notice.js';
@@ -29,12 +31,14 @@ export interface TellAlertsOptions {
   readonly giveUpMs?: number;
   /** The first time between two tries of a channel; twice as long each time. Default 5 s. */
   readonly retryMs?: number;
+  /** After every channel gave up what still goes on. Default an hour. */
+  readonly anewMs?: number;
 }
 
 /** Told beside each other: a channel that hangs holds the others back by one deadline. */
 const AT_ONCE = 10;
 const MOST_RETRY_MS = 300_000;
-const DEFAULTS = { quietMs: 600_000, giveUpMs: NOTICE_GIVE_UP_MS, retryMs: 5_000 };
+const DEFAULTS = { quietMs: 600_000, giveUpMs: NOTICE_GIVE_UP_MS, retryMs: 5_000, anewMs: 3_600_000 };
 
 /** One round. Throws what the store throws. */
 export async function tellAlerts(
@@ -80,18 +84,34 @@ async function tellOne(deps: TellAlertsDeps, task: Task): Promise<void> {
       return [notifier.name, end(underWay[notifier.name] as Telling, error, { now, ...times })] as const;
     }),
   );
-  const tellings = merge(begun, phase, Object.fromEntries(ended));
+  const tried = merge(begun, phase, Object.fromEntries(ended));
   for (const [channel, { state, code }] of ended) {
     const fields = { channel, alert: due.alert.kind, subject: due.alert.subject, code };
     if (state === 'given_up') deps.context.log.error(fields, 'alert.given_up');
   }
   const now = due.now + (deps.context.time.now() - startedAt);
+  const unheard = routed.length > 0 && routed.every(({ name }) => tried[name]?.[phase]?.state === 'given_up');
+  if (unheard) sayInLog(deps, notice, tried);
+  const anew =
+    unheard && phase === 'raised'
+      ? routed.map(({ name }) => [name, putOff(tried[name]?.raised as Telling, now + times.anewMs)] as const)
+      : [];
+  const tellings = merge(tried, phase, Object.fromEntries(anew));
   const waiting = routed.flatMap(({ name }) => {
     const telling = tellings[name]?.[phase];
     return telling?.state === 'waiting' ? [telling.nextAt - now] : [];
   });
   const againInMs = waiting.length === 0 ? 0 : Math.max(1, Math.floor(Math.min(...waiting)));
   await alerts.note(hold, due, { tellings, settled: waiting.length === 0, againInMs });
+}
+
+/** The channel that always stands. */
+function sayInLog({ context }: TellAlertsDeps, notice: AlertNotice, tellings: Tellings): void {
+  const { fields, message } = toLogLine(notice);
+  const notTaken = Object.fromEntries(
+    Object.entries(tellings).map(([name, { raised, over }]) => [name, (over ?? raised)?.code]),
+  );
+  context.log.error({ ...fields, notTaken }, message);
 }
 
 async function tryOne(
@@ -154,6 +174,11 @@ function end(
   const nextAt = now + delayMs;
   const givenUp = !error.retryable || nextAt - telling.firstAt > giveUpMs;
   return { ...telling, state: givenUp ? 'given_up' : 'waiting', nextAt, code };
+}
+
+/** As if it were told for the first time then. It keeps its code: nobody has heard of it. */
+function putOff(telling: Telling, at: number): Telling {
+  return { ...telling, state: 'waiting', tries: 0, firstAt: at, nextAt: at };
 }
 
 function merge(tellings: Tellings, phase: 'raised' | 'over', changed: Readonly<Record<string, Telling>>): Tellings {

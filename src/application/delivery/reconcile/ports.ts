@@ -16,24 +16,33 @@ export interface ReconcileStore {
   findOverdue(overdueMs: number, limit: number): Promise<readonly OverdueRow[]>;
   /** Its run goes on: looked at again in a minute. False: the row moved since. */
   putOff(hold: LeaseHold, row: OverdueRow, overdueMs: number): Promise<boolean>;
-  /** R2: PENDING at epoch + 1, its budget kept. False: the row is no longer STARTED in this epoch and carrier. */
-  redispatch(hold: LeaseHold, run: RunRef): Promise<boolean>;
+  /**
+   * R2: PENDING at epoch + 1, its budget kept. `counted`: among its redispatches. False: the row is no longer STARTED in
+   * this epoch and carrier.
+   */
+  redispatch(hold: LeaseHold, run: RunRef, counted: boolean): Promise<boolean>;
   /** R3: moves up to `limit` rows started before the adoption to epoch + 1; `left` once none waits any more: false. */
   adoptSome(hold: LeaseHold, limit: number): Promise<{ readonly moved: number; readonly left: boolean }>;
   /** Whether the lease is this holder's and no stop is stored. */
   mayWrite(hold: LeaseHold): Promise<boolean>;
-  /** R21: keeps why nothing is written; null: goes on. Answers whether that changed anything. */
+  /** R21: keeps why nothing is written, but not while an adoption goes on; null: goes on. Answers whether that changed anything. */
   setStop(hold: LeaseHold, reason: string | null): Promise<boolean>;
 }
 
 /** What Temporal knows of the run that carries a row. */
 export type RunLook =
-  /** `stuck`: its workflow task has failed too often, and failed last, rather than waited for a worker. */
+  /** `stuck`: its workflow task has failed, or was begun, too often; it does not wait for a worker. */
   | { readonly kind: 'running'; readonly stuck: boolean; readonly runId: string }
   /** `byUs`: with the reason that `terminate` gives. */
   | { readonly kind: 'terminated'; readonly byUs: boolean; readonly runId: string }
   /** Completed, failed, cancelled or timed out, and the row says nothing of it. `eventNotFound`: it failed with that code. */
-  | { readonly kind: 'closed'; readonly eventNotFound: boolean; readonly runId: string }
+  | {
+      readonly kind: 'closed';
+      readonly eventNotFound: boolean;
+      readonly runId: string;
+      /** By Temporal's clock. */
+      readonly closedAt: Date;
+    }
   | { readonly kind: 'not-found' }
   /** No answer: nothing may be concluded. */
   | { readonly kind: 'unknown' };

@@ -41,6 +41,8 @@ const AT_ONCE = 10;
 const OVERDUE_MS = 300_000;
 /** R3: rows moved by an adoption, so many a second. */
 const ADOPTED_AT_ONCE = 200;
+/** A run that such a worker ended is looked at some two minutes later, and there are no more of them than places. */
+const LATELY_MS = 900_000;
 
 export async function reconcileRuns(
   deps: ReconcileDeps,
@@ -50,14 +52,15 @@ export async function reconcileRuns(
 ): Promise<void> {
   const { store, namespace } = deps;
   if (!(await namespace.check())) return;
-  await adopt(deps, hold, signal);
+  // What is not adopted yet is lost, as a person said: it would look like a tick full of lost runs.
+  if (await adopt(deps, hold, signal)) return;
   const rows = await store.findOverdue(overdueMs, LOOKS);
   await tellMissingWorkers(deps, taskQueue, rows.length > 0);
   const looks = await lookAtAll(deps, rows, deployment, signal);
   if (signal.aborted || (looks.length > 0 && looks.every(({ look }) => look.kind === 'unknown'))) return;
   // "Not found" means nothing where the namespace itself went away while we looked.
   if (looks.some(({ look }) => look.kind === 'not-found') && !(await namespace.check())) return;
-  await tellNotFound(deps, taskQueue, looks);
+  await tellNotFound(deps, taskQueue, looks, Date.now());
   if (await stops(deps, hold, looks)) return;
   for (const { row, workflowId, look } of looks) {
     if (signal.aborted) return;
@@ -71,15 +74,18 @@ interface Looked {
   readonly look: RunLook;
 }
 
-async function adopt({ store, time, log, count }: ReconcileDeps, hold: LeaseHold, signal: AbortSignal): Promise<void> {
+/** Whether rows are left to adopt: somebody else holds them, or the lease, or this process stops. */
+async function adopt(deps: ReconcileDeps, hold: LeaseHold, signal: AbortSignal): Promise<boolean> {
+  const { store, time, log, count } = deps;
   for (let all = 0; !signal.aborted; ) {
     const { moved, left } = await store.adoptSome(hold, ADOPTED_AT_ONCE);
     all += moved;
     if (moved > 0) count('reconcile_adopted', moved);
     if (!left && all > 0) log.warn({ rows: all }, 'reconcile.adopted');
-    if (!left || moved === 0) return;
+    if (!left || moved === 0) return left;
     await time.sleep(1_000, signal);
   }
+  return true;
 }
 
 /** Nobody asks for tasks while rows are overdue: their runs wait, and are neither lost nor stuck. */
@@ -91,9 +97,19 @@ async function tellMissingWorkers(deps: ReconcileDeps, taskQueue: string, overdu
   else if (overdue) await raiseAlert(deps, { ...name, fields: { taskQueue, since: new Date().toISOString() } });
 }
 
-/** R19: the event is in this database, so its worker has another one. Nobody knows when the last such worker is mended. */
-async function tellNotFound(deps: ReconcileDeps, taskQueue: string, looks: readonly Looked[]): Promise<void> {
-  if (!looks.some(({ look }) => look.kind === 'closed' && look.eventNotFound)) return;
+/**
+ * R19: the event is in this database, so its worker has another one. Nobody knows when the last such worker is mended: it
+ * is over once nobody has raised it for a while, so what such a worker left behind long ago must not raise it.
+ */
+async function tellNotFound(
+  deps: ReconcileDeps,
+  taskQueue: string,
+  looks: readonly Looked[],
+  now: number,
+): Promise<void> {
+  const since = now - LATELY_MS;
+  if (!looks.some(({ look }) => look.kind === 'closed' && look.eventNotFound && look.closedAt.getTime() > since))
+    return;
   await raiseAlert(deps, { kind: 'event_not_found', subject: taskQueue, fields: { taskQueue } });
 }
 
@@ -179,9 +195,11 @@ async function carryOut(
   }
   const { code } = verdict;
   if (verdict.kind === 'redispatch') {
-    const done = await store.redispatch(hold, run);
+    const { counted } = verdict;
+    const done = await store.redispatch(hold, run, counted);
     count(done ? 'reconcile_redispatched' : 'reconcile_overtaken');
-    log.warn({ ...fields, code, redispatches: row.redispatches + 1, done }, 'reconcile.redispatched');
+    const redispatches = row.redispatches + (counted ? 1 : 0);
+    log.warn({ ...fields, code, redispatches, done }, 'reconcile.redispatched');
     return;
   }
   if (!(await store.mayWrite(hold))) return;

@@ -4,6 +4,11 @@ import type { ImportMapping } from '../mapping.js';
 export const CLOUDTRAIL: ImportMapping = {
   name: 'cloudtrail',
   title: 'AWS CloudTrail records, one a line',
+  recognizes: [
+    { of: '/eventSource', matches: '\\.amazonaws\\.com$' },
+    { of: '/eventName', matches: '.' },
+    { of: '/userIdentity/type', matches: '.' },
+  ],
   id: '/eventID',
   source: { first: ['/eventSource', { const: 'aws:cloudtrail' }] },
   time: { at: '/eventTime' },

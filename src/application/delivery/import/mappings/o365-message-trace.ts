@@ -7,6 +7,11 @@ import type { ImportMapping } from '../mapping.js';
 export const O365_MESSAGE_TRACE: ImportMapping = {
   name: 'o365-message-trace',
   title: 'Exchange Online message traces, one a line',
+  recognizes: [
+    { of: '/MessageTraceId', matches: '.' },
+    { of: '/Received', matches: '^\\d{4}-\\d{2}-\\d{2}T' },
+    { of: '/RecipientAddress', matches: '.' },
+  ],
   source: { const: 'o365:message-trace' },
   // "Received" is written without a zone and documented as UTC (MessageTrace report).
   time: { at: '/Received', assumedZone: 'Z' },

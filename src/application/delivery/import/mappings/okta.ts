@@ -4,6 +4,11 @@ import type { ImportMapping } from '../mapping.js';
 export const OKTA: ImportMapping = {
   name: 'okta',
   title: 'Okta System Log events, one a line',
+  recognizes: [
+    { of: '/eventType', matches: '^[a-z0-9_]+(\\.[a-z0-9_]+)+$' },
+    { of: '/published', matches: '^\\d{4}-\\d{2}-\\d{2}T' },
+    { of: '/uuid', matches: '.' },
+  ],
   id: '/uuid',
   source: { const: 'okta:system-log' },
   time: { at: '/published' },

@@ -1,0 +1,125 @@
+import { createReadStream } from 'node:fs';
+import { type FileHandle, open, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { createInterface } from 'node:readline';
+import { type Anchor, type AnchoredNote, AnchorUnavailableError } from '../../application/audit/log/ports.js';
+import { parseCheckpoint } from '../../domain/audit/checkpoint.js';
+import { readNoteText } from '../../domain/audit/signed-note.js';
+
+/**
+ * An anchor that is a file of one JSON document a line, added to and never rewritten, on the disk (fsync) before `put`
+ * resolves. It proves as much as its place does: a disk that the owner of the database cannot write to. A last line that a
+ * crash cut off is passed over, and so is any other that is no note.
+ */
+export function createFileAnchor(path: string): Anchor {
+  const name = `file:${path}`;
+  /** How far the file was read, and what was the newest by then: at each checkpoint only what was added is read. */
+  let read = { ino: 0, bytes: 0, newest: new Map<string, AnchoredNote>() };
+
+  const orUnavailable = async <T>(work: () => Promise<T>): Promise<T> => {
+    try {
+      return await work();
+    } catch (error) {
+      throw new AnchorUnavailableError(name, error);
+    }
+  };
+
+  async function catchUp(): Promise<Map<string, AnchoredNote>> {
+    const found = await stat(path).catch(ignoreMissing);
+    // Another file, or a shorter one: whoever made it so, what it says now counts.
+    if (found === null || found.ino !== read.ino || found.size < read.bytes) {
+      read = { ino: found?.ino ?? 0, bytes: 0, newest: new Map() };
+    }
+    if (found === null || found.size === read.bytes) return read.newest;
+    const added = await readFrom(path, read.bytes, found.size);
+    // Not a line that is not ended yet: it is read again when it is.
+    const whole = added.subarray(0, added.lastIndexOf('\n') + 1);
+    for (const line of whole.toString('utf8').split('\n')) {
+      const note = parseLine(line);
+      if (note?.kind === 'checkpoint' && note.size > (read.newest.get(note.origin)?.size ?? 0)) {
+        read.newest.set(note.origin, note);
+      }
+    }
+    read = { ...read, bytes: read.bytes + whole.length };
+    return read.newest;
+  }
+
+  return {
+    name,
+
+    put: (note) =>
+      orUnavailable(async () => {
+        const file = await open(path, 'a+', 0o640);
+        try {
+          // After a line that a crash cut off the next one begins anew.
+          const start = (await endsInLine(file)) ? '' : '\n';
+          await file.appendFile(`${start}${JSON.stringify(note)}\n`);
+          await file.sync();
+        } finally {
+          await file.close();
+        }
+        await syncFolder(dirname(path));
+      }),
+
+    newest: (origin) => orUnavailable(async () => (await catchUp()).get(origin) ?? null),
+
+    async *readAll() {
+      if ((await orUnavailable(() => stat(path).catch(ignoreMissing))) === null) return;
+      try {
+        for await (const line of createInterface({
+          input: createReadStream(path),
+          crlfDelay: Number.POSITIVE_INFINITY,
+        })) {
+          const note = parseLine(line);
+          if (note !== null) yield note;
+        }
+      } catch (error) {
+        throw new AnchorUnavailableError(name, error);
+      }
+    },
+  };
+}
+
+const KINDS: ReadonlySet<string> = new Set<AnchoredNote['kind']>(['checkpoint', 'branch', 'dropped', 'erased']);
+
+/** What the line says of a checkpoint must be what the checkpoint says: else an old one could pass for the newest. */
+function parseLine(line: string): AnchoredNote | null {
+  try {
+    const { kind, origin, size, note } = JSON.parse(line) as AnchoredNote;
+    if (!KINDS.has(kind) || typeof origin !== 'string' || typeof note !== 'string') return null;
+    if (kind !== 'checkpoint') return { kind, origin, size: 0, note };
+    const checkpoint = parseCheckpoint(readNoteText(note));
+    return checkpoint.origin === origin && checkpoint.size === size ? { kind, origin, size, note } : null;
+  } catch {
+    return null; // no JSON or no note: a torn line, or somebody's own
+  }
+}
+
+async function readFrom(path: string, from: number, to: number): Promise<Buffer> {
+  const parts: Buffer[] = [];
+  for await (const part of createReadStream(path, { start: from, end: to - 1 })) parts.push(part as Buffer);
+  return Buffer.concat(parts);
+}
+
+async function endsInLine(file: FileHandle): Promise<boolean> {
+  const { size } = await file.stat();
+  if (size === 0) return true;
+  const { buffer } = await file.read(Buffer.alloc(1), 0, 1, size - 1);
+  return buffer.toString() === '\n';
+}
+
+/** A new file is only there after a crash when its folder is written, too. Windows knows no such thing. */
+async function syncFolder(path: string): Promise<void> {
+  if (process.platform === 'win32') return;
+  const folder = await open(path, 'r');
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}
+
+function ignoreMissing(error: NodeJS.ErrnoException): null {
+  if (error.code === 'ENOENT') return null;
+  throw error;
+}

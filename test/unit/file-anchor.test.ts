@@ -1,0 +1,88 @@
+/** The file anchor. Real: the file, its folder, SHA-256 and Ed25519. Nothing is fake. */
+import { appendFileSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { NOTE_TOOLS, sha256 } from '../../src/application/audit/log/note-tools.js';
+import { type AnchoredNote, AnchorUnavailableError } from '../../src/application/audit/log/ports.js';
+import { formatCheckpoint } from '../../src/domain/audit/checkpoint.js';
+import { signerKey } from '../../src/domain/audit/note-key.js';
+import { signNote } from '../../src/domain/audit/signed-note.js';
+import { createFileAnchor } from '../../src/infrastructure/anchor/file-anchor.js';
+
+const key = signerKey(NOTE_TOOLS, 'log.test', new Uint8Array(32).fill(7));
+const checkpoint = (size: number, origin = 'log.test'): AnchoredNote => {
+  const text = formatCheckpoint({ origin, size, root: sha256(Uint8Array.of(size)) });
+  return { kind: 'checkpoint', origin, size, note: signNote(NOTE_TOOLS, text, [key]) };
+};
+
+let folder: string;
+let path: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'anchor-'));
+  path = join(folder, 'anchor.ndjson');
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+async function all(): Promise<AnchoredNote[]> {
+  const notes: AnchoredNote[] = [];
+  for await (const note of createFileAnchor(path).readAll()) notes.push(note);
+  return notes;
+}
+
+it('a file that is not there yet holds nothing; the newest is the largest of its origin, whatever the order', async () => {
+  const anchor = createFileAnchor(path);
+  expect(await anchor.newest('log.test')).toBeNull();
+  expect(await all()).toEqual([]);
+  for (const note of [checkpoint(3), checkpoint(9, 'log.test/2'), checkpoint(5), checkpoint(4)]) await anchor.put(note);
+  expect(await anchor.newest('log.test')).toEqual(checkpoint(5));
+  expect(await anchor.newest('log.test/2')).toEqual(checkpoint(9, 'log.test/2'));
+  expect((await all()).map(({ size }) => size)).toEqual([3, 9, 5, 4]);
+});
+
+it('what others add is seen, what they take away too', async () => {
+  const [mine, other] = [createFileAnchor(path), createFileAnchor(path)];
+  await mine.put(checkpoint(3));
+  expect((await mine.newest('log.test'))?.size).toBe(3);
+  await other.put(checkpoint(6));
+  expect((await mine.newest('log.test'))?.size).toBe(6);
+  writeFileSync(path, `${JSON.stringify(checkpoint(2))}\n`);
+  expect((await mine.newest('log.test'))?.size).toBe(2);
+  writeFileSync(`${path}.new`, `${JSON.stringify(checkpoint(1))}\n${JSON.stringify(checkpoint(8))}\n`);
+  renameSync(`${path}.new`, path);
+  expect((await mine.newest('log.test'))?.size).toBe(8);
+});
+
+it('a line that a crash cut off is passed over, and the next one begins anew', async () => {
+  const anchor = createFileAnchor(path);
+  await anchor.put(checkpoint(3));
+  const line = JSON.stringify(checkpoint(4));
+  appendFileSync(path, line.slice(0, 60));
+  expect((await anchor.newest('log.test'))?.size).toBe(3);
+  await anchor.put(checkpoint(5));
+  expect((await anchor.newest('log.test'))?.size).toBe(5);
+  expect((await all()).map(({ size }) => size)).toEqual([3, 5]);
+  expect(readFileSync(path, 'utf8').endsWith('}\n')).toBe(true);
+});
+
+it('a line that says something else of a checkpoint than the checkpoint itself is none: an old one cannot pass for the newest', async () => {
+  const anchor = createFileAnchor(path);
+  await anchor.put(checkpoint(5));
+  for (const lie of [
+    { ...checkpoint(2), size: 99 },
+    { ...checkpoint(99, 'log.test/2'), origin: 'log.test' },
+    { kind: 'x' },
+    null,
+  ]) {
+    appendFileSync(path, `${JSON.stringify(lie)}\n`);
+  }
+  appendFileSync(path, 'no JSON\n\n');
+  expect((await anchor.newest('log.test'))?.size).toBe(5);
+  expect(await all()).toHaveLength(1);
+});
+
+it('what cannot be read or written is away', async () => {
+  const anchor = createFileAnchor(join(path, 'below'));
+  writeFileSync(path, '');
+  await expect(anchor.put(checkpoint(1))).rejects.toThrow(AnchorUnavailableError);
+  await expect(anchor.newest('log.test')).rejects.toThrow(AnchorUnavailableError);
+});
