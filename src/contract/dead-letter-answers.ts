@@ -37,11 +37,9 @@ export const deadLetterPageSchema = z.object({
 export const deadLetterSchema = deadLetterSummarySchema.extend({
   stack: z.string().nullable(),
   causes: z.unknown(),
-  response: z
-    .unknown()
-    .meta({
-      description: "The destination's last answer, be it an earlier attempt's: status, chosen headers, the body cut.",
-    }),
+  response: z.unknown().meta({
+    description: "The destination's last answer, be it an earlier attempt's: status, chosen headers, the body cut.",
+  }),
   field: z.string().nullable(),
   workflowId: z.string().nullable(),
   runId: z.string().nullable(),

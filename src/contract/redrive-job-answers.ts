@@ -26,7 +26,8 @@ export const redriveJobSchema = z.object({
   reason: z.string(),
   createdAt: timeSchema,
   looksAgainAt: timeSchema.nullable().meta({
-    description: 'When it looks once more for letters that were being written when it was made; until then it runs.',
+    description:
+      'All that stood is done; then it looks once more, for letters that were being written when it was made.',
   }),
   endedAt: timeSchema.nullable(),
   endedBy: z.string().nullable().meta({ description: 'Who cancelled it.' }),

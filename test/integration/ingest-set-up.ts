@@ -162,7 +162,9 @@ export async function startIngestOn(auditUrl: string, options: IngestOptions = {
       } as RequestInit);
       const text = await response.text();
       checkAnswer({ method, path, status: response.status, headers: response.headers, text });
-      return { status: response.status, headers: response.headers, body: text === '' ? null : JSON.parse(text) };
+      const isJson = /[/+]json\b/.test(response.headers.get('content-type') ?? '');
+      const read = text !== '' && isJson ? JSON.parse(text) : text;
+      return { status: response.status, headers: response.headers, body: read === '' ? null : read };
     },
     counts: async () => {
       const { rows } = await pool.query(

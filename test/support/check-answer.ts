@@ -77,7 +77,7 @@ function problemOf(
   const content = response.content[type];
   if (content === undefined) return `the media type "${type}" is not written`;
   if (method === 'HEAD') return text === '' ? null : 'expected no body of HEAD';
-  return errorsOf(content.schema, type.endsWith('json') ? JSON.parse(text) : text);
+  return errorsOf(content.schema, /[/+]json$/.test(type) ? JSON.parse(text) : text);
 }
 
 /** What a reader ignores, a test does not: an object with properties has no others. */

@@ -9,6 +9,8 @@ import {
   IDEMPOTENCY_REPLAYED_HEADER,
 } from '../../contract/audit-api.js';
 import { type AuditEvent, auditBatchSchema, auditEventSchema } from '../../contract/audit-dto.js';
+import { CLOUD_EVENT_BATCH_MEDIA_TYPE, CLOUD_EVENT_MEDIA_TYPE } from '../../contract/cloud-event.js';
+import { CLOUD_EVENT_EXAMPLE, cloudEvent, cloudEventBatch } from './cloud-events.js';
 import { named, type Operation } from './operation.js';
 
 const EVENT: AuditEvent = {
@@ -46,7 +48,8 @@ export const auditOperations: readonly Operation[] = [
       'The identity of an event is its tenant, source and eventId. The same identity with the same content is stored once, ' +
       'however often it is sent; with other content it is refused. The items of a batch are stored, or refused, each by itself. ' +
       'Beyond the schema, text with U+0000 or a lone surrogate, integers beyond 2^53 and times more than five minutes ahead ' +
-      'are refused.',
+      'are refused. CloudEvents 1.0 are taken in the three modes of their HTTP binding; in binary mode the attributes are ' +
+      'headers `ce-…` and the body is the data.',
     scopes: ['audit:write', 'audit:write:any-tenant'],
     headers: [
       {
@@ -59,6 +62,8 @@ export const auditOperations: readonly Operation[] = [
         schema: [named('AuditEvent', auditEventSchema), named('AuditBatch', auditBatchSchema)],
         examples: { one: EVENT, batch: [EVENT] },
       },
+      [CLOUD_EVENT_MEDIA_TYPE]: { schema: cloudEvent, examples: { one: CLOUD_EVENT_EXAMPLE } },
+      [CLOUD_EVENT_BATCH_MEDIA_TYPE]: { schema: cloudEventBatch, examples: { batch: [CLOUD_EVENT_EXAMPLE] } },
     },
     answers: [
       {
@@ -93,7 +98,7 @@ export const auditOperations: readonly Operation[] = [
     area: 'audit',
     summary: 'Ask which events stand',
     description: 'For up to 1,000 identities at once. Writes nothing. Of another tenant: 403.',
-    scopes: ['audit:read', 'audit:write:any-tenant'],
+    scopes: ['audit:read', 'audit:read:any-tenant', 'audit:write:any-tenant'],
     body: {
       'application/json': {
         schema: named('AuditLookupRequest', auditLookupRequestSchema),

@@ -1,4 +1,11 @@
-import { BOOKS_PATH, bookPageSchema, bookQuerySchema } from '../../contract/books-api.js';
+import {
+  BOOKS_AGAIN_PATH,
+  BOOKS_PATH,
+  bookPageSchema,
+  bookQuerySchema,
+  booksAgainSchema,
+  booksAskedAgainSchema,
+} from '../../contract/books-api.js';
 import { named, type Operation } from './operation.js';
 
 export const bookOperations: readonly Operation[] = [
@@ -13,5 +20,25 @@ export const bookOperations: readonly Operation[] = [
     query: bookQuerySchema,
     answers: [{ status: 200, description: 'One page.', schema: named('BookPage', bookPageSchema) }],
     problems: ['invalid_query', 'tenant_forbidden'],
+  },
+  {
+    id: 'lookAtBooksAgain',
+    method: 'post',
+    path: BOOKS_AGAIN_PATH,
+    area: 'books',
+    summary: 'Look at hours anew',
+    description:
+      'From `since` on and before `until`, whole: as after a restore of the audit log. The relay role does it.',
+    scopes: ['dlq:write'],
+    body: {
+      'application/json': {
+        schema: named('BooksAgain', booksAgainSchema),
+        examples: { one: { since: '2026-11-23T09:00:00Z', until: '2026-11-23T12:00:00Z' } },
+      },
+    },
+    answers: [
+      { status: 202, description: 'They are due now.', schema: named('BooksAskedAgain', booksAskedAgainSchema) },
+    ],
+    problems: ['tenant_forbidden', 'invalid_request'],
   },
 ];

@@ -52,6 +52,10 @@ const ABOUT = `Every request is answered: with what it asked for, or with a prob
 \`retryable\` says whether the same request may succeed later. Every path that answers GET answers HEAD, too; any other
 method is answered 405, any other path 404. Helmet's protective headers are on every answer.`;
 
+const ABOUT_KEYS = `An API key of \`outbox keys create\`. The scope \`admin\` stands for every scope but the any-tenant ones. A key that was
+made with a signing secret takes signed requests only: \`webhook-id\`, \`webhook-timestamp\` and \`webhook-signature\` of Standard
+Webhooks.`;
+
 /** The OpenAPI 3.1 document of these operations. JSON Schemas are those of the zod schemas that the server checks by. */
 export function buildDocument(operations: readonly Operation[], version: string): OpenApiDocument {
   const paths: Record<string, Record<string, OperationObject>> = {};
@@ -69,10 +73,10 @@ export function buildDocument(operations: readonly Operation[], version: string)
     paths,
     components: {
       securitySchemes: {
-        apiKey: { type: 'http', scheme: 'bearer', description: 'An API key of `outbox keys create`.' },
+        apiKey: { type: 'http', scheme: 'bearer', description: ABOUT_KEYS.replaceAll('\n', ' ') },
       },
       schemas: toSchemas([PROBLEM, ...operations.flatMap(schemasOf)]),
-      responses: Object.fromEntries(OF_NO_OPERATION.map((code) => [code, toProblemResponse([code])])),
+      responses: Object.fromEntries(OF_NO_OPERATION.map((code) => [code, toProblemResponse([code], false)])),
     },
   };
 }
@@ -141,11 +145,12 @@ function inUrl(schema: JsonSchema): JsonSchema {
 }
 
 function toResponses(operation: Operation): Record<string, ResponseObject> {
+  const keyed = operation.scopes !== undefined;
   const responses = Object.fromEntries(
-    operation.answers.map((answer) => [String(answer.status), toResponse(answer)] as const),
+    operation.answers.map((answer) => [String(answer.status), toResponse(answer, keyed)] as const),
   );
   for (const [status, codes] of problemsOf(operation)) {
-    const problem = toProblemResponse(codes);
+    const problem = toProblemResponse(codes, keyed);
     const answer = responses[status];
     // A status may be an answer and a problem, by its media type.
     responses[status] =
@@ -160,7 +165,8 @@ function toResponses(operation: Operation): Record<string, ResponseObject> {
   return responses;
 }
 
-function toResponse({ description, schema, mediaType = 'application/json', headers, example }: Answer): ResponseObject {
+function toResponse(answer: Answer, keyed: boolean): ResponseObject {
+  const { description, schema, mediaType = 'application/json', headers = [], example } = answer;
   const content =
     schema === undefined && mediaType === 'application/json'
       ? null
@@ -170,18 +176,18 @@ function toResponse({ description, schema, mediaType = 'application/json', heade
         };
   return {
     description,
-    headers: headersOfAnswer(headers),
-    ...(content === null ? {} : { content: { [mediaType]: content } }),
+    headers: headersOfAnswer(headers, keyed),
+    ...(content === null ? {} : { content: Object.fromEntries([mediaType].flat().map((type) => [type, content])) }),
   };
 }
 
-function toProblemResponse(codes: readonly ProblemCode[]): ResponseObject {
+function toProblemResponse(codes: readonly ProblemCode[], keyed: boolean): ResponseObject {
   const [first] = codes as [ProblemCode];
   const { status } = PROBLEMS[first];
   const words = codes.map((code) => `\`${code}\`${PROBLEMS[code].retryable ? ' (retryable)' : ''}`);
   return {
     description: `${STATUS_CODES[status] ?? 'Problem'}: ${words.join(', ')}.`,
-    headers: headersOfProblems(codes),
+    headers: headersOfProblems(codes, keyed),
     content: {
       [PROBLEM_MEDIA_TYPE]: {
         schema: {

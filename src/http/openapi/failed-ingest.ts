@@ -1,8 +1,10 @@
 import { z } from 'zod';
 import {
   FAILED_INGEST_PATH,
+  failedIngestCountsSchema,
   failedIngestFoundSchema,
   failedIngestListSchema,
+  failedIngestMatchingSchema,
   failedIngestQuerySchema,
   failedIngestReasonSchema,
   failedIngestRetriedSchema,
@@ -22,6 +24,13 @@ const body = {
     examples: { one: { reason: 'the disk has room again' } },
   },
 };
+const matching = {
+  'application/json': {
+    schema: named('FailedIngestMatching', failedIngestMatchingSchema),
+    examples: { count: { filter: { code: '53100' }, reason: 'the disk has room again', dryRun: true } },
+  },
+};
+const counts = named('FailedIngestCounts', failedIngestCountsSchema);
 const area = 'failed ingest';
 
 /** What the audit log could not store (R28). A key that is bound to a tenant sees its own tenant's only. */
@@ -37,6 +46,30 @@ export const failedIngestOperations: readonly Operation[] = [
     query: failedIngestQuerySchema,
     answers: [{ status: 200, description: 'One page.', schema: named('FailedIngestPage', failedIngestListSchema) }],
     problems: ['invalid_query'],
+  },
+  {
+    id: 'retryMatchingFailedIngest',
+    method: 'post',
+    path: `${FAILED_INGEST_PATH}/retry`,
+    area,
+    summary: 'Store all that match',
+    description: 'The open ones, at most 1,000 in a call.',
+    scopes: ['dlq:write'],
+    body: matching,
+    answers: [{ status: 200, description: 'How they ended, or how many there are.', schema: counts }],
+    problems: ['invalid_request'],
+  },
+  {
+    id: 'discardMatchingFailedIngest',
+    method: 'post',
+    path: `${FAILED_INGEST_PATH}/discard`,
+    area,
+    summary: 'Give up all that match',
+    description: 'The open ones, at most 1,000 in a call. The rows stay.',
+    scopes: ['dlq:write'],
+    body: matching,
+    answers: [{ status: 200, description: 'How they ended, or how many there are.', schema: counts }],
+    problems: ['invalid_request'],
   },
   {
     id: 'getFailedIngest',

@@ -35,6 +35,8 @@ export interface Operation {
 
 export const AREAS = {
   audit: 'The audit log: the only entrance, and which events stand.',
+  records: 'Reading the audit log.',
+  log: 'That nothing in the audit log was changed: checkpoints and proofs of RFC 9162 and C2SP.',
   'failed ingest': 'What the audit log could not store for a reason of its own.',
   'dead letters': 'Events that will not be retried by themselves.',
   'redrive jobs': 'Many dead letters at once, at a bounded rate.',
@@ -79,12 +81,12 @@ export interface Answer {
   readonly description: string;
   /** Left out: no body. One, or several of which one fits. */
   readonly schema?: Named | readonly Named[];
-  /** Default: application/json. With text/html or text/css the schema is left out. */
-  readonly mediaType?: string;
+  /** Default: application/json. Of any other the body is text: the schema is left out. Several: what was asked for decides. */
+  readonly mediaType?: string | readonly [string, ...string[]];
   /** Beyond those of every answer. */
   readonly headers?: readonly ResponseHeader[];
   readonly example?: unknown;
 }
 
 /** Described in `headers.ts`. */
-export type ResponseHeader = 'Idempotency-Replayed' | 'Retry-After' | 'ETag';
+export type ResponseHeader = 'Idempotency-Replayed' | 'Retry-After' | 'ETag' | 'Content-Disposition';

@@ -5,13 +5,17 @@ import { deadLetterOperations } from './dead-letters.js';
 import { destinationOperations } from './destinations.js';
 import { buildDocument, type OpenApiDocument } from './document.js';
 import { failedIngestOperations } from './failed-ingest.js';
+import { logOperations } from './log.js';
 import type { Operation } from './operation.js';
 import { probeOperations } from './probes.js';
+import { recordOperations } from './records.js';
 import { redriveJobOperations } from './redrive-jobs.js';
 import { referenceOperations } from './reference.js';
 
 const ALWAYS: readonly Operation[] = [
   ...auditOperations,
+  ...recordOperations,
+  ...logOperations,
   ...failedIngestOperations,
   ...probeOperations,
   ...referenceOperations,

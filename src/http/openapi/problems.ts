@@ -12,7 +12,16 @@ const OF_EVERY_REQUEST: readonly ProblemCode[] = [
 ];
 /** Of what is worked on: probes are answered under load, too. */
 const OF_WORK: readonly ProblemCode[] = ['overloaded'];
-const OF_KEYS: readonly ProblemCode[] = ['unauthorized', 'scope_missing', 'store_unavailable'];
+const OF_KEYS: readonly ProblemCode[] = [
+  'unauthorized',
+  'scope_missing',
+  'rate_limited',
+  'store_unavailable',
+  // Of a key whose requests are signed, the body is read for its signature, whatever the method.
+  'incomplete_body',
+  'body_too_large',
+  'unsupported_encoding',
+];
 const OF_BODIES: readonly ProblemCode[] = [
   'incomplete_body',
   'invalid_utf8',
