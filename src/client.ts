@@ -11,3 +11,4 @@ export type { AuditBatchResult } from './audit-client/record-batch.js';
 export type { AuditRetryOptions } from './audit-client/retry-turns.js';
 export type { AuditIdentity, AuditLookupResponse, AuditReceipt, Problem, ProblemCode } from './contract/audit-api.js';
 export type { AuditEvent } from './contract/audit-dto.js';
+export type { RecordPage, RecordQuery, RecordView } from './contract/audit-records-api.js';

@@ -12,6 +12,13 @@ import {
   IDEMPOTENCY_KEY_HEADER,
 } from '../contract/audit-api.js';
 import type { AuditEvent } from '../contract/audit-dto.js';
+import {
+  type RecordPage,
+  type RecordQuery,
+  type RecordView,
+  recordPageSchema,
+  recordViewSchema,
+} from '../contract/audit-records-api.js';
 import { createHttpClient } from '../infrastructure/http/create-http-client.js';
 import { type AuditRequestError, fromAnswer, fromThrown } from './audit-request-error.js';
 import { type AuditBatchResult, batchTurns } from './record-batch.js';
@@ -51,7 +58,13 @@ export interface AuditClient {
   recordBatch(events: readonly AuditEvent[], options?: AuditCallOptions): Promise<AuditBatchResult[]>;
   /** Which of 1 to 1,000 identities stand, in the order asked. Throws an AuditRequestError. */
   lookup(identities: readonly AuditIdentity[], options?: AuditCallOptions): Promise<AuditLookupResponse['results']>;
-  // Reading goes here: list, get. Each is one `call` with the schema of its answer.
+  /**
+   * One page of the records that a query means, the newest first; the next one by `cursor`, its `next`. Whose: the key's own
+   * tenant's, or any with the any-tenant scope. Throws an AuditRequestError.
+   */
+  list(query?: RecordQuery, options?: AuditCallOptions): Promise<RecordPage>;
+  /** Throws an AuditRequestError; with the code `not_found` where the key sees no such record. */
+  get(recordId: string, options?: AuditCallOptions): Promise<RecordView>;
   close(): Promise<void>;
 }
 
@@ -61,12 +74,16 @@ export function createAuditClient(options: AuditClientOptions): AuditClient {
   const rules = toRules(options);
   const base = baseUrl.replace(/\/+$/, '');
 
-  const post = (path: string, body: string, timeoutMs: number, more: PostOptions = {}): Promise<HttpResponse> =>
+  /** `body` null: GET. */
+  const send = (path: string, body: string | null, timeoutMs: number, more: SendOptions = {}): Promise<HttpResponse> =>
     http.send({
-      method: 'POST',
       url: base + path,
-      headers: { authorization: `Bearer ${apiKey}`, 'content-type': 'application/json', ...more.headers },
-      body,
+      headers: {
+        authorization: `Bearer ${apiKey}`,
+        ...(body === null ? {} : { 'content-type': 'application/json' }),
+        ...more.headers,
+      },
+      ...(body === null ? { method: 'GET' } : { method: 'POST', body }),
       timeoutMs: Math.max(1, timeoutMs),
       maxResponseBytes: MAX_RESPONSE_BYTES,
       ...(more.signal === undefined ? {} : { signal: more.signal }),
@@ -75,15 +92,15 @@ export function createAuditClient(options: AuditClientOptions): AuditClient {
   /** One request, tried again as the rules say. `read`: the agreed answer; null where it is another. */
   const call = async <T>(
     path: string,
-    body: object,
-    more: PostOptions,
+    body: object | null,
+    more: SendOptions,
     read: (response: HttpResponse) => T | null,
   ): Promise<T> => {
-    const text = JSON.stringify(body);
+    const text = body === null ? null : JSON.stringify(body);
     let answer: { readonly value: T } | null = null;
     const turn = async (attempt: number, timeoutMs: number): Promise<AuditRequestError | null> => {
       try {
-        const response = await post(path, text, timeoutMs, more);
+        const response = await send(path, text, timeoutMs, more);
         const value = read(response);
         if (value === null) return fromAnswer(response, attempt);
         answer = { value };
@@ -105,7 +122,7 @@ export function createAuditClient(options: AuditClientOptions): AuditClient {
       }),
     recordBatch: async (events, { signal } = {}) => {
       const more = signal === undefined ? {} : { signal };
-      const batch = batchTurns(events, (body, timeoutMs) => post(AUDIT_LOGS_PATH, body, timeoutMs, more));
+      const batch = batchTurns(events, (body, timeoutMs) => send(AUDIT_LOGS_PATH, body, timeoutMs, more));
       if (events.length === 0) return [];
       return batch.results(await retryTurns(batch.turn, rules, systemTime, signal));
     },
@@ -114,15 +131,28 @@ export function createAuditClient(options: AuditClientOptions): AuditClient {
         const answer = auditLookupResponseSchema.safeParse(parseJsonBody(response));
         return response.status === 200 && answer.success ? answer.data.results : null;
       }),
+    list: ({ limit, ...fields } = {}, more = {}) => {
+      const asked = Object.entries({ ...fields, limit: limit?.toString() });
+      const query = new URLSearchParams(asked.filter((field): field is [string, string] => field[1] !== undefined));
+      return call(`${AUDIT_LOGS_PATH}?${query}`, null, more, (response) => {
+        const page = recordPageSchema.safeParse(parseJsonBody(response));
+        return response.status === 200 && page.success ? page.data : null;
+      });
+    },
+    get: (recordId, more = {}) =>
+      call(`${AUDIT_LOGS_PATH}/${encodeURIComponent(recordId)}`, null, more, (response) => {
+        const record = recordViewSchema.safeParse(parseJsonBody(response));
+        return response.status === 200 && record.success ? record.data : null;
+      }),
     close: () => (options.http === undefined ? http.close() : Promise.resolve()),
   };
 }
 
-interface PostOptions extends AuditCallOptions {
+interface SendOptions extends AuditCallOptions {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** Five hundred results, each with a hundred problems. */
+/** Five hundred results, each with a hundred problems; two hundred records are less. */
 const MAX_RESPONSE_BYTES = 32 * 1024 * 1024;
 
 function toRules({ timeoutMs = 15_000, retry = {} }: AuditClientOptions): RetryRules {

@@ -120,3 +120,12 @@ export const recordListSchema = z.object({
   }),
 });
 export type RecordList = z.infer<typeof recordListSchema>;
+
+/** A page whose items are records. */
+export const recordPageSchema = recordListSchema.extend({ items: z.array(recordViewSchema) });
+export type RecordPage = z.infer<typeof recordPageSchema>;
+/** What a page of records is asked for with. */
+export type RecordQuery = Omit<z.input<typeof recordsQuerySchema>, 'limit' | 'format'> & {
+  /** 1 to 200; 50 unless asked otherwise. */
+  readonly limit?: number;
+};

@@ -39,7 +39,7 @@ export async function startWorld({ logFile, note }) {
   await cli(['migrate', 'deploy', '--deployment', 'fuzz'], environment);
   const writer = await createKey(['audit:write'], environment);
   const key = await createKey(
-    ['audit:write:any-tenant', 'audit:write', 'audit:read', 'dlq:read', 'dlq:write'],
+    ['audit:write:any-tenant', 'audit:write', 'audit:read', 'audit:read:any-tenant', 'dlq:read', 'dlq:write'],
     environment,
   );
   // Without a handler nobody could tell whether what was sent before stands, which is 503 and right.

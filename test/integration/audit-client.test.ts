@@ -91,6 +91,21 @@ it('looks up what stands, again where it was not answered', async () => {
   expect(found.map((result) => result.found)).toEqual([true, false]);
 });
 
+it('lists what it stored page by page, and shows one', async () => {
+  const stored = await client.recordBatch(Array.from({ length: 3 }, () => event({ source: '/reading' })));
+  const ids = stored.map((result) => (result.ok ? result.receipt.recordId : ''));
+  between.fates = ['refused', 'passed', 'lost'];
+  const first = await client.list({ source: '/reading', limit: 2 });
+  const second = await client.list({ source: '/reading', limit: 2, cursor: first.next as string });
+  expect([...first.items, ...second.items].map(({ recordId }) => recordId)).toEqual(ids.sort().reverse());
+  expect(second.next).toBeNull();
+  await expect(client.get(ids[0] as string)).resolves.toEqual(second.items[0] ?? first.items[0]);
+  await expect(client.get('0197d3a0-0000-7000-8000-00000000000a')).rejects.toMatchObject({
+    code: 'not_found',
+    status: 404,
+  });
+});
+
 it('sends an eventId that no header can hold', async () => {
   const one = event({ eventId: 'Grüße 🌍' });
   await expect(client.record(one)).resolves.toMatchObject({ eventId: one.eventId, replayed: false });
@@ -107,11 +122,11 @@ async function standInBetween(target: string): Promise<typeof between> {
     const fate = state.fates.shift() ?? 'passed';
     if (fate === 'refused') return void res.writeHead(502, { 'content-type': 'text/html' }).end('<html>');
     const { authorization, 'content-type': contentType } = req.headers;
-    const headers = { authorization: `${authorization}`, 'content-type': `${contentType}` };
+    const headers = { authorization: `${authorization}`, 'content-type': contentType ?? 'application/json' };
     const answer = await fetch(`${target}${req.url}`, {
-      method: 'POST',
+      method: `${req.method}`,
       headers: key === undefined ? headers : { ...headers, 'idempotency-key': key as string },
-      body,
+      ...(req.method === 'GET' ? {} : { body }),
     });
     const text = await answer.text();
     if (fate === 'lost') return void res.destroy();

@@ -244,6 +244,41 @@ describe('a look-up', () => {
   });
 });
 
+describe('reading', () => {
+  const view = { ...record, tenantId: null, via: 'api', event: { ...event } };
+  const page = { items: [view], next: 'c', searched: { records: 1, backTo: '2026-04-01T00:00:02.000Z' } };
+  const ok = (body: object): ScriptedAnswer => ({ status: 200, body: JSON.stringify(body) });
+
+  it('lists a page by what was asked for, and asks again when it was not answered', async () => {
+    const { client, http } = setUp(['network-error', ok(page)]);
+    const query = { action: 'auth', limit: 7, text: 'a&b=ä', tenantId: '', recordedFrom: '2026-04-01T00:00:00+02:00' };
+    await expect(client.list({ ...query, cursor: undefined })).resolves.toEqual(page);
+    expect(http.requests).toHaveLength(2);
+    const { method, url, body, headers } = http.requests[1] ?? {};
+    expect([method, body, headers]).toEqual(['GET', undefined, { authorization: 'Bearer k' }]);
+    const asked = new URL(url as string);
+    expect(asked.pathname).toBe('/integration/v1/audit/logs');
+    expect(Object.fromEntries(asked.searchParams)).toEqual({ ...query, limit: '7' });
+  });
+
+  it('shows one record, also what an erasure left', async () => {
+    const { tenantId: _, via: __, event: ___, ...left } = view;
+    for (const one of [view, { ...left, erased: true }]) {
+      const { client, http } = setUp([ok(one)]);
+      await expect(client.get('a/b')).resolves.toEqual(one);
+      expect(http.requests[0]?.url).toBe('http://audit.test/integration/v1/audit/logs/a%2Fb');
+    }
+  });
+
+  it('ends with the problem of the api, and takes no answer that is no record', async () => {
+    const missing = setUp([problem(404, 'not_found', false)]);
+    expect(await refusal(missing.client.get('x'))).toMatchObject({ code: 'not_found', status: 404, attempts: 1 });
+    const strange = setUp([ok({ items: [{}] }), ok({})]);
+    expect(await refusal(strange.client.list())).toMatchObject({ code: 'HTTP.BAD_RESPONSE', attempts: 1 });
+    expect(await refusal(strange.client.get('x'))).toMatchObject({ code: 'HTTP.BAD_RESPONSE', attempts: 1 });
+  });
+});
+
 it.each([{ attempts: 0 }, { totalMs: 0 }, { initialMs: Number.NaN }])('refuses the bounds %j', (retry) => {
   expect(() => setUp([STORED], { retry })).toThrow(TypeError);
 });
