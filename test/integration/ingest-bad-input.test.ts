@@ -276,10 +276,14 @@ describe('URLs and methods', () => {
   );
 
   it.each(['GET', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])('B23: %s is answered 405 with Allow', async (method) => {
-    for (const path of ['/integration/v1/audit/logs', '/integration/v1/audit/lookup']) {
+    for (const [path, allow] of [
+      ['/integration/v1/audit/logs', 'GET, HEAD, POST'],
+      ['/integration/v1/audit/lookup', 'POST'],
+    ] as const) {
+      if (allow.includes(method)) continue;
       const answer = await ingest.post('', { method, path });
       expectProblem(answer, 405, 'method_not_allowed');
-      expect(answer.headers.get('allow')).toBe('POST');
+      expect(answer.headers.get('allow')).toBe(allow);
     }
   });
 

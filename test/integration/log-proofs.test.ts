@@ -158,6 +158,14 @@ it('reading keys only', async () => {
   expectProblem(await ingest.post('', { path: LOG_CHECKPOINT_PATH, key: reader }), 405, 'method_not_allowed');
 });
 
+it('a record that is sealed behind the newest checkpoint is not signed yet', async () => {
+  const { body } = await ingest.post(event());
+  await log.seal();
+  expectProblem(await proofOf(body.recordId), 409, 'not_signed_yet');
+  await log.checkpoint();
+  expect((await proofOf(body.recordId)).status).toBe(200);
+});
+
 it('a record that is in no seal although others behind it are is no proof and no 404', async () => {
   const { body } = await ingest.post(event());
   await log.seal();

@@ -269,5 +269,14 @@ describe('places outside of the tree', () => {
       { level: 0, index: 2 ** 40 + 4 },
     ]);
     expect(inclusionSubtrees(2 ** 40 + 4, large)).toEqual([[{ level: 2, index: 2 ** 38 }], [{ level: 40, index: 0 }]]);
+    const [left, middle, leaf] = leaves as [Uint8Array, Uint8Array, Uint8Array];
+    const root = hashNode(sha256, left, hashNode(sha256, middle, leaf));
+    const claim = { index: 2 ** 40 + 4, size: large, leafHash: leaf, proof: [middle, left], root };
+    expect(verifyInclusion(sha256, claim)).toBe(true);
+    expect(verifyInclusion(sha256, { ...claim, index: 2 ** 40 + 3 })).toBe(false);
+    const toRoot = hashNode(sha256, left, middle);
+    const grown = { from: 2 ** 40, to: 2 ** 40 + 4, fromRoot: left, toRoot, proof: [middle] };
+    expect(verifyConsistency(sha256, grown)).toBe(true);
+    expect(verifyConsistency(sha256, { ...grown, from: 2 ** 39 })).toBe(false);
   });
 });

@@ -98,8 +98,16 @@ describe('notes', () => {
 
   it('one false signature of a known key makes the note false, whatever the others say', () => {
     const lines = note.split('\n');
-    const forged = [...lines.slice(0, -3), lines.at(-3)?.replace(/.{6}=?$/, 'AAAAA='), ...lines.slice(-2)].join('\n');
-    expect(() => openNote(NOTE_TOOLS, forged, [log, next])).toThrow(SignedNoteError);
+    const ofAnother = signNote(NOTE_TOOLS, 'another\n', [log]).split('\n').at(-2) as string;
+    const forged = lines.with(lines.length - 3, ofAnother).join('\n');
+    expect(() => openNote(NOTE_TOOLS, forged, [log, next])).toThrow(/not its own/);
+    expect(openNote(NOTE_TOOLS, forged, [next]).signedBy).toEqual([next]);
+  });
+
+  it('a signature under another name is not of the key whose id it claims', () => {
+    const renamed = note.replace('— log.example ', '— other.example ');
+    expect(openNote(NOTE_TOOLS, renamed, [log, next]).signedBy).toEqual([next]);
+    expect(() => openNote(NOTE_TOOLS, renamed, [log])).toThrow(SignedNoteError);
   });
 
   it('a note whose text was changed anywhere is refused', () => {

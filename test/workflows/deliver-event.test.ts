@@ -490,7 +490,7 @@ describe('cancellation and shutdown', () => {
     for (const { id, run } of [asleep, backingOff]) {
       await eventually('the first failure', async () => (await store.attemptRows(id))[0]?.finished);
       if (id === asleep.id)
-        await eventually('the timer', async () => (await readHistory(run)).includes('timer 3600000'));
+        await eventually('the timer', async () => (await readHistory(run)).includes('timer 3600001'));
       await run.cancel();
       expect(await failureOf(run)).toMatchObject({ type: 'WORKFLOW.TERMINATED' });
       expect(await store.delivery(id)).toMatchObject({ status: 'DEAD' });
