@@ -2,6 +2,8 @@
 
 import { PROBLEMS } from '../../src/contract/audit-api.js';
 import { AUDIT_LIMITS, auditEventSchema } from '../../src/contract/audit-dto.js';
+import { readCloudEvent } from '../../src/contract/cloud-event.js';
+import type { JsonObject } from '../../src/contract/json-value.js';
 import { type AuditAppDeps, buildAuditApp } from '../../src/http/create-audit-app.js';
 import { DEFAULT_HTTP_LIMITS } from '../../src/http/http-limits.js';
 import { buildDocument, type OpenApiDocument } from '../../src/http/openapi/document.js';
@@ -66,6 +68,23 @@ describe.each([true, false])('the OpenAPI document, operations API: %s', (ops) =
     const open = operations.filter(({ security }) => security.length === 0).map(({ operationId }) => operationId);
     expect(open).toEqual(['getLive', 'getReady', 'getOpenApi', 'getReferencePage']);
   });
+
+  it('says 429 and when to come again of every operation with a key, and what is left of its rate on every answer', () => {
+    for (const { operationId, security, responses } of operations) {
+      const limited = security.length > 0;
+      expect([operationId, responses['429']?.headers['Retry-After']?.required]).toEqual([
+        operationId,
+        limited ? true : undefined,
+      ]);
+      for (const { headers } of Object.values(responses)) {
+        expect([operationId, 'RateLimit' in headers, 'RateLimit-Policy' in headers]).toEqual([
+          operationId,
+          limited,
+          limited,
+        ]);
+      }
+    }
+  });
 });
 
 describe('the OpenAPI document', () => {
@@ -103,9 +122,19 @@ describe('the OpenAPI document', () => {
     expect(event.properties.occurredAt?.format).toBe('date-time');
   });
 
-  it('has examples that fit', () => {
-    const example = document.paths['/integration/v1/audit/logs']?.post?.requestBody?.content['application/json'];
-    expect(auditEventSchema.safeParse(example?.examples?.one?.value).success).toBe(true);
+  it('has examples that fit, in each of the media types', () => {
+    const content = document.paths['/integration/v1/audit/logs']?.post?.requestBody?.content ?? {};
+    const examples = Object.values(content).flatMap((type) =>
+      Object.values(type.examples ?? {}).map(({ value }) => value),
+    );
+    const fits = (value: unknown) =>
+      auditEventSchema.safeParse(value).success || readCloudEvent(value as JsonObject, new Date()).ok;
+    expect(Object.keys(content)).toEqual([
+      'application/json',
+      'application/cloudevents+json',
+      'application/cloudevents-batch+json',
+    ]);
+    expect(examples.flat().map(fits)).toEqual([true, true, true, true]);
   });
 
   it('does not take two schemas under one name', () => {
