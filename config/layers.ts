@@ -35,6 +35,17 @@ export const layers: IForbiddenRuleType[] = [
     to: { path: ANY_OF_OURS, pathNot: '^src/(http|application|domain|contract)/' },
   },
   {
+    name: 'audit-client-is-outside',
+    comment:
+      'The client speaks HTTP as any caller does: contract, error table, retry policy and the HTTP client, no use case of ours.',
+    from: { path: '^src/audit-client/' },
+    to: {
+      path: ANY_OF_OURS,
+      pathNot:
+        '^src/(audit-client|contract|domain/delivery|infrastructure/http)/|^src/application/delivery/(ports|relay-time|handlers/to-http-error)\\.ts$',
+    },
+  },
+  {
     name: 'activities-call-use-cases',
     comment: 'Activities are thin: decode, call the application, encode the failure.',
     from: { path: '^activities/' },

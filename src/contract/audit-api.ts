@@ -145,6 +145,14 @@ export const auditLookupResponseSchema = z.object({
 });
 export type AuditLookupResponse = z.infer<typeof auditLookupResponseSchema>;
 
+/** How many leaves a log has, in a query. */
+export const LOG_SIZE_PATTERN = /^(0|[1-9]\d{0,15})$/;
+const sizeSchema = z.string().regex(LOG_SIZE_PATTERN);
+export const consistencyQuerySchema = z.strictObject({
+  from: sizeSchema.meta({ description: 'The size of an older checkpoint; at least 1.' }),
+  to: sizeSchema.meta({ description: 'That of a newer one; at most the newest.' }),
+});
+
 /** Base64 of 32 bytes. */
 const hashSchema = z.string().regex(/^[A-Za-z0-9+/]{43}=$/);
 

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { type FieldProblem, findUnstorable, type JsonObject, type JsonValue, joinPointer } from './json-value.js';
-import { parseRfc3339 } from './rfc3339.js';
+import { parseRfc3339, RFC3339_PATTERN } from './rfc3339.js';
 
 /**
  * Audit DTO v1: what one audit event is on the wire. Strict and about no one domain: an unknown field is refused, and a
@@ -99,7 +99,9 @@ const metadataSchema = z
   )
   .refine((metadata) => Object.keys(metadata).length <= AUDIT_LIMITS.metadataKeys, {
     error: `Expected at most ${AUDIT_LIMITS.metadataKeys} keys`,
-  });
+  })
+  // What a refinement asks for is said again for those who read the JSON Schema.
+  .meta({ maxProperties: AUDIT_LIMITS.metadataKeys });
 
 const actorSchema = z
   .strictObject({
@@ -113,7 +115,8 @@ const actorSchema = z
   .refine((actor) => actor.type === 'anonymous' || actor.id !== undefined, {
     path: ['id'],
     error: 'Expected an id; only an anonymous actor goes without',
-  });
+  })
+  .meta({ anyOf: [{ required: ['id'] }, { properties: { type: { const: 'anonymous' } } }] });
 
 const targetSchema = z.strictObject({
   type: text(AUDIT_LIMITS.targetType),
@@ -160,9 +163,12 @@ export const auditEventSchema = z.strictObject({
   outcomeReason: text(AUDIT_LIMITS.outcomeReason).optional(),
   /** `info` where absent. */
   severity: z.enum(SEVERITIES).optional(),
-  occurredAt: z.string().refine((value) => parseRfc3339(value) !== null, {
-    error: 'Expected an RFC 3339 date-time with a zone, on a day that exists',
-  }),
+  occurredAt: z
+    .string()
+    .refine((value) => parseRfc3339(value) !== null, {
+      error: 'Expected an RFC 3339 date-time with a zone, on a day that exists',
+    })
+    .meta({ format: 'date-time', pattern: RFC3339_PATTERN.source }),
   /** Absent: the tenant of the API key, or no tenant. */
   tenantId: tenantIdSchema.optional(),
   actor: actorSchema,
@@ -178,6 +184,9 @@ export const auditEventSchema = z.strictObject({
   /** Where the event came from in the outbox. No part of the content: never fingerprinted. */
   routing: routingSchema.optional(),
 });
+
+/** Of a request's body: its items are looked at one by one, so it only says how they are sent. */
+export const auditBatchSchema = z.array(auditEventSchema).min(1).max(AUDIT_LIMITS.batchItems);
 
 export type AuditEvent = z.infer<typeof auditEventSchema>;
 export type AuditActor = z.infer<typeof actorSchema>;

@@ -1,41 +1,33 @@
 import { z } from 'zod';
+import { operatorTimeSchema } from './operator-time.js';
 
 /**
- * Dead letters over HTTP: for people who operate the delivery. Answers are `DeadLetterSummary`, `DeadLetter`,
- * `RedriveCount` and `RedriveJob` as JSON; a key that is bound to a tenant sees and moves its own tenant's only.
+ * Dead letters over HTTP: for people who operate the delivery. Answers stand in
+ * dead-letter-answers.ts and redrive-job-answers.ts; a key that is bound to a tenant sees and moves its own tenant's only.
  */
 
 export const DEAD_LETTERS_PATH = '/ops/v1/dead-letters';
 export const REDRIVE_JOBS_PATH = '/ops/v1/redrive-jobs';
 
-/** As UTC, since PostgreSQL knows no zone beyond 15:59. */
-const time = z.iso
-  .datetime({ offset: true, error: 'Expected a time like 2026-11-23T18:00:00Z' })
-  .refine((text) => /^[12]\d{3}-/.test(text), { error: 'Expected a year from 1000 to 2999' })
-  .transform((text) => new Date(text).toISOString());
 const name = z.string().min(1).max(128);
 const filter = {
   eventType: name.optional(),
-  /** One of docs/errors.md. */
-  code: name.optional(),
-  /** The empty string: of events without a tenant. */
-  tenantId: z.string().max(64).optional(),
+  code: name.optional().meta({ description: 'One of docs/errors.md.' }),
+  tenantId: z.string().max(64).optional().meta({ description: 'The empty string: of events without a tenant.' }),
   destination: name.optional(),
-  since: time.optional(),
-  until: time.optional(),
-  /** Needs `since`, at most 31 days. */
-  text: z.string().min(1).max(200).optional(),
-  /** `outage.id` of GET /ops/v1/destinations: the letters that it made. */
-  outageId: z.uuid().optional(),
+  since: operatorTimeSchema.optional(),
+  until: operatorTimeSchema.optional(),
+  text: z.string().min(1).max(200).optional().meta({ description: 'Needs `since`, at most 31 days ago.' }),
+  outageId: z.uuid().optional().meta({ description: '`outage.id` of a destination: the letters that it made.' }),
 };
 const page = {
   limit: z
     .string()
     .regex(/^([1-9]\d?|1\d\d|200)$/, { error: 'Expected a whole number from 1 to 200' })
     .transform(Number)
-    .default(50),
-  /** The `next` of the page before. */
-  before: z.uuid().optional(),
+    .default(50)
+    .meta({ description: '1 to 200; 50 unless asked otherwise.' }),
+  before: z.uuid().optional().meta({ description: 'The `next` of the page before.' }),
 };
 const reason = z.string().min(1).max(1_000);
 

@@ -1,13 +1,15 @@
 import { z } from 'zod';
+import { anyUuidSchema, statusSchema, timeSchema } from './answers.js';
+import { operatorTimeSchema } from './operator-time.js';
 
-/** Where events go, over HTTP: for people who operate it. Answers are `DestinationList` and `Pause` as JSON. */
+/** Where events go, over HTTP: for people who operate it. */
 
 export const DESTINATIONS_PATH = '/ops/v1/destinations';
 
 const NAME = /^[A-Za-z][A-Za-z0-9_.-]{0,63}$/;
 
 /** In the path: a routing key, or `*` for all destinations. */
-export const destinationNameSchema = z.string().refine((text) => text === '*' || NAME.test(text));
+export const destinationNameSchema = z.string().regex(/^(\*|[A-Za-z][A-Za-z0-9_.-]{0,63})$/);
 
 const scope = {
   /** Only events of this type. */
@@ -23,5 +25,56 @@ export const pauseRequestSchema = z.strictObject({
   reason,
   ...scope,
   /** When it resumes by itself; left out: not before it is resumed. */
-  until: z.iso.datetime({ offset: true, error: 'Expected a time like 2026-11-23T18:00:00Z' }).optional(),
+  until: operatorTimeSchema.optional(),
+});
+
+export const pauseSchema = z.object({
+  id: anyUuidSchema,
+  /** Each null: any. */
+  destination: z.string().nullable(),
+  eventType: z.string().nullable(),
+  tenantId: z.string().nullable(),
+  until: timeSchema.nullable().meta({ description: 'null: until it is resumed.' }),
+  reason: z.string(),
+  actor: z.string(),
+  createdAt: timeSchema,
+});
+
+/** What a pause answers. */
+export const pausedSchema = pauseSchema.extend({
+  known: z.boolean().meta({ description: 'false: nothing has that name yet; the pause is in force nevertheless.' }),
+});
+
+const failure = { code: z.string().meta({ description: 'One of docs/errors.md.' }), status: statusSchema.nullable() };
+
+export const destinationListSchema = z.object({
+  destinations: z.array(
+    z.object({
+      name: z.string(),
+      breaker: z.enum(['closed', 'open', 'half_open']),
+      health: z.enum(['ok', 'slow', 'degraded']),
+      p95Ms: z.number().nullable(),
+      failures: z.int().meta({ description: 'In a row, over all workers.' }),
+      lastSuccessAt: timeSchema.nullable(),
+      reason: z.object(failure).nullable(),
+      openedAt: timeSchema.nullable(),
+      openUntil: timeSchema.nullable(),
+      closedAt: timeSchema.nullable(),
+      maxRuns: z.int().nullable(),
+      waiting: z.int().meta({ description: 'Events that wait for the relay; counted up to 10,000.' }),
+      running: z.int().meta({ description: 'Runs started; counted up to 10,000.' }),
+      outage: z
+        .object({
+          id: anyUuidSchema,
+          firstFailureAt: timeSchema,
+          openedAt: timeSchema,
+          closedAt: timeSchema.nullable(),
+          ...failure,
+          letters: z.int().meta({ description: 'Open dead letters that this outage made; counted up to 10,000.' }),
+        })
+        .nullable()
+        .meta({ description: 'The latest; null where there never was one.' }),
+    }),
+  ),
+  pauses: z.array(pauseSchema),
 });

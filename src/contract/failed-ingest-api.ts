@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { operatorTimeSchema } from './operator-time.js';
 
 /** What the audit log could not store, over HTTP: for people who operate it (R28). */
 
@@ -6,14 +7,11 @@ export const FAILED_INGEST_PATH = '/ops/v1/failed-ingest';
 
 const stateSchema = z.enum(['open', 'stored', 'other_content', 'discarded']);
 
-const time = z.iso.datetime({ offset: true, error: 'Expected a time like 2026-11-23T18:00:00Z' });
 const filter = {
-  /** A SQLSTATE, or the name of an error. */
-  code: z.string().min(1).max(100).optional(),
+  code: z.string().min(1).max(100).optional().meta({ description: 'A SQLSTATE, or the name of an error.' }),
   source: z.string().min(1).max(256).optional(),
-  /** When it was kept first: from this time on, before this time. */
-  since: time.optional(),
-  until: time.optional(),
+  since: operatorTimeSchema.optional().meta({ description: 'Kept first from this time on.' }),
+  until: operatorTimeSchema.optional().meta({ description: 'Kept first before this time.' }),
 };
 
 export const failedIngestQuerySchema = z.strictObject({
@@ -23,9 +21,9 @@ export const failedIngestQuerySchema = z.strictObject({
     .string()
     .regex(/^([1-9]\d?|1\d\d|200)$/, { error: 'Expected a whole number from 1 to 200' })
     .transform(Number)
-    .default(50),
-  /** The `next` of the page before. */
-  before: z.uuid().optional(),
+    .default(50)
+    .meta({ description: '1 to 200; 50 unless asked otherwise.' }),
+  before: z.uuid().optional().meta({ description: 'The `next` of the page before.' }),
 });
 
 /** The body of a retry and of a discard. */
@@ -35,28 +33,26 @@ export const failedIngestReasonSchema = z.strictObject({ reason: z.string().min(
 export const failedIngestMatchingSchema = z.strictObject({
   filter: z
     .strictObject(filter)
-    .refine((fields) => Object.keys(fields).length > 0, { error: 'Expected code, source, since or until' }),
+    .refine((fields) => Object.keys(fields).length > 0, { error: 'Expected code, source, since or until' })
+    .meta({ minProperties: 1 }),
   reason: z.string().min(1).max(1_000),
-  /** At most so many in this call. */
-  cap: z.int().min(1).max(1_000).default(1_000),
-  /** Only counts. */
-  dryRun: z.boolean().default(false),
+  cap: z.int().min(1).max(1_000).default(1_000).meta({ description: 'At most so many in this call.' }),
+  dryRun: z.boolean().default(false).meta({ description: 'Only counts.' }),
 });
 
-/** `more`: there are more than this call took. `failed`, `invalid`: they stay open. */
 export const failedIngestCountsSchema = z.object({
   matched: z.int(),
-  more: z.boolean(),
+  more: z.boolean().meta({ description: 'There are more than this call took.' }),
   stored: z.int(),
   otherContent: z.int(),
   discarded: z.int(),
-  failed: z.int(),
+  failed: z.int().meta({ description: 'They stay open, as `invalid` ones do.' }),
   invalid: z.int(),
   notOpen: z.int(),
 });
 export type FailedIngestCounts = z.infer<typeof failedIngestCountsSchema>;
 
-const failedIngestSchema = z.object({
+export const failedIngestSchema = z.object({
   id: z.uuid(),
   /** null: no tenant. */
   tenantId: z.string().nullable(),

@@ -1,11 +1,11 @@
-const RFC3339 = /^(\d{4})-(\d{2})-(\d{2})T(\d{2}):(\d{2}):(\d{2})(\.\d{1,9})?(Z|[+-]\d{2}:\d{2})$/;
+export const RFC3339_PATTERN = /^(\d{4})-(\d{2})-(\d{2})T(\d{2}):(\d{2}):(\d{2})(\.\d{1,9})?(Z|[+-]\d{2}:\d{2})$/;
 
 /**
  * The instant of an RFC 3339 date-time in milliseconds since 1970 (finer digits dropped), or null where it is none:
  * impossible days (30 February), a missing zone, leap seconds and instants before year 1 (UTC) are refused.
  */
 export function parseRfc3339(text: string): number | null {
-  const match = RFC3339.exec(text);
+  const match = RFC3339_PATTERN.exec(text);
   if (match === null) return null;
   const [year, month, day, hour, minute, second] = match.slice(1, 7).map(Number) as [
     number,

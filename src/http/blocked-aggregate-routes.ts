@@ -1,6 +1,7 @@
 import type { Request, Response } from 'express';
-import type { BlockedPage, OrderingStore } from '../application/delivery/ordering/ports.js';
-import { blockedQuerySchema } from '../contract/blocked-aggregates-api.js';
+import type { OrderingStore } from '../application/delivery/ordering/ports.js';
+import type { AnswerOf } from '../contract/answers.js';
+import { type blockedPageSchema, blockedQuerySchema } from '../contract/blocked-aggregates-api.js';
 import { HttpProblem } from './problem.js';
 import { readQuery, requireOperator } from './read-operator.js';
 import type { Gate } from './require-key.js';
@@ -20,6 +21,6 @@ export function listBlockedAggregates({ gate, ordering }: BlockedAggregateRouteD
     }
     const { eventType = null, destination = null, after = null, limit } = query;
     const filter = { eventType, destination, tenantId: operator.tenantId ?? query.tenantId ?? null };
-    res.json((await ordering.listBlocked(filter, { after, limit })) satisfies BlockedPage);
+    res.json((await ordering.listBlocked(filter, { after, limit })) satisfies AnswerOf<typeof blockedPageSchema>);
   };
 }

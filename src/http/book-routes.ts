@@ -1,7 +1,13 @@
 import type { Request, Response } from 'express';
 import { listBooks } from '../application/delivery/books/list-books.js';
 import type { BookReader } from '../application/delivery/books/ports.js';
-import { bookQuerySchema, booksAgainSchema } from '../contract/books-api.js';
+import type { AnswerOf } from '../contract/answers.js';
+import {
+  type bookPageSchema,
+  bookQuerySchema,
+  booksAgainSchema,
+  type booksAskedAgainSchema,
+} from '../contract/books-api.js';
 import { HttpProblem } from './problem.js';
 import { type Operator, readBodyOf, readQuery, requireOperator } from './read-operator.js';
 import type { Gate } from './require-key.js';
@@ -16,7 +22,8 @@ export function getBooks({ gate, books }: BookRouteDeps) {
   return async (req: Request, res: Response): Promise<void> => {
     refuseTenant(await requireOperator(gate, req, res, 'dlq:read'));
     const { limit, before = null, gaps } = readQuery(req, bookQuerySchema);
-    res.json(await listBooks(books, { limit, before, gapsOnly: gaps === 'true' }));
+    const page = await listBooks(books, { limit, before, gapsOnly: gaps === 'true' });
+    res.json(page satisfies AnswerOf<typeof bookPageSchema>);
   };
 }
 
@@ -25,7 +32,8 @@ export function postBooksAgain({ gate, books }: BookRouteDeps) {
   return async (req: Request, res: Response): Promise<void> => {
     refuseTenant(await requireOperator(gate, req, res, 'dlq:write'));
     const { since, until } = await readBodyOf(req, booksAgainSchema);
-    res.status(202).json({ hours: await books.lookAgain(since, until) });
+    const hours = await books.lookAgain(since, until);
+    res.status(202).json({ hours } satisfies AnswerOf<typeof booksAskedAgainSchema>);
   };
 }
 

@@ -6,6 +6,7 @@ import { FingerprintKeyError } from '../application/audit/fingerprint.js';
 import { StoreUnavailableError } from '../application/audit/ports.js';
 import { SecretKeyError } from '../application/audit/secret-box.js';
 import { discardLetters, redriveLetters } from '../application/delivery/dead-letters/redrive-letters.js';
+import type { AnswerOf } from '../contract/answers.js';
 import {
   AUDIT_LOGS_PATH,
   AUDIT_LOOKUP_PATH,
@@ -20,6 +21,13 @@ import { BOOKS_AGAIN_PATH, BOOKS_PATH } from '../contract/books-api.js';
 import { DEAD_LETTERS_PATH, REDRIVE_JOBS_PATH } from '../contract/dead-letters-api.js';
 import { DESTINATIONS_PATH } from '../contract/destinations-api.js';
 import { FAILED_INGEST_PATH } from '../contract/failed-ingest-api.js';
+import {
+  LIVE_PATH,
+  type liveSchema,
+  type notReadySchema,
+  READY_PATH,
+  type readySchema,
+} from '../contract/probes-api.js';
 import { isIntegrationError } from '../domain/delivery/integration-error.js';
 import { type AuditRouteDeps, postAuditLogs, postAuditLookup } from './audit-routes.js';
 import { type BlockedAggregateRouteDeps, listBlockedAggregates } from './blocked-aggregate-routes.js';
@@ -47,9 +55,12 @@ import {
 import type { HttpLimits } from './http-limits.js';
 import { getCheckpoint, getConsistency, getInclusion, type LogRouteDeps } from './log-routes.js';
 import type { Logger } from './logger.js';
+import { describeApi } from './openapi/operations.js';
+import { DOCS_PATH, OPENAPI_PATH } from './openapi/reference.js';
 import { HttpProblem, toProblem } from './problem.js';
 import { getAuditLog, listAuditLogs, type RecordRouteDeps } from './record-routes.js';
 import { getJob, listJobs, postCancel, postJob } from './redrive-job-routes.js';
+import { serveReference } from './reference-routes.js';
 
 type OpsRouteDeps = DestinationRouteDeps & DeadLetterRouteDeps & BookRouteDeps & BlockedAggregateRouteDeps;
 
@@ -70,6 +81,19 @@ const RETRY_AFTER_SECONDS = '1';
  * holds no stack, no value that was sent and nothing of the server. One log line for each request refused.
  */
 export function createAuditApp(deps: AuditAppDeps): RequestListener {
+  const app = buildAuditApp(deps);
+  const answer = answerProblem(deps.logger);
+  // What the router itself gives up (a URL that it cannot parse) would be answered by Express: in HTML, with a stack.
+  return (req, res) =>
+    app(req as Request, res as Response, (error?: unknown) =>
+      startRequest(req as Request, res as Response, () =>
+        answer(error ?? new HttpProblem('malformed_url', 'Expected a URL'), req as Request, res as Response, () => {}),
+      ),
+    );
+}
+
+/** The router alone. Whatever it has stands in the document that `describeApi` makes, too. */
+export function buildAuditApp(deps: AuditAppDeps): Express {
   const app = express();
   app.disable('etag');
   app.set('query parser', 'simple');
@@ -78,8 +102,8 @@ export function createAuditApp(deps: AuditAppDeps): RequestListener {
   app.use(helmet());
   app.use(startRequest);
   app.use(checkUrl(deps.limits));
-  app.route('/live').get(answerLive).all(refuseMethod('GET, HEAD'));
-  app.route('/ready').get(answerReady(deps)).all(refuseMethod('GET, HEAD'));
+  app.route(LIVE_PATH).get(answerLive).all(refuseMethod('GET, HEAD'));
+  app.route(READY_PATH).get(answerReady(deps)).all(refuseMethod('GET, HEAD'));
   app.use(boundInFlight(deps.limits));
   const logs = app.route(AUDIT_LOGS_PATH);
   logs.get(listAuditLogs(deps.routes)).post(postAuditLogs(deps.routes)).all(refuseMethod('GET, HEAD, POST'));
@@ -97,18 +121,14 @@ export function createAuditApp(deps: AuditAppDeps): RequestListener {
   app.route(`${FAILED_INGEST_PATH}/:id/retry`).post(postRetry(deps.routes)).all(refuseMethod('POST'));
   app.route(`${FAILED_INGEST_PATH}/:id/discard`).post(postDiscard(deps.routes)).all(refuseMethod('POST'));
   if (deps.ops !== undefined) routeOps(app, deps.ops);
+  const reference = serveReference(describeApi({ ops: deps.ops !== undefined }));
+  app.route(OPENAPI_PATH).get(reference.document).all(refuseMethod('GET, HEAD'));
+  app.route(DOCS_PATH).get(reference.page).all(refuseMethod('GET, HEAD'));
   app.use(() => {
     throw new HttpProblem('not_found', 'Nothing is here');
   });
-  const answer = answerProblem(deps.logger);
-  app.use(answer);
-  // What the router itself gives up (a URL that it cannot parse) would be answered by Express: in HTML, with a stack.
-  return (req, res) =>
-    app(req as Request, res as Response, (error?: unknown) =>
-      startRequest(req as Request, res as Response, () =>
-        answer(error ?? new HttpProblem('malformed_url', 'Expected a URL'), req as Request, res as Response, () => {}),
-      ),
-    );
+  app.use(answerProblem(deps.logger));
+  return app;
 }
 
 function routeOps(app: Express, ops: OpsRouteDeps): void {
@@ -161,14 +181,14 @@ function checkUrl({ maxUrlLength }: HttpLimits) {
 }
 
 function answerLive(_req: Request, res: Response): void {
-  res.json({ status: 'live' });
+  res.json({ status: 'live' } satisfies AnswerOf<typeof liveSchema>);
 }
 
 function answerReady({ ping, logger }: AuditAppDeps) {
   return async (_req: Request, res: Response): Promise<void> => {
     try {
       await ping();
-      res.json({ status: 'ready' });
+      res.json({ status: 'ready' } satisfies AnswerOf<typeof readySchema>);
     } catch (err) {
       logger.warn(
         { event: 'probe.not_ready', requestId: res.locals.requestId, err },
@@ -177,7 +197,7 @@ function answerReady({ ping, logger }: AuditAppDeps) {
       res
         .status(503)
         .set('Retry-After', RETRY_AFTER_SECONDS)
-        .json({ status: 'not ready', waitingFor: ['database'] });
+        .json({ status: 'not ready', waitingFor: ['database'] } satisfies AnswerOf<typeof notReadySchema>);
     }
   };
 }

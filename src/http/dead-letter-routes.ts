@@ -11,6 +11,14 @@ import {
 } from '../application/delivery/dead-letters/redrive-letters.js';
 import type { RedriveJobStore } from '../application/delivery/dead-letters/redrive-ports.js';
 import type { Handler } from '../application/delivery/ports.js';
+import type { AnswerOf } from '../contract/answers.js';
+import type {
+  deadLetterPageSchema,
+  deadLetterSchema,
+  discardedSchema,
+  editedSchema,
+  redrivenSchema,
+} from '../contract/dead-letter-answers.js';
 import { deadLetterQuerySchema, editSchema, idsSchema, reasonSchema } from '../contract/dead-letters-api.js';
 import type { Logger } from './logger.js';
 import { HttpProblem } from './problem.js';
@@ -37,7 +45,8 @@ export function listLetters({ gate, deadLetters }: DeadLetterRouteDeps) {
     const { limit, before = null, state, ...asked } = readQuery(req, deadLetterQuerySchema);
     const deps = { letters: deadLetters.letters, now: () => new Date() };
     const filter = { ...toFilter(asked, operator), state };
-    res.json(await withFilter('invalid_query', '', () => listDeadLetters(deps, filter, { before, limit })));
+    const page = await withFilter('invalid_query', '', () => listDeadLetters(deps, filter, { before, limit }));
+    res.json(page satisfies AnswerOf<typeof deadLetterPageSchema>);
   };
 }
 
@@ -47,7 +56,7 @@ export function getLetter({ gate, deadLetters }: DeadLetterRouteDeps) {
     const { tenantId } = await requireOperator(gate, req, res, 'dlq:read');
     const letter = await deadLetters.letters.show(readId(req), tenantId);
     if (letter === null) throw notFound();
-    res.json(letter);
+    res.json(letter satisfies AnswerOf<typeof deadLetterSchema>);
   };
 }
 
@@ -70,7 +79,7 @@ export function postRedrive(deps: DeadLetterRouteDeps) {
     const ids = [readId(req)];
     const word = { ...(await readBodyOf(req, reasonSchema)), actor: operator.actor };
     const [outcome] = await redriveLetters(actDeps(deps), { ids, tenantId: operator.tenantId }, word);
-    res.json(orProblem(outcome as RedriveOutcome));
+    res.json(orProblem(outcome as RedriveOutcome) satisfies AnswerOf<typeof redrivenSchema>);
   };
 }
 
@@ -81,7 +90,7 @@ export function postDiscardLetter(deps: DeadLetterRouteDeps) {
     const ids = [readId(req)];
     const word = { ...(await readBodyOf(req, reasonSchema)), actor: operator.actor };
     const [outcome] = await discardLetters(actDeps(deps), { ids, tenantId: operator.tenantId }, word);
-    res.json(orProblem(outcome as DiscardOutcome));
+    res.json(orProblem(outcome as DiscardOutcome) satisfies AnswerOf<typeof discardedSchema>);
   };
 }
 
@@ -111,7 +120,7 @@ export function postPayload(deps: DeadLetterRouteDeps) {
       const errors = [{ pointer, detail: outcome.message }];
       throw new HttpProblem('invalid_request', 'The payload does not fit', { errors });
     }
-    res.json(orProblem(outcome));
+    res.json(orProblem(outcome) satisfies AnswerOf<typeof editedSchema>);
   };
 }
 
@@ -119,15 +128,17 @@ function actDeps({ deadLetters, log }: DeadLetterRouteDeps): ActDeps {
   return { actions: deadLetters.actions, ask: deadLetters.ask, log };
 }
 
-type Done<Outcome extends { readonly kind: string }> = Exclude<
-  Outcome,
-  { kind: 'missing' | 'not-open' | 'effect-stands' | 'not-told' }
->;
+/** What was done, with `outcome` for its kind; each kind of an outcome by itself. */
+type Done<Outcome extends { readonly kind: string }> = Outcome extends {
+  kind: 'missing' | 'not-open' | 'effect-stands' | 'not-told';
+}
+  ? never
+  : Omit<Outcome, 'kind'> & { readonly outcome: Outcome['kind'] };
 
-/** What was done, with `outcome` for its kind; what was not is a problem. */
+/** What was not done is a problem. */
 function orProblem<Outcome extends { readonly kind: string; readonly state?: string }>(
   outcome: Outcome,
-): Omit<Done<Outcome>, 'kind'> & { outcome: string } {
+): Done<Outcome> {
   switch (outcome.kind) {
     case 'missing':
       throw notFound();
@@ -138,8 +149,8 @@ function orProblem<Outcome extends { readonly kind: string; readonly state?: str
     case 'not-told':
       throw new HttpProblem('effect_not_told', 'The destination did not say whether the effect stands; ask again');
     default: {
-      const { kind, ...more } = outcome as Done<Outcome>;
-      return { outcome: kind, ...more };
+      const { kind, ...more } = outcome;
+      return { outcome: kind, ...more } as unknown as Done<Outcome>;
     }
   }
 }

@@ -6,8 +6,16 @@ import {
   resumeDestination,
 } from '../application/delivery/destinations/pause-destination.js';
 import type { DestinationStore, PauseScope, PersonsWord } from '../application/delivery/destinations/ports.js';
+import type { AnswerOf } from '../contract/answers.js';
 import { AUDIT_LIMITS, toFieldProblems } from '../contract/audit-dto.js';
-import { destinationNameSchema, pauseRequestSchema, resumeRequestSchema } from '../contract/destinations-api.js';
+import {
+  type destinationListSchema,
+  destinationNameSchema,
+  type pausedSchema,
+  pauseRequestSchema,
+  type pauseSchema,
+  resumeRequestSchema,
+} from '../contract/destinations-api.js';
 import { findUnstorable } from '../contract/json-value.js';
 import { type ApiKey, mayReadFailed, mayWriteFailed } from '../domain/audit/api-key.js';
 import type { Logger } from './logger.js';
@@ -27,7 +35,7 @@ export interface DestinationRouteDeps {
 export function listDestinations(deps: DestinationRouteDeps) {
   return async (req: Request, res: Response): Promise<void> => {
     await requireOperator(deps, req, res, 'dlq:read');
-    res.json(await deps.destinations.list());
+    res.json((await deps.destinations.list()) satisfies AnswerOf<typeof destinationListSchema>);
   };
 }
 
@@ -41,7 +49,7 @@ export function postPause(deps: DestinationRouteDeps) {
         errors: [{ pointer: '/until', detail: 'Expected a time that is still to come' }],
       });
     }
-    res.json({ ...outcome.pause, known: outcome.unknown.length === 0 });
+    res.json({ ...outcome.pause, known: outcome.unknown.length === 0 } satisfies AnswerOf<typeof pausedSchema>);
   };
 }
 
@@ -51,7 +59,7 @@ export function postResume(deps: DestinationRouteDeps) {
     const { scope, word } = await readWord(deps, req, res, resumeRequestSchema);
     const outcome = await resumeDestination(depsOf(deps), scope, word);
     if (outcome.kind === 'not-paused') throw new HttpProblem('not_found', 'No pause of exactly this is in force');
-    res.json(outcome.pause);
+    res.json(outcome.pause satisfies AnswerOf<typeof pauseSchema>);
   };
 }
 

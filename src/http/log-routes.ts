@@ -1,6 +1,6 @@
 import type { Request, Response } from 'express';
 import type { ReadProofs } from '../application/audit/log/read-proofs.js';
-import type { ConsistencyProof, InclusionProof } from '../contract/audit-api.js';
+import { type ConsistencyProof, type InclusionProof, LOG_SIZE_PATTERN } from '../contract/audit-api.js';
 import { mayLookUp, mayRead } from '../domain/audit/api-key.js';
 import { toBase64 } from '../domain/audit/base64.js';
 import { HttpProblem } from './problem.js';
@@ -68,5 +68,5 @@ export function getInclusion({ gate, proofs }: LogRouteDeps) {
 
 /** NaN for what is no size: the use case finds that outside of every log. */
 function readSize(value: unknown): number {
-  return typeof value === 'string' && /^(0|[1-9]\d{0,15})$/.test(value) ? Number(value) : Number.NaN;
+  return typeof value === 'string' && LOG_SIZE_PATTERN.test(value) ? Number(value) : Number.NaN;
 }

@@ -1,6 +1,8 @@
 import type { Request, Response } from 'express';
 import { countRedrive, createRedriveJob } from '../application/delivery/dead-letters/redrive-job.js';
+import type { AnswerOf } from '../contract/answers.js';
 import { cancelSchema, createJobSchema, redriveJobQuerySchema } from '../contract/dead-letters-api.js';
+import type { redriveCountSchema, redriveJobPageSchema, redriveJobSchema } from '../contract/redrive-job-answers.js';
 import type { DeadLetterRouteDeps } from './dead-letter-routes.js';
 import { notFound, readBodyOf, readId, readQuery, requireOperator, toFilter, withFilter } from './read-operator.js';
 
@@ -12,13 +14,14 @@ export function postJob({ gate, deadLetters }: DeadLetterRouteDeps) {
     const deps = { jobs: deadLetters.jobs, now: () => new Date() };
     const filter = toFilter(asked, operator);
     if (dryRun) {
-      res.json(await withFilter('invalid_request', '/filter', () => countRedrive(deps, filter)));
+      const count = await withFilter('invalid_request', '/filter', () => countRedrive(deps, filter));
+      res.json(count satisfies AnswerOf<typeof redriveCountSchema>);
       return;
     }
     const input = { ...more, filter, cap, actor: operator.actor, tenantId: operator.tenantId };
     const job = await withFilter('invalid_request', '/filter', () => createRedriveJob(deps, input));
-    if (job === null) res.json({ count: 0, edited: 0, groups: [] });
-    else res.status(202).json(job);
+    if (job === null) res.json({ count: 0, edited: 0, groups: [] } satisfies AnswerOf<typeof redriveCountSchema>);
+    else res.status(202).json(job satisfies AnswerOf<typeof redriveJobSchema>);
   };
 }
 
@@ -30,7 +33,8 @@ export function listJobs({ gate, deadLetters }: DeadLetterRouteDeps) {
     // One more than asked for says whether there is a next page.
     const rows = await deadLetters.jobs.list({ tenantId, before, limit: limit + 1 });
     const items = rows.slice(0, limit);
-    res.json({ items, next: rows.length > limit ? (items.at(-1)?.id ?? null) : null });
+    const next = rows.length > limit ? (items.at(-1)?.id ?? null) : null;
+    res.json({ items, next } satisfies AnswerOf<typeof redriveJobPageSchema>);
   };
 }
 
@@ -40,7 +44,7 @@ export function getJob({ gate, deadLetters }: DeadLetterRouteDeps) {
     const { tenantId } = await requireOperator(gate, req, res, 'dlq:read');
     const job = await deadLetters.jobs.show(readId(req), tenantId);
     if (job === null) throw notFound();
-    res.json(job);
+    res.json(job satisfies AnswerOf<typeof redriveJobSchema>);
   };
 }
 
@@ -52,6 +56,6 @@ export function postCancel({ gate, deadLetters }: DeadLetterRouteDeps) {
     await readBodyOf(req, cancelSchema);
     const job = await deadLetters.jobs.cancel(id, tenantId, actor);
     if (job === null) throw notFound();
-    res.json(job);
+    res.json(job satisfies AnswerOf<typeof redriveJobSchema>);
   };
 }

@@ -31,6 +31,10 @@ const PLANTED: Record<string, [path: string, text: string]> = {
   ],
   'infrastructure-is-called': ['src/infrastructure/prisma/p4.ts', "export { value } from '../../main/run.js';"],
   'http-calls-use-cases': ['src/http/p5.ts', "export { value } from '../infrastructure/prisma/store.js';"],
+  'audit-client-is-outside': [
+    'src/audit-client/p20.ts',
+    "import type { value } from '../application/delivery/use-case.js';\nexport type P = typeof value;",
+  ],
   'activities-call-use-cases': ['activities/p6.ts', "export { value } from '../src/http/routes.js';"],
   'workflows-are-deterministic': ['workflows/p7.ts', "export { leaf } from '../src/domain/audit/leaf.js';"],
   'workflow-code-runs-in-workflows': ['src/main/p8.ts', "export { value } from '../../workflows/index.js';"],

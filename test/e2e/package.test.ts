@@ -200,7 +200,7 @@ describe('the installed package', () => {
         'toHttpError',
         'webhookNotifier',
       ],
-      'temporal-outbox/client': ['IntegrationError', 'createAuditClient', 'isIntegrationError'],
+      'temporal-outbox/client': ['AuditRequestError', 'createAuditClient', 'isAuditRequestError'],
       'temporal-outbox/testing': [
         'FakeHttpClient',
         'completeEvent',

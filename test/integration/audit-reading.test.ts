@@ -66,10 +66,9 @@ async function pages(query: Query, key: string, meanwhile = async () => {}): Pro
 }
 
 async function exported(query: Query, key: string): Promise<string[]> {
-  const headers = { Authorization: `Bearer ${key}` };
-  const response = await fetch(`${ingest.url}${AUDIT_EXPORT_PATH}?${new URLSearchParams(query)}`, { headers });
-  expect(response.status).toBe(200);
-  const lines = (await response.text())
+  const answer = await get(`${AUDIT_EXPORT_PATH}?${new URLSearchParams(query)}`, key);
+  expect(answer.status).toBe(200);
+  const lines = (answer.body as string)
     .trimEnd()
     .split('\n')
     .map((line) => JSON.parse(line));
@@ -294,10 +293,8 @@ describe('an item', () => {
     expect((await list(query)).body.items).toEqual([tombstone]);
     const ocsf = (await list({ ...query, format: 'ocsf' })).body.items;
     expect(ocsf).toMatchObject([{ class_uid: 0, unmapped: { recordId, hash, erased: true } }]);
-    const csv = await fetch(`${ingest.url}${AUDIT_EXPORT_PATH}?${new URLSearchParams({ ...query, format: 'csv' })}`, {
-      headers: { Authorization: `Bearer ${keys.acme}` },
-    });
-    expect((await csv.text()).split('\r\n')[1]).toBe(`${recordId},${recordedAt},,,${hash},true${','.repeat(21)}`);
+    const csv = await get(`${AUDIT_EXPORT_PATH}?${new URLSearchParams({ ...query, format: 'csv' })}`, keys.acme);
+    expect((csv.body as string).split('\r\n')[1]).toBe(`${recordId},${recordedAt},,,${hash},true${','.repeat(21)}`);
   });
 });
 

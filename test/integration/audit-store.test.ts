@@ -117,7 +117,14 @@ describe('making partitions', () => {
          LEFT JOIN pg_class p ON p.oid = h.inhparent WHERE i.indrelid = $1::regclass ORDER BY 1`,
         [name],
       );
-      expect(indexes.map((row) => row.parent)).toEqual(['record_by_time', 'record_pkey', 'record_seal_order']);
+      expect(indexes.map((row) => row.parent)).toEqual([
+        'record_by_action',
+        'record_by_actor',
+        'record_by_target',
+        'record_by_time',
+        'record_pkey',
+        'record_seal_order',
+      ]);
       const constraints = await query(
         `SELECT conname, coninhcount FROM pg_constraint WHERE conrelid = $1::regclass AND contype IN ('c', 'p') ORDER BY 1`,
         [name],

@@ -217,7 +217,14 @@ it('R23: the operations API shows them to an operator without a tenant', async (
     expectProblem(await get('', null), 401, 'unauthorized');
     expectProblem(await get('', await api.key(['audit:read'])), 403, 'scope_missing');
     expectProblem(await get('', await api.key(['dlq:write'], 'acme')), 403, 'tenant_forbidden');
-    for (const query of ['?limit=0', '?before=yesterday', '?before=2026-13-01T00:00:00Z', '?gaps=yes', '?x=1']) {
+    for (const query of [
+      '?limit=0',
+      '?before=yesterday',
+      '?before=2026-13-01T00:00:00Z',
+      '?before=2026-02-30T00:00:00Z',
+      '?gaps=yes',
+      '?x=1',
+    ]) {
       expectProblem(await get(query), 400, 'invalid_query');
     }
     expectProblem(await api.post({}, { path: BOOKS_PATH, key: operator }), 405, 'method_not_allowed');

@@ -182,6 +182,9 @@ it('jobs: counted, made, listed, cancelled', async () => {
     edited: 0,
   });
   expect((await get(REDRIVE_JOBS_PATH)).body.items).toEqual([]);
+  await die({}, 'C:\\temp is full');
+  const found = await get(`${DEAD_LETTERS_PATH}?since=${since}&text=${encodeURIComponent('c:\\TEMP')}`);
+  expect(found.body.items).toMatchObject([{ message: 'C:\\temp is full' }]);
   const made = await post(REDRIVE_JOBS_PATH, { filter: {}, rate: 5, cap: 1, ...WORD });
   expect(made).toMatchObject({ status: 202, body: { state: 'running', expected: 1, rate: 5, cap: 1, redriven: 0 } });
   expect((await get(`${REDRIVE_JOBS_PATH}/${made.body.id}`)).body).toEqual(made.body);

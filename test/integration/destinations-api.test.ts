@@ -108,6 +108,7 @@ it('what does not fit is refused with its field', async () => {
     [{ reason: '' }, '/reason'],
     [{ reason: 'r', until: 'tomorrow' }, '/until'],
     [{ reason: 'r', until: '2020-01-01T00:00:00Z' }, '/until'],
+    [{ reason: 'r', until: '9999-12-31T23:59:59-01:00' }, '/until'],
     [{ reason: 'r', eventType: 'a b' }, '/eventType'],
     [{ reason: 'nul \u0000' }, '/reason'],
     [{ reason: 'r', actor: 'somebody' }, ''],
@@ -146,4 +147,10 @@ it('with the outbox database away it is 503, and the audit log goes on', async (
     await other.stop();
     await away.end();
   }
+});
+
+it('pauses until a time of any zone, those that PostgreSQL does not know, too', async () => {
+  const until = '2099-07-23T21:51:18.423145-17:39';
+  const paused = await post('zone.sync/pause', { reason: 'r', until });
+  expect(paused).toMatchObject({ status: 200, body: { until: '2099-07-24T15:30:18.423Z' } });
 });

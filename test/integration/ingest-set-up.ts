@@ -16,6 +16,7 @@ import type { AuditEvent } from '../../src/contract/audit-dto.js';
 import type { IngestConfig } from '../../src/contract/ingest-config.js';
 import type { ApiKeyScope } from '../../src/domain/audit/api-key.js';
 import type { HttpLimits } from '../../src/http/http-limits.js';
+import { describeApi } from '../../src/http/openapi/operations.js';
 import { type ApiOptions, startApi } from '../../src/http/start-api.js';
 import { createAuditApiKeys } from '../../src/infrastructure/prisma/audit-api-keys.js';
 import { createAuditStore } from '../../src/infrastructure/prisma/audit-store.js';
@@ -23,6 +24,7 @@ import { createFailedIngestStore } from '../../src/infrastructure/prisma/failed-
 import { createPool } from '../../src/infrastructure/prisma/pg-pool.js';
 import { createRecordReader } from '../../src/infrastructure/prisma/record-reader.js';
 import { openProofs } from '../../src/main/open-proofs.js';
+import { createAnswerCheck } from '../support/check-answer.js';
 import { createTestDatabases } from '../support/databases.js';
 
 export const FINGERPRINT_KEYS: FingerprintKeys = [{ id: 'k1', secret: 'first-secret-of-the-test' }];
@@ -83,7 +85,7 @@ export interface IngestOptions {
   readonly ops?: ApiOptions['ops'];
 }
 
-/** The api role on a database of its own: real HTTP, real PostgreSQL. */
+/** The api role on a database of its own: real HTTP, real PostgreSQL. Every answer is held against the OpenAPI document. */
 export async function startIngest(options: IngestOptions = {}): Promise<TestIngest> {
   const databases = await createTestDatabases();
   const ingest = await startIngestOn(databases.auditUrl, options).catch(async (error: unknown) => {
@@ -131,6 +133,7 @@ export async function startIngestOn(auditUrl: string, options: IngestOptions = {
     return closing;
   };
   const url = `http://127.0.0.1:${api.port}`;
+  const checkAnswer = createAnswerCheck(describeApi({ ops: options.ops !== undefined }));
   const createKey: TestIngest['createKey'] = (request) =>
     createApiKey({ keys: apiKeys })({ name: 'test', scopes: ['audit:write'], ...request });
   const key: TestIngest['key'] = async (scopes, tenantId = null, expiresAt) =>
@@ -158,7 +161,10 @@ export async function startIngestOn(auditUrl: string, options: IngestOptions = {
         ...(body instanceof ReadableStream ? { duplex: 'half' } : {}),
       } as RequestInit);
       const text = await response.text();
-      return { status: response.status, headers: response.headers, body: text === '' ? null : JSON.parse(text) };
+      checkAnswer({ method, path, status: response.status, headers: response.headers, text });
+      const isJson = /[/+]json\b/.test(response.headers.get('content-type') ?? '');
+      const read = text !== '' && isJson ? JSON.parse(text) : text;
+      return { status: response.status, headers: response.headers, body: read === '' ? null : read };
     },
     counts: async () => {
       const { rows } = await pool.query(

@@ -1,0 +1,60 @@
+import { PROBLEMS, type ProblemCode } from '../../contract/audit-api.js';
+import type { Operation } from './operation.js';
+
+/** Of the connection and the URL; `internal` is what nobody foresaw. */
+const OF_EVERY_REQUEST: readonly ProblemCode[] = [
+  'malformed_url',
+  'malformed_request',
+  'request_timeout',
+  'url_too_long',
+  'headers_too_large',
+  'internal',
+];
+/** Of what is worked on: probes are answered under load, too. */
+const OF_WORK: readonly ProblemCode[] = ['overloaded'];
+const OF_KEYS: readonly ProblemCode[] = [
+  'unauthorized',
+  'scope_missing',
+  'rate_limited',
+  'store_unavailable',
+  // Of a key whose requests are signed, the body is read for its signature, whatever the method.
+  'incomplete_body',
+  'body_too_large',
+  'unsupported_encoding',
+];
+const OF_BODIES: readonly ProblemCode[] = [
+  'incomplete_body',
+  'invalid_utf8',
+  'invalid_json',
+  'too_deep',
+  'forbidden_key',
+  'body_too_large',
+  'unsupported_media_type',
+  'unsupported_encoding',
+];
+
+/** What a request can be answered with that is none of an operation's: another path, another method on a path. */
+export const OF_NO_OPERATION: readonly ProblemCode[] = [
+  'not_found',
+  'method_not_allowed',
+  ...OF_EVERY_REQUEST,
+  ...OF_WORK,
+];
+
+/** Every problem that a route may answer with, by status. */
+export function problemsOf(operation: Operation): ReadonlyMap<number, readonly ProblemCode[]> {
+  const codes = new Set([
+    ...OF_EVERY_REQUEST,
+    ...(operation.area === 'probes' ? [] : OF_WORK),
+    ...(operation.scopes === undefined ? [] : OF_KEYS),
+    ...(operation.body === undefined ? [] : OF_BODIES),
+    ...(operation.problems ?? []),
+  ]);
+  const byStatus = new Map<number, ProblemCode[]>();
+  for (const code of Object.keys(PROBLEMS) as ProblemCode[]) {
+    if (!codes.has(code)) continue;
+    const { status } = PROBLEMS[code];
+    byStatus.set(status, [...(byStatus.get(status) ?? []), code]);
+  }
+  return byStatus;
+}
