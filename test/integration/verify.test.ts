@@ -4,12 +4,16 @@
  * only.
  */
 import type pg from 'pg';
+import { eraseSubject } from '../../src/application/audit/erase/erase-subject.js';
 import { leafHash } from '../../src/application/audit/leaf-hash.js';
 import { fillTiles } from '../../src/application/audit/log/fill-tiles.js';
-import { sha256 } from '../../src/application/audit/log/note-tools.js';
+import { NOTE_TOOLS, sha256 } from '../../src/application/audit/log/note-tools.js';
 import type { BreakKind } from '../../src/application/audit/verify/report.js';
+import { verifyLog } from '../../src/application/audit/verify/verify-log.js';
 import { formatVerifierKey, type VerifierKey } from '../../src/domain/audit/note-key.js';
+import { createEraseStore } from '../../src/infrastructure/prisma/erase-store.js';
 import { createLeafStore } from '../../src/infrastructure/prisma/leaf-store.js';
+import { createVerifyStore } from '../../src/infrastructure/prisma/verify-store.js';
 import { runOutboxCli } from '../support/outbox-cli.js';
 import { event } from './ingest-set-up.js';
 import { newKeys, newSigner, withoutTriggers } from './log-set-up.js';
@@ -72,7 +76,7 @@ describe('a log that nobody touched', () => {
       [350, 351],
       [351, 351],
     ] as const) {
-      expect(await log.verify({ from, to })).toMatchObject({ to, counts: {} });
+      expect(await log.verify({ from, to })).toMatchObject({ to, first: null });
     }
     const { from, records } = await log.verify({ from: 210, to: 211 });
     expect({ from, records }).toEqual({ from: 201, records: 50 });
@@ -101,14 +105,46 @@ describe('a log that nobody touched', () => {
     }
   });
 
+  it('has none when all of that happens, and an erasure, right after verification has begun', async () => {
+    const busy = await startSealedLog();
+    try {
+      const [id = ''] = await busy.write(5);
+      await busy.seal();
+      await busy.checkpoint();
+      const store = createVerifyStore(busy.pool);
+      let begun = false;
+      const readHead = async () => {
+        const head = await store.readHead();
+        if (begun) return head;
+        begun = true;
+        await eraseSubject({
+          store: createEraseStore(busy.pool),
+          keys: busy.keys,
+          anchor: busy.anchor,
+          now: () => new Date(),
+          newId: () => crypto.randomUUID(),
+        })({ tenantId: '', subject: { kind: 'record', id }, by: 'a', reason: 'b' });
+        await busy.write(5);
+        await busy.seal();
+        await busy.checkpoint();
+        return head;
+      };
+      const deps = { leaves: createLeafStore(busy.pool), tools: NOTE_TOOLS, keys: busy.keys, anchor: busy.anchor };
+      const report = await verifyLog({ ...deps, store: { ...store, readHead } })({});
+      expect(report).toMatchObject({ size: 5, first: null, erased: 1, anchoredSize: 10 });
+    } finally {
+      await busy.stop();
+    }
+  });
+
   it('counts what is not sealed yet, and blames nobody for it', async () => {
     const young = await startSealedLog();
     try {
-      expect(await young.verify()).toMatchObject({ size: 0, pending: 0, counts: {}, signedSize: 0 });
+      expect(await young.verify()).toMatchObject({ size: 0, pending: 0, first: null, signedSize: 0 });
       await young.write(3);
-      expect(await young.verify()).toMatchObject({ size: 0, pending: 3, counts: {} });
+      expect(await young.verify()).toMatchObject({ size: 0, pending: 3, first: null });
       await young.seal();
-      expect(await young.verify()).toMatchObject({ size: 3, pending: 0, counts: {}, signedSize: 0, anchoredSize: 0 });
+      expect(await young.verify()).toMatchObject({ size: 3, pending: 0, first: null, signedSize: 0, anchoredSize: 0 });
     } finally {
       await young.stop();
     }
@@ -177,7 +213,7 @@ describe('F31: a single edit by the owner', () => {
     try {
       await one.write([event({ data: { amount: 9007199254740991, price: 0.1, tiny: 5e-324 } })]);
       await one.seal();
-      expect(await one.verify()).toMatchObject({ counts: {}, records: 1 });
+      expect(await one.verify()).toMatchObject({ first: null, records: 1 });
       for (const [path, value] of [
         ['amount', '9007199254740991.0000001'],
         ['price', '0.1000000000000000000001'],
@@ -412,7 +448,7 @@ describe('F31: the end of the log, with everything that says how long it was', (
   });
 
   it('without an anchor nobody can tell', async () => {
-    expect(await log.tampered(truncate(201), { anchor: null })).toMatchObject({ size: 201, counts: {} });
+    expect(await log.tampered(truncate(201), { anchor: null })).toMatchObject({ size: 201, first: null });
   });
 });
 
@@ -440,7 +476,7 @@ describe('a restore to an earlier time', () => {
       await restored.adopt({ id: crypto.randomUUID(), now: new Date(), by: 'Ada Lopez', reason: 'the disk' });
       await restored.checkpoint();
       expect(await restored.verify()).toMatchObject({
-        counts: {},
+        first: null,
         size: 12,
         signedSize: 12,
         anchoredSize: 12,
@@ -464,7 +500,7 @@ describe('keys', () => {
 
   it('an old key among several is enough', async () => {
     const keys = { base: log.keys.base, verifiers: [newSigner(), ...log.keys.verifiers] };
-    expect(await log.verify({}, { keys })).toMatchObject({ counts: {}, signedSize: 351 });
+    expect(await log.verify({}, { keys })).toMatchObject({ first: null, signedSize: 351 });
   });
 });
 
@@ -482,7 +518,7 @@ describe('outbox audit verify', () => {
     expect(all).toMatchObject({ code: 0, stdout: expect.stringContaining('no break') });
     expect(all.stdout).toMatch(/leaves 0 to 350 of 351: 351 records looked at\nsigned up to 351\nanchored up to 351\n/);
     const one = await run(['--record', id(AT), '--json']);
-    expect(JSON.parse(one.stdout)).toMatchObject({ from: 71, to: 72, records: 50, counts: {} });
+    expect(JSON.parse(one.stdout)).toMatchObject({ from: 71, to: 72, records: 50, first: null });
     expect(await run(['--record', '0198c0de-0000-7000-8000-000000000001'])).toMatchObject({ code: 1 });
   });
 
