@@ -10,7 +10,7 @@ export interface SealRecordsDeps {
   readonly limit?: number;
 }
 
-/** Seals what can be sealed until nothing is left or the signal aborts; returns how many records. */
+/** Seals what can be sealed until a seal is not full or the signal aborts; returns how many records. */
 export type SealRecords = (signal: AbortSignal) => Promise<number>;
 
 /**
@@ -24,10 +24,11 @@ export function sealRecords({ store, log, limit = SEAL_LIMIT }: SealRecordsDeps)
     while (!signal.aborted) {
       const { head, newestEpoch } = await store.readHead();
       const newest = newestEpoch ?? (await follow(store, log));
-      const count = await sealNext(store, head, newest, limit);
-      if (count === 0) break;
-      if (count === 'taken') continue;
-      sealed += count;
+      const next = await sealNext(store, head, newest, limit);
+      if (next === 'taken') continue;
+      sealed += next.count;
+      // What has come since is left for the next turn: under constant writing each seal would hold a handful.
+      if (next.isLast) break;
     }
     return sealed;
   };
@@ -37,13 +38,19 @@ export function sealRecords({ store, log, limit = SEAL_LIMIT }: SealRecordsDeps)
  * A seal never holds records of two epochs, and the next epoch is looked at only when the one before gives no more: a
  * record of an earlier epoch behind one of a later would break the order.
  */
-async function sealNext(store: SealStore, head: LogHead, newest: number, limit: number): Promise<number | 'taken'> {
+async function sealNext(
+  store: SealStore,
+  head: LogHead,
+  newest: number,
+  limit: number,
+): Promise<{ readonly count: number; readonly isLast: boolean } | 'taken'> {
   for (let number = head.epoch; number <= newest; number++) {
     const behind = number === head.epoch ? head : { ...head, epoch: number, lastTx: '0', lastSeq: '0' };
     const count = await store.seal(behind, { number, isNewest: number === newest }, limit);
-    if (count !== 0) return count;
+    if (count === 'taken') return count;
+    if (count > 0) return { count, isLast: number === newest && count < limit };
   }
-  return 0;
+  return { count: 0, isLast: true };
 }
 
 async function follow(store: SealStore, log: SealRecordsDeps['log']): Promise<number> {
