@@ -119,6 +119,12 @@ export const layers: IForbiddenRuleType[] = [
     to: { path: 'node_modules/(express|helmet|@types/express)/' },
   },
   {
+    name: 'offline-stands-alone',
+    comment: 'The offline verifier is one file that people carry elsewhere, and shares no mistake with what it checks.',
+    from: { path: '^src/offline/' },
+    to: { dependencyTypesNot: ['core'] },
+  },
+  {
     name: 'no-cycles',
     comment: 'A file that needs itself depends on who loads it first. Types are gone by then, so they may.',
     from: {},

@@ -41,6 +41,18 @@ export function textUpTo(longest: number): (text: string) => string {
   };
 }
 
+/** What stands in a signed note is one line of it. */
+export function oneLine(longest: number): (text: string) => string {
+  return (text) => {
+    if (!/^[^\p{Cc}\p{Zl}\p{Zp}]+$/u.test(text) || text.length > longest || !text.isWellFormed()) {
+      throw new InvalidArgumentError(
+        `expected 1 to ${longest} characters on one line, none of them a control character`,
+      );
+    }
+    return text;
+  };
+}
+
 export function exitWith(code: number): void {
   process.exitCode = code;
 }

@@ -1,13 +1,21 @@
-import { type Command, InvalidArgumentError } from 'commander';
-import { exitWith, JSON_FLAG, REASON } from './arguments.js';
+import type { Command } from 'commander';
+import { exitWith, JSON_FLAG, oneLine, REASON } from './arguments.js';
+import { addAuditEraseCommand } from './audit-erase-command.js';
+import { addAuditProveExportCommand } from './audit-prove-export-command.js';
+import { addAuditRetentionCommand } from './audit-retention-command.js';
+import { addAuditVerifyCommand } from './audit-verify-command.js';
 import { explain } from './help.js';
 import { requireOption } from './refuse-usage.js';
 
 const load = () => import('../main/audit-log.js');
 const BY = '--by <name>';
 
-/** `outbox audit …` of the log as a log: its keys, how far it is sealed and signed. */
+/** `outbox audit …` of the log as a log: its keys, how far it is sealed and signed, whether it is whole. */
 export function addAuditLogCommands(audit: Command): void {
+  addAuditVerifyCommand(audit);
+  addAuditProveExportCommand(audit);
+  addAuditEraseCommand(audit);
+  addAuditRetentionCommand(audit);
   explain(
     audit
       .command('keygen')
@@ -47,16 +55,4 @@ export function addAuditLogCommands(audit: Command): void {
       examples: ['outbox audit adopt --lost --by "Ada Lopez" --reason "restored to 10:04 after the disk failed"'],
     },
   );
-}
-
-/** What stands in a signed note is one line of it. */
-function oneLine(longest: number): (text: string) => string {
-  return (text) => {
-    if (!/^[^\p{Cc}\p{Zl}\p{Zp}]+$/u.test(text) || text.length > longest || !text.isWellFormed()) {
-      throw new InvalidArgumentError(
-        `expected 1 to ${longest} characters on one line, none of them a control character`,
-      );
-    }
-    return text;
-  };
 }

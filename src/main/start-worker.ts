@@ -24,6 +24,7 @@ import { deliveryHandlers } from './delivery-handlers.js';
 import { dutyLeaseMs } from './duty-lease.js';
 import type { DeliveryContext, StartedRole } from './role.js';
 import { groupNotifier, noticeTimes } from './start-notices.js';
+import { startRetention } from './start-retention.js';
 import { startSealer } from './start-sealer.js';
 
 /** How soon after its time a letter's destination is asked again (R18). */
@@ -93,6 +94,7 @@ export async function startWorkerRole(context: DeliveryContext): Promise<Started
     },
   );
   const sealer = startSealer(context);
+  const retention = startRetention(context);
   let stopping = false;
   const running = worker.run();
   const failed = new Promise<never>((_, reject) => {
@@ -106,13 +108,13 @@ export async function startWorkerRole(context: DeliveryContext): Promise<Started
     name: 'worker',
     port: null,
     notReady: async () => (worker.getState() === 'RUNNING' ? null : `the Temporal worker is ${worker.getState()}`),
-    warnings: async () => (await sealer?.warnings()) ?? [],
+    warnings: async () => [...((await sealer?.warnings()) ?? []), ...(retention?.warnings() ?? [])],
     hint: () => {},
     failed,
     async stop() {
       stopping = true;
       if (worker.getState() === 'RUNNING') worker.shutdown();
-      await Promise.all([asks.stop(), sealer?.stop()]);
+      await Promise.all([asks.stop(), sealer?.stop(), retention?.stop()]);
       await running.catch(() => {}); // told by `failed`; what stands behind it must be closed all the same
       await destinations.stop();
       await http.close();

@@ -56,6 +56,7 @@ const PLANTED: Record<string, [path: string, text: string]> = {
   ],
   'pg-in-its-places': ['src/main/p15.ts', "import type { Pool } from 'pg';\nexport type P = Pool;"],
   'express-in-its-place': ['src/main/p16.ts', "import type { Express } from 'express';\nexport type P = Express;"],
+  'offline-stands-alone': ['src/offline/p20.mts', "export { value } from '../domain/delivery/value.js';"],
   'no-cycles': ['src/main/p17.ts', "export * from './p17.js';"],
   'shipped-code-needs-no-development-package': ['src/main/p18.ts', "export * from 'fast-check';"],
   'every-import-resolves': ['src/main/p19.ts', "export * from './nowhere.js';"],

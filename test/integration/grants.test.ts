@@ -124,7 +124,7 @@ describe('the api', () => {
       'ALTER TABLE audit.record DISABLE TRIGGER ALL',
       'DROP TABLE audit.record',
       `SET session_replication_role = 'replica'`,
-      'SELECT audit.drop_partition(now()::date, NULL)',
+      "SELECT audit.drop_partition('record_2020_01', NULL)",
     ]);
   });
 
@@ -186,7 +186,7 @@ describe('the worker', () => {
       'SELECT audit.follow_cluster()',
       'SELECT audit.current_epoch()',
     ]);
-    await expectPermitted('worker', 'audit', ['SELECT audit.drop_partition(now()::date, NULL)']);
+    await expectPermitted('worker', 'audit', ["SELECT audit.drop_partition('record_2020_01', NULL)"]);
     await expectRefused('worker', 'audit', [
       'UPDATE audit.seal SET first_index = 0',
       'DELETE FROM audit.checkpoint',

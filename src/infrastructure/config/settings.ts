@@ -17,6 +17,7 @@ export type SettingsUser =
   | 'keys'
   | 'audit'
   | 'audit adopt'
+  | 'audit retention'
   | 'import'
   | 'temporal adopt'
   | 'failed-ingest'
@@ -211,8 +212,15 @@ export const SETTINGS = {
   }),
   auditAnchorFile: define({
     schema: z.string().min(1),
+    requiredBy: ['audit retention'],
     describe:
       'Where the worker puts every checkpoint before it is stored: a file that whoever owns the database cannot change. Without it whoever owns database and keys can rewrite the log unseen.',
+  }),
+  auditRetentionMonths: define({
+    schema: whole(1, 1_200),
+    requiredBy: ['audit retention'],
+    describe:
+      'For how many months after its own a month of records is kept; then the worker drops it, where it is sealed and anchored. Unset: for ever.',
   }),
   auditCheckpointMs: define({
     schema: whole(100, 3_600_000),
@@ -340,6 +348,7 @@ const AUDIT_SIDE: ReadonlySet<Key> = new Set<Key>([
   'auditVerifierKeys',
   'auditLogOrigin',
   'auditAnchorFile',
+  'auditRetentionMonths',
   'auditCheckpointMs',
 ]);
 

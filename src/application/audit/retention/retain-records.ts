@@ -1,0 +1,101 @@
+import type { AuditNote, DroppedNote } from '../../../domain/audit/audit-note.js';
+import { formatAuditNote } from '../../../domain/audit/audit-note.js';
+import { signNote } from '../../../domain/audit/signed-note.js';
+import type { LogKeys } from '../log/log-keys.js';
+import { NOTE_TOOLS } from '../log/note-tools.js';
+import type { Anchor } from '../log/ports.js';
+import { readAnchoredNotes } from '../verify/check-anchor.js';
+import { type Excuses, excusesOf, noteReader, openRows } from '../verify/open-notes.js';
+import type { VerifyStore } from '../verify/ports.js';
+import { comparePlaces } from '../verify/read-windows.js';
+import { dueMonths } from './months.js';
+import type { RetentionStore } from './ports.js';
+import { scanPartition } from './scan-partition.js';
+
+export interface RetainRecordsDeps {
+  readonly store: RetentionStore;
+  readonly verify: VerifyStore;
+  readonly keys: LogKeys;
+  /** What is not anchored is never dropped, so there is none without an anchor. */
+  readonly anchor: Pick<Anchor, 'put' | 'readAll'>;
+  readonly now: () => Date;
+}
+
+export interface RetentionRequest {
+  /** Months that records are kept after the one in which they were recorded; at least 1. */
+  readonly months: number;
+  readonly dryRun: boolean;
+}
+
+export interface PartitionOutcome {
+  readonly partition: string;
+  /**
+   * - `dropped`, or `due` of a dry run: whole, sealed and anchored.
+   * - `unproven`: not all of it is sealed below an anchored checkpoint yet.
+   * - `broken`: something is not as it was sealed; `outbox audit verify` says the rest. It is never dropped.
+   * - `busy`: the table could not be had for a moment; the next turn tries again.
+   */
+  readonly kind: 'dropped' | 'due' | 'unproven' | 'broken' | 'busy';
+  readonly rows: number;
+  readonly what: string | null;
+}
+
+/**
+ * Drops the months that are past keeping, each under a signed note that names its leaves. First every row is compared with
+ * its seal, without a lock; then the note is signed and goes to the anchor; then note and drop are one transaction. Nothing
+ * that does not fit is ever dropped: what was edited would be gone, and its proof with it. Throws StoreUnavailableError,
+ * AnchorUnavailableError.
+ */
+export function retainRecords({ store, verify, keys, anchor, now }: RetainRecordsDeps) {
+  return async ({ months, dryRun }: RetentionRequest, signal?: AbortSignal): Promise<readonly PartitionOutcome[]> => {
+    const outcomes: PartitionOutcome[] = [];
+    const due = dueMonths(await store.listPartitions(), now(), months);
+    const reader = noteReader(NOTE_TOOLS, keys);
+    const anchored: readonly AuditNote[] = due.length === 0 ? [] : (await readAnchoredNotes(anchor, reader)).notes;
+    const readExcuses = async (): Promise<Excuses> => {
+      const partitions = await verify.readPartitions();
+      return excusesOf([...openRows(reader, await verify.readNotes()).notes, ...anchored], partitions);
+    };
+    for (const partition of due) {
+      signal?.throwIfAborted();
+      const { places } = await store.look(partition);
+      const end = await store.readAnchoredPlace();
+      if (places !== null && (end === null || comparePlaces(places.last, end) > 0)) {
+        outcomes.push({ partition, kind: 'unproven', rows: 0, what: 'not all of it is sealed and anchored' });
+        continue;
+      }
+      const scan =
+        places === null
+          ? ({ kind: 'sound', rows: 0, runs: [] } as const)
+          : await scanPartition(verify, readExcuses, partition, places, signal);
+      const standing = await store.countRows(partition);
+      if (scan.kind === 'broken' || scan.rows !== standing) {
+        const what =
+          scan.kind === 'broken'
+            ? `leaf ${scan.first?.index}: ${scan.first?.what}`
+            : `expected ${standing} sealed records, found ${scan.rows}`;
+        outcomes.push({ partition, kind: 'broken', rows: standing, what });
+        continue;
+      }
+      const { rows, runs } = scan;
+      if (dryRun) {
+        outcomes.push({ partition, kind: 'due', rows, what: null });
+        continue;
+      }
+      const note: DroppedNote = {
+        kind: 'dropped',
+        log: keys.base,
+        time: now().toISOString(),
+        by: 'retention',
+        reason: `kept for ${months} months`,
+        partition,
+        rows,
+        runs,
+      };
+      const signed = signNote(NOTE_TOOLS, formatAuditNote(note), keys.signers);
+      await anchor.put({ kind: 'dropped', origin: keys.base, size: 0, note: signed });
+      outcomes.push({ partition, kind: await store.drop(partition, signed), rows, what: null });
+    }
+    return outcomes;
+  };
+}
