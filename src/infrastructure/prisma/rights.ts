@@ -144,7 +144,8 @@ const AUDIT: Readonly<Partial<Record<RightHolder, Rights>>> = {
       ...each(LOG_TABLES, READ),
     },
     sequences: ['record_seq'],
-    functions: ['ensure_partitions', 'follow_cluster', 'current_epoch'],
+    // `target_keys`: what an index of the records is over.
+    functions: ['ensure_partitions', 'follow_cluster', 'current_epoch', 'target_keys'],
   },
   // The sealer and retention.
   worker: {
@@ -166,6 +167,7 @@ const AUDIT: Readonly<Partial<Record<RightHolder, Rights>>> = {
       api_key: [{ may: 'SELECT', allBut: ['key_hash', 'signing_secret', 'old_signing_secret'] }],
       ...each(LOG_TABLES, READ),
     },
+    functions: ['target_keys'],
   },
 };
 
