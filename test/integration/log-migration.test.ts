@@ -14,8 +14,6 @@ import { asAdmin, createEmptyDatabase } from '../support/databases.js';
 import { event, startIngest, startIngestOn, type TestIngest } from './ingest-set-up.js';
 import { openLog, readLeaves } from './log-set-up.js';
 
-const MIGRATION = '20261128010000_merkle_log';
-
 const COLUMNS = `record_id, recorded_at, tenant_id, source, event_id, action, action_version, category, operation, outcome,
   severity, occurred_at, actor_type, actor_id, via, key_id, leaf_version, salt, body`;
 const insertRecord = (recordedAt: string) => `
@@ -44,7 +42,7 @@ describe('on a database that stands, owned by a role that is no superuser', () =
     folder = mkdtempSync(join(tmpdir(), 'migrations-'));
     cpSync('prisma/audit/migrations/20261123000000_init', join(folder, '20261123000000_init'), { recursive: true });
     await deployMigrations({ databaseUrl: ownerUrl, target: 'audit', directory: folder });
-    cpSync(`prisma/audit/migrations/${MIGRATION}`, join(folder, MIGRATION), { recursive: true });
+    cpSync('prisma/audit/migrations', folder, { recursive: true });
     client = new pg.Client({ connectionString: ownerUrl });
     await client.connect();
   });
