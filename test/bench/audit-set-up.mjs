@@ -29,9 +29,10 @@ export function writer(pool) {
     store: createAuditStore(pool),
     failedIngest: createFailedIngestStore(pool),
     fingerprintKeys: [{ id: 'bench', secret: randomBytes(32).toString('hex') }],
+    rules: createIngestRules(),
     log: { error: (fields) => console.error(fields) },
   });
-  const key = { id: randomUUID(), name: 'bench', prefix: 'bench', scopes: ['audit:write'], tenantId: 'acme' };
+  const key = { id: randomUUID(), name: 'bench', prefix: 'bench', scopes: ['audit:write'], tenantId: 'acme', ratePerMinute: null };
   return (count) => record({ key, now: new Date(), events: Array.from({ length: count }, event) });
 }
 

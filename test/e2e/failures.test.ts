@@ -113,7 +113,8 @@ it('F29, R18, R22: terminated by a person after the POST: delivered by the next 
   expect(await rows('SELECT epoch, redispatches FROM outbox.delivery WHERE event_id = $1', id)).toEqual([
     { epoch: 0, redispatches: 0 },
   ]);
-  const turn = relay.lines().filter(({ msg, eventId }) => msg === 'reconcile.ended' && eventId === id);
+  const turns = () => relay.lines().filter(({ msg, eventId }) => msg === 'reconcile.ended' && eventId === id);
+  const turn = await eventually('the line of that turn', async () => turns().length > 0 && turns());
   expect(turn).toMatchObject([{ code: 'WORKFLOW.TERMINATED', outcome: 'superseded' }]);
   gate.mode = 'pass';
   expect(await stop(worker, 'SIGKILL')).toBe('SIGKILL'); // it waits for the answer yet

@@ -72,7 +72,7 @@ function urlOf(database: string): string {
 }
 
 function adminUrl(): string {
-  const url = process.env.TEST_POSTGRES_URL;
+  const url = process.env[`TEST_POSTGRES_URL_${process.env.JEST_WORKER_ID}`];
   if (url === undefined) throw new Error('no PostgreSQL: run this file in the jest project "system"');
   return url;
 }

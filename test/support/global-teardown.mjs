@@ -3,6 +3,6 @@ import { rm } from 'node:fs/promises';
 export default async function globalTeardown() {
   const servers = globalThis.__outboxTestServers;
   await servers?.temporal?.stop();
-  await servers?.postgres.stop();
+  for (const postgres of servers?.postgres ?? []) await postgres.stop();
   if (servers !== undefined) await rm(servers.folder, { recursive: true, force: true });
 }
