@@ -236,7 +236,8 @@ export const SETTINGS = {
   auditApiKey: define({
     schema: z.string().min(1, 'expected a key made by `outbox keys create --scope audit:write:any-tenant`'),
     requiredBy: ['worker'],
-    describe: "The worker's key for the audit log, with the scope audit:write:any-tenant.",
+    describe:
+      "The worker's key for the audit log, with the scope audit:write:any-tenant. Where there is no audit log any text will do, and what is sent there fails. The relay asks the audit log with it, for the books and for lost answers, where it is set.",
     secret: true,
   }),
   ops: define({
