@@ -27,7 +27,7 @@ export interface EraseOptions {
 }
 
 export async function runAuditErase(options: EraseOptions): Promise<number> {
-  const settings = loadSettings(processEnvironment(), ['audit', 'audit adopt']);
+  const settings = loadSettings(processEnvironment(), ['audit erase']);
   const keys = openLogKeys(settings);
   if (keys === null) throw new ConfigurationError(['AUDIT_SIGNING_KEYS: missing']);
   const anchor = settings.auditAnchorFile === undefined ? null : createFileAnchor(settings.auditAnchorFile);

@@ -338,6 +338,7 @@ describe('--help', () => {
     'audit keygen',
     'audit status',
     'audit adopt',
+    'audit erase',
   ];
   it.each(paths)('outbox %s: examples that name it, on standard output', async (path) => {
     const { code, stdout, stderr } = await run([...path.split(' '), '--help']);
@@ -356,6 +357,7 @@ describe('--help', () => {
     ['import', 'import'],
     ['audit status', 'audit'],
     ['audit adopt', 'audit adopt'],
+    ['audit erase', 'audit erase'],
   ] as const)('outbox %s: names every setting without which it does not start', async (path, user) => {
     const { stdout } = await run([...path.split(' '), '--help']);
     const needed = SETTING_KEYS.filter((key) => definitionOf(key).requiredBy?.includes(user)).map(variableOf);

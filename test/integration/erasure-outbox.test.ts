@@ -21,10 +21,13 @@ afterAll(async () => {
 
 const SUBJECT = 'o\'brien "17"';
 
-function documented(tenant: string, subject: string): string {
-  const [, sql = ''] = /```sql\n([\s\S]*?)```/.exec(readFileSync('docs/erasure.md', 'utf8')) ?? [];
-  expect(sql).toContain('COMMIT');
-  return sql
+/** Step 0 lists what is open, step 2 erases. */
+function documented(step: 'list' | 'erase', tenant: string, subject: string): string {
+  const blocks = readFileSync('docs/erasure.md', 'utf8').matchAll(/```sql\n([\s\S]*?)```/g);
+  const [list = '', erase = '', ...more] = Array.from(blocks, ([, sql = '']) => sql);
+  expect(more).toEqual([]);
+  expect(erase).toContain('COMMIT');
+  return { list, erase }[step]
     .replaceAll(":'tenant'", client.escapeLiteral(tenant))
     .replaceAll(":'subject'", client.escapeLiteral(subject));
 }
@@ -65,7 +68,7 @@ it('empties the events of a subject that are settled, with their revisions and a
     await append('acme', { user: { id: 'u-18' } }, 'DELIVERED'),
     await append('other', { user: { id: SUBJECT } }, 'DELIVERED'),
   ];
-  await client.query(documented('acme', SUBJECT));
+  await client.query(documented('erase', 'acme', SUBJECT));
   const { rows } = await client.query(
     `SELECT e.id, e.payload = '{}' AND e.headers = '{}' AND e.content_hash = 'erased' AS event,
        (SELECT bool_and(r.payload = '{}' AND r.content_hash = 'erased') FROM outbox.event_revision r WHERE r.event_id = e.id) AS revision,
@@ -77,4 +80,21 @@ it('empties the events of a subject that are settled, with their revisions and a
   const untouched = rows.filter(({ event, revision, attempt }) => !event && !revision && !attempt).map(({ id }) => id);
   expect(untouched.sort()).toEqual([open, others, another].sort());
   await expect(client.query(`UPDATE outbox.event SET payload = '{}'`)).rejects.toMatchObject({ code: '23001' });
+});
+
+it('lists what of a subject is open, with its letter, where an event has a tenant and where it has none', async () => {
+  const subject = 'u-"31"';
+  await append('acme', { user: { id: subject } }, 'DELIVERED');
+  await append('acme', { note: `of ${subject}` }, 'PENDING');
+  const dead = await append('acme', { user: { id: subject } }, 'DEAD');
+  const nobodys = await append('', { user: { id: subject } }, 'STARTED');
+  const letter = '0198c0de-0000-7000-8000-000000000031';
+  await client.query(
+    `INSERT INTO outbox.dead_letter (id, event_id, epoch, destination, event_type, code, message, retry_count, max_retries)
+     VALUES ($1, $2, 0, 'audit.log', 'USER', 'HTTP.TIMEOUT', 'm', 9, 10)`,
+    [letter, dead],
+  );
+  const list = async (tenant: string) => (await client.query(documented('list', tenant, subject))).rows;
+  expect(await list('acme')).toMatchObject([{ event: dead, status: 'DEAD', letter }]);
+  expect(await list('')).toMatchObject([{ event: nobodys, status: 'STARTED', letter: null }]);
 });

@@ -69,3 +69,23 @@ test('a warehouse that is down for a while gets the shipment all the same; retri
     ['HTTP.NETWORK', 'HTTP.SERVER_ERROR', null],
   );
 });
+
+test('a shipment whose answers were all lost is found, and is no dead letter', async () => {
+  const outbox = createMemoryOutbox({ deployment: 'shop' });
+  await outbox.transaction((tx) =>
+    recordEvent(tx, {
+      eventName: 'shop.shipment.requested.v1',
+      eventType: 'SHIPMENT',
+      routingKey: 'warehouse.shipment',
+      aggregate: { type: 'order', id: shipment.orderId },
+      payload: shipment,
+    }),
+  );
+  const http = new FakeHttpClient(({ method }) =>
+    method === 'GET' ? { status: 200, body: '{"shipmentId":"s-1"}' } : 'network-error',
+  );
+  const [delivery] = await outbox.deliver({ handlers: [handler] }, { http });
+  assert.equal(delivery?.status, 'DELIVERED');
+  assert.equal(delivery?.receipt?.replayed, true);
+  assert.match(http.requests.at(-1)?.url ?? '', new RegExp(`/shipments/${delivery?.event.id}$`));
+});

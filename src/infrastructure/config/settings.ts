@@ -17,6 +17,7 @@ export type SettingsUser =
   | 'keys'
   | 'audit'
   | 'audit adopt'
+  | 'audit erase'
   | 'audit retention'
   | 'import'
   | 'temporal adopt'
@@ -126,7 +127,7 @@ export const SETTINGS = {
   }),
   auditDatabaseUrl: define({
     schema: databaseUrl,
-    requiredBy: ['api', 'migrate', 'keys', 'audit', 'audit adopt', 'failed-ingest', 'grants audit'],
+    requiredBy: ['api', 'migrate', 'keys', 'audit', 'audit adopt', 'audit erase', 'failed-ingest', 'grants audit'],
     describe:
       "The audit log's database. May be the same one. A worker that has it seals the records, beside its other work.",
     secret: true,
@@ -194,7 +195,7 @@ export const SETTINGS = {
   }),
   auditSigningKeys: define({
     schema: noteKeys((text) => parseSignerKey(NOTE_TOOLS, text)),
-    requiredBy: ['audit adopt'],
+    requiredBy: ['audit adopt', 'audit erase'],
     describe:
       "Keys that the worker signs the log's checkpoints with, made by `outbox audit keygen`: all of them sign, separated by commas, the current one first. Without any, records are sealed and nothing is signed.",
     secret: true,
@@ -214,7 +215,7 @@ export const SETTINGS = {
     schema: z.string().min(1),
     requiredBy: ['audit retention'],
     describe:
-      'Where the worker puts every checkpoint before it is stored: a file that whoever owns the database cannot change. Without it whoever owns database and keys can rewrite the log unseen.',
+      'Where the worker puts every checkpoint before it is stored: a file that whoever owns the database cannot change. Without it whoever owns database and keys can rewrite the log unseen. `audit erase` puts its notes there, too, and needs it for --again.',
   }),
   auditRetentionMonths: define({
     schema: whole(1, 1_200),
@@ -235,7 +236,8 @@ export const SETTINGS = {
   auditApiKey: define({
     schema: z.string().min(1, 'expected a key made by `outbox keys create --scope audit:write:any-tenant`'),
     requiredBy: ['worker'],
-    describe: "The worker's key for the audit log, with the scope audit:write:any-tenant.",
+    describe:
+      "The worker's key for the audit log, with the scope audit:write:any-tenant. Where there is no audit log any text will do, and what is sent there fails. The relay asks the audit log with it, for the books and for lost answers, where it is set.",
     secret: true,
   }),
   ops: define({
