@@ -3,6 +3,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createIngestRules } from '../../dist/src/application/audit/ingest-rules.js';
 import { recordAuditLog } from '../../dist/src/application/audit/record-audit-log.js';
 import { startEmbeddedPostgres } from '../../dist/src/infrastructure/embedded/embedded-postgres.js';
 import { createAuditStore } from '../../dist/src/infrastructure/prisma/audit-store.js';
@@ -32,8 +33,20 @@ export function writer(pool) {
     rules: createIngestRules(),
     log: { error: (fields) => console.error(fields) },
   });
-  const key = { id: randomUUID(), name: 'bench', prefix: 'bench', scopes: ['audit:write'], tenantId: 'acme', ratePerMinute: null };
-  return (count) => record({ key, now: new Date(), events: Array.from({ length: count }, event) });
+  const key = {
+    id: randomUUID(),
+    name: 'bench',
+    prefix: 'bench',
+    scopes: ['audit:write'],
+    tenantId: 'acme',
+    ratePerMinute: null,
+  };
+  return (count) => record({ key, now: new Date(), events: Array.from({ length: count }, sent) });
+}
+
+function sent() {
+  const one = event();
+  return { event: one, content: one };
 }
 
 /** About 700 bytes of JSON. */
