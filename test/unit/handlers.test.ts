@@ -271,13 +271,18 @@ describe('httpHandler', () => {
   it('takes the first receipt out of a 409 where told how, and from no other refusal', async () => {
     const answer = (status: number) => ({ status, body: '{"id":"p1","first":"o1"}' });
     const told = define({
-      receipt: ({ body }) => {
+      conflictReceipt: ({ body }) => {
         const { first } = JSON.parse(body) as { first?: string };
         return first === undefined ? null : { id: first };
       },
+      findUrl: 'https://partner.test/orders/{id}',
     });
     expect(await run(told, answer(409))).toMatchObject({ receipt: { id: 'o1', status: 409, replayed: true } });
-    expect(await run(told, answer(201))).toMatchObject({ receipt: { id: 'o1', status: 201, replayed: false } });
+    expect(await run(told, answer(201))).toMatchObject({ receipt: { id: 'p1', status: 201, replayed: false } });
+    // What `receipt` makes of an answer is for answers of success; a 409 to `findUrl` says nothing of an effect.
+    const reading = define({ receipt: (_, { id }) => ({ id }) });
+    expect(await run(reading, answer(409))).toMatchObject({ error: { code: 'HTTP.CLIENT_ERROR' } });
+    expect((await failure(find(told, answer(409)).found)).code).toBe('HTTP.CLIENT_ERROR');
     expect(await run(told, answer(422))).toMatchObject({ error: { code: 'HTTP.CLIENT_ERROR' } });
     expect(await run(told, { status: 409, body: '{}' })).toMatchObject({ error: { code: 'HTTP.CLIENT_ERROR' } });
     expect(await run(define(), answer(409))).toMatchObject({ error: { code: 'HTTP.CLIENT_ERROR' } });

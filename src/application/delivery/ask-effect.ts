@@ -55,8 +55,7 @@ export async function askEffect(
     found = await deps.finder.find(loaded.event, { timeoutMs: ASK_MS, signal });
   } catch (error) {
     deps.log.warn({ ...fields, askCode: isIntegrationError(error) ? error.code : undefined }, 'effect.not_told');
-    // Of an event that its handler cannot read it will never tell.
-    return { kind: 'unknown', again: !(isIntegrationError(error) && error.code === 'DISPATCH.INVALID_EVENT') };
+    return { kind: 'unknown', again: true };
   }
   if (found.kind === 'unsupported') return { kind: 'unknown', again: false };
   if (found.kind === 'none') return { kind: 'none' };

@@ -3,6 +3,7 @@
  * for each destination: what finds no place is a failed ask, which delays nothing and is made again later.
  */
 import { IntegrationError } from '../../domain/delivery/integration-error.js';
+import type { IntegrationEvent } from '../../domain/delivery/integration-event.js';
 import { toIntegrationEvent } from '../../domain/delivery/to-integration-event.js';
 import { checkReceipt } from './check-receipt.js';
 import { classifyThrown } from './classify-thrown.js';
@@ -26,7 +27,12 @@ export function createEffectFinder(deps: {
       if (destination === undefined) throw new IntegrationError('DISPATCH.HANDLER_NOT_FOUND');
       const { find } = destination.handler;
       if (find === undefined) return { kind: 'unsupported' };
-      const mapped = toIntegrationEvent(event);
+      let mapped: IntegrationEvent;
+      try {
+        mapped = toIntegrationEvent(event);
+      } catch {
+        return { kind: 'unsupported' }; // of an event that cannot be read no handler will ever tell
+      }
       if (signal.aborted) throw new IntegrationError('DELIVERY.CANCELLED');
       const release = destination.places.tryEnter();
       if (release === null) throw new IntegrationError('DESTINATION.BUSY');

@@ -8,7 +8,7 @@ import type { Backoff } from './policy.js';
 /**
  * What follows an attempt that failed with a code, before a policy refines it.
  * - `retry`: try again by `backoff` (null: the policy's own), until `attempts` of this code have failed (null: the
- *   policy's own maximum). `honoursRetryAfter`: the destination's own word replaces the backoff.
+ *   policy's own maximum). `honoursRetryAfter`: the backoff comes after what the destination asked for.
  * - `wait`: try again after `minMs` to `minMs + spreadMs`, without end and without spending anything (nothing was wrong
  *   with the event or its answer).
  * - `final`: no further attempt by itself.

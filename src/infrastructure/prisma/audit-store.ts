@@ -218,7 +218,7 @@ export async function followCluster(pool: PgPool): Promise<number> {
 }
 
 /** The epoch of a cluster that no epoch is of is null, which the column refuses. */
-function isWithoutEpoch(error: unknown): boolean {
+export function isWithoutEpoch(error: unknown): boolean {
   return hasCode(error, '23502') && (error as { column?: string }).column === 'log_epoch';
 }
 

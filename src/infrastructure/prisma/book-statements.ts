@@ -64,7 +64,8 @@ const COUNTED_UP_TO = 10_000_000;
 export const TAKE_LOOK = `
 WITH due AS (
   SELECT c.* FROM outbox.book_check c WHERE c.again_at <= statement_timestamp() AND ${HELD}
-  ORDER BY c.again_at, c.hour LIMIT 1 FOR UPDATE
+  -- Hours that nobody has looked at yet first, whatever else was asked for.
+  ORDER BY (c.checked_at IS NOT NULL), c.again_at, c.hour LIMIT 1 FOR UPDATE
 ), mode AS (
   SELECT d.hour, CASE
       WHEN d.whole_at <= statement_timestamp() OR d.gap_count > 0 THEN 'whole' WHEN d.checked_at IS NULL THEN 'share' ELSE 'moved'

@@ -1,5 +1,13 @@
 import { type NewRecord, StoreUnavailableError } from '../../application/audit/ports.js';
-import { INSERT_NEW, insertValues, isWithoutPartition, runAuditStatement, toAuditStoreError } from './audit-store.js';
+import {
+  followCluster,
+  INSERT_NEW,
+  insertValues,
+  isWithoutEpoch,
+  isWithoutPartition,
+  runAuditStatement,
+  toAuditStoreError,
+} from './audit-store.js';
 import { type PgPool, runTransaction } from './pg-pool.js';
 
 const TIMEOUT_MS = 5_000;
@@ -22,12 +30,17 @@ export async function changeWithRecord<Row extends object>(
     });
   try {
     return await change().catch(async (error: unknown) => {
-      if (!isWithoutPartition(error)) throw error;
-      const text = 'SELECT audit.ensure_partitions()';
-      await runAuditStatement(pool, { name: 'audit_ensure_partitions_for_change', text, timeoutMs: TIMEOUT_MS });
+      // Ours to mend, as where an event is stored: no partition of its month yet, or a restored cluster.
+      if (isWithoutEpoch(error)) await followCluster(pool);
+      else if (isWithoutPartition(error)) {
+        const text = 'SELECT audit.ensure_partitions()';
+        await runAuditStatement(pool, { name: 'audit_ensure_partitions_for_change', text, timeoutMs: TIMEOUT_MS });
+      } else throw error;
       return await change();
     });
   } catch (error) {
-    throw isWithoutPartition(error) ? new StoreUnavailableError(error) : toAuditStoreError(error);
+    throw isWithoutPartition(error) || isWithoutEpoch(error)
+      ? new StoreUnavailableError(error)
+      : toAuditStoreError(error);
   }
 }

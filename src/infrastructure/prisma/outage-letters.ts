@@ -12,7 +12,9 @@ export function madeByOutage(letter: string, outage: string): string {
   const met = `CASE ${letter}.code WHEN '${STOPPED_BY_TIME}' THEN ${letter}.last_code ELSE ${letter}.code END`;
   const codes = OUTAGE_CODES.map(({ code, status }) => {
     const named = `${met} = '${code}'`;
-    return status === null ? named : `(${named} AND ${letter}.last_status = ${status})`;
+    return status === null
+      ? named
+      : `(${named} AND coalesce(${letter}.last_status, (${letter}.response->>'status')::integer) = ${status})`;
   });
   return `(${letter}.destination = ${outage}.destination
     AND ${letter}.last_failed_at >= ${outage}.first_failure_at - ${MARGIN}

@@ -93,7 +93,8 @@ const OUTBOX: Readonly<Partial<Record<RightHolder, Rights>>> = {
       event_type: READ,
       deployment: READ,
       book: READ,
-      book_check: READ,
+      // Hours to be looked at anew.
+      book_check: ['SELECT', { may: 'UPDATE', columns: ['again_at', 'whole_at'] }],
     },
     functions: '*',
   },

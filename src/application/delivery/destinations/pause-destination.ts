@@ -34,12 +34,16 @@ export async function pauseDestination(
   word: PersonsWord,
 ): Promise<PauseOutcome> {
   if (until !== null && new Date(until) <= now()) return { kind: 'past' };
-  const known = await destinations.findKnown(scope);
+  // A hint: where the database is too busy to give it, the pause is made all the same.
+  const known = await destinations.findKnown(scope).catch(() => null);
   const pause = await destinations.pause(scope, until, word);
-  const names = [
-    { what: 'destination', name: scope.destination, known: [...new Set([...known.destinations, ...handled])] },
-    { what: 'event type', name: scope.eventType, known: known.eventTypes },
-  ] as const;
+  const names =
+    known === null
+      ? []
+      : ([
+          { what: 'destination', name: scope.destination, known: [...new Set([...known.destinations, ...handled])] },
+          { what: 'event type', name: scope.eventType, known: known.eventTypes },
+        ] as const);
   const unknown = names.filter((one): one is UnknownName => one.name !== null && !one.known.includes(one.name));
   log.info({ ...scope, until, actor: word.actor, known: unknown.length === 0 }, 'destination.paused');
   return { kind: 'paused', pause, unknown };

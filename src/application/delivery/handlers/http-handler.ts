@@ -23,10 +23,14 @@ export interface HttpHandlerOptions {
   /**
    * The agreed receipt in a 2xx answer, or null where it is missing (`HTTP.BAD_RESPONSE`, final). Default: the body is a
    * JSON object with an `id`, a string of 1 to 200 characters or a whole number, and whatever else it likes.
-   * One that is given is also asked about a 409, for destinations that answer a known Idempotency-Key so: the receipt it
-   * finds there is the first effect's (`replayed`), null leaves the 409 what it is (`HTTP.CLIENT_ERROR`).
    */
   readonly receipt?: (response: HttpResponse, event: IntegrationEvent) => HandlerReceipt | null;
+  /**
+   * For a destination that answers an Idempotency-Key it has taken already by 409 and the first receipt: that receipt, or null
+   * where this 409 says something else (`HTTP.CLIENT_ERROR`, final), a state that conflicts or a request still under way.
+   * Default: every 409 is final.
+   */
+  readonly conflictReceipt?: (response: HttpResponse, event: IntegrationEvent) => HandlerReceipt | null;
 }
 
 /**
@@ -49,17 +53,16 @@ export interface HttpHandlerOptions {
  * twice, and is answered with the receipt again.
  */
 export function httpHandler(options: HttpHandlerOptions): Handler {
-  const { routingKey, method = 'POST', headers = {}, findUrl, timeoutMs, receipt = readId } = options;
+  const { routingKey, method = 'POST', headers = {}, findUrl, timeoutMs, receipt = readId, conflictReceipt } = options;
   const url = checkUrl(options.url, `httpHandler "${routingKey}": url`);
   const own = Object.entries(headers).filter(([name]) => !OURS.has(name.toLowerCase()));
   const theirs = Object.fromEntries(own);
   const base = { routingKey, ...(timeoutMs === undefined ? {} : { timeoutMs }) };
 
   const toReceipt = (response: HttpResponse, event: IntegrationEvent): HandlerReceipt => {
-    const known = response.status === 409 && options.receipt !== undefined;
-    const found = isSuccess(response) || known ? receipt(response, event) : null;
+    const found = isSuccess(response) ? receipt(response, event) : null;
     if (found === null) throw toHttpError(response);
-    return { status: response.status, ...found, ...(known ? { replayed: true } : {}) };
+    return { status: response.status, ...found };
   };
   const deliver = async (event: IntegrationEvent, context: HandlerContext): Promise<HandlerReceipt> => {
     const request: Omit<HttpRequest, 'timeoutMs' | 'signal'> = {
@@ -68,7 +71,9 @@ export function httpHandler(options: HttpHandlerOptions): Handler {
       headers: { ...theirs, 'content-type': 'application/json', 'idempotency-key': context.idempotencyKey },
       body: JSON.stringify(event),
     };
-    return toReceipt(await context.http.send(request), event);
+    const response = await context.http.send(request);
+    const first = response.status === 409 ? (conflictReceipt?.(response, event) ?? null) : null;
+    return first === null ? toReceipt(response, event) : { status: 409, ...first, replayed: true };
   };
   if (findUrl === undefined) return defineHandler({ ...base, deliver });
 
