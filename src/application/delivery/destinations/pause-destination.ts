@@ -44,7 +44,9 @@ export async function pauseDestination(
           { what: 'destination', name: scope.destination, known: [...new Set([...known.destinations, ...handled])] },
           { what: 'event type', name: scope.eventType, known: known.eventTypes },
         ] as const);
-  const unknown = names.filter((one): one is UnknownName => one.name !== null && !one.known.includes(one.name));
+  const unknown = names.flatMap(({ what, name, known: there }) =>
+    name === null || there.includes(name) ? [] : [{ what, name, known: there } satisfies UnknownName],
+  );
   log.info({ ...scope, until, actor: word.actor, known: unknown.length === 0 }, 'destination.paused');
   return { kind: 'paused', pause, unknown };
 }
