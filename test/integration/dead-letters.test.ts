@@ -100,7 +100,8 @@ it('each filter finds what it names and nothing else', async () => {
 it("the status is the last attempt's, the response the last that there was", async () => {
   const timedOut = await die({ code: 'HTTP.TIMEOUT' });
   await store.pool.query(
-    `UPDATE outbox.dead_letter SET response = '{"status": 500, "headers": {}, "body": "no room"}' WHERE id = $1`,
+    `UPDATE outbox.dead_letter SET response = '{"status": 500, "headers": {}, "body": "no room"}', last_code = 'HTTP.TIMEOUT'
+     WHERE id = $1`,
     [timedOut.id],
   );
   expect((await list()).items).toMatchObject([{ id: timedOut.id, status: null }]);

@@ -6,7 +6,7 @@ import type {
   DeadLetterState,
   DeadLetterSummary,
 } from '../../application/delivery/dead-letters/ports.js';
-import { LATEST_OUTAGE, ofOutage } from './outage-letters.js';
+import { LATEST_OUTAGE, lastStatus, ofOutage } from './outage-letters.js';
 import { type PgPool, runStatement } from './pg-pool.js';
 
 const TIMEOUT_MS = 5_000;
@@ -65,7 +65,7 @@ export function matchesFilter(first: number): string {
 }
 
 const SUMMARY = `l.id, l.event_id, l.epoch, l.destination, l.event_type, l.tenant, l.code, l.message,
-  coalesce(l.last_status, (l.response->>'status')::integer) AS status, l.retry_count, l.max_retries, l.effect, l.created_at, l.last_failed_at, l.state,
+  ${lastStatus('l')} AS status, l.retry_count, l.max_retries, l.effect, l.created_at, l.last_failed_at, l.state,
   l.state_at, l.state_actor, l.state_reason`;
 
 /** $1 state, $2 to $9 the filter, $10 the last id of the page before, $11 how many. No `OR` with $10: a generic plan, too, begins there. */

@@ -4,6 +4,14 @@ import { OUTAGE_CODES, STOPPED_BY_TIME } from '../../domain/delivery/weigh-outco
 const MARGIN = "interval '5 seconds'";
 
 /**
+ * The status that the last attempt of a letter (an alias of outbox.dead_letter) was answered with. One of before these columns, closed
+ * or written by an older worker, knows only its response.
+ */
+export function lastStatus(letter: string): string {
+  return `CASE WHEN ${letter}.last_code IS NULL THEN (${letter}.response->>'status')::integer ELSE ${letter}.last_status END`;
+}
+
+/**
  * Whether a dead letter (an alias of outbox.dead_letter) was made by an outage (an alias of outbox.outage): of its
  * destination, ended between its first failure and its close, by a code that counts as a failure of the destination. Where
  * the policy's deadline ended it, the last attempt says what it met; a person who terminated it meant that (R22).
@@ -12,9 +20,7 @@ export function madeByOutage(letter: string, outage: string): string {
   const met = `CASE ${letter}.code WHEN '${STOPPED_BY_TIME}' THEN ${letter}.last_code ELSE ${letter}.code END`;
   const codes = OUTAGE_CODES.map(({ code, status }) => {
     const named = `${met} = '${code}'`;
-    return status === null
-      ? named
-      : `(${named} AND coalesce(${letter}.last_status, (${letter}.response->>'status')::integer) = ${status})`;
+    return status === null ? named : `(${named} AND ${lastStatus(letter)} = ${status})`;
   });
   return `(${letter}.destination = ${outage}.destination
     AND ${letter}.last_failed_at >= ${outage}.first_failure_at - ${MARGIN}
