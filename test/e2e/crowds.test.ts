@@ -139,7 +139,8 @@ it('F19: down for all, then for a tenth: delays are jittered, it recovers withou
      WHERE event_id = ANY ($1) AND code IN ('HTTP.SERVER_ERROR', 'HTTP.TIMEOUT', 'HTTP.NETWORK') AND delay_ms IS NOT NULL`,
     ids,
   );
-  expect(delays.length).toBeGreaterThan(20);
+  // As many open the breaker; how many more fail before it does is the machine's speed.
+  expect(delays.length).toBeGreaterThanOrEqual(10);
   for (const { n, delay } of delays) {
     expect(delay).toBeLessThanOrEqual(Math.min(HERD.maximumMs, HERD.initialMs * 2 ** (n - 1)));
   }
