@@ -5,7 +5,7 @@ import { processEnvironment } from '../infrastructure/config/process-environment
 import { createLogger } from '../infrastructure/log/create-logger.js';
 import { EXIT } from './exit-codes.js';
 import type { RoleName } from './role-name.js';
-import { abortOnSignal, runUntilSignal } from './run-until-signal.js';
+import { runUntilSignal, watchSignals } from './run-until-signal.js';
 import { startRoles } from './start-roles.js';
 import { watchProcessErrors } from './watch-process-errors.js';
 
@@ -19,21 +19,21 @@ export async function runRolesCommand(roles: readonly RoleName[], options: { con
     base: { role: roles.join('+'), deployment: settings.deployment },
     redactor: createRedactor(config.redaction),
   });
-  const starting = abortOnSignal();
+  const signals = watchSignals();
   const errors = watchProcessErrors(log);
   try {
-    const running = await startRoles({ roles, settings, config, log, environment, signal: starting.signal });
-    starting.release();
+    const running = await startRoles({ roles, settings, config, log, environment, signal: signals.whileStarting });
+    signals.started();
     errors.heard();
     const watched = { stop: running.stop, failed: Promise.race([running.failed, errors.failed]) };
-    return await runUntilSignal(watched, { graceMs: settings.shutdownGraceMs, log });
+    return await runUntilSignal(watched, { signals, graceMs: settings.shutdownGraceMs, log });
   } catch (error) {
     // A signal while waiting for something that is away: stopping was asked for, and nothing was under way.
     // Not returned: a connection that is still being tried would hold the process until its deadline.
-    if (starting.signal.aborted) process.exit(EXIT.done);
+    if (signals.whileStarting.aborted) process.exit(EXIT.done);
     throw error;
   } finally {
-    starting.release();
+    signals.release();
     errors.release();
   }
 }

@@ -7,26 +7,72 @@ export interface RunningRoles {
   readonly failed: Promise<never>;
 }
 
+/** SIGINT and SIGTERM, heard by one pair of listeners from the first step of a start to the end of the stop. */
+export interface Signals {
+  /** Aborts at a signal that comes before `started`. */
+  readonly whileStarting: AbortSignal;
+  /** The first signal, whenever it comes. */
+  readonly first: Promise<NodeJS.Signals>;
+  /** From now on a signal asks for the stop of what runs. */
+  started(): void;
+  /** From now on a signal ends the process at once. */
+  stopping(): void;
+  release(): void;
+}
+
 /**
- * Keeps the process up until SIGINT or SIGTERM, then stops the roles in order and returns the exit code: 0 when they
- * stopped within the grace, 1 when they did not or a part failed. A second signal ends the process at once.
+ * Call it before anything is started, release it when everything has stopped. Listeners are not exchanged on the way: a
+ * signal that the process has received but not yet looked at is dropped by Node.js (libuv's uv_signal_stop) with the
+ * listener that it came for. A second signal ends the process at once.
  */
-export async function runUntilSignal(roles: RunningRoles, options: { graceMs: number; log: Logger }): Promise<number> {
-  const { log } = options;
-  let code = 0;
-  const signal = await new Promise<string>((resolve) => {
-    const onSignal = (name: NodeJS.Signals) => resolve(name);
-    process.once('SIGINT', onSignal);
-    process.once('SIGTERM', onSignal);
-    roles.failed.catch((error: unknown) => {
-      code = 1;
-      log.error({ err: error }, 'process.failed');
-      resolve('failure');
-    });
+export function watchSignals(): Signals {
+  const starting = new AbortController();
+  let state: 'starting' | 'running' | 'stopping' = 'starting';
+  let tell: (name: NodeJS.Signals) => void;
+  const first = new Promise<NodeJS.Signals>((resolve) => {
+    tell = resolve;
   });
-  const atOnce = (name: NodeJS.Signals) => process.exit(name === 'SIGINT' ? 130 : 143);
-  process.on('SIGINT', atOnce);
-  process.on('SIGTERM', atOnce);
+  const onSignal = (name: NodeJS.Signals) => {
+    if (state === 'stopping') process.exit(name === 'SIGINT' ? 130 : 143);
+    if (state === 'starting') starting.abort(new Error(`${name} while starting`));
+    state = 'stopping';
+    tell(name);
+  };
+  process.on('SIGINT', onSignal);
+  process.on('SIGTERM', onSignal);
+  return {
+    whileStarting: starting.signal,
+    first,
+    started: () => {
+      if (state === 'starting') state = 'running';
+    },
+    stopping: () => {
+      state = 'stopping';
+    },
+    release: () => {
+      process.off('SIGINT', onSignal);
+      process.off('SIGTERM', onSignal);
+    },
+  };
+}
+
+/**
+ * Keeps the process up until SIGINT or SIGTERM (also one that came while starting), then stops the roles in order and
+ * returns the exit code: 0 when they stopped within the grace, 1 when they did not or a part failed.
+ */
+export async function runUntilSignal(
+  roles: RunningRoles,
+  options: { signals: Signals; graceMs: number; log: Logger },
+): Promise<number> {
+  const { log, signals } = options;
+  let code = 0;
+  const failed = roles.failed.catch((error: unknown) => {
+    code = 1;
+    log.error({ err: error }, 'process.failed');
+    return 'failure' as const;
+  });
+  const signal = await Promise.race([signals.first, failed]);
+  signals.stopping();
   log.info({ signal, graceMs: options.graceMs }, 'process.stopping');
 
   let timer: NodeJS.Timeout | undefined;
@@ -55,22 +101,4 @@ function endSoon(code: number, log: Logger): void {
     process.exit(code);
   };
   setTimeout(end, LEFT_OPEN_MS).unref();
-}
-
-/** Aborts at the first SIGINT or SIGTERM; a second one ends the process. For what waits before the roles run. */
-export function abortOnSignal(): { readonly signal: AbortSignal; release(): void } {
-  const controller = new AbortController();
-  const onSignal = (name: NodeJS.Signals) => {
-    if (controller.signal.aborted) process.exit(name === 'SIGINT' ? 130 : 143);
-    controller.abort(new Error(`${name} while starting`));
-  };
-  process.on('SIGINT', onSignal);
-  process.on('SIGTERM', onSignal);
-  return {
-    signal: controller.signal,
-    release: () => {
-      process.off('SIGINT', onSignal);
-      process.off('SIGTERM', onSignal);
-    },
-  };
 }

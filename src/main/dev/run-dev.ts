@@ -12,7 +12,7 @@ import { type Environment, loadSettings } from '../../infrastructure/config/load
 import { processEnvironment } from '../../infrastructure/config/process-environment.js';
 import { createLogger } from '../../infrastructure/log/create-logger.js';
 import { runAll } from '../run-all.js';
-import { abortOnSignal, runUntilSignal } from '../run-until-signal.js';
+import { runUntilSignal, watchSignals } from '../run-until-signal.js';
 import { StartRefusedError } from '../start-refused-error.js';
 import { openDevWorld } from './dev-world.js';
 import { runOnce } from './run-once.js';
@@ -43,9 +43,9 @@ export async function runDev(options: DevOptions): Promise<number> {
   const config = await loadConfigFile(options.config ?? null, process.cwd());
   const log = openLog(dataDir, environment, config);
   await takeFolder(dataDir);
-  const starting = abortOnSignal();
+  const signals = watchSignals();
   const failure = watchFailures();
-  const signal = AbortSignal.any([starting.signal, failure.signal]);
+  const signal = AbortSignal.any([signals.whileStarting, failure.signal]);
   const deadline = failure.startDeadline(options.startTimeout ?? (options.once ? ONCE_START_SECONDS : null));
   const undo: Undo = [];
   try {
@@ -57,14 +57,15 @@ export async function runDev(options: DevOptions): Promise<number> {
     if (options.once) return await runOnce(world, { seed: options.seed, signal });
     const traffic = world.partner !== null ? runSampleTraffic(world, options.seed) : null;
     if (traffic !== null) undo.push(() => traffic.stop());
+    signals.started();
     sayWhereToLook(world, options.seed, process.stdout);
-    starting.release();
-    return await runUntilSignal({ stop: () => stopRunning(undo, failure), failed: failure.failed }, { graceMs, log });
+    const roles = { stop: () => stopRunning(undo, failure), failed: failure.failed };
+    return await runUntilSignal(roles, { signals, graceMs, log });
   } catch (error) {
     // A connection that breaks is told sooner than the end of the server behind it, which is the reason.
-    const reason = await failure.reasonWithin(starting.signal.aborted || undo.length === 0 ? 0 : 1_000);
+    const reason = await failure.reasonWithin(signals.whileStarting.aborted || undo.length === 0 ? 0 : 1_000);
     if (reason !== null) throw reason;
-    if (!starting.signal.aborted) throw error;
+    if (!signals.whileStarting.aborted) throw error;
     say('Interrupted: stopping what was started.');
     return 130;
   } finally {
@@ -74,7 +75,7 @@ export async function runDev(options: DevOptions): Promise<number> {
       process.stderr.write(`outbox dev: not everything stopped in order, see ${join(dataDir, 'outbox.log')}\n`);
     });
     await rm(join(dataDir, OWNER_FILE), { force: true });
-    starting.release();
+    signals.release();
   }
 }
 
@@ -103,7 +104,6 @@ function unwind(undo: Undo): Promise<void> {
 
 const OWNER_FILE = 'dev.pid';
 
-/** One `outbox dev` for a folder: a second would end the first one's servers as leftovers. */
 /** Where the system does not say what a process is (macOS), one that lives counts. */
 async function isOutbox(pid: number): Promise<boolean> {
   if (!Number.isInteger(pid) || pid <= 0) return false;
@@ -117,6 +117,7 @@ async function isOutbox(pid: number): Promise<boolean> {
   }
 }
 
+/** One `outbox dev` for a folder: a second would end the first one's servers as leftovers. */
 async function takeFolder(dataDir: string): Promise<void> {
   const file = join(dataDir, OWNER_FILE);
   const owner = Number(await readFile(file, 'utf8').catch(() => '0'));
