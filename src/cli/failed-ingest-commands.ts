@@ -57,6 +57,7 @@ export function addFailedIngestCommands(program: Command): void {
         )
         .argument('[ids...]', 'of the list; none: all that are open and match', collectIds)
         .option('--cap <n>', 'with a filter: at most so many', wholeUpTo(1_000, 1))
+        .option('--after <id>', 'with a filter: go on after the one that a call before ended with', parseId)
         .option('--dry-run', 'with a filter: only count')
         .option(REASON, 'why, for whoever looks at it later (required)', textUpTo(1_000))
         .option(...ACTOR)
@@ -88,6 +89,7 @@ function withFilter(command: Command): Command {
     .option('--tenant <id>', 'of one tenant ("" for none)');
 }
 
+const MATCHING = ['cap', 'after', 'dryRun'] as const;
 const FILTER = ['code', 'source', 'since', 'until', 'tenant'] as const;
 
 /** Ids or a filter: neither would be everything, and both would be a guess. */
@@ -95,7 +97,7 @@ function refuseMixture(command: Command, ids: readonly string[], options: Readon
   const filtered = FILTER.some((name) => options[name] !== undefined);
   if (ids.length === 0 && !filtered)
     command.error('expected ids, or a filter: --code, --source, --since, --until, --tenant');
-  if (ids.length > 0 && (filtered || options.cap !== undefined || options.dryRun !== undefined)) {
+  if (ids.length > 0 && (filtered || MATCHING.some((name) => options[name] !== undefined))) {
     command.error('expected ids or a filter, got both');
   }
 }

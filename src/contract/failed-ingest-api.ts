@@ -37,12 +37,13 @@ export const failedIngestMatchingSchema = z.strictObject({
     .meta({ minProperties: 1 }),
   reason: z.string().min(1).max(1_000),
   cap: z.int().min(1).max(1_000).default(1_000).meta({ description: 'At most so many in this call.' }),
+  after: z.uuid().optional().meta({ description: 'The `next` of the call before.' }),
   dryRun: z.boolean().default(false).meta({ description: 'Only counts.' }),
 });
 
 export const failedIngestCountsSchema = z.object({
   matched: z.int(),
-  more: z.boolean().meta({ description: 'There are more than this call took.' }),
+  next: z.uuid().nullable().meta({ description: 'Where there are more than this call took: `after` of the next one.' }),
   stored: z.int(),
   otherContent: z.int(),
   discarded: z.int(),

@@ -107,8 +107,8 @@ export function postDiscard(deps: FailedIngestRouteDeps) {
 export function postMatching(deps: FailedIngestRouteDeps, verb: 'retry' | 'discard') {
   return async (req: Request, res: Response): Promise<void> => {
     const key = await requireWriter(deps, req, res);
-    const { filter, reason, cap, dryRun } = await readWordAs(failedIngestMatchingSchema, req);
-    const task = { tenantId: tenantOfFailed(key), filter: filterOf(filter), cap };
+    const { filter, reason, cap, after = null, dryRun } = await readWordAs(failedIngestMatchingSchema, req);
+    const task = { tenantId: tenantOfFailed(key), filter: filterOf(filter), cap, after };
     const counts = dryRun
       ? await countMatching(deps, task)
       : await actOnMatching(deps, verb, task, { actor: `api-key:${key.id}`, reason });

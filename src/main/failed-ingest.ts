@@ -26,6 +26,7 @@ interface FilterOptions {
 
 interface WordOptions extends FilterOptions {
   readonly cap?: number;
+  readonly after?: string;
   readonly dryRun?: boolean;
   readonly reason: string;
   readonly actor?: string;
@@ -86,16 +87,16 @@ export function runDiscard(ids: readonly string[], options: WordOptions): Promis
 
 /** Exit code 1 where one stays open. */
 async function runMatching(verb: 'retry' | 'discard', acts: MatchingDeps, options: WordOptions): Promise<number> {
-  const { tenant: tenantId = null, cap = MOST_AT_ONCE, dryRun, json } = options;
-  const task = { tenantId, filter: filterOf(options), cap };
+  const { tenant: tenantId = null, cap = MOST_AT_ONCE, after = null, dryRun, json } = options;
+  const task = { tenantId, filter: filterOf(options), cap, after };
   const counts = dryRun ? await countMatching(acts, task) : await actOnMatching(acts, verb, task, wordOf(options));
-  const { matched, more, ...ends } = counts;
+  const { matched, next, ...ends } = counts;
   const told = Object.entries(ends).flatMap(([name, n]) =>
     n === 0 ? [] : [`${n} ${WORDS[name as keyof typeof ends]}`],
   );
   if (json) print(JSON.stringify(counts));
   else print(`${matched} match${dryRun ? '; nothing was done' : ''}${told.map((part) => `, ${part}`).join('')}`);
-  if (more && !json) print(`there are more: the same command goes on`);
+  if (next !== null && !json) print(`more: --after ${next}`);
   return ends.failed + ends.invalid + ends.otherContent > 0 ? 1 : 0;
 }
 

@@ -55,7 +55,15 @@ export function startRetention({ settings, log }: Pick<RoleContext, 'settings' |
         });
   let trouble: string[] = [];
 
+  /** A turn that fails is in the log as `duty.failed`; whoever asks only whether all is well hears of it here. */
   async function turn(signal: AbortSignal): Promise<void> {
+    trouble = await look(signal).catch((error: unknown) => {
+      if (!signal.aborted) trouble = ['retention could not be done: see duty.failed in the log'];
+      throw error;
+    });
+  }
+
+  async function look(signal: AbortSignal): Promise<string[]> {
     const found: string[] = [];
     const ahead = monthsAhead(await store.listPartitions(), new Date());
     if (ahead < FEWEST_AHEAD) {
@@ -69,7 +77,7 @@ export function startRetention({ settings, log }: Pick<RoleContext, 'settings' |
       if (outcome.kind !== 'dropped')
         found.push(`retention of ${outcome.partition}: ${outcome.kind}, ${outcome.what ?? 'again within the hour'}`);
     }
-    trouble = found;
+    return found;
   }
 
   function tell({ partition, kind, rows, what }: PartitionOutcome): void {

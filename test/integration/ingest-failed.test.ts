@@ -603,7 +603,7 @@ describe('R28: what a person did is an audit record', () => {
 describe('R28: by a filter', () => {
   const many = (verb: string, body: object, key = operator) =>
     ingest.post({ reason: 'mended', ...body }, { path: `${FAILED_INGEST_PATH}/${verb}`, key });
-  const NONE = { stored: 0, otherContent: 0, discarded: 0, failed: 0, invalid: 0, notOpen: 0, more: false };
+  const NONE = { stored: 0, otherContent: 0, discarded: 0, failed: 0, invalid: 0, notOpen: 0, next: null };
   const source = () => `/sources/${randomUUID()}`;
 
   it('R28: lists by code, source and time', async () => {
@@ -645,12 +645,8 @@ describe('R28: by a filter', () => {
     const still = await failed(event({ source: mine }));
     expect((await many('retry', { filter: { source: mine }, dryRun: true })).body).toEqual({ ...NONE, matched: 5 });
     expect(await recordsOf(well.one)).toHaveLength(0);
-    expect((await many('retry', { filter: { source: mine }, cap: 1 })).body).toEqual({
-      ...NONE,
-      matched: 1,
-      more: true,
-      stored: 1,
-    });
+    const begun = (await many('retry', { filter: { source: mine }, cap: 1 })).body;
+    expect(begun).toEqual({ ...NONE, matched: 1, next: expect.any(String), stored: 1 });
     // The second content: what stands has the identity, as the store that wrote it has said already.
     expect((await many('retry', { filter: { source: mine } })).body).toEqual({
       ...NONE,
@@ -662,6 +658,14 @@ describe('R28: by a filter', () => {
     expect((await rowsOf(twice[0] as AuditEvent)).map(({ state }) => state)).toEqual(['stored', 'other_content']);
     expect((await recordsOf(twice[0] as AuditEvent))[0].body.data).toEqual({ n: 1 });
     for (const one of [still.one, odd.one, elsewhere]) expect(await rowsOf(one)).toMatchObject([{ state: 'open' }]);
+    // What fails again stays the oldest: `next` leads past it.
+    const second = (await many('retry', { filter: { source: mine }, after: begun.next, cap: 1 })).body;
+    expect(second).toEqual({ ...NONE, matched: 1, next: odd.id, invalid: 1 });
+    expect((await many('retry', { filter: { source: mine }, after: second.next, cap: 1 })).body).toEqual({
+      ...NONE,
+      matched: 1,
+      failed: 1,
+    });
   });
 
   it('R28: discards what matches; of its tenant only, with dlq:write, and by a filter that says something', async () => {
@@ -680,6 +684,7 @@ describe('R28: by a filter', () => {
       { filter: { all: true } },
       { ...body, cap: 0 },
       { ...body, cap: 1_001 },
+      { ...body, after: 'x' },
       { ...body, reason: '' },
     ])
       expectProblem(await many('discard', wrong), 422, 'invalid_request');

@@ -9,8 +9,10 @@ import { retainRecords } from '../../src/application/audit/retention/retain-reco
 import { parseAuditNote } from '../../src/domain/audit/audit-note.js';
 import { formatSignerKey, type SignerKey } from '../../src/domain/audit/note-key.js';
 import { openNote } from '../../src/domain/audit/signed-note.js';
+import { createPool } from '../../src/infrastructure/prisma/pg-pool.js';
 import { createRetentionStore } from '../../src/infrastructure/prisma/retention-store.js';
 import { createVerifyStore } from '../../src/infrastructure/prisma/verify-store.js';
+import { createDatabaseRoles } from '../support/database-roles.js';
 import { runOutboxCli } from '../support/outbox-cli.js';
 import { withoutTriggers } from './log-set-up.js';
 import { type SealedLog, startSealedLog } from './verify-set-up.js';
@@ -35,10 +37,10 @@ const MAY = new Date('2025-05-31T23:59:59.900Z');
 const JUNE = new Date('2025-06-01T00:00:00.100Z');
 const NOW = new Date('2026-11-28T12:00:00Z');
 
-const retain = (months: number, dryRun = false) =>
+const retain = (months: number, dryRun = false, pool = log.pool) =>
   retainRecords({
-    store: createRetentionStore(log.pool),
-    verify: createVerifyStore(log.pool),
+    store: createRetentionStore(pool),
+    verify: createVerifyStore(pool),
     keys: log.keys,
     anchor: log.anchor,
     now: () => NOW,
@@ -82,6 +84,26 @@ describe('retention', () => {
     expect((await log.pool.query('SELECT count(*)::int AS n FROM audit.record_key')).rows).toEqual([{ n: 30 }]);
     expect(await retain(17)).toEqual([]);
     expect(await retain(1)).toMatchObject([{ partition: 'record_2025_06', kind: 'dropped', rows: 10 }]);
+    expect(await log.verify()).toMatchObject({ first: null, records: 5, dropped: 25 });
+  });
+
+  it('is done by a worker that has the rights of `outbox grants` and no more', async () => {
+    await writeTwoMonths();
+    const roles = await createDatabaseRoles();
+    const granted = await runOutboxCli(['grants', '--database', 'audit', '--apply', ...roles.options('worker', 'api')], {
+      AUDIT_DATABASE_URL: log.auditUrl,
+    });
+    expect([granted.code, granted.printed]).toEqual([0, expect.stringContaining('statements applied')]);
+    const pool = createPool(roles.urlAs('worker', log.auditUrl), { max: 1 });
+    try {
+      expect(await retain(1, false, pool)).toMatchObject([
+        { partition: 'record_2025_05', kind: 'dropped', rows: 15 },
+        { partition: 'record_2025_06', kind: 'dropped', rows: 10 },
+      ]);
+    } finally {
+      await pool.end();
+      await roles.drop([log.auditUrl]);
+    }
     expect(await log.verify()).toMatchObject({ first: null, records: 5, dropped: 25 });
   });
 

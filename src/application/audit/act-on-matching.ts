@@ -17,13 +17,15 @@ export interface MatchingTask {
   readonly filter: FailedIngestFilter;
   /** At most `MOST_AT_ONCE`. */
   readonly cap: number;
+  /** Only those after this id: the `next` of the call before, whose failures stay open and would come first again. */
+  readonly after: string | null;
 }
 
 /** How many of those that matched ended how. */
 export interface MatchingCounts {
   readonly matched: number;
-  /** More match than one call takes. */
-  readonly more: boolean;
+  /** More match than one call takes: the next call's `after`. null: that was all. */
+  readonly next: string | null;
   readonly stored: number;
   readonly otherContent: number;
   readonly discarded: number;
@@ -50,8 +52,8 @@ export async function countMatching(
   deps: Pick<MatchingDeps, 'failedIngest'>,
   task: MatchingTask,
 ): Promise<MatchingCounts> {
-  const { ids, more } = await find(deps, task);
-  return { matched: ids.length, more, ...NONE };
+  const { ids, next } = await find(deps, task);
+  return { matched: ids.length, next, ...NONE };
 }
 
 /**
@@ -65,18 +67,19 @@ export async function actOnMatching(
   task: MatchingTask,
   word: PersonsWord,
 ): Promise<MatchingCounts> {
-  const { ids, more } = await find(deps, task);
+  const { ids, next } = await find(deps, task);
   const counts = { ...NONE };
   for (const id of ids) {
     const ref = { id, tenantId: task.tenantId };
     const { kind } = await (verb === 'retry' ? deps.retryFailedIngest : deps.discardFailedIngest)(ref, word);
     counts[COUNTED_AS[kind]] += 1;
   }
-  return { matched: ids.length, more, ...counts };
+  return { matched: ids.length, next, ...counts };
 }
 
-async function find({ failedIngest }: Pick<MatchingDeps, 'failedIngest'>, { tenantId, filter, cap }: MatchingTask) {
+async function find({ failedIngest }: Pick<MatchingDeps, 'failedIngest'>, { cap, ...query }: MatchingTask) {
   const most = Math.min(cap, MOST_AT_ONCE);
-  const found = await failedIngest.openIds({ tenantId, filter, limit: most + 1 });
-  return { ids: found.slice(0, most), more: found.length > most };
+  const found = await failedIngest.openIds({ ...query, limit: most + 1 });
+  const ids = found.slice(0, most);
+  return { ids, next: found.length > most ? (ids.at(-1) ?? null) : null };
 }

@@ -115,8 +115,8 @@ export interface FailedIngestStore {
   keep(event: NewFailedIngest): Promise<string | null>;
   /** The newest first. */
   list(query: FailedIngestQuery): Promise<FailedIngest[]>;
-  /** Ids of open ones, the oldest first. */
-  openIds(query: Omit<FailedIngestQuery, 'state' | 'before'>): Promise<string[]>;
+  /** Ids of open ones after this id, the oldest first. */
+  openIds(query: Omit<FailedIngestQuery, 'state' | 'before'> & { readonly after: string | null }): Promise<string[]>;
   find(ref: FailedIngestRef): Promise<FoundFailedIngest | null>;
   /** Writes down who asks for a retry, with the record of it, and returns the row; null where it is not open. */
   noteRetry(ref: FailedIngestRef, word: PersonsWord, record: RecordOf): Promise<FoundFailedIngest | null>;

@@ -53,7 +53,7 @@ export const failedIngestOperations: readonly Operation[] = [
     path: `${FAILED_INGEST_PATH}/retry`,
     area,
     summary: 'Store all that match',
-    description: 'The open ones, at most 1,000 in a call.',
+    description: 'The open ones, at most 1,000 in a call, the oldest first. What fails stays open: go on with `after`.',
     scopes: ['dlq:write'],
     body: matching,
     answers: [{ status: 200, description: 'How they ended, or how many there are.', schema: counts }],

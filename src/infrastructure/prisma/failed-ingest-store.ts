@@ -38,9 +38,14 @@ export function createFailedIngestStore(pool: PgPool): FailedIngestStore {
       return rows.map(toFailedIngest);
     },
 
-    async openIds({ tenantId, filter, limit }) {
-      const values = [tenantId, limit, ...filterValues(filter)];
-      const rows = await run<{ id: string }>('audit_open_failed', OPEN_IDS, values);
+    async openIds({ tenantId, filter, after, limit }) {
+      const values = [after, limit, ...filterValues(filter)];
+      const rows = await (tenantId === null
+        ? run<{ id: string }>('audit_open_failed', `${OPEN_IDS} ${OLDEST}`, values)
+        : run<{ id: string }>('audit_open_failed_of_tenant', `${OPEN_IDS} AND tenant_id = $9 ${OLDEST}`, [
+            ...values,
+            tenantId,
+          ]));
       return rows.map(({ id }) => id);
     },
 
@@ -104,9 +109,10 @@ function matches(first: number): string {
 const LIST = `SELECT ${COLUMNS} FROM audit.failed_ingest
 WHERE state = $1 AND id < coalesce($2::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff') AND ${matches(4)}`;
 const PAGE = 'ORDER BY id DESC LIMIT $3';
-/** $1 tenant, $2 how many, $3 to $8 the filter. */
+/** $1 the id before, $2 how many, $3 to $8 the filter. */
 const OPEN_IDS = `SELECT id FROM audit.failed_ingest
-WHERE state = 'open' AND ($1::text IS NULL OR tenant_id = $1) AND ${matches(3)} ORDER BY id LIMIT $2`;
+WHERE state = 'open' AND id > coalesce($1::uuid, '00000000-0000-0000-0000-000000000000') AND ${matches(3)}`;
+const OLDEST = 'ORDER BY id LIMIT $2';
 
 /** An id tells when it was made, by the clock of the api that made it: within an hour of the database's. */
 function filterValues({ code, source, since, until }: FailedIngestFilter): (string | null)[] {

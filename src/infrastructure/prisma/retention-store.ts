@@ -19,16 +19,13 @@ export function createRetentionStore(pool: PgPool): RetentionStore {
     listPartitions: async () => (await run<{ name: string }>('list', PARTITIONS)).map(({ name }) => name),
 
     async look(name) {
-      // One name, one text: the partition is in both.
-      const edge = async (direction: 'ASC' | 'DESC') =>
-        (await run<Place>(`${direction}_${partitionName(name)}`, edgeSql(name, direction), [], COUNT_TIMEOUT_MS))[0];
-      const [first, last] = [await edge('ASC'), await edge('DESC')];
+      const [first] = await run<Place>('first', edgeSql('ASC'), monthOf(name), COUNT_TIMEOUT_MS);
+      const [last] = await run<Place>('last', edgeSql('DESC'), monthOf(name), COUNT_TIMEOUT_MS);
       return { name, places: first === undefined || last === undefined ? null : { first, last } };
     },
 
     async countRows(name) {
-      const text = `SELECT count(*) AS count FROM audit.${partitionName(name)}`;
-      const [row] = await run<{ count: string }>(`count_${name}`, text, [], COUNT_TIMEOUT_MS);
+      const [row] = await run<{ count: string }>('count', COUNT, monthOf(name), COUNT_TIMEOUT_MS);
       return Number(row?.count ?? 0);
     },
 
@@ -47,14 +44,18 @@ export function createRetentionStore(pool: PgPool): RetentionStore {
   };
 }
 
-/** A name that is put into a statement is one of ours to the letter. */
-function partitionName(name: string): string {
-  if (!/^record_\d{4}_\d\d$/.test(name)) throw new Error(`expected a partition named record_YYYY_MM, got ${name}`);
-  return name;
+/** The month of a partition, as the parameters $1 and $2. */
+function monthOf(name: string): readonly [Date, Date] {
+  const [, year, month] = /^record_(\d{4})_(\d\d)$/.exec(name) ?? [];
+  if (month === undefined) throw new Error(`expected a partition named record_YYYY_MM, got ${name}`);
+  return [new Date(Date.UTC(Number(year), Number(month) - 1)), new Date(Date.UTC(Number(year), Number(month)))];
 }
 
-const edgeSql = (name: string, direction: 'ASC' | 'DESC') => `
-SELECT log_epoch AS epoch, tx_id::text AS tx, seq::text AS seq FROM audit.${partitionName(name)}
+/** Through the parent, which is what a worker may read (rights.ts); the bounds leave one partition of it. */
+const OF_MONTH = 'FROM audit.record WHERE recorded_at >= $1 AND recorded_at < $2';
+const COUNT = `SELECT count(*) AS count ${OF_MONTH}`;
+const edgeSql = (direction: 'ASC' | 'DESC') => `
+SELECT log_epoch AS epoch, tx_id::text AS tx, seq::text AS seq ${OF_MONTH}
 ORDER BY log_epoch ${direction}, tx_id ${direction}, seq ${direction} LIMIT 1`;
 
 /** As drop_partition looks at it. */
