@@ -63,6 +63,11 @@ export interface AuditClient {
    * tenant's, or any with the any-tenant scope. Throws an AuditRequestError.
    */
   list(query?: RecordQuery, options?: AuditCallOptions): Promise<RecordPage>;
+  /**
+   * Every record that a query means, the newest first, read in pages of 200 as they are asked for. What is stored meanwhile
+   * is not among them. A page that fails after its retries throws an AuditRequestError; what came before was whole.
+   */
+  records(query?: Omit<RecordQuery, 'limit' | 'cursor'>, options?: AuditCallOptions): AsyncIterable<RecordView>;
   /** Throws an AuditRequestError; with the code `not_found` where the key sees no such record. */
   get(recordId: string, options?: AuditCallOptions): Promise<RecordView>;
   close(): Promise<void>;
@@ -114,6 +119,15 @@ export function createAuditClient(options: AuditClientOptions): AuditClient {
     return (answer as unknown as { readonly value: T }).value;
   };
 
+  const list: AuditClient['list'] = ({ limit, ...fields } = {}, more = {}) => {
+    const asked = Object.entries({ ...fields, limit: limit?.toString() });
+    const query = new URLSearchParams(asked.filter((field): field is [string, string] => field[1] !== undefined));
+    return call(`${AUDIT_LOGS_PATH}?${query}`, null, more, (response) => {
+      const page = recordPageSchema.safeParse(parseJsonBody(response));
+      return response.status === 200 && page.success ? page.data : null;
+    });
+  };
+
   return {
     record: (event, more = {}) =>
       call(AUDIT_LOGS_PATH, event, { ...more, headers: idempotencyHeader(event.eventId) }, (response) => {
@@ -131,13 +145,14 @@ export function createAuditClient(options: AuditClientOptions): AuditClient {
         const answer = auditLookupResponseSchema.safeParse(parseJsonBody(response));
         return response.status === 200 && answer.success ? answer.data.results : null;
       }),
-    list: ({ limit, ...fields } = {}, more = {}) => {
-      const asked = Object.entries({ ...fields, limit: limit?.toString() });
-      const query = new URLSearchParams(asked.filter((field): field is [string, string] => field[1] !== undefined));
-      return call(`${AUDIT_LOGS_PATH}?${query}`, null, more, (response) => {
-        const page = recordPageSchema.safeParse(parseJsonBody(response));
-        return response.status === 200 && page.success ? page.data : null;
-      });
+    list,
+    async *records(query = {}, more = {}) {
+      let cursor: string | undefined;
+      do {
+        const { items, next } = await list({ ...query, limit: MOST_IN_A_PAGE, ...(cursor && { cursor }) }, more);
+        yield* items;
+        cursor = next ?? undefined;
+      } while (cursor !== undefined);
     },
     get: (recordId, more = {}) =>
       call(`${AUDIT_LOGS_PATH}/${encodeURIComponent(recordId)}`, null, more, (response) => {
@@ -151,6 +166,8 @@ export function createAuditClient(options: AuditClientOptions): AuditClient {
 interface SendOptions extends AuditCallOptions {
   readonly headers?: Readonly<Record<string, string>>;
 }
+
+const MOST_IN_A_PAGE = 200;
 
 /** Five hundred results, each with a hundred problems; two hundred records are less. */
 const MAX_RESPONSE_BYTES = 32 * 1024 * 1024;

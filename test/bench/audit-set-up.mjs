@@ -50,7 +50,7 @@ function sent() {
 }
 
 /** About 700 bytes of JSON. */
-function event() {
+export function event() {
   return {
     specVersion: '1.0',
     eventId: randomUUID(),

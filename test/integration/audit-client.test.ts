@@ -99,6 +99,9 @@ it('lists what it stored page by page, and shows one', async () => {
   const second = await client.list({ source: '/reading', limit: 2, cursor: first.next as string });
   expect([...first.items, ...second.items].map(({ recordId }) => recordId)).toEqual(ids.sort().reverse());
   expect(second.next).toBeNull();
+  const all: string[] = [];
+  for await (const { recordId } of client.records({ source: '/reading' })) all.push(recordId);
+  expect(all).toEqual(ids);
   await expect(client.get(ids.at(-1) as string)).resolves.toEqual(second.items[0]);
   await expect(client.get('0197d3a0-0000-7000-8000-00000000000a')).rejects.toMatchObject({
     code: 'not_found',

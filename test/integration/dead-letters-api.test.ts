@@ -172,6 +172,30 @@ it('who may not: no key, no scope, another tenant', async () => {
   expect(await store.delivery(foreign.eventId)).toMatchObject({ status: 'DEAD', epoch: 0 });
 });
 
+// The page's session, and with it protection against forged requests, is the monitor's: a key is never sent by a browser of itself.
+it('B27: a page of another origin gets no way in; a viewer, a missing and a closed letter, and a second redrive are refused', async () => {
+  const { id } = await die();
+  const path = letter(id, '/redrive');
+  const asked = await fetch(`${ingest.url}${path}`, {
+    method: 'OPTIONS',
+    headers: { Origin: 'https://evil.example', 'Access-Control-Request-Method': 'POST' },
+  });
+  expect([asked.status, asked.headers.get('access-control-allow-origin')]).toEqual([405, null]);
+  const form = await fetch(`${ingest.url}${path}`, {
+    method: 'POST',
+    headers: { Origin: 'https://evil.example', 'Content-Type': 'text/plain', Cookie: `key=${operator}` },
+    body: JSON.stringify(WORD),
+  });
+  expect([form.status, form.headers.get('access-control-allow-origin')]).toEqual([401, null]);
+  expectProblem(await post(path, WORD, reader), 403, 'scope_missing');
+  expectProblem(await post(letter(randomUUID(), '/redrive'), WORD), 404, 'not_found');
+  expect((await post(path, WORD)).status).toBe(200);
+  expectProblem(await post(path, WORD), 409, 'not_open');
+  const given = await die();
+  expect((await post(letter(given.id, '/discard'), WORD)).status).toBe(200);
+  expectProblem(await post(letter(given.id, '/redrive'), WORD), 409, 'not_open');
+});
+
 it('jobs: counted, made, listed, cancelled', async () => {
   await die({}, `it's "100%" <b>`);
   await die();

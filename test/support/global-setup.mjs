@@ -3,9 +3,11 @@
 import { chmod, mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import pg from 'pg';
 import { startEmbeddedPostgres } from '../../dist/src/infrastructure/embedded/embedded-postgres.js';
 import { startEmbeddedTemporal } from '../../dist/src/infrastructure/embedded/embedded-temporal.js';
 import { findTemporal } from '../../dist/src/infrastructure/embedded/find-temporal.js';
+import { deployMigrations } from '../../dist/src/infrastructure/prisma/migrations.js';
 
 const SEARCH_ATTRIBUTES = ['OutboxEventName', 'OutboxEventType', 'OutboxTenantId', 'OutboxErrorCode'];
 
@@ -19,7 +21,13 @@ export default async function globalSetup({ maxWorkers }) {
   await chmod(folder, 0o755); // PostgreSQL runs as another user under root
   const servers = { folder, postgres: [], temporal: null };
   globalThis.__outboxTestServers = servers;
-  for (let worker = 1; worker <= maxWorkers; worker++) {
+  // Another server than the embedded one, such as the oldest version that is promised: a superuser's URL, one worker.
+  const other = process.env.TEST_POSTGRES_URL;
+  if (other !== undefined) {
+    process.env.TEST_POSTGRES_URL_1 = other;
+    await makeTemplates((database) => Object.assign(new URL(other), { pathname: `/${database}` }).toString());
+  }
+  for (let worker = 1; worker <= (other === undefined ? maxWorkers : 0); worker++) {
     const postgres = await startPostgres(join(folder, `pg-${worker}`), note);
     servers.postgres.push(postgres);
     process.env[`TEST_POSTGRES_URL_${worker}`] = postgres.url('postgres');
@@ -41,22 +49,19 @@ export default async function globalSetup({ maxWorkers }) {
 
 async function startPostgres(dataDir, note) {
   const postgres = await startEmbeddedPostgres({ dataDir, port: 0, fsync: false, maxConnections: 400, note });
+  await makeTemplates(postgres.url);
+  return postgres;
+}
+
+/** Databases that test files clone. */
+async function makeTemplates(urlOf) {
+  const client = new pg.Client({ connectionString: urlOf('postgres') });
+  await client.connect();
   for (const target of ['outbox', 'audit']) {
     const name = `template_${target}`;
-    await postgres.createDatabase(name);
-    const m = await import('../../dist/src/infrastructure/prisma/migrations.js').catch(() => null);
-    if (m !== null) await m.deployMigrations({ databaseUrl: postgres.url(name), target, log: () => {} });
-    else {
-      const { default: pg } = await import('pg');
-      const { readdir, readFile } = await import('node:fs/promises');
-      const client = new pg.Client({ connectionString: postgres.url(name) });
-      await client.connect();
-      await client.query(`CREATE SCHEMA ${target}`);
-      const migrations = new URL(`../../prisma/${target}/migrations/`, import.meta.url);
-      for (const folder of (await readdir(migrations)).filter((entry) => !entry.endsWith('.toml')).sort())
-        await client.query(await readFile(new URL(`${folder}/migration.sql`, migrations), 'utf8'));
-      await client.end();
-    }
+    await client.query(`DROP DATABASE IF EXISTS ${name}`);
+    await client.query(`CREATE DATABASE ${name}`);
+    await deployMigrations({ databaseUrl: urlOf(name), target, log: () => {} });
   }
-  return postgres;
+  await client.end();
 }

@@ -261,6 +261,27 @@ describe('reading', () => {
     expect(Object.fromEntries(asked.searchParams)).toEqual({ ...query, limit: '7' });
   });
 
+  it('reads all that a query means page after page, no further than it is asked to', async () => {
+    const { client, http } = setUp([
+      ok(page),
+      'network-error',
+      ok({ ...page, items: [], next: 'd' }),
+      ok({ ...page, next: null }),
+    ]);
+    const read: unknown[] = [];
+    for await (const one of client.records({ action: 'auth' })) read.push(one);
+    expect(read).toEqual([view, view]);
+    expect(http.requests.map(({ url }) => Object.fromEntries(new URL(url as string).searchParams))).toEqual([
+      { action: 'auth', limit: '200' },
+      { action: 'auth', limit: '200', cursor: 'c' },
+      { action: 'auth', limit: '200', cursor: 'c' },
+      { action: 'auth', limit: '200', cursor: 'd' },
+    ]);
+    const lazy = setUp([ok(page)]);
+    for await (const _ of lazy.client.records()) break;
+    expect(lazy.http.requests).toHaveLength(1);
+  });
+
   it('shows one record, also what an erasure left', async () => {
     const { tenantId: _, via: __, event: ___, ...left } = view;
     for (const one of [view, { ...left, erased: true }]) {

@@ -1,12 +1,15 @@
 /** The file anchor. Real: the file, its folder, SHA-256 and Ed25519. Nothing is fake. */
+import { execFileSync } from 'node:child_process';
 import { appendFileSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { jest } from '@jest/globals';
 import { NOTE_TOOLS, sha256 } from '../../src/application/audit/log/note-tools.js';
 import { type AnchoredNote, AnchorUnavailableError } from '../../src/application/audit/log/ports.js';
 import { formatCheckpoint } from '../../src/domain/audit/checkpoint.js';
 import { signerKey } from '../../src/domain/audit/note-key.js';
 import { signNote } from '../../src/domain/audit/signed-note.js';
+import { callsWithin } from '../../src/infrastructure/anchor/call-within.js';
 import { createFileAnchor } from '../../src/infrastructure/anchor/file-anchor.js';
 
 const key = signerKey(NOTE_TOOLS, 'log.test', new Uint8Array(32).fill(7));
@@ -78,6 +81,47 @@ it('a line that says something else of a checkpoint than the checkpoint itself i
   appendFileSync(path, 'no JSON\n\n');
   expect((await anchor.newest('log.test'))?.size).toBe(5);
   expect(await all()).toHaveLength(1);
+});
+
+it('a long file is read in pieces: what is newest does not depend on where they end, nor on a tail without an end', async () => {
+  const line = `${JSON.stringify(checkpoint(5))}\n`;
+  const filler = `${'x'.repeat(999)}\n`.repeat(200); // three pieces of 64 KiB, and an end within a line
+  writeFileSync(path, `${filler}${line}${filler}${line.slice(0, 50)}`);
+  const anchor = createFileAnchor(path);
+  expect(await anchor.newest('log.test')).toEqual(checkpoint(5));
+  appendFileSync(path, `${line.slice(50)}${JSON.stringify(checkpoint(9))}\n`);
+  expect(await anchor.newest('log.test')).toEqual(checkpoint(9));
+  // Nothing that long is a note. It is passed over, and what comes after it is read.
+  appendFileSync(path, 'y'.repeat(3 * 1024 * 1024));
+  expect(await anchor.newest('log.test')).toEqual(checkpoint(9));
+  appendFileSync(path, `\n${JSON.stringify(checkpoint(11))}\n`);
+  expect(await anchor.newest('log.test')).toEqual(checkpoint(11));
+});
+
+it('a call that hangs is away at its deadline, and so is every other one until it ends', async () => {
+  const call = callsWithin('file:x', 50);
+  let end = () => {};
+  const hanging = call(() => new Promise<void>((resolve) => (end = resolve)));
+  await expect(hanging).rejects.toMatchObject({
+    name: 'AnchorUnavailableError',
+    cause: new Error('expected an answer within 0.05 s'),
+  });
+  const mute = jest.fn<() => Promise<void>>();
+  await expect(call(mute)).rejects.toMatchObject({ cause: new Error('a call before has not ended yet') });
+  expect(mute).not.toHaveBeenCalled();
+  end();
+  await Promise.resolve();
+  expect(await call(async () => 7)).toBe(7);
+});
+
+(process.platform === 'win32' ? it.skip : it)('a file that never says anything is away, too', async () => {
+  execFileSync('mkfifo', [path]); // whoever opens it to read waits for somebody who writes
+  const anchor = createFileAnchor(path, { deadlineMs: 50 });
+  const reading = (async () => {
+    for await (const _ of anchor.readAll()) throw new Error('expected nothing');
+  })();
+  await expect(reading).rejects.toThrow(AnchorUnavailableError);
+  writeFileSync(path, ''); // lets the open end
 });
 
 it('what cannot be read or written is away', async () => {

@@ -2,27 +2,27 @@ import { createReadStream } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { createInterface } from 'node:readline';
-import { type Anchor, type AnchoredNote, AnchorUnavailableError } from '../../application/audit/log/ports.js';
+import type { Anchor, AnchoredNote } from '../../application/audit/log/ports.js';
 import { parseCheckpoint } from '../../domain/audit/checkpoint.js';
 import { readNoteText } from '../../domain/audit/signed-note.js';
+import { callsWithin } from './call-within.js';
+
+/** Of a call; of a look at all of it, for each line. The first look for the newest reads the whole file. */
+const DEADLINE_MS = 30_000;
+/** No checkpoint is as long: what is, without an end of line, is not kept until one comes. */
+const LINE_BYTES = 1024 * 1024;
 
 /**
  * An anchor that is a file of one JSON document a line, added to and never rewritten, on the disk (fsync) before `put`
  * resolves. It proves as much as its place does: a disk that the owner of the database cannot write to. A last line that a
- * crash cut off is passed over, and so is any other that is no note.
+ * crash cut off is passed over, and so is any other that is no note. Every call ends within `deadlineMs`, 30 s unless given.
  */
-export function createFileAnchor(path: string): Anchor {
+export function createFileAnchor(path: string, { deadlineMs = DEADLINE_MS } = {}): Anchor {
   const name = `file:${path}`;
   /** How far the file was read, and what was the newest by then: at each checkpoint only what was added is read. */
   let read = { ino: 0, bytes: 0, newest: new Map<string, AnchoredNote>() };
 
-  const orUnavailable = async <T>(work: () => Promise<T>): Promise<T> => {
-    try {
-      return await work();
-    } catch (error) {
-      throw new AnchorUnavailableError(name, error);
-    }
-  };
+  const call = callsWithin(name, deadlineMs);
 
   async function catchUp(): Promise<Map<string, AnchoredNote>> {
     const found = await stat(path).catch(ignoreMissing);
@@ -31,24 +31,29 @@ export function createFileAnchor(path: string): Anchor {
       read = { ino: found?.ino ?? 0, bytes: 0, newest: new Map() };
     }
     if (found === null || found.size === read.bytes) return read.newest;
-    const added = await readFrom(path, read.bytes, found.size);
-    // Not a line that is not ended yet: it is read again when it is.
-    const whole = added.subarray(0, added.lastIndexOf('\n') + 1);
-    for (const line of whole.toString('utf8').split('\n')) {
-      const note = parseLine(line);
-      if (note?.kind === 'checkpoint' && note.size > (read.newest.get(note.origin)?.size ?? 0)) {
-        read.newest.set(note.origin, note);
+    const { newest } = read;
+    let begun: Buffer = Buffer.alloc(0);
+    for await (const part of createReadStream(path, { start: read.bytes, end: found.size - 1 })) {
+      const added = Buffer.concat([begun, part as Buffer]);
+      // Not a line that is not ended yet: it is read again when it is.
+      const end = added.length > LINE_BYTES ? added.length : added.lastIndexOf('\n') + 1;
+      for (const line of added.subarray(0, end).toString('utf8').split('\n')) {
+        const note = parseLine(line);
+        if (note?.kind === 'checkpoint' && note.size > (newest.get(note.origin)?.size ?? 0)) {
+          newest.set(note.origin, note);
+        }
       }
+      begun = added.subarray(end);
+      read = { ...read, bytes: read.bytes + end };
     }
-    read = { ...read, bytes: read.bytes + whole.length };
-    return read.newest;
+    return newest;
   }
 
   return {
     name,
 
     put: (note) =>
-      orUnavailable(async () => {
+      call(async () => {
         const file = await open(path, 'a+', 0o640);
         try {
           // After a line that a crash cut off the next one begins anew.
@@ -61,20 +66,21 @@ export function createFileAnchor(path: string): Anchor {
         await syncFolder(dirname(path));
       }),
 
-    newest: (origin) => orUnavailable(async () => (await catchUp()).get(origin) ?? null),
+    newest: (origin) => call(async () => (await catchUp()).get(origin) ?? null),
 
     async *readAll() {
-      if ((await orUnavailable(() => stat(path).catch(ignoreMissing))) === null) return;
+      if ((await call(() => stat(path).catch(ignoreMissing))) === null) return;
+      const input = createReadStream(path);
+      const lines = createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY })[Symbol.asyncIterator]();
       try {
-        for await (const line of createInterface({
-          input: createReadStream(path),
-          crlfDelay: Number.POSITIVE_INFINITY,
-        })) {
-          const note = parseLine(line);
+        for (;;) {
+          const { done, value } = await call(() => lines.next());
+          if (done) return;
+          const note = parseLine(value);
           if (note !== null) yield note;
         }
-      } catch (error) {
-        throw new AnchorUnavailableError(name, error);
+      } finally {
+        input.destroy();
       }
     },
   };
@@ -93,12 +99,6 @@ function parseLine(line: string): AnchoredNote | null {
   } catch {
     return null; // no JSON or no note: a torn line, or somebody's own
   }
-}
-
-async function readFrom(path: string, from: number, to: number): Promise<Buffer> {
-  const parts: Buffer[] = [];
-  for await (const part of createReadStream(path, { start: from, end: to - 1 })) parts.push(part as Buffer);
-  return Buffer.concat(parts);
 }
 
 async function endsInLine(file: FileHandle): Promise<boolean> {
