@@ -21,6 +21,7 @@ import { describeFailure } from '../../src/application/delivery/describe-failure
 import { createDispatcher } from '../../src/application/delivery/dispatcher.js';
 import { httpHandler } from '../../src/application/delivery/handlers/http-handler.js';
 import type { Handler } from '../../src/application/delivery/ports.js';
+import { NOTHING_CARRIED } from '../../src/domain/delivery/carried-state.js';
 import { classifyStatus } from '../../src/domain/delivery/classify-status.js';
 import { ERROR_CODES, type ErrorCode, isErrorCode } from '../../src/domain/delivery/error-catalog.js';
 import { IntegrationError, isIntegrationError } from '../../src/domain/delivery/integration-error.js';
@@ -317,6 +318,18 @@ describe('whatever Temporal says of an activity', () => {
     ['a final failure', wrap(ours({}, true), RetryState.NON_RETRYABLE_FAILURE), { kind: 'failed', final: true }],
     ['one that would be retried', wrap(ours()), { kind: 'failed', final: false, code: 'HTTP.SERVER_ERROR' }],
     ['a bare one', ours({ delayMs: 5 }), { kind: 'failed', delayMs: 5 }],
+    ['a first attempt that took no time', ours({ attempt: 0, delayMs: 0 }), { kind: 'failed', attempt: 0, delayMs: 0 }],
+    [
+      'one that carries what it could not write',
+      ours({ carried: { unwritten: [1] } }),
+      { carried: { unwritten: [1] } },
+    ],
+    ...[7, 'x', true, null].map((carried): [string, unknown, object] => [
+      `what carries ${carried}`,
+      ours({ carried }),
+      { kind: 'failed', carried: NOTHING_CARRIED },
+    ]),
+    ['an unknown failure under no cancellation', wrap(new Error('e')), { kind: 'unknown' }],
     ['a retry that a cancellation ended', wrap(ours(), RetryState.CANCEL_REQUESTED), { kind: 'cancelled' }],
     [
       'a final failure under a cancellation',

@@ -75,12 +75,40 @@ describe('parseRetryAfter', () => {
     '5, 10',
     'Mon, 31 Feb 2026 09:00:30 GMT',
     'Mon, 23 Nov 2026 24:00:00 GMT',
+    'Mon, 23 Nov 2026 23:60:00 GMT',
+    'Mon, 23 Nov 2026 00:00:61 GMT',
+    'Mon, 23 Nov 2026 00:00:99 GMT',
     'Mon, 23 Nov 2026 09:60:00 GMT',
     'Mon, 23 Foo 2026 09:00:30 GMT',
     'Mon, 23 Nov 2026 09:00:30 CET',
     '2026-11-23T09:00:30Z',
   ])('takes %p for nothing', (value) => {
     expect(parseRetryAfter(value, now)).toBeNull();
+  });
+
+  it('reads every second of a century in each of the three forms of RFC 9110', () => {
+    const from = Math.ceil(Date.UTC(1977, 0, 1) / 1_000);
+    fc.assert(
+      fc.property(fc.integer({ min: from, max: Date.UTC(2076, 11, 31) / 1_000 }), (second) => {
+        const at = new Date(second * 1_000);
+        const [, weekday, day, month, year, time] = /^(\w+), (\d+) (\w+) (\d+) (\S+) GMT$/.exec(at.toUTCString()) ?? [];
+        const long = {
+          Mon: 'Monday',
+          Tue: 'Tuesday',
+          Wed: 'Wednesday',
+          Thu: 'Thursday',
+          Fri: 'Friday',
+          Sat: 'Saturday',
+        };
+        for (const text of [
+          at.toUTCString(),
+          `${long[weekday as keyof typeof long] ?? 'Sunday'}, ${day}-${month}-${year?.slice(2)} ${time} GMT`,
+          `${weekday} ${month} ${String(Number(day)).padStart(2)} ${time} ${year}`,
+        ])
+          expect([text, parseRetryAfter(text, now)]).toEqual([text, at.getTime() - now]);
+      }),
+      { numRuns: 500 },
+    );
   });
 
   it('never throws and never answers NaN', () => {
