@@ -58,7 +58,8 @@ await withAuditDatabase(async (url) => {
     name: 'bench',
     scopes: ['audit:write:any-tenant', 'audit:write'],
   });
-  const [{ pid }] = (await pool.query("SELECT (regexp_match(pg_read_file('postmaster.pid'), '\\d+'))[1]::int AS pid")).rows;
+  const [{ pid }] = (await pool.query("SELECT (regexp_match(pg_read_file('postmaster.pid'), '\\d+'))[1]::int AS pid"))
+    .rows;
   const api = spawn(process.execPath, [CLI, 'api'], {
     env: {
       PATH: process.env.PATH,
@@ -89,7 +90,8 @@ await withAuditDatabase(async (url) => {
       });
       const text = await answer.body.text();
       const ms = performance.now() - from;
-      if (answer.statusCode !== (size === 1 ? 201 : 200)) throw new Error(`${answer.statusCode}: ${text.slice(0, 300)}`);
+      if (answer.statusCode !== (size === 1 ? 201 : 207))
+        throw new Error(`${answer.statusCode}: ${text.slice(0, 300)}`);
       return ms;
     };
     const round = async (size, outstanding, seconds) => {
@@ -120,10 +122,16 @@ await withAuditDatabase(async (url) => {
     for (let time = 0; time < ROUNDS; time++) {
       for (const load of loads) load.rounds.push(await round(load.size, load.outstanding, SECONDS));
     }
-    const { version } = (await pool.query('SELECT current_setting('server_version') AS version')).rows[0];
-    console.log(`Node ${process.version}, PostgreSQL ${version}, ${ROUNDS} rounds of ${SECONDS} s each, medians (least–greatest)`);
+    const { version } = (await pool.query("SELECT current_setting('server_version') AS version")).rows[0];
+    console.log(
+      `Node ${process.version}, PostgreSQL ${version}, ${ROUNDS} rounds of ${SECONDS} s each, medians (least–greatest)`,
+    );
     for (const { name, outstanding, rounds } of loads) {
-      const of = (field, digits) => spread(rounds.map((one) => one[field]), digits);
+      const of = (field, digits) =>
+        spread(
+          rounds.map((one) => one[field]),
+          digits,
+        );
       console.log(`${name}, ${outstanding} outstanding: ${of('posts')} posts/s, ${of('events')} events/s`);
       console.log(`  waits in ms: p50 ${of('p50', 1)}, p95 ${of('p95', 1)}, p99 ${of('p99', 1)}`);
       console.log(`  CPU ms for 1,000 events: api ${of('api')}, PostgreSQL ${of('server')}`);
