@@ -64,6 +64,12 @@ export interface NewFailedIngest {
 }
 
 export interface FoundFailedIngest extends FailedIngest {
+  /** JSON text, sent by a stranger; null: the row is closed, and its body gone. */
+  readonly body: string | null;
+}
+
+/** A row that can still be stored. */
+export interface OpenFailedIngest extends FailedIngest {
   /** JSON text, sent by a stranger. */
   readonly body: string;
   /** Of what was sent: the body alone cannot be fingerprinted again. */
@@ -106,7 +112,10 @@ export interface PersonsWord {
   readonly reason: string;
 }
 
-/** What could not be stored. Every method is one transaction, and throws StoreUnavailableError as AuditStore's do. */
+/**
+ * What could not be stored. Every method is one transaction, and throws StoreUnavailableError as AuditStore's do. Whoever
+ * closes a row, an insert of AuditStore's included, its body is gone with that: a closed row holds nothing of the event.
+ */
 export interface FailedIngestStore {
   /**
    * Keeps an event and returns its id; the open row of the same content is counted up instead. null, and nothing kept,
@@ -119,7 +128,7 @@ export interface FailedIngestStore {
   openIds(query: Omit<FailedIngestQuery, 'state' | 'before'> & { readonly after: string | null }): Promise<string[]>;
   find(ref: FailedIngestRef): Promise<FoundFailedIngest | null>;
   /** Writes down who asks for a retry, with the record of it, and returns the row; null where it is not open. */
-  noteRetry(ref: FailedIngestRef, word: PersonsWord, record: RecordOf): Promise<FoundFailedIngest | null>;
+  noteRetry(ref: FailedIngestRef, word: PersonsWord, record: RecordOf): Promise<OpenFailedIngest | null>;
   /** Counts one more failed try. */
   countFailure(id: string, failure: InternalFailure): Promise<void>;
   /** What a retry found to stand; does nothing to a row that is closed already. */

@@ -1,5 +1,5 @@
 import { v7 as uuidv7 } from 'uuid';
-import type { FailedIngestFilter, FailedIngestStore, FoundFailedIngest } from '../../application/audit/ports.js';
+import type { FailedIngestFilter, FailedIngestStore, OpenFailedIngest } from '../../application/audit/ports.js';
 import type { FailedIngest, FailedIngestState } from '../../domain/audit/failed-ingest.js';
 import { runAuditStatement } from './audit-store.js';
 import { changeWithRecord } from './change-with-record.js';
@@ -50,18 +50,16 @@ export function createFailedIngestStore(pool: PgPool): FailedIngestStore {
     },
 
     async find({ id, tenantId }) {
-      const [row] = await run<FoundRow>('audit_find_failed', `SELECT ${FOUND} FROM audit.failed_ingest WHERE ${MINE}`, [
-        id,
-        tenantId,
-      ]);
-      return row === undefined ? null : toFound(row);
+      const text = `SELECT ${COLUMNS}, body FROM audit.failed_ingest WHERE ${MINE}`;
+      const [row] = await run<Row & { readonly body: string }>('audit_find_failed', text, [id, tenantId]);
+      return row === undefined ? null : { ...toFailedIngest(row), body: row.body === '' ? null : row.body };
     },
 
     async noteRetry({ id, tenantId }, { actor, reason }, record) {
-      const text = `UPDATE audit.failed_ingest SET actor = $3, reason = $4 WHERE ${MINE} AND state = 'open' RETURNING ${FOUND}`;
+      const text = `UPDATE audit.failed_ingest SET actor = $3, reason = $4 WHERE ${MINE} AND state = 'open' RETURNING ${OPEN}`;
       const change = { name: 'audit_note_retry_of_failed', text, values: [id, tenantId, actor, reason] };
-      const row = await changeWithRecord<FoundRow>(pool, change, (changed) => record(toFailedIngest(changed)));
-      return row === null ? null : toFound(row);
+      const row = await changeWithRecord<OpenRow>(pool, change, (changed) => record(toFailedIngest(changed)));
+      return row === null ? null : toOpen(row);
     },
 
     async countFailure(id, { code, message }) {
@@ -93,7 +91,7 @@ export function createFailedIngestStore(pool: PgPool): FailedIngestStore {
 }
 
 const COLUMNS = `id, tenant_id, source, event_id, code, message, key_id, tries, first_at, last_at, state, state_at, actor, reason`;
-const FOUND = `${COLUMNS}, body, hmac_key_id, fingerprint, date_trunc('milliseconds', clock_timestamp()) AS read_at`;
+const OPEN = `${COLUMNS}, body, hmac_key_id, fingerprint, date_trunc('milliseconds', clock_timestamp()) AS read_at`;
 const MINE = 'id = $1 AND ($2::text IS NULL OR tenant_id = $2)';
 const HOUR_MS = 3_600_000;
 /** From the parameter `first` on: code, source, since, until, and the ids around these two, since the index goes by id. */
@@ -152,7 +150,7 @@ interface Row {
   readonly reason: string | null;
 }
 
-interface FoundRow extends Row {
+interface OpenRow extends Row {
   readonly body: string;
   readonly hmac_key_id: string;
   readonly fingerprint: Buffer;
@@ -177,7 +175,7 @@ function toFailedIngest(row: Row): FailedIngest {
   };
 }
 
-function toFound(row: FoundRow): FoundFailedIngest {
+function toOpen(row: OpenRow): OpenFailedIngest {
   const { body, hmac_key_id: hmacKeyId, fingerprint, read_at: readAt } = row;
   return { ...toFailedIngest(row), body, hmacKeyId, fingerprint, readAt };
 }
