@@ -17,6 +17,8 @@ export interface NewRecord {
   readonly hmacKeyId: string;
   /** 32 bytes (R26). */
   readonly fingerprint: Uint8Array;
+  /** What a release before made of the same content, where that is another one: rows of `failed_ingest` may have it. */
+  readonly formerFingerprint?: Uint8Array;
   /** 32 bytes: the hash of the record's leaf. */
   readonly leafHash: Uint8Array;
 }
@@ -36,7 +38,7 @@ export interface AuditStore {
   /**
    * Writes those whose identity does not stand yet, key and record in one statement, in the order of their identities,
    * and returns the record ids of those written; in the same statement it closes what is open in `failed_ingest` under
-   * those identities (R28): `stored` where the fingerprint is equal, else `other_content`. No identity may occur twice. After a StoreUnavailableError they may
+   * those identities (R28): `stored` where the fingerprint, or the former one, is equal, else `other_content`. No identity may occur twice. After a StoreUnavailableError they may
    * have been written all the same. Makes the partition of `recordedAt` where it is missing; where it cannot, that is a
    * StoreUnavailableError too.
    */
@@ -59,6 +61,8 @@ export interface NewFailedIngest {
   /** Of what was sent, before it was redacted. */
   readonly hmacKeyId: string;
   readonly fingerprint: Uint8Array;
+  /** Counts up an open row that has it, too. */
+  readonly formerFingerprint?: Uint8Array;
   readonly failure: InternalFailure;
   readonly keyId: string;
 }

@@ -13,7 +13,7 @@ export function createFailedIngestStore(pool: PgPool): FailedIngestStore {
   const run = <Row extends object>(name: string, text: string, values: readonly unknown[]) =>
     runAuditStatement<Row>(pool, { name, text, values, timeoutMs: TIMEOUT_MS });
   return {
-    async keep({ identity, body, hmacKeyId, fingerprint, failure, keyId }) {
+    async keep({ identity, body, hmacKeyId, fingerprint, formerFingerprint, failure, keyId }) {
       const { tenantId, source, eventId } = identity;
       const [row] = await run<{ id: string }>('audit_keep_failed', KEEP, [
         tenantId,
@@ -26,6 +26,7 @@ export function createFailedIngestStore(pool: PgPool): FailedIngestStore {
         toStorableText(failure.message),
         keyId,
         uuidv7(),
+        formerFingerprint === undefined ? null : Buffer.from(formerFingerprint),
       ]);
       return row?.id ?? null;
     },
@@ -124,10 +125,15 @@ function filterValues({ code, source, since, until }: FailedIngestFilter): (stri
   return [code, source, since, until, from, to];
 }
 
-/** A record that was stored meanwhile leaves nothing to keep. The row keeps its first sender, which its record will carry. */
+/**
+ * A record that was stored meanwhile leaves nothing to keep. The row keeps its first sender, which its record will carry, and
+ * the fingerprint that it has, be it as of an earlier release ($11).
+ */
 const KEEP = `
 INSERT INTO audit.failed_ingest AS f (id, tenant_id, source, event_id, body, hmac_key_id, fingerprint, code, message, key_id)
-SELECT $10::uuid, $1::text, $2::text, $3::text, $4::text, $5::text, $6::bytea, $7::text, $8::text, $9::uuid
+SELECT $10::uuid, $1::text, $2::text, $3::text, $4::text, $5::text, coalesce((SELECT o.fingerprint FROM audit.failed_ingest o
+    WHERE o.tenant_id = $1 AND o.source = $2 AND o.event_id = $3 AND o.fingerprint = $11::bytea AND o.state = 'open'),
+  $6::bytea), $7::text, $8::text, $9::uuid
 WHERE NOT EXISTS (SELECT FROM audit.record_key k WHERE k.tenant_id = $1 AND k.source = $2 AND k.event_id = $3)
 ON CONFLICT (tenant_id, source, event_id, fingerprint) WHERE state = 'open'
 DO UPDATE SET tries = f.tries + 1, last_at = clock_timestamp(), code = excluded.code, message = excluded.message
