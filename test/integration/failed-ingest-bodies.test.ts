@@ -90,7 +90,7 @@ describe('on a migrated database', () => {
   it.each(CLOSED)('whoever closes a row as %s, its body goes and the rest stays', async (state) => {
     await ingest.pool.query(INSERT, ['e-1', 'open']);
     await ingest.pool.query(INSERT, ['e-2', 'open']);
-    // As the api of the release before does it, and as a replica's worker would.
+    // As the api of the release before does it.
     await ingest.pool.query(`UPDATE audit.failed_ingest SET state = $1, state_at = now() WHERE event_id = 'e-1'`, [
       state,
     ]);
@@ -100,6 +100,19 @@ describe('on a migrated database', () => {
       kept('e-2', 'open', '{"actor":"Ada"}'),
       kept('e-3', state, ''),
     ]);
+  });
+
+  it('also where the session is one of replication, whose rows most triggers let pass', async () => {
+    await ingest.pool.query(INSERT, ['e', 'open']);
+    const session = new pg.Client({ connectionString: ingest.auditUrl });
+    await session.connect();
+    try {
+      await session.query('SET session_replication_role = replica');
+      await session.query(`UPDATE audit.failed_ingest SET state = 'stored', state_at = now()`);
+    } finally {
+      await session.end();
+    }
+    expect(await bodies(ingest.pool)).toEqual([kept('e', 'stored', '')]);
   });
 
   it('where one is shown its body is null, over HTTP and on the command line', async () => {
