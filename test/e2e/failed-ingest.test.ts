@@ -158,7 +158,17 @@ it('R28: the command line retries and discards by a filter, and tells the audit 
   const some = await failedIngest('retry', ...matching, '--cap', '1', '--reason', 'mended', '--actor', 'ada');
   expect(some).toMatchObject({ code: 0, stdout: `1 match, 1 stored\nmore: --after ${first}\n` });
   expect(await rowsOf(events[0]?.eventId as string)).toMatchObject([{ id: first, state: 'stored', actor: 'ada' }]);
-  const rest = await failedIngest('discard', ...matching, '--after', first as string, '--reason', 'a test', '--json', '--actor', 'ada');
+  const rest = await failedIngest(
+    'discard',
+    ...matching,
+    '--after',
+    first as string,
+    '--reason',
+    'a test',
+    '--json',
+    '--actor',
+    'ada',
+  );
   expect(JSON.parse(rest.stdout)).toMatchObject({ matched: 2, next: null, discarded: 2 });
   expect(await failedIngest('discard', ...matching, '--reason', 'x')).toMatchObject({ code: 0, stdout: '0 match\n' });
   expect((await failedIngest('list', '--state', 'discarded', ...matching, '--limit', '1')).stdout).toContain(

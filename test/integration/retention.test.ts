@@ -90,9 +90,12 @@ describe('retention', () => {
   it('is done by a worker that has the rights of `outbox grants` and no more', async () => {
     await writeTwoMonths();
     const roles = await createDatabaseRoles();
-    const granted = await runOutboxCli(['grants', '--database', 'audit', '--apply', ...roles.options('worker', 'api')], {
-      AUDIT_DATABASE_URL: log.auditUrl,
-    });
+    const granted = await runOutboxCli(
+      ['grants', '--database', 'audit', '--apply', ...roles.options('worker', 'api')],
+      {
+        AUDIT_DATABASE_URL: log.auditUrl,
+      },
+    );
     expect([granted.code, granted.printed]).toEqual([0, expect.stringContaining('statements applied')]);
     const pool = createPool(roles.urlAs('worker', log.auditUrl), { max: 1 });
     try {

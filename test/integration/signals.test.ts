@@ -71,6 +71,9 @@ describe('signals', () => {
   });
 
   it('exits with 1 when a part has failed', async () => {
-    expect(await run([1, 1, 300], {})).toEqual({ code: 1, printed: ['starting', 'made', 'running', 'stopping', 'stopped'] });
+    expect(await run([1, 1, 300], {})).toEqual({
+      code: 1,
+      printed: ['starting', 'made', 'running', 'stopping', 'stopped'],
+    });
   });
 });
