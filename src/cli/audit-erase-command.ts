@@ -5,7 +5,7 @@ import { requireOption } from './refuse-usage.js';
 
 const TENANT = '--tenant <id>';
 const BY = '--by <name>';
-const SUBJECTS = ['actor', 'target', 'record'] as const;
+const SUBJECTS = ['actor', 'target', 'record', 'failedIngest'] as const;
 
 /** `outbox audit erase`. `audit`: the command that it belongs to. */
 export function addAuditEraseCommand(audit: Command): void {
@@ -16,9 +16,10 @@ export function addAuditEraseCommand(audit: Command): void {
         "take a subject's content out of the audit log for good, by a signed note: place and hash stay, and all proofs hold. What else there is to do: docs/erasure.md",
       )
       .option(TENANT, 'whose records ("" for none; required)')
-      .option('--actor <id>', 'records of this actor')
-      .option('--target <type/id>', 'records with this target', parseTarget)
+      .option('--actor <id>', 'records of this actor, and what is open of failed-ingest')
+      .option('--target <type/id>', 'records with this target, and what is open of failed-ingest', parseTarget)
       .option('--record <id>', 'one record', parseId)
+      .option('--failed-ingest <id>', 'one of failed-ingest that is open: it will not be stored any more', parseId)
       .option(BY, 'whose word that is; it stands in the signed note (required)', oneLine(200))
       .option(REASON, 'why; it stands in the signed note for ever, so nothing of the person (required)', oneLine(1_000))
       .option('--dry-run', 'count them; change nothing')
@@ -28,7 +29,7 @@ export function addAuditEraseCommand(audit: Command): void {
         if (!options.again) {
           requireOption(command, TENANT, options.tenant);
           const named = SUBJECTS.filter((subject) => options[subject] !== undefined);
-          if (named.length !== 1) command.error('expected one of --actor, --target and --record');
+          if (named.length !== 1) command.error('expected one of --actor, --target, --record and --failed-ingest');
           if (!options.dryRun) {
             requireOption(command, BY, options.by);
             requireOption(command, REASON, options.reason);

@@ -40,7 +40,7 @@ export function addFailedIngestCommands(program: Command): void {
   explain(
     failedIngest
       .command('show')
-      .description('one with what was sent, as text')
+      .description('one, and what was sent, as text, while it is open')
       .argument('<id>', 'of the list', parseId)
       .option(...JSON_FLAG)
       .action(async (id: string, options) => exitWith(await (await load()).runShow(id, options))),
@@ -52,7 +52,7 @@ export function addFailedIngestCommands(program: Command): void {
         .description(
           {
             retry: 'store them now, as their sender; exit code 1 when one could not be',
-            discard: 'give them up; they stay in the list. Exit code 1 when one was not open',
+            discard: 'give them up: what was sent is gone, they stay in the list. Exit code 1 when one was not open',
           }[verb],
         )
         .argument('[ids...]', 'of the list; none: all that are open and match', collectIds)

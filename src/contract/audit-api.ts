@@ -59,7 +59,7 @@ export const PROBLEMS = {
   idempotency_key_mismatch: { status: 422, retryable: false },
   /** The same (tenant, source, eventId) stands with other content (R25). */
   identity_conflict: { status: 422, retryable: false },
-  /** Of a key's events, or of keys that do not hold from one address. Retry-After says when. */
+  /** Of a key's events, of what it may search or export at once, or of keys that do not hold from one address. Retry-After says when. */
   rate_limited: { status: 429, retryable: true },
   headers_too_large: { status: 431, retryable: false },
   /** Nothing is wrong with the request. `failedIngestId` says under which id the event is kept, where it is (R28). */

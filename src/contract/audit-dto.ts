@@ -179,7 +179,7 @@ export const auditEventSchema = z.strictObject({
   dataSchema: text(AUDIT_LIMITS.dataSchema).regex(URI_PATTERN, { error: 'Expected a URI (RFC 3986)' }).optional(),
   schemaVersion: version.optional(),
   data: z.record(z.string(), z.custom<JsonValue>()).optional(),
-  /** Accepted only from keys with the any-tenant scope (R26). */
+  /** Accepted only from keys with the any-tenant scope (R26). Fingerprinted, not stored. */
   contentHash: contentHashSchema.optional(),
   /** Where the event came from in the outbox. No part of the content: never fingerprinted. */
   routing: routingSchema.optional(),

@@ -87,10 +87,11 @@ export const recordViewSchema = z.union([
     recordedAt: z.string(),
     /** null: no tenant. */
     tenantId: z.string().nullable(),
-    via: z.enum(['outbox', 'api', 'import']),
+    /** Whether our own outbox brought it, be it an import, or another caller. */
+    via: z.enum(['outbox', 'api']),
     /** Of the record's leaf, as in its receipt. */
     hash: z.string().regex(CONTENT_HASH_PATTERN).nullable(),
-    /** As it was sent. Its texts are strangers': show them as text, never as markup. */
+    /** As it was sent, without its content hash and what was redacted. Its texts are strangers': show them as text, never as markup. */
     event: z.record(z.string(), z.unknown()),
   }),
   /** What an erasure left. */

@@ -16,10 +16,12 @@ export type ReadCloudEvent =
       /** Valid by `parseAuditEvent`. */
       readonly event: AuditEvent;
       /**
-       * The event as it was sent, in the one form that the three modes share: attributes as text, what is null left out,
-       * without the trace, which each hop may change, and without the content type, which is always JSON.
+       * What tells the same content: the event as it was sent, in the one form that the three modes share, attributes as
+       * text, what is null left out, without those of its way here. null: the data are an audit event, which says all.
        */
-      readonly sent: JsonObject;
+      readonly content: JsonObject | null;
+      /** The same as releases before took it: an audit event in its envelope, and of the way here the trace alone left out. */
+      readonly formerContent: JsonObject;
       /** A pointer into the audit event, as one into the CloudEvent. */
       readonly pointer: (pointer: string) => string;
     }
@@ -31,7 +33,13 @@ export type Attributes = Readonly<Record<string, string>>;
 const NAME = /^[a-z0-9]{1,40}$/;
 const TEXT_ONLY = new Set(['specversion', 'id', 'source', 'type', 'subject', 'time', 'dataschema', 'datacontenttype']);
 const REQUIRED = ['id', 'source', 'type'] as const;
-const NOT_SENT = new Set(['traceparent', 'tracestate', 'datacontenttype']);
+/**
+ * Of the way here, which differs from one sending to the next: the trace (Distributed Tracing extension), and the content type,
+ * which is always JSON.
+ */
+const FORMERLY_OF_THE_WAY = ['traceparent', 'tracestate', 'datacontenttype'];
+/** And what each hop may set, change or take away by their own words: the Partitioning and the Sampled Rate extension. */
+const OF_THE_WAY = [...FORMERLY_OF_THE_WAY, 'partitionkey', 'sampledrate'];
 const MAX_INTEGER = 2_147_483_647;
 
 /** Every problem is named at once, by a pointer into the CloudEvent. `now` stands for a time that is left out. */
@@ -52,7 +60,14 @@ export function readCloudEvent(value: JsonObject, now: Date): ReadCloudEvent {
   if (!parsed.ok) problems.push(...parsed.problems.map((one) => ({ ...one, pointer: pointer(one.pointer) })));
   else if (wrapped) problems.push(...envelopeDifferences(attributes, parsed.event));
   if (!parsed.ok || problems.length > 0) return refuse(problems);
-  return { ok: true, event: parsed.event, sent: toSent(attributes, data as JsonObject | null), pointer };
+  const contentWithout = (names: readonly string[]) => toContent(attributes, data as JsonObject | null, names);
+  return {
+    ok: true,
+    event: parsed.event,
+    content: wrapped ? null : contentWithout(OF_THE_WAY),
+    formerContent: contentWithout(FORMERLY_OF_THE_WAY),
+    pointer,
+  };
 }
 
 function refuse(problems: readonly FieldProblem[]): ReadCloudEvent {
@@ -118,7 +133,7 @@ function envelopeDifferences(attributes: Attributes, event: AuditEvent): FieldPr
   );
 }
 
-function toSent(attributes: Attributes, data: JsonObject | null): JsonObject {
-  const sent = Object.entries(attributes).filter(([name]) => !NOT_SENT.has(name));
-  return Object.fromEntries(data === null ? sent : [...sent, ['data', data]]);
+function toContent(attributes: Attributes, data: JsonObject | null, leftOut: readonly string[]): JsonObject {
+  const kept = Object.entries(attributes).filter(([name]) => !leftOut.includes(name));
+  return Object.fromEntries(data === null ? kept : [...kept, ['data', data]]);
 }

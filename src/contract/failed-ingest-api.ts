@@ -80,7 +80,12 @@ export const failedIngestListSchema = z.object({ items: z.array(failedIngestSche
 export type FailedIngestList = z.infer<typeof failedIngestListSchema>;
 
 /** `body` is JSON text as its sender wrote it: show it as text, never as markup. */
-export const failedIngestFoundSchema = failedIngestSchema.extend({ body: z.string() });
+export const failedIngestFoundSchema = failedIngestSchema.extend({
+  body: z
+    .string()
+    .nullable()
+    .meta({ description: 'What was sent, as JSON text. null unless it is `open`: what is closed keeps none.' }),
+});
 export type FailedIngestFound = z.infer<typeof failedIngestFoundSchema>;
 
 export const failedIngestRetriedSchema = z.discriminatedUnion('outcome', [

@@ -106,7 +106,10 @@ export function buildAuditApp(deps: AuditAppDeps): Express {
   app.route(READY_PATH).get(answerReady(deps)).all(refuseMethod('GET, HEAD'));
   app.use(boundInFlight(deps.limits));
   const logs = app.route(AUDIT_LOGS_PATH);
-  logs.get(listAuditLogs(deps.routes)).post(postAuditLogs(deps.routes)).all(refuseMethod('GET, HEAD, POST'));
+  logs
+    .get(listAuditLogs(deps.routes, deps.limits))
+    .post(postAuditLogs(deps.routes))
+    .all(refuseMethod('GET, HEAD, POST'));
   // Before a record's own: the word is no id.
   app.route(AUDIT_EXPORT_PATH).get(getAuditExport(deps.routes, deps.limits)).all(refuseMethod('GET, HEAD'));
   app.route(`${AUDIT_LOGS_PATH}/:recordId`).get(getAuditLog(deps.routes)).all(refuseMethod('GET, HEAD'));

@@ -5,9 +5,11 @@ import { RECORD_LINES } from '../application/audit/reading/record-lines.js';
 import { toRecordView } from '../application/audit/reading/to-record-view.js';
 import { CSV_MEDIA_TYPE, exportQuerySchema, NDJSON_MEDIA_TYPE } from '../contract/audit-records-api.js';
 import type { HttpLimits } from './http-limits.js';
-import { HttpProblem } from './problem.js';
+import { createPlaces } from './places.js';
 import { type RecordRouteDeps, readFilter, readRecordQuery, requireReader } from './record-routes.js';
 
+/** An export may take minutes. */
+const RETRY_AFTER_SECONDS = 10;
 /** Lines that are handed on at once: enough for few calls, little beside a page. */
 const CHUNK_CHARS = 64 * 1024;
 
@@ -16,15 +18,17 @@ const CHUNK_CHARS = 64 * 1024;
  * memory; the next one is read once the reader has taken it. Whoever stops reading for `exportPageMs`, or goes away, ends
  * it, and so does an error: then the last line is missing.
  */
-export function getAuditExport(deps: RecordRouteDeps, limits: Pick<HttpLimits, 'exportPageMs' | 'maxExports'>) {
-  let running = 0;
+export function getAuditExport(
+  deps: RecordRouteDeps,
+  limits: Pick<HttpLimits, 'exportPageMs' | 'maxExports' | 'maxExportsPerKey'>,
+) {
+  const { maxExports: total, maxExportsPerKey: perKey } = limits;
+  const places = createPlaces({ what: 'exports', total, perKey, retryAfterSeconds: RETRY_AFTER_SECONDS });
   return async (req: Request, res: Response): Promise<void> => {
     const key = await requireReader(deps.gate, req, res);
     const { format, ...query } = readRecordQuery(req, exportQuerySchema);
     const filter = readFilter(query, key);
-    if (running >= limits.maxExports) throw new HttpProblem('overloaded', 'Too many exports at once; send it again');
-    running++;
-    try {
+    await places.within(key, async () => {
       const lines = RECORD_LINES[format];
       res.set('Content-Type', `${format === 'csv' ? CSV_MEDIA_TYPE : NDJSON_MEDIA_TYPE}; charset=utf-8`);
       if (format === 'csv') res.set('Content-Disposition', 'attachment; filename="audit-records.csv"');
@@ -44,9 +48,7 @@ export function getAuditExport(deps: RecordRouteDeps, limits: Pick<HttpLimits, '
         res.flushHeaders(); // a long look in vain is no silence; an error of the first page still had its answer
       }
       res.end(first + lines.last(records));
-    } finally {
-      running--;
-    }
+    });
   };
 }
 

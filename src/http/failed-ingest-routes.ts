@@ -59,7 +59,7 @@ export function listFailedIngest(deps: FailedIngestRouteDeps) {
   };
 }
 
-/** GET /ops/v1/failed-ingest/{id}: one with its body. */
+/** GET /ops/v1/failed-ingest/{id}: one with its body, where it is open still. */
 export function getFailedIngest(deps: FailedIngestRouteDeps) {
   return async (req: Request, res: Response): Promise<void> => {
     const key = await requireReader(deps, req, res);
@@ -93,7 +93,7 @@ export function postRetry(deps: FailedIngestRouteDeps) {
   };
 }
 
-/** POST /ops/v1/failed-ingest/{id}/discard: gives it up; the row stays. */
+/** POST /ops/v1/failed-ingest/{id}/discard: gives it up; the row stays, without its body. */
 export function postDiscard(deps: FailedIngestRouteDeps) {
   return async (req: Request, res: Response): Promise<void> => {
     const { ref, word } = await readWord(deps, req, res);

@@ -14,6 +14,11 @@ export interface HttpLimits {
   readonly maxFailedKeysPerMinute: number;
   /** Exports at once in this process; each holds a page in memory. */
   readonly maxExports: number;
+  /** Of one API key: less, so that no key has them all. */
+  readonly maxExportsPerKey: number;
+  /** Pages of a list looked for at once in this process: each takes up to two seconds of a connection to read by. */
+  readonly maxSearches: number;
+  readonly maxSearchesPerKey: number;
   /** How long the reader of an export may take over one page. */
   readonly exportPageMs: number;
   /** How long `close` lets running requests finish. */
@@ -29,6 +34,9 @@ export const DEFAULT_HTTP_LIMITS: HttpLimits = {
   maxInFlight: 256,
   maxFailedKeysPerMinute: 100,
   maxExports: 8,
+  maxExportsPerKey: 2,
+  maxSearches: 20,
+  maxSearchesPerKey: 2,
   exportPageMs: 60_000,
   closeGraceMs: 10_000,
 };

@@ -24,7 +24,7 @@ export function readSentEvent({ format, value, bytes }: AuditItem, now: Date): R
     if (!read.ok) {
       throw new HttpProblem('invalid_event', 'The CloudEvent does not fit', { errors: read.problems });
     }
-    return { sent: { event: read.event, content: cloudEventContent(read.event, read.sent) }, pointer: read.pointer };
+    return { sent: { event: read.event, ...cloudEventContent(read.event, read) }, pointer: read.pointer };
   }
   const parsed = parseAuditEvent(value, now);
   if (!parsed.ok) {

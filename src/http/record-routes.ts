@@ -11,6 +11,8 @@ import { type RecordFilterQuery, type RecordList, recordsQuerySchema } from '../
 import { findUnstorable } from '../contract/json-value.js';
 import { type ApiKey, mayRead, tenantToRead } from '../domain/audit/api-key.js';
 import { timeOfPlace } from '../domain/audit/record-id.js';
+import type { HttpLimits } from './http-limits.js';
+import { createPlaces } from './places.js';
 import { HttpProblem } from './problem.js';
 import { notFound } from './read-operator.js';
 import { type Gate, requireKey, requireScope } from './require-key.js';
@@ -22,7 +24,11 @@ export interface RecordRouteDeps {
 }
 
 /** GET /integration/v1/audit/logs: a page of the records that a filter means, the newest first. */
-export function listAuditLogs({ gate, records: reader, cursors }: RecordRouteDeps) {
+export function listAuditLogs(
+  { gate, records: reader, cursors }: RecordRouteDeps,
+  { maxSearches: total, maxSearchesPerKey: perKey }: Pick<HttpLimits, 'maxSearches' | 'maxSearchesPerKey'>,
+) {
+  const places = createPlaces({ what: 'searches', total, perKey, retryAfterSeconds: 1 });
   return async (req: Request, res: Response): Promise<void> => {
     const key = await requireReader(gate, req, res);
     const { limit, cursor, format, ...query } = readRecordQuery(req, recordsQuerySchema);
@@ -32,7 +38,8 @@ export function listAuditLogs({ gate, records: reader, cursors }: RecordRouteDep
       const detail = 'Expected the `next` of a page with this same filter, unchanged';
       throw new HttpProblem('invalid_filter', 'The cursor does not fit', { errors: [{ pointer: '/cursor', detail }] });
     }
-    const page = await listRecords({ reader, clock: () => performance.now() }, filter, { after, limit });
+    const clock = () => performance.now();
+    const page = await places.within(key, () => listRecords({ reader, clock }, filter, { after, limit }));
     const items = page.records.map(toRecordView);
     res.json({
       items: format === 'ocsf' ? items.map(toOcsf) : items,

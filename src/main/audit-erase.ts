@@ -1,8 +1,8 @@
 /** `outbox audit erase`: takes a subject's content out of the audit log, with the owner's database URL and the log's keys. */
 import { v7 as uuidv7 } from 'uuid';
 import { eraseAgain } from '../application/audit/erase/erase-again.js';
-import { eraseSubject } from '../application/audit/erase/erase-subject.js';
-import type { EraseStore, Subject } from '../application/audit/erase/ports.js';
+import { countSubject, type EraseOutcome, eraseSubject } from '../application/audit/erase/erase-subject.js';
+import type { Subject } from '../application/audit/erase/ports.js';
 import { AnchorUnavailableError } from '../application/audit/log/ports.js';
 import { createFileAnchor } from '../infrastructure/anchor/file-anchor.js';
 import { ConfigurationError, loadSettings, requireSetting } from '../infrastructure/config/load-settings.js';
@@ -19,6 +19,7 @@ export interface EraseOptions {
   readonly actor?: string;
   readonly target?: { readonly type: string; readonly id: string };
   readonly record?: string;
+  readonly failedIngest?: string;
   readonly by?: string;
   readonly reason?: string;
   readonly dryRun?: boolean;
@@ -40,26 +41,32 @@ export async function runAuditErase(options: EraseOptions): Promise<number> {
       const store = createEraseStore(pool);
       if (options.again) {
         if (anchor === null) throw new ConfigurationError(['AUDIT_ANCHOR_FILE: missing (--again reads it)']);
-        const records = await eraseAgain({ store, keys, anchor, newId: uuidv7 })();
-        if (options.json) print(JSON.stringify({ records }));
-        else print(`${records} erased again, by the notes at the anchor`);
+        const { records, failedIngest } = await eraseAgain({ store, keys, anchor, newId: uuidv7 })();
+        if (options.json) print(JSON.stringify({ records, failedIngest }));
+        else {
+          const more = failedIngest === 0 ? '' : `, ${failedIngest} of failed-ingest`;
+          print(`${records} erased again${more}, by the notes at the anchor`);
+        }
         return EXIT.done;
       }
       const of = { tenantId: options.tenant ?? '', subject: subjectOf(options) };
       if (options.dryRun) {
-        const records = await store.count(of);
-        const failed = await countLeft(store, of.tenantId, of.subject);
-        if (options.json) print(JSON.stringify({ records, failedIngestNaming: failed }));
-        else print(`${records} records would be erased; nothing was changed`);
+        const counted = await countSubject(store, of);
+        if (options.json) print(JSON.stringify(counted));
+        else {
+          const { records, failedIngest } = counted;
+          print(`${records} records and ${failedIngest} of failed-ingest would be erased; nothing was changed`);
+          tellNaming(counted.failedIngestNaming);
+        }
         return EXIT.done;
       }
       if (anchor === null) note('no AUDIT_ANCHOR_FILE: after a restore nothing tells whom to erase again', options);
       const { by = '', reason = '' } = options;
       const erase = eraseSubject({ store, keys, anchor, now: () => new Date(), newId: uuidv7 });
       const done = await erase({ ...of, by, reason });
-      const left = await countLeft(store, of.tenantId, of.subject);
-      if (options.json) print(JSON.stringify({ ...done, failedIngestNaming: left }));
-      else tell(done, left);
+      const { failedIngestNaming } = await countSubject(store, of);
+      if (options.json) print(JSON.stringify({ ...done, failedIngestNaming }));
+      else tell(done, failedIngestNaming);
       return EXIT.done;
     });
   } catch (error) {
@@ -70,26 +77,28 @@ export async function runAuditErase(options: EraseOptions): Promise<number> {
   }
 }
 
-function subjectOf({ actor, target, record }: EraseOptions): Subject {
+function subjectOf({ actor, target, record, failedIngest }: EraseOptions): Subject {
   if (actor !== undefined) return { kind: 'actor', id: actor };
   if (target !== undefined) return { kind: 'target', ...target };
   if (record !== undefined) return { kind: 'record', id: record };
+  if (failedIngest !== undefined) return { kind: 'failed_ingest', id: failedIngest };
   throw new Error('expected a subject, which the command line was checked for');
 }
 
-/** Of other identities, that name the subject somewhere: for a person to look at. */
-async function countLeft(store: EraseStore, tenantId: string, subject: Subject): Promise<number> {
-  return subject.kind === 'record' ? 0 : store.countFailedWith(tenantId, JSON.stringify(subject.id));
-}
-
-function tell(
-  { records, failedIngest, notes }: { records: number; failedIngest: number; notes: number },
-  left: number,
-): void {
+function tell({ records, failedIngest, notes }: EraseOutcome, naming: number): void {
   print(
     `${records} records erased under ${notes} signed ${notes === 1 ? 'note' : 'notes'}, ${failedIngest} of failed-ingest`,
   );
-  if (left > 0) print(`${left} of failed-ingest still name the subject: outbox failed-ingest list, show, discard`);
+  if (failedIngest > 0) print(`Of failed-ingest: discarded and empty, and will not be stored any more.`);
+  tellNaming(naming);
   print('Not done by this, and in docs/erasure.md: the outbox database (events, revisions, attempts, letters),');
   print('VACUUM of both databases, backups and replicas, exports that were given away, logs.');
+}
+
+/** Those that name the subject somewhere and are not its own, by actor or target: for a person to look at. */
+function tellNaming(naming: number): void {
+  if (naming > 0)
+    print(
+      `${naming} open of failed-ingest name the subject elsewhere: outbox failed-ingest list, show, then --failed-ingest ID`,
+    );
 }

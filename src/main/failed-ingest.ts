@@ -59,7 +59,10 @@ export function runShow(id: string, options: { json?: boolean }): Promise<number
     if (found === null) return complain(`${id}: no such failed event`);
     const view = { ...toView(found), body: found.body };
     if (options.json) print(JSON.stringify(view));
-    else for (const [name, value] of Object.entries(view)) print(`${name.padEnd(10)}${value ?? '-'}`);
+    else {
+      const shown = { ...view, body: found.body ?? 'none: only what is open keeps what was sent' };
+      for (const [name, value] of Object.entries(shown)) print(`${name.padEnd(10)}${value ?? '-'}`);
+    }
     return 0;
   });
 }

@@ -37,6 +37,12 @@ export async function startApiRole(context: RoleContext): Promise<StartedRole> {
     applicationName: 'temporal-outbox api',
     onConnectionLost: (error) => log.warn({ err: error }, 'database.connection_lost'),
   });
+  // Of its own: whoever searches waits for others who search, and never keeps the ingest waiting.
+  const readPool = createPool(requireSetting(settings.auditDatabaseUrl, 'AUDIT_DATABASE_URL'), {
+    max: settings.auditReadPoolSize,
+    applicationName: 'temporal-outbox api reading',
+    onConnectionLost: (error) => log.warn({ err: error }, 'database.connection_lost'),
+  });
   const ops = openOps(settings, log);
   const deadLetters = ops === null ? null : openDeadLetterOps(ops, deliveryHandlers(context), log);
   const store = createAuditStore(pool);
@@ -52,12 +58,12 @@ export async function startApiRole(context: RoleContext): Promise<StartedRole> {
       store,
       apiKeys,
       failedIngest: withFailpoint(createFailedIngestStore(pool), failAt(settings.testFailpoint)),
-      records: createRecordReader(pool),
+      records: createRecordReader(readPool),
       fingerprintKeys,
       secretKey,
       ratePerMinute: settings.auditRatePerMinute === 0 ? null : settings.auditRatePerMinute,
       rules,
-      proofs: openProofs(pool),
+      proofs: openProofs(readPool),
       ...(ops === null || deadLetters === null
         ? {}
         : {
@@ -72,12 +78,16 @@ export async function startApiRole(context: RoleContext): Promise<StartedRole> {
       port: settings.apiPort,
       logger: log,
       // In one process with relay and worker it is the last of three to stop.
-      limits: { closeGraceMs: Math.min(DEFAULT_HTTP_LIMITS.closeGraceMs, Math.floor(settings.shutdownGraceMs / 6)) },
+      limits: {
+        closeGraceMs: Math.min(DEFAULT_HTTP_LIMITS.closeGraceMs, Math.floor(settings.shutdownGraceMs / 6)),
+        // Each goes by short turns, so that four to a connection wait for one less than the five seconds of a pool.
+        maxSearches: 4 * settings.auditReadPoolSize,
+      },
     }),
   );
   const api = await starting.catch(async (error: unknown) => {
     await deadLetters?.close();
-    await Promise.all([pool.end(), ops?.end()]);
+    await Promise.all([pool.end(), readPool.end(), ops?.end()]);
     throw explainListen(error, 'OUTBOX_API_PORT');
   });
   return {
@@ -89,7 +99,7 @@ export async function startApiRole(context: RoleContext): Promise<StartedRole> {
     async stop() {
       await api.close();
       await deadLetters?.close();
-      await Promise.all([pool.end(), ops?.end()]);
+      await Promise.all([pool.end(), readPool.end(), ops?.end()]);
     },
   };
 }

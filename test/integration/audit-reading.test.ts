@@ -271,6 +271,24 @@ describe('an item', () => {
     expect((await show(receipt.recordId.toUpperCase())).body).toEqual(body);
   });
 
+  it('of a record that was stored with its content hash, as releases before did, is shown and searched without it', async () => {
+    const contentHash = `sha-256:${'c0de'.repeat(16)}`;
+    const one = event({ eventId: randomUUID() });
+    const old = recordAt(new Date('2026-02-03T02:02:02Z'), 'acme', { ...one, contentHash });
+    await store(old);
+    expect((await show(old.record.recordId)).body.event).toEqual(one);
+    const within = { recordedFrom: old.record.recordedAt, recordedTo: '2026-02-03T02:02:02.001Z' };
+    for (const text of [contentHash, 'c0dec0de', 'contentHash']) {
+      expect((await list({ ...within, text })).body).toMatchObject({ items: [], next: null });
+    }
+    expect((await list({ ...within, text: one.eventId })).body.items).toHaveLength(1);
+    for (const format of ['ndjson', 'csv', 'ocsf']) {
+      const { body } = await get(`${AUDIT_EXPORT_PATH}?${new URLSearchParams({ ...within, format })}`, keys.acme);
+      expect(JSON.stringify(body)).toContain(one.eventId);
+      expect(JSON.stringify(body)).not.toContain('c0dec0de');
+    }
+  });
+
   it('of an erased record holds its id, its time and its hash, and nothing else', async () => {
     const gone = recordAt(new Date('2026-02-02T02:02:02Z'), 'acme', event());
     await ingest.pool.query(`INSERT INTO audit.record_key SELECT 'acme', '/gone', 'gone', $1, $2, 'k1', $3, $3`, [

@@ -3,9 +3,13 @@
  * (its batch is an array of its structured events). Fake: nothing.
  */
 import { randomUUID } from 'node:crypto';
+import canonicalize from 'canonicalize';
 import { CloudEvent, HTTP, type Message } from 'cloudevents';
-import type { JsonObject } from '../../src/contract/audit-dto.js';
-import { type Answer, event, expectProblem, startIngest, type TestIngest } from './ingest-set-up.js';
+import { fingerprint } from '../../src/application/audit/fingerprint.js';
+import { createIngestRules } from '../../src/application/audit/ingest-rules.js';
+import { recordAuditLog } from '../../src/application/audit/record-audit-log.js';
+import type { AuditEvent, JsonObject } from '../../src/contract/audit-dto.js';
+import { type Answer, event, expectProblem, FINGERPRINT_KEYS, startIngest, type TestIngest } from './ingest-set-up.js';
 
 let ingest: TestIngest;
 beforeAll(async () => {
@@ -36,6 +40,7 @@ const batched = (events: readonly CloudEvent<unknown>[]): Message => ({
   headers: { 'content-type': 'application/cloudevents-batch+json' },
   body: JSON.stringify(events),
 });
+const traceOf = (letter: string) => `00-${letter.repeat(32)}-${letter.repeat(16)}-01`;
 const MODES = {
   structured: (one: CloudEvent<unknown>) => HTTP.structured(one),
   binary: (one: CloudEvent<unknown>) => HTTP.binary(one),
@@ -108,11 +113,15 @@ describe.each(MODE_NAMES)('in %s mode', (mode) => {
     expect(record).not.toHaveProperty('data');
   });
 
-  it.each(MODE_NAMES)('an event that stands, sent again in %s mode with another trace, is a replay', async (other) => {
+  it.each(MODE_NAMES)('an event that stands, sent again in %s mode by another way, is a replay', async (other) => {
     const id = randomUUID();
-    const of = (trace: string) => sdkEvent({ id, traceparent: `00-${trace.repeat(32)}-${trace.repeat(16)}-01` });
-    const answer = first(await send(MODES[mode](of('a'))));
-    const again = first(await send(MODES[other](of('b'))));
+    const ways = {
+      one: { traceparent: traceOf('a'), partitionkey: 'p-1', sampledrate: 1 },
+      two: { traceparent: traceOf('b'), tracestate: 'vendor=1', partitionkey: 'p-2', sampledrate: 30 },
+    };
+    const answer = first(await send(MODES[mode](sdkEvent({ id, ...ways.one }))));
+    const again = first(await send(MODES[other](sdkEvent({ id, ...ways.two }))));
+    expect(first(await send(MODES[other](sdkEvent({ id })))).status).toBe(200);
     expect([answer.status, again.status]).toEqual([201, 200]);
     expect(again.body).toEqual({ ...answer.body, replayed: true });
     expect((await stored(id)).rows).toBe(1);
@@ -121,7 +130,7 @@ describe.each(MODE_NAMES)('in %s mode', (mode) => {
   it.each([
     ['data', { data: { reason: 'another' } }],
     ['type', { type: 'com.example.order.cancelled.v3' }],
-    ['an extension', { partitionkey: 'p-2' }],
+    ['an extension', { warehouse: 'w-2' }],
     ['its time left out', { time: undefined }],
   ])('B20: the same id with other %s is refused', async (_, other) => {
     const id = randomUUID();
@@ -193,6 +202,37 @@ describe.each(MODE_NAMES)('in %s mode', (mode) => {
       expect(first(await send(MODES[mode](wrap(dto)))).status).toBe(200);
     });
 
+    it.each(MODE_NAMES)(
+      'is the same in %s mode, whatever its way, its envelope and its trace; and without one',
+      async (other) => {
+        const way = (letter: string) => ({
+          context: { ip: '203.0.113.7', traceparent: traceOf(letter) },
+          routing: { outboxId: letter },
+        });
+        const dto = event({ data: { of: 'the DTO' }, ...way('a') });
+        const answer = first(await send(MODES[mode](wrap(dto, { traceparent: traceOf('a'), partitionkey: 'p-1' }))));
+        const envelope = {
+          type: 'com.example.again',
+          time: '2026-02-02T02:02:02Z',
+          subject: 'x',
+          partitionkey: 'p-2',
+          hop: 'second',
+        };
+        const again = [
+          first(await send(MODES[other](wrap({ ...dto, ...way('b') }, { ...envelope, traceparent: traceOf('b') })))),
+          await ingest.post({ ...dto, ...way('c') }),
+        ];
+        for (const { status, body } of again)
+          expect({ status, body }).toEqual({ status: 200, body: { ...answer.body, replayed: true } });
+        for (const content of [{ data: { of: 'another' } }, { context: { ip: '203.0.113.8' } }])
+          expect(first(await send(MODES[other](wrap({ ...dto, ...content }))))).toMatchObject({
+            status: 422,
+            body: { code: 'identity_conflict' },
+          });
+        expect((await stored(dto.eventId)).rows).toBe(1);
+      },
+    );
+
     it.each([
       [{ id: 'another' }, '/data/eventId'],
       [{ source: '/another' }, '/data/source'],
@@ -211,6 +251,96 @@ describe.each(MODE_NAMES)('in %s mode', (mode) => {
       expect(pointers.sort()).toEqual(['/data/extra', '/data/outcome']);
     });
   });
+});
+
+describe('what a release before has fingerprinted', () => {
+  const [current] = FINGERPRINT_KEYS;
+  const dto = (): AuditEvent => event({ context: { traceparent: traceOf('a') }, routing: { outboxId: 'o-1' } });
+  /** A CloudEvent in JSON, and what was fingerprinted of it then: all but the envelope's trace. */
+  const cases = {
+    'an audit event in its envelope': () => {
+      const data = dto();
+      const bare = {
+        specversion: '1.0',
+        id: data.eventId,
+        source: data.source,
+        type: 'a.b',
+        dataschema: DTO_SCHEMA,
+        data,
+      };
+      return { bare, sent: { ...bare, traceparent: traceOf('a') }, event: data };
+    },
+    'an event with the attributes of its way': () => {
+      const one = event();
+      const bare = {
+        specversion: '1.0',
+        id: one.eventId,
+        source: one.source,
+        type: 'a.b',
+        partitionkey: 'p-1',
+        data: { a: 1 },
+      };
+      return { bare, sent: { ...bare, traceparent: traceOf('a') }, event: one };
+    },
+  } as const;
+  const type = { headers: { 'Content-Type': 'application/cloudevents+json' } };
+  const formerly = (bare: object) => fingerprint(current, canonicalize(bare) as string);
+
+  it.each(Object.entries(cases))('%s, sent again as it was: a replay of its record', async (_, make) => {
+    const { bare, sent, event: one } = make();
+    const record = recordAuditLog({
+      store: ingest.store,
+      failedIngest: ingest.failedIngest,
+      fingerprintKeys: FINGERPRINT_KEYS,
+      rules: createIngestRules(),
+      log: { error: (fields) => expect(fields).toBe(undefined) },
+    });
+    const key = {
+      id: randomUUID(),
+      name: 't',
+      prefix: 't',
+      scopes: ['audit:write'],
+      tenantId: null,
+      ratePerMinute: null,
+    } as const;
+    await record({ key, now: new Date(), events: [{ event: one, content: canonicalize(bare) as string }] });
+    const { rows } = await ingest.pool.query('SELECT fingerprint FROM audit.record_key WHERE event_id = $1', [
+      one.eventId,
+    ]);
+    expect(rows[0].fingerprint).toEqual(formerly(bare));
+    const again = await ingest.post(sent, type);
+    expect({ status: again.status, replayed: again.headers.get('idempotency-replayed') }).toEqual({
+      status: 200,
+      replayed: 'true',
+    });
+    expectProblem(
+      await ingest.post({ ...sent, type: 'a.c', data: { ...sent.data, a: 2 } }, type),
+      422,
+      one.context ? 'invalid_event' : 'identity_conflict',
+    );
+  });
+
+  it.each(Object.entries(cases))(
+    '%s, in failed_ingest: it is counted there, and its record closes it as stored',
+    async (_, make) => {
+      const { bare, sent, event: one } = make();
+      const row = {
+        identity: { tenantId: '', source: one.source, eventId: one.eventId },
+        body: JSON.stringify(one),
+        hmacKeyId: current.id,
+        failure: { code: 'X', message: 'x' },
+        keyId: randomUUID(),
+      };
+      const id = await ingest.failedIngest.keep({ ...row, fingerprint: formerly(bare) });
+      const today = { fingerprint: fingerprint(current, 'another text'), formerFingerprint: formerly(bare) };
+      expect(await ingest.failedIngest.keep({ ...row, ...today })).toBe(id);
+      expect((await ingest.post(sent, type)).status).toBe(201);
+      const { rows } = await ingest.pool.query('SELECT state, tries FROM audit.failed_ingest WHERE event_id = $1', [
+        one.eventId,
+      ]);
+      expect(rows).toEqual([{ state: 'stored', tries: 2 }]);
+    },
+  );
 });
 
 it('a batch answers for each of its events, in order, and overlapping batches are replays', async () => {

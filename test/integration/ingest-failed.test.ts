@@ -441,7 +441,7 @@ describe('R28: discard', () => {
     const answer = await act(id, 'discard', { reason: 'a test run' });
     expect(answer.status).toBe(200);
     expect(answer.body).toMatchObject({ id, state: 'discarded', reason: 'a test run' });
-    expect(await rowsOf(one)).toMatchObject([{ id, state: 'discarded', body: JSON.stringify(one) }]);
+    expect(await rowsOf(one)).toMatchObject([{ id, state: 'discarded', body: '' }]);
     for (const verb of ['discard', 'retry']) expectProblem(await act(id, verb), 409, 'not_open');
     const again = expectFailed(await ingest.post(one));
     expect(await rowsOf(one)).toMatchObject([
@@ -491,7 +491,7 @@ describe('R28: looking', () => {
     expect(answer.headers.get('x-content-type-options')).toBe('nosniff');
     const found = failedIngestFoundSchema.parse(answer.body);
     expect(found).toMatchObject({ id: first?.id, tenantId: tenant, state: 'open', tries: 1 });
-    expect(JSON.parse(found.body)).toEqual(first?.one);
+    expect(JSON.parse(found.body ?? '')).toEqual(first?.one);
   });
 
   it.each(['?limit=0', '?limit=201', '?limit=x', '?state=gone', '?before=x', '?tenant=t', '?state=open&state=stored'])(

@@ -8,7 +8,7 @@ import { checkFingerprintKeys, type FingerprintKeys } from '../../src/applicatio
 import { createIngestRules } from '../../src/application/audit/ingest-rules.js';
 import { recordAuditLog } from '../../src/application/audit/record-audit-log.js';
 import { toAuditEvent } from '../../src/application/delivery/mappers/to-audit-event.js';
-import { AUDIT_LOOKUP_PATH } from '../../src/contract/audit-api.js';
+import { AUDIT_LOGS_PATH, AUDIT_LOOKUP_PATH } from '../../src/contract/audit-api.js';
 import type { AuditEvent } from '../../src/contract/audit-dto.js';
 import type { ApiKey } from '../../src/domain/audit/api-key.js';
 import { createRedactor } from '../../src/domain/redaction/redactor.js';
@@ -180,6 +180,21 @@ describe('R26: fingerprint', () => {
     expect((await ingest.post(one, { key: outboxKey })).status).toBe(201);
     expect((await ingest.post({ ...one, metadata: { mapper: 2 } }, { key: outboxKey })).status).toBe(200);
     expectProblem(await ingest.post({ ...one, contentHash: hashB }, { key: outboxKey }), 422, 'identity_conflict');
+  });
+
+  it('R26: the content hash is neither stored nor shown: nobody can test a guess at a content by it', async () => {
+    const one = event({ contentHash: hashA, tenantId: 't-hash', data: { pin: '1234' } });
+    const receipt = (await ingest.post(one, { key: outboxKey })).body;
+    const { rows } = await ingest.pool.query(
+      `SELECT (SELECT string_agg(r::text, '') FROM audit.record r) || (SELECT string_agg(k::text, '') FROM audit.record_key k) AS text`,
+    );
+    expect(rows[0].text).not.toContain(hashA.slice('sha-256:'.length));
+    const key = await ingest.key(['audit:read'], 't-hash');
+    const shown = await ingest.post('', { method: 'GET', path: `${AUDIT_LOGS_PATH}/${receipt.recordId}`, key });
+    const { contentHash: _, ...rest } = one;
+    // What the rules took out is what the hash would have told.
+    expect(shown.body).toMatchObject({ hash: receipt.hash, event: { ...rest, data: { pin: '[redacted]' } } });
+    expect(JSON.stringify(shown.body)).not.toContain(hashA);
   });
 
   it('R26: an event delivered again after the rules of redaction changed is a replay; its record stands as first stored', async () => {

@@ -127,6 +127,7 @@ function erasedNote(recordId: string, leaf: Uint8Array, by: SignerKey): string {
     by: 'x',
     reason: 'y',
     records: [{ recordId, leafHash: leaf }],
+    failedIngestIds: ['0198c0de-0000-7000-8000-00000000000f'],
   });
   return signNote(NOTE_TOOLS, text, [by]);
 }

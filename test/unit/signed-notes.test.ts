@@ -200,7 +200,13 @@ describe('audit notes', () => {
       ],
     },
     { kind: 'dropped', ...head, partition: 'record_2026_02', rows: 0, runs: [] },
-    { kind: 'erased', ...head, records: [{ recordId: '0198c0de-0000-7000-8000-000000000001', leafHash: root }] },
+    {
+      kind: 'erased',
+      ...head,
+      records: [{ recordId: '0198c0de-0000-7000-8000-000000000001', leafHash: root }],
+      failedIngestIds: [],
+    },
+    { kind: 'erased', ...head, records: [], failedIngestIds: ['0198c0de-0000-7000-8000-000000000002'] },
   ];
 
   it.each(notes)('$kind reads back', (note) => {
@@ -223,6 +229,24 @@ lost 1 7 ${toBase64(root)}
   it.each(notes)('no $kind note passes for a checkpoint, nor the other way round', (note) => {
     expect(() => parseCheckpoint(formatAuditNote(note))).toThrow(CheckpointError);
     expect(() => parseAuditNote(formatCheckpoint({ origin: 'log.example', size: 1, root }))).toThrow();
+  });
+
+  it('of an erasure: records first, then rows of failed_ingest, at most a thousand of each, and not nothing', () => {
+    const id = (n: number) => `0198c0de-0000-7000-8000-${String(n).padStart(12, '0')}`;
+    const ids = (length: number) => Array.from({ length }, (_, n) => id(n));
+    const of = (records: number, failed: number): AuditNote => ({
+      kind: 'erased',
+      ...head,
+      records: ids(records).map((recordId) => ({ recordId, leafHash: root })),
+      failedIngestIds: ids(failed),
+    });
+    expect(formatAuditNote(of(1, 1)).split('\n').slice(-3)).toEqual([
+      `record ${id(0)} ${toBase64(root)}`,
+      `failed_ingest ${id(0)}`,
+      '',
+    ]);
+    expect(parseAuditNote(formatAuditNote(of(1_000, 1_000)))).toEqual(of(1_000, 1_000));
+    for (const wrong of [of(0, 0), of(1_001, 0), of(0, 1_001)]) expect(() => formatAuditNote(wrong)).toThrow();
   });
 
   it.each([

@@ -20,8 +20,8 @@ export interface DiscardFailedIngestDeps {
 }
 
 /**
- * Gives up what could not be stored (R28): the row stays, with who said so and why. The same content failing again is a
- * new row. An audit record tells of it, in the same transaction. Throws StoreUnavailableError and FingerprintKeyError.
+ * Gives up what could not be stored (R28): its body goes, the row stays, with who said so and why. The same content failing
+ * again is a new row. An audit record tells of it, in the same transaction. Throws StoreUnavailableError and FingerprintKeyError.
  */
 export function discardFailedIngest({
   failedIngest,

@@ -45,12 +45,27 @@ export async function checkFingerprintKeys(
   }
 }
 
+/** What tells whether two events have the same content (R26). */
+export interface SentContent {
+  /** The event itself, or what it was mapped from (`cloudEventContent`). */
+  readonly content: AuditEvent | string;
+  /** What an earlier release fingerprinted of the same event, where that is another text: its rows stand. */
+  readonly formerContent?: string;
+}
+
 /**
  * What is fingerprinted of a CloudEvent: the event as it was sent and never what it was mapped to, where the server's time
- * may stand for one left out. A content hash of our outbox is stronger, as ever (R26).
+ * may stand for one left out; where its data are an audit event, that one alone, as if it had come without an envelope. A
+ * content hash of our outbox is stronger, as ever (R26).
  */
-export function cloudEventContent(event: AuditEvent, sent: JsonObject): AuditEvent | string {
-  return event.contentHash === undefined ? (canonicalize(sent) as string) : event;
+export function cloudEventContent(
+  event: AuditEvent,
+  { content, formerContent }: { readonly content: JsonObject | null; readonly formerContent: JsonObject },
+): SentContent {
+  if (event.contentHash !== undefined) return { content: event };
+  const now = content === null ? event : (canonicalize(content) as string);
+  const former = canonicalize(formerContent) as string;
+  return now === former ? { content: now } : { content: now, formerContent: former };
 }
 
 /**
@@ -61,6 +76,16 @@ export function cloudEventContent(event: AuditEvent, sent: JsonObject): AuditEve
 export function fingerprint(key: FingerprintKey, content: AuditEvent | string): Buffer {
   const text = typeof content === 'string' ? content : (content.contentHash ?? contentText(content));
   return createHmac('sha256', key.secret).update(text).digest();
+}
+
+/** By what is fingerprinted today, or what was by an earlier release. @throws FingerprintKeyError as `matchesFingerprint` */
+export function matchesSent(
+  keys: FingerprintKeys,
+  standing: { readonly hmacKeyId: string; readonly fingerprint: Uint8Array },
+  { content, formerContent }: SentContent,
+): boolean {
+  if (matchesFingerprint(keys, standing, content)) return true;
+  return formerContent !== undefined && matchesFingerprint(keys, standing, formerContent);
 }
 
 /** @throws FingerprintKeyError when the row was fingerprinted with a key that is not configured: nobody can tell */

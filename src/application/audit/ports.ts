@@ -17,6 +17,8 @@ export interface NewRecord {
   readonly hmacKeyId: string;
   /** 32 bytes (R26). */
   readonly fingerprint: Uint8Array;
+  /** What a release before made of the same content, where that is another one: rows of `failed_ingest` may have it. */
+  readonly formerFingerprint?: Uint8Array;
   /** 32 bytes: the hash of the record's leaf. */
   readonly leafHash: Uint8Array;
 }
@@ -36,7 +38,7 @@ export interface AuditStore {
   /**
    * Writes those whose identity does not stand yet, key and record in one statement, in the order of their identities,
    * and returns the record ids of those written; in the same statement it closes what is open in `failed_ingest` under
-   * those identities (R28): `stored` where the fingerprint is equal, else `other_content`. No identity may occur twice. After a StoreUnavailableError they may
+   * those identities (R28): `stored` where the fingerprint, or the former one, is equal, else `other_content`. No identity may occur twice. After a StoreUnavailableError they may
    * have been written all the same. Makes the partition of `recordedAt` where it is missing; where it cannot, that is a
    * StoreUnavailableError too.
    */
@@ -59,11 +61,19 @@ export interface NewFailedIngest {
   /** Of what was sent, before it was redacted. */
   readonly hmacKeyId: string;
   readonly fingerprint: Uint8Array;
+  /** Counts up an open row that has it, too. */
+  readonly formerFingerprint?: Uint8Array;
   readonly failure: InternalFailure;
   readonly keyId: string;
 }
 
 export interface FoundFailedIngest extends FailedIngest {
+  /** JSON text, sent by a stranger; null: the row is closed, and its body gone. */
+  readonly body: string | null;
+}
+
+/** A row that can still be stored. */
+export interface OpenFailedIngest extends FailedIngest {
   /** JSON text, sent by a stranger. */
   readonly body: string;
   /** Of what was sent: the body alone cannot be fingerprinted again. */
@@ -106,7 +116,10 @@ export interface PersonsWord {
   readonly reason: string;
 }
 
-/** What could not be stored. Every method is one transaction, and throws StoreUnavailableError as AuditStore's do. */
+/**
+ * What could not be stored. Every method is one transaction, and throws StoreUnavailableError as AuditStore's do. Whoever
+ * closes a row, an insert of AuditStore's included, its body is gone with that: a closed row holds nothing of the event.
+ */
 export interface FailedIngestStore {
   /**
    * Keeps an event and returns its id; the open row of the same content is counted up instead. null, and nothing kept,
@@ -119,7 +132,7 @@ export interface FailedIngestStore {
   openIds(query: Omit<FailedIngestQuery, 'state' | 'before'> & { readonly after: string | null }): Promise<string[]>;
   find(ref: FailedIngestRef): Promise<FoundFailedIngest | null>;
   /** Writes down who asks for a retry, with the record of it, and returns the row; null where it is not open. */
-  noteRetry(ref: FailedIngestRef, word: PersonsWord, record: RecordOf): Promise<FoundFailedIngest | null>;
+  noteRetry(ref: FailedIngestRef, word: PersonsWord, record: RecordOf): Promise<OpenFailedIngest | null>;
   /** Counts one more failed try. */
   countFailure(id: string, failure: InternalFailure): Promise<void>;
   /** What a retry found to stand; does nothing to a row that is closed already. */

@@ -1,7 +1,13 @@
 import type { AuditEvent, FieldProblem } from '../../contract/audit-dto.js';
 import { type ApiKey, mayUseAnyTenant, tenantFor } from '../../domain/audit/api-key.js';
 import { describeInternalFailure, framesOf } from './describe-internal-failure.js';
-import { checkFingerprintKeys, type FingerprintKeys, fingerprint, matchesFingerprint } from './fingerprint.js';
+import {
+  checkFingerprintKeys,
+  type FingerprintKeys,
+  fingerprint,
+  matchesSent,
+  type SentContent,
+} from './fingerprint.js';
 import type { IngestRules } from './ingest-rules.js';
 import { formatHash } from './leaf-hash.js';
 import type { AuditStore, FailedIngestStore, RecordIdentity, StandingRecord } from './ports.js';
@@ -15,11 +21,9 @@ export interface RecordAuditLogDeps {
   readonly log: { error(fields: object, message: string): void };
 }
 
-export interface SentEvent {
+export interface SentEvent extends SentContent {
   /** Valid by `parseAuditEvent`. */
   readonly event: AuditEvent;
-  /** What tells the same content (R26): the event itself, or what it was mapped from (`cloudEventContent`). */
-  readonly content: AuditEvent | string;
 }
 
 export interface RecordAuditLogRequest {
@@ -72,7 +76,8 @@ export function recordAuditLog(deps: RecordAuditLogDeps): RecordAuditLog {
     checked = true;
     const outcomes = new Array<RecordOutcome>(events.length);
     const byIdentity = new Map<string, { first: IdentifiedEvent; positions: number[] }>();
-    events.forEach(({ event, content }, position) => {
+    events.forEach((sent, position) => {
+      const { event } = sent;
       const tenantId = tenantFor(key, event.tenantId);
       if (tenantId === null) {
         outcomes[position] = { kind: 'tenant_forbidden' };
@@ -87,8 +92,7 @@ export function recordAuditLog(deps: RecordAuditLogDeps): RecordAuditLog {
         const identity = { tenantId, source: event.source, eventId: event.eventId };
         const id = JSON.stringify([tenantId, event.source, event.eventId]);
         const group = byIdentity.get(id);
-        if (group === undefined)
-          byIdentity.set(id, { first: identify(deps, identity, { event, content }), positions: [position] });
+        if (group === undefined) byIdentity.set(id, { first: identify(deps, identity, sent), positions: [position] });
         else group.positions.push(position);
       }
     });
@@ -118,17 +122,23 @@ export function recordAuditLog(deps: RecordAuditLogDeps): RecordAuditLog {
   };
 }
 
-/** What is sent as what is stored. */
+/**
+ * What is sent as what is stored: redacted, and without its content hash. That one is a hash of the whole payload without a
+ * salt, by which a reader could test guesses at what was taken out, or never sent here; what has to be known of it is in the
+ * fingerprint, which is keyed.
+ */
 function identify(
   { fingerprintKeys: [current], rules }: RecordAuditLogDeps,
   identity: RecordIdentity,
-  { event, content }: SentEvent,
+  { event, content, formerContent }: SentEvent,
 ): IdentifiedEvent {
+  const { contentHash: _contentHash, ...stored } = rules.redact(event);
   return {
     identity,
-    event: rules.redact(event),
+    event: stored,
     hmacKeyId: current.id,
     fingerprint: fingerprint(current, content),
+    ...(formerContent === undefined ? {} : { formerFingerprint: fingerprint(current, formerContent) }),
   };
 }
 
@@ -166,9 +176,9 @@ async function keepFailed(
   }
 }
 
-function compare(keys: FingerprintKeys, standing: StandingRecord, { event, content }: SentEvent): RecordOutcome {
-  return matchesFingerprint(keys, standing, content)
-    ? { kind: 'replayed', receipt: receiptOf(standing, event) }
+function compare(keys: FingerprintKeys, standing: StandingRecord, sent: SentEvent): RecordOutcome {
+  return matchesSent(keys, standing, sent)
+    ? { kind: 'replayed', receipt: receiptOf(standing, sent.event) }
     : { kind: 'conflict' };
 }
 

@@ -10,7 +10,7 @@ import type {
   AuditStore,
   FailedIngestRef,
   FailedIngestStore,
-  FoundFailedIngest,
+  OpenFailedIngest,
   PersonsWord,
   StandingRecord,
 } from './ports.js';
@@ -58,7 +58,7 @@ export function retryFailedIngest(deps: RetryFailedIngestDeps): RetryFailedInges
   };
 }
 
-async function storeAgain(deps: RetryFailedIngestDeps, row: FoundFailedIngest): Promise<RetryOutcome> {
+async function storeAgain(deps: RetryFailedIngestDeps, row: OpenFailedIngest): Promise<RetryOutcome> {
   const json = parseJsonText(Buffer.from(row.body), AUDIT_LIMITS.depth);
   if (!json.ok) return { kind: 'invalid', problems: [{ pointer: json.pointer ?? '', detail: json.detail }] };
   const parsed = parseAuditEvent(json.value, row.readAt);
@@ -86,7 +86,7 @@ async function storeAgain(deps: RetryFailedIngestDeps, row: FoundFailedIngest): 
 function isSameContent(
   keys: FingerprintKeys,
   standing: StandingRecord,
-  row: FoundFailedIngest,
+  row: OpenFailedIngest,
   event: AuditEvent,
   asSent: boolean,
 ): boolean | null {
@@ -104,7 +104,7 @@ class IncomparableError extends Error {
 
 async function stillFailed(
   deps: RetryFailedIngestDeps,
-  row: FoundFailedIngest,
+  row: OpenFailedIngest,
   event: AuditEvent,
   error: unknown,
 ): Promise<RetryOutcome> {

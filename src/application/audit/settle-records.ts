@@ -32,6 +32,8 @@ export interface IdentifiedEvent {
   readonly event: AuditEvent;
   readonly hmacKeyId: string;
   readonly fingerprint: Uint8Array;
+  /** As of an earlier release, by the same key, where that is another one. */
+  readonly formerFingerprint?: Uint8Array;
 }
 
 export type Settled =
@@ -99,7 +101,7 @@ async function settle(store: AuditStore, records: readonly NewRecord[]): Promise
 /** As `settleRecords` writes it. */
 export function newRecord(
   { keyId, via, now }: RecordOrigin,
-  { identity, event, hmacKeyId, fingerprint }: IdentifiedEvent,
+  { identity, event, hmacKeyId, fingerprint, formerFingerprint }: IdentifiedEvent,
 ): NewRecord {
   const record: AuditRecord = {
     recordId: uuidv7({ msecs: now.getTime() }),
@@ -116,6 +118,7 @@ export function newRecord(
     record,
     hmacKeyId,
     fingerprint,
+    ...(formerFingerprint === undefined ? {} : { formerFingerprint }),
     leafHash: leafHash(record),
   };
 }

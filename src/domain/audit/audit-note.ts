@@ -1,6 +1,6 @@
 /**
  * What is signed beside checkpoints: that a loss was accepted (`branch`), that a partition was dropped (`dropped`), that
- * records were erased (`erased`). One text form, so that a note read back is the note that was written, byte for byte.
+ * records, and what could not be stored, were erased (`erased`). One text form, so that a note read back is the note that was written, byte for byte.
  * Such notes are signed under the log's base name. Their second line is never a number: none can pass for a checkpoint.
  */
 import { fromBase64, toBase64 } from './base64.js';
@@ -56,8 +56,10 @@ export interface DroppedNote extends NoteHead {
 
 export interface ErasedNote extends NoteHead {
   readonly kind: 'erased';
-  /** Each record with the hash of its leaf, which stays: 1 to MOST_ERASED. */
+  /** Each record with the hash of its leaf, which stays: at most MOST_ERASED. */
   readonly records: readonly { readonly recordId: string; readonly leafHash: Uint8Array }[];
+  /** Rows of `failed_ingest` that were emptied: at most MOST_ERASED, and one of both lists is not empty. */
+  readonly failedIngestIds: readonly string[];
 }
 
 export type AuditNote = BranchNote | DroppedNote | ErasedNote;
@@ -110,7 +112,10 @@ function bodyOf(note: AuditNote): string[] {
         ...note.runs.map(({ first, count }) => `run ${first} ${count}`),
       ];
     case 'erased':
-      return note.records.map(({ recordId, leafHash }) => `record ${recordId} ${toBase64(leafHash)}`);
+      return [
+        ...note.records.map(({ recordId, leafHash }) => `record ${recordId} ${toBase64(leafHash)}`),
+        ...note.failedIngestIds.map((id) => `failed_ingest ${id}`),
+      ];
   }
 }
 
@@ -136,10 +141,12 @@ function readBody(kind: AuditNote['kind'], head: NoteHead, read: LineReader): Au
         const [recordId = '', base64 = ''] = record.split(' ');
         return { recordId, leafHash: readHash(base64) };
       });
-      if (records.length === 0 || records.length > MOST_ERASED) {
-        throw new AuditNoteError(`expected 1 to ${MOST_ERASED} records, got ${records.length}`);
+      const failedIngestIds = read.values('failed_ingest', /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
+      const most = Math.max(records.length, failedIngestIds.length);
+      if (most === 0 || most > MOST_ERASED) {
+        throw new AuditNoteError(`expected 1 to ${MOST_ERASED} records, or rows of failed_ingest, got ${most}`);
       }
-      return { kind, ...head, records };
+      return { kind, ...head, records, failedIngestIds };
     }
   }
 }

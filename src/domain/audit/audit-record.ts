@@ -1,5 +1,5 @@
-/** Where a record came in: our own outbox (a scope of the API key, never a header), another caller, an import. */
-export type RecordVia = 'outbox' | 'api' | 'import';
+/** Where a record came in: our own outbox, imports by it included (a scope of the API key, never a header), or another caller. */
+export type RecordVia = 'outbox' | 'api';
 
 /** One record of the audit log. Written once, never changed. */
 export interface AuditRecord {
@@ -15,6 +15,6 @@ export interface AuditRecord {
   readonly leafVersion: 1;
   /** 16 random bytes in hex: without them a leaf's hash would let anyone test guesses about its content. */
   readonly salt: string;
-  /** The event of DTO v1 exactly as it was sent. */
+  /** The event of DTO v1 as it was sent, without its content hash and what was redacted. */
   readonly event: Readonly<Record<string, unknown>>;
 }

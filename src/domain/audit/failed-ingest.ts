@@ -1,5 +1,5 @@
 /**
- * - `open`: not stored yet; the caller, or a person, may try again.
+ * - `open`: not stored yet; the caller, or a person, may try again. Only such a row has its body.
  * - `stored`: the record stands with this very content.
  * - `other_content`: a record with other content took the identity; this content will never be stored.
  * - `discarded`: a person gave it up, with a reason.

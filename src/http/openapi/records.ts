@@ -24,7 +24,8 @@ export const recordOperations: readonly Operation[] = [
     summary: 'List records',
     description:
       'The newest first. A page may hold fewer than asked for, even none, and yet have a `next`: one page looks at a bounded ' +
-      'number of records, and `searched` says how far it came.',
+      'number of records, and `searched` says how far it came. Of one key a few are worked on at once (429 `rate_limited` beyond ' +
+      'that), of all keys some more (503 `overloaded`); both say with Retry-After when to ask again.',
     scopes,
     query: recordsQuerySchema,
     answers: [{ status: 200, description: 'One page.', schema: named('AuditRecordPage', recordListSchema) }],
@@ -38,7 +39,8 @@ export const recordOperations: readonly Operation[] = [
     summary: 'Export every record of a filter',
     description:
       'A stream, the oldest first, a line each. The last line of NDJSON is `{"type": "end", "records": n}`: without it the ' +
-      'export was cut off. Of CSV the end of the answer says so.',
+      'export was cut off. Of CSV the end of the answer says so. Of one key two run at once (429 `rate_limited` beyond that), of ' +
+      'all keys eight in an api (503 `overloaded`); both say with Retry-After when to ask again.',
     scopes,
     query: exportQuerySchema,
     answers: [

@@ -172,7 +172,13 @@ export const SETTINGS = {
   auditPoolSize: define({
     schema: whole(2, 500),
     fallback: '10',
-    describe: "Connections to the audit log's database, for each process.",
+    describe: "Connections to the audit log's database, for each process: in an api, those that write.",
+  }),
+  auditReadPoolSize: define({
+    schema: whole(1, 500),
+    fallback: '5',
+    describe:
+      "Further connections of an api to the audit log's database, by which records are read, searched and exported and proofs are made: so that slow searches never keep the ingest waiting. Four times as many searches are worked on at once.",
   }),
   auditFingerprintKeys: define({
     schema: fingerprintKeys,
@@ -343,6 +349,7 @@ export function variableOf(key: Key): string {
 const AUDIT_SIDE: ReadonlySet<Key> = new Set<Key>([
   'auditDatabaseUrl',
   'auditPoolSize',
+  'auditReadPoolSize',
   'auditFingerprintKeys',
   'auditSecretKey',
   'auditRatePerMinute',

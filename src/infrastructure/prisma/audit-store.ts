@@ -141,9 +141,9 @@ interface StandingRow {
 export const INSERT_NEW = `
 WITH input AS (
   SELECT * FROM unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bytea[],
-    $8::bytea[], $9::text[], $10::uuid[], $11::smallint[], $12::bytea[], $13::timestamptz[], $14::jsonb[])
+    $8::bytea[], $9::text[], $10::uuid[], $11::smallint[], $12::bytea[], $13::timestamptz[], $14::jsonb[], $15::bytea[])
     AS i(record_id, recorded_at, tenant_id, source, event_id, hmac_key_id, fingerprint,
-      leaf_hash, via, key_id, leaf_version, salt, occurred_at, body)
+      leaf_hash, via, key_id, leaf_version, salt, occurred_at, body, former_fingerprint)
 ), keys AS (
   INSERT INTO audit.record_key (tenant_id, source, event_id, record_id, recorded_at, hmac_key_id, fingerprint, leaf_hash)
   SELECT tenant_id, source, event_id, record_id, recorded_at, hmac_key_id, fingerprint, leaf_hash FROM input
@@ -152,7 +152,8 @@ WITH input AS (
   RETURNING record_id
 ), resolved AS (
   UPDATE audit.failed_ingest f
-  SET state = CASE WHEN f.fingerprint = i.fingerprint THEN 'stored' ELSE 'other_content' END, state_at = clock_timestamp()
+  SET state = CASE WHEN f.fingerprint IN (i.fingerprint, i.former_fingerprint) THEN 'stored' ELSE 'other_content' END,
+    state_at = clock_timestamp()
   FROM input i JOIN keys USING (record_id)
   WHERE f.tenant_id = i.tenant_id AND f.source = i.source AND f.event_id = i.event_id
     AND f.state = 'open' AND f.hmac_key_id = i.hmac_key_id
@@ -193,6 +194,7 @@ export function insertValues(records: readonly NewRecord[]): unknown[] {
     records.map(({ record }) => Buffer.from(record.salt, 'hex')),
     records.map(({ record }) => new Date(parseRfc3339(record.event.occurredAt as string) as number).toISOString()),
     records.map(({ record }) => JSON.stringify(record.event)),
+    records.map(({ formerFingerprint }) => (formerFingerprint === undefined ? null : Buffer.from(formerFingerprint))),
   ];
 }
 

@@ -1,5 +1,5 @@
 import { v7 as uuidv7 } from 'uuid';
-import type { FailedIngestFilter, FailedIngestStore, FoundFailedIngest } from '../../application/audit/ports.js';
+import type { FailedIngestFilter, FailedIngestStore, OpenFailedIngest } from '../../application/audit/ports.js';
 import type { FailedIngest, FailedIngestState } from '../../domain/audit/failed-ingest.js';
 import { runAuditStatement } from './audit-store.js';
 import { changeWithRecord } from './change-with-record.js';
@@ -13,7 +13,7 @@ export function createFailedIngestStore(pool: PgPool): FailedIngestStore {
   const run = <Row extends object>(name: string, text: string, values: readonly unknown[]) =>
     runAuditStatement<Row>(pool, { name, text, values, timeoutMs: TIMEOUT_MS });
   return {
-    async keep({ identity, body, hmacKeyId, fingerprint, failure, keyId }) {
+    async keep({ identity, body, hmacKeyId, fingerprint, formerFingerprint, failure, keyId }) {
       const { tenantId, source, eventId } = identity;
       const [row] = await run<{ id: string }>('audit_keep_failed', KEEP, [
         tenantId,
@@ -26,6 +26,7 @@ export function createFailedIngestStore(pool: PgPool): FailedIngestStore {
         toStorableText(failure.message),
         keyId,
         uuidv7(),
+        formerFingerprint === undefined ? null : Buffer.from(formerFingerprint),
       ]);
       return row?.id ?? null;
     },
@@ -50,18 +51,16 @@ export function createFailedIngestStore(pool: PgPool): FailedIngestStore {
     },
 
     async find({ id, tenantId }) {
-      const [row] = await run<FoundRow>('audit_find_failed', `SELECT ${FOUND} FROM audit.failed_ingest WHERE ${MINE}`, [
-        id,
-        tenantId,
-      ]);
-      return row === undefined ? null : toFound(row);
+      const text = `SELECT ${COLUMNS}, body FROM audit.failed_ingest WHERE ${MINE}`;
+      const [row] = await run<Row & { readonly body: string }>('audit_find_failed', text, [id, tenantId]);
+      return row === undefined ? null : { ...toFailedIngest(row), body: row.body === '' ? null : row.body };
     },
 
     async noteRetry({ id, tenantId }, { actor, reason }, record) {
-      const text = `UPDATE audit.failed_ingest SET actor = $3, reason = $4 WHERE ${MINE} AND state = 'open' RETURNING ${FOUND}`;
+      const text = `UPDATE audit.failed_ingest SET actor = $3, reason = $4 WHERE ${MINE} AND state = 'open' RETURNING ${OPEN}`;
       const change = { name: 'audit_note_retry_of_failed', text, values: [id, tenantId, actor, reason] };
-      const row = await changeWithRecord<FoundRow>(pool, change, (changed) => record(toFailedIngest(changed)));
-      return row === null ? null : toFound(row);
+      const row = await changeWithRecord<OpenRow>(pool, change, (changed) => record(toFailedIngest(changed)));
+      return row === null ? null : toOpen(row);
     },
 
     async countFailure(id, { code, message }) {
@@ -93,7 +92,7 @@ export function createFailedIngestStore(pool: PgPool): FailedIngestStore {
 }
 
 const COLUMNS = `id, tenant_id, source, event_id, code, message, key_id, tries, first_at, last_at, state, state_at, actor, reason`;
-const FOUND = `${COLUMNS}, body, hmac_key_id, fingerprint, date_trunc('milliseconds', clock_timestamp()) AS read_at`;
+const OPEN = `${COLUMNS}, body, hmac_key_id, fingerprint, date_trunc('milliseconds', clock_timestamp()) AS read_at`;
 const MINE = 'id = $1 AND ($2::text IS NULL OR tenant_id = $2)';
 const HOUR_MS = 3_600_000;
 /** From the parameter `first` on: code, source, since, until, and the ids around these two, since the index goes by id. */
@@ -126,10 +125,15 @@ function filterValues({ code, source, since, until }: FailedIngestFilter): (stri
   return [code, source, since, until, from, to];
 }
 
-/** A record that was stored meanwhile leaves nothing to keep. The row keeps its first sender, which its record will carry. */
+/**
+ * A record that was stored meanwhile leaves nothing to keep. The row keeps its first sender, which its record will carry, and
+ * the fingerprint that it has, be it as of an earlier release ($11).
+ */
 const KEEP = `
 INSERT INTO audit.failed_ingest AS f (id, tenant_id, source, event_id, body, hmac_key_id, fingerprint, code, message, key_id)
-SELECT $10::uuid, $1::text, $2::text, $3::text, $4::text, $5::text, $6::bytea, $7::text, $8::text, $9::uuid
+SELECT $10::uuid, $1::text, $2::text, $3::text, $4::text, $5::text, coalesce((SELECT o.fingerprint FROM audit.failed_ingest o
+    WHERE o.tenant_id = $1 AND o.source = $2 AND o.event_id = $3 AND o.fingerprint = $11::bytea AND o.state = 'open'),
+  $6::bytea), $7::text, $8::text, $9::uuid
 WHERE NOT EXISTS (SELECT FROM audit.record_key k WHERE k.tenant_id = $1 AND k.source = $2 AND k.event_id = $3)
 ON CONFLICT (tenant_id, source, event_id, fingerprint) WHERE state = 'open'
 DO UPDATE SET tries = f.tries + 1, last_at = clock_timestamp(), code = excluded.code, message = excluded.message
@@ -152,7 +156,7 @@ interface Row {
   readonly reason: string | null;
 }
 
-interface FoundRow extends Row {
+interface OpenRow extends Row {
   readonly body: string;
   readonly hmac_key_id: string;
   readonly fingerprint: Buffer;
@@ -177,7 +181,7 @@ function toFailedIngest(row: Row): FailedIngest {
   };
 }
 
-function toFound(row: FoundRow): FoundFailedIngest {
+function toOpen(row: OpenRow): OpenFailedIngest {
   const { body, hmac_key_id: hmacKeyId, fingerprint, read_at: readAt } = row;
   return { ...toFailedIngest(row), body, hmacKeyId, fingerprint, readAt };
 }

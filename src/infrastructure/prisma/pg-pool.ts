@@ -4,7 +4,7 @@ import pg from 'pg';
 import { IntegrationError, isIntegrationError } from '../../domain/delivery/integration-error.js';
 import { readSqlState } from './sql-states.js';
 
-/** The one pool of a process and database: Prisma's adapter and the hot statements share it. */
+/** A process has one for each database, which Prisma's adapter and the hot statements share; an api has one more to read by. */
 export type PgPool = pg.Pool;
 
 export interface PoolOptions {

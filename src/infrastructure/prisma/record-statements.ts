@@ -49,7 +49,7 @@ function toTime(ms: number | null): string | null {
 }
 
 /**
- * What the filter says of a record, apart from its time. Its text is looked through last, for it is long. $5 says nothing
+ * What the filter says of a record, apart from its time. Its text is looked through last, for it is long, and as it is shown. $5 says nothing
  * that $4 does not: a statement must name each parameter.
  */
 const MEANT = `CASE WHEN ($1::text IS NULL OR r.tenant_id = $1) AND ($2::text IS NULL OR r.actor_type = $2)
@@ -58,7 +58,7 @@ const MEANT = `CASE WHEN ($1::text IS NULL OR r.tenant_id = $1) AND ($2::text IS
     AND ($9::text IS NULL OR r.outcome = $9) AND ($10::text IS NULL OR r.severity = $10)
     AND ($11::text IS NULL OR r.source = $11) AND ($12::timestamptz IS NULL OR r.occurred_at >= $12)
     AND ($13::timestamptz IS NULL OR r.occurred_at < $13) AND ($4::jsonb IS NULL OR r.body->'targets' @> $4) AND ($4::jsonb IS NOT NULL OR $5::text IS NULL)
-  THEN $14::text IS NULL OR strpos(lower(r.body::text), lower($14)) > 0 ELSE false END`;
+  THEN $14::text IS NULL OR strpos(lower((r.body - 'contentHash')::text), lower($14)) > 0 ELSE false END`;
 
 /** The time alone says which partitions are looked into: PostgreSQL does not derive it from the pair, nor from the id. */
 const IN_TIME = 'r.recorded_at >= $15::timestamptz AND r.recorded_at <= $17::timestamptz';
