@@ -183,6 +183,28 @@ describe('retention', () => {
     expect(await log.tampered((client) => client.query('DELETE FROM audit.note'))).toMatchObject({ first: null });
   });
 
+  it('ends at a signal before anything is signed, whatever it is reading', async () => {
+    await writeTwoMonths();
+    const stopping = new AbortController();
+    const verify = createVerifyStore(log.pool);
+    const stopped = retainRecords({
+      store: createRetentionStore(log.pool),
+      verify: {
+        ...verify,
+        compareKeys: (...of) => {
+          stopping.abort(new Error('enough'));
+          return verify.compareKeys(...of);
+        },
+      },
+      keys: log.keys,
+      anchor: log.anchor,
+      now: () => NOW,
+    })({ months: 17, dryRun: false }, stopping.signal);
+    await expect(stopped).rejects.toThrow('enough');
+    expect(await partitions()).toHaveLength(2);
+    for await (const { kind } of log.anchor.readAll()) expect(kind).toBe('checkpoint');
+  });
+
   it('keeps a month that somebody added an identity to', async () => {
     await writeTwoMonths();
     await log.pool.query(`INSERT INTO audit.record_key (tenant_id, source, event_id, record_id, recorded_at, hmac_key_id, fingerprint, leaf_hash)

@@ -5,6 +5,7 @@ import type { LogKeys } from '../log/log-keys.js';
 import { NOTE_TOOLS } from '../log/note-tools.js';
 import type { Anchor } from '../log/ports.js';
 import { digestOf, fits } from '../verify/check-identities.js';
+import { heedSignal } from '../verify/heed-signal.js';
 import { knowExcuses } from '../verify/known-excuses.js';
 import { noteReader } from '../verify/open-notes.js';
 import type { VerifyStore } from '../verify/ports.js';
@@ -43,12 +44,14 @@ export interface PartitionOutcome {
 
 /**
  * Drops the months that are past keeping, each under a signed note that names its leaves and says what their identities
- * were, which nothing else proves behind the drop. First every row is compared with its seal, without a lock; then the note is signed and goes to the anchor; then note and drop are one transaction. Nothing
- * that does not fit is ever dropped: what was edited would be gone, and its proof with it. Throws StoreUnavailableError,
- * AnchorUnavailableError.
+ * were, which nothing else proves behind the drop. First every row is compared with its seal, without a lock; then the note
+ * is signed and goes to the anchor; then note and drop are one transaction. Nothing that does not fit is ever dropped: what
+ * was edited would be gone, and its proof with it. Throws StoreUnavailableError, AnchorUnavailableError, and the signal's
+ * reason: before a note is signed at once, whatever is being read.
  */
-export function retainRecords({ store, verify, keys, anchor, now }: RetainRecordsDeps) {
+export function retainRecords({ store, keys, anchor, now, ...deps }: RetainRecordsDeps) {
   return async ({ months, dryRun }: RetentionRequest, signal?: AbortSignal): Promise<readonly PartitionOutcome[]> => {
+    const verify = heedSignal(deps.verify, signal);
     const outcomes: PartitionOutcome[] = [];
     const due = dueMonths(await store.listPartitions(), now(), months);
     const reader = noteReader(NOTE_TOOLS, keys);
