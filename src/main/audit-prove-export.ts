@@ -19,7 +19,7 @@ export async function runAuditProveExport({ tenant }: { tenant?: string }): Prom
   try {
     return await explainingDatabase('audit', async () => {
       const tree = createLogTree({ store: createLeafStore(pool), sha256 });
-      const deps = { store: createProvableStore(pool), checkpoints: createCheckpointStore(pool), tree, sha256 };
+      const deps = { store: createProvableStore(pool), checkpoints: createCheckpointStore(pool), tree };
       // Not by print: these lines are data, to be verified to the letter, and go to a file.
       for await (const line of exportProofs(deps, { tenantId: tenant ?? null })) {
         if (process.stdout.destroyed) return EXIT.done;

@@ -5,7 +5,7 @@ import { ConfigurationError, loadSettings, requireSetting } from '../infrastruct
 import { processEnvironment } from '../infrastructure/config/process-environment.js';
 import { createPool } from '../infrastructure/prisma/pg-pool.js';
 import { createRetentionStore } from '../infrastructure/prisma/retention-store.js';
-import { createVerifyStore } from '../infrastructure/prisma/verify-store.js';
+import { createVerifyStore, WHOLE_TABLE_TIMEOUT_MS } from '../infrastructure/prisma/verify-store.js';
 import { EXIT } from './exit-codes.js';
 import { explainingDatabase } from './explain-database.js';
 import { openLogKeys } from './open-log-keys.js';
@@ -24,7 +24,7 @@ export async function runAuditRetention({
   const months = requireSetting(settings.auditRetentionMonths, 'AUDIT_RETENTION_MONTHS');
   const anchor = createFileAnchor(requireSetting(settings.auditAnchorFile, 'AUDIT_ANCHOR_FILE'));
   const url = requireSetting(settings.auditDatabaseUrl, 'AUDIT_DATABASE_URL');
-  const pool = createPool(url, { max: 1, statementTimeoutMs: 600_000 });
+  const pool = createPool(url, { max: 1, statementTimeoutMs: WHOLE_TABLE_TIMEOUT_MS });
   try {
     return await explainingDatabase('audit', async () => {
       const deps = {

@@ -6,7 +6,7 @@ import { createFileAnchor } from '../infrastructure/anchor/file-anchor.js';
 import { createLeaseStore } from '../infrastructure/prisma/lease-store.js';
 import { createPool } from '../infrastructure/prisma/pg-pool.js';
 import { createRetentionStore } from '../infrastructure/prisma/retention-store.js';
-import { createVerifyStore } from '../infrastructure/prisma/verify-store.js';
+import { createVerifyStore, WHOLE_TABLE_TIMEOUT_MS } from '../infrastructure/prisma/verify-store.js';
 import { dutyLeaseMs } from './duty-lease.js';
 import { openLogKeys } from './open-log-keys.js';
 import type { RoleContext } from './role.js';
@@ -33,7 +33,7 @@ export function startRetention({ settings, log }: Pick<RoleContext, 'settings' |
   const pool = createPool(auditDatabaseUrl, {
     max: 2,
     applicationName: 'temporal-outbox retention',
-    statementTimeoutMs: 600_000,
+    statementTimeoutMs: WHOLE_TABLE_TIMEOUT_MS,
     onConnectionLost: (error) => log.warn({ err: error }, 'database.connection_lost'),
   });
   const store = createRetentionStore(pool);

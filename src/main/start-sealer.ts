@@ -1,6 +1,4 @@
 import { keepLog } from '../application/audit/log/keep-log.js';
-import { createLogTree } from '../application/audit/log/log-tree.js';
-import { sha256 } from '../application/audit/log/note-tools.js';
 import type { Anchor, CheckpointStore } from '../application/audit/log/ports.js';
 import { findLogTrouble, readLogStatus } from '../application/audit/log/read-log-status.js';
 import { sealRecords } from '../application/audit/log/seal-records.js';
@@ -106,5 +104,5 @@ function openCheckpoints(
     return store.insert(checkpoint);
   };
   const checkpoints = { ...store, insert };
-  return writeCheckpoint({ leaves, tree: createLogTree({ store: leaves, sha256 }), checkpoints, anchor, keys });
+  return writeCheckpoint({ leaves, checkpoints, anchor, keys });
 }

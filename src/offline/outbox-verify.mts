@@ -139,14 +139,12 @@ function openCheckpoint(note: unknown, origin: string, keys: readonly Key[]): Ch
   return { origin: named, size: Number(size), root: base64(root, 32) };
 }
 
-/** A signed note that names this record with this hash among those that were erased. */
-function checkErased(line: Record<string, unknown>, hash: Buffer, origin: string, keys: readonly Key[]): void {
-  const lines = openNote(line.note, origin, keys).split('\n');
+/** The records that a signed note names as erased, each with the hash of its leaf, as lines of text. */
+function openErasedNote(note: unknown, origin: string, keys: readonly Key[]): string[] {
+  const lines = openNote(note, origin, keys).split('\n');
   const head = ['temporal-outbox audit note v1', 'kind erased', `log ${origin}`];
-  const named = `record ${line.recordId} ${hash.toString('base64')}`;
-  if (head.some((text, at) => lines[at] !== text) || !lines.slice(head.length).includes(named)) {
-    throw new Broken('expected a signed note that the record was erased');
-  }
+  if (head.some((text, at) => lines[at] !== text)) throw new Broken('expected a signed note that records were erased');
+  return lines.slice(head.length).filter((line) => line.startsWith('record '));
 }
 
 // --- the export ---------------------------------------------------------------------------------------------------------
@@ -174,6 +172,7 @@ export async function verifyExport(
   let checkpoint: Checkpoint | null = null;
   let ended = false;
   const seen = places();
+  const erased = new Set<string>();
   const counts = { record: 0, erased: 0 };
   let number = 0;
   for await (const text of lines) {
@@ -188,8 +187,10 @@ export async function verifyExport(
         const found = counts.record + counts.erased;
         if (line.records !== found) throw new Broken(`expected ${line.records} records before the end, found ${found}`);
         ended = true;
+      } else if (line.type === 'note') {
+        for (const named of openErasedNote(line.note, origin, keys)) erased.add(named);
       } else {
-        counts[checkLine(line, checkpoint, { origin, keys }, seen)] += 1;
+        counts[checkLine(line, checkpoint, erased, seen)] += 1;
       }
     } catch (error) {
       throw new Broken(`line ${number}: ${error instanceof Error ? error.message : String(error)}`);
@@ -213,13 +214,15 @@ function parseLine(text: string): Record<string, unknown> {
 function checkLine(
   line: Record<string, unknown>,
   checkpoint: Checkpoint,
-  known: { readonly origin: string; readonly keys: readonly Key[] },
+  erased: ReadonlySet<string>,
   seen: { add(index: number): boolean },
 ): 'record' | 'erased' {
   const { type, index, proof } = line;
   if (type !== 'record' && type !== 'erased') throw new Broken('expected a record or the end');
   const leaf = type === 'record' ? sha256(LEAF, canonicalJson(line.leaf)) : base64(line.hash, 32);
-  if (type === 'erased') checkErased(line, leaf, known.origin, known.keys);
+  if (type === 'erased' && !erased.has(`record ${line.recordId} ${leaf.toString('base64')}`)) {
+    throw new Broken('expected a signed note before it that the record was erased');
+  }
   const hashes = Array.isArray(proof) ? proof.map((hash) => base64(hash, 32)) : [];
   if (!provesInclusion(leaf, index as number, checkpoint.size, hashes, checkpoint.root)) {
     throw new Broken(`leaf ${index}: the proof does not lead from it to the signed root`);

@@ -24,12 +24,15 @@ export async function withAuditDatabase(work) {
   }
 }
 
+/** Of all writers: a database takes no other one under the same id. */
+const SECRET = randomBytes(32).toString('hex');
+
 /** Writes through the use case that the api calls, without HTTP. */
-export function writer(pool) {
+export function writer(pool, tenantId = 'acme') {
   const record = recordAuditLog({
     store: createAuditStore(pool),
     failedIngest: createFailedIngestStore(pool),
-    fingerprintKeys: [{ id: 'bench', secret: randomBytes(32).toString('hex') }],
+    fingerprintKeys: [{ id: 'bench', secret: SECRET }],
     rules: createIngestRules(),
     log: { error: (fields) => console.error(fields) },
   });
@@ -38,7 +41,7 @@ export function writer(pool) {
     name: 'bench',
     prefix: 'bench',
     scopes: ['audit:write'],
-    tenantId: 'acme',
+    tenantId,
     ratePerMinute: null,
   };
   return (count) => record({ key, now: new Date(), events: Array.from({ length: count }, sent) });

@@ -9,8 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { logKeys } from '../../dist/src/application/audit/log/log-keys.js';
-import { createLogTree } from '../../dist/src/application/audit/log/log-tree.js';
-import { NOTE_TOOLS, sha256 } from '../../dist/src/application/audit/log/note-tools.js';
+import { NOTE_TOOLS } from '../../dist/src/application/audit/log/note-tools.js';
 import { sealRecords } from '../../dist/src/application/audit/log/seal-records.js';
 import { writeCheckpoint } from '../../dist/src/application/audit/log/write-checkpoint.js';
 import { verifyLog } from '../../dist/src/application/audit/verify/verify-log.js';
@@ -37,7 +36,6 @@ try {
     const seal = sealRecords({ store: createSealStore(pool), log: console });
     const checkpoint = writeCheckpoint({
       leaves,
-      tree: createLogTree({ store: leaves, sha256 }),
       checkpoints: createCheckpointStore(pool),
       anchor,
       keys,

@@ -4,14 +4,17 @@
  */
 import { appendFileSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { keepLog } from '../../src/application/audit/log/keep-log.js';
-import { type LogKeys, logKeys } from '../../src/application/audit/log/log-keys.js';
+import { type LogKeys, logKeys, openCheckpoint } from '../../src/application/audit/log/log-keys.js';
 import { NOTE_TOOLS, sha256 } from '../../src/application/audit/log/note-tools.js';
+import { LogBrokenError } from '../../src/application/audit/log/ports.js';
 import { findLogTrouble, readLogStatus } from '../../src/application/audit/log/read-log-status.js';
+import { writeCheckpoint } from '../../src/application/audit/log/write-checkpoint.js';
 import { formatAuditNote } from '../../src/domain/audit/audit-note.js';
 import { formatCheckpoint } from '../../src/domain/audit/checkpoint.js';
 import { emptyRoot } from '../../src/domain/audit/merkle-hash.js';
 import { renameVerifier } from '../../src/domain/audit/note-key.js';
 import { openNote, signNote } from '../../src/domain/audit/signed-note.js';
+import { createCheckpointStore } from '../../src/infrastructure/prisma/checkpoint-store.js';
 import { createLagStore } from '../../src/infrastructure/prisma/lag-store.js';
 import { event, startIngest, type TestIngest } from './ingest-set-up.js';
 import { BASE, newKeys, newSigner, openLog, readLeaves, rootOf, tempAnchor, withoutTriggers } from './log-set-up.js';
@@ -218,6 +221,35 @@ describe('nothing is signed', () => {
   });
 });
 
+describe('a log with leaves missing in its middle', () => {
+  it('proves the others, also from a tree that was asked for all', async () => {
+    const log = open({ limit: 50 });
+    await grow(300, log);
+    const proof = await log.tree().inclusionProof(3, 64);
+    await withoutTriggers(ingest.pool, ['seal'], () =>
+      ingest.pool.query('DELETE FROM audit.seal WHERE first_index = 100'),
+    );
+    const tree = log.tree();
+    await expect(tree.root(300)).rejects.toThrow(LogBrokenError);
+    expect(await tree.inclusionProof(3, 64)).toEqual(proof);
+    await expect(tree.inclusionProof(3, 300)).rejects.toThrow(LogBrokenError);
+  });
+});
+
+describe('a process that goes on while its database is restored', () => {
+  it('signs what the database has then, nothing that it remembers', async () => {
+    const { leaves, checkpoints } = open();
+    const write = writeCheckpoint({ leaves, checkpoints, anchor: null, keys });
+    await grow(300);
+    expect(await write()).toMatchObject({ kind: 'written', size: 300 });
+    await lose(0);
+    await grow(310);
+    expect(await write()).toMatchObject({ kind: 'written', size: 310 });
+    const root = rootOf(await readLeaves(ingest.pool));
+    expect(openCheckpoint(keys, 1, (await stored())[0].note)).toMatchObject({ size: 310, root: Uint8Array.from(root) });
+  });
+});
+
 describe('keys', () => {
   it('all of them sign, the old one stays known: a log goes on through a rotation', async () => {
     const [old] = keys.signers;
@@ -277,6 +309,8 @@ describe('a loss', () => {
       ['checkpoint', `${BASE}/2`, 6],
     ]);
     expect(await open().checkpoint()).toEqual({ kind: 'unchanged' });
+    // What was given up once is not lost again.
+    expect(await open().adopt(WORD)).toMatchObject({ kind: 'nothing_lost' });
   });
 
   it('a branch note that no key of ours signed is nobody’s word', async () => {
@@ -328,6 +362,26 @@ describe('a loss', () => {
     expect(await open().checkpoint()).toMatchObject({ kind: 'refused' });
     expect(await open().adopt(WORD)).toMatchObject({ kind: 'adopted', note: { branch: 3 } });
     expect(await open().checkpoint()).toMatchObject({ kind: 'written', branch: 3, size: 3 });
+  });
+});
+
+describe('all checkpoints', () => {
+  it('are read a page at a time: the greatest size first, of one size the greatest branch', async () => {
+    await ingest.pool.query(`INSERT INTO audit.checkpoint (branch, size, root, note)
+      SELECT branch, size, sha256(''), 'x' FROM generate_series(1, 900) AS size, generate_series(1, 3) AS branch`);
+    const statements: unknown[] = [];
+    const pool = new Proxy(ingest.pool, {
+      get: (of, name) => {
+        if (name === 'connect') statements.push(name);
+        const value = Reflect.get(of, name);
+        return typeof value === 'function' ? value.bind(of) : value;
+      },
+    });
+    const read: [number, number][] = [];
+    for await (const { size, branch } of createCheckpointStore(pool).list()) read.push([size, branch]);
+    const expected = Array.from({ length: 2_700 }, (_, at) => [900 - Math.floor(at / 3), 3 - (at % 3)]);
+    expect(read).toEqual(expected);
+    expect(statements).toHaveLength(3);
   });
 });
 

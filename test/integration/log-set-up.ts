@@ -46,7 +46,7 @@ export function openLog(
     checkpoints,
     tree,
     seal: () => seal(GOES_ON),
-    checkpoint: () => writeCheckpoint({ leaves, tree: tree(), checkpoints, anchor, keys })(),
+    checkpoint: () => writeCheckpoint({ leaves, checkpoints, anchor, keys })(),
     adopt: adoptLoss({ leaves, tree: tree(), checkpoints, anchor, keys }),
   };
 }

@@ -15,21 +15,12 @@ import { createVerifyStore } from '../../src/infrastructure/prisma/verify-store.
 import { createDatabaseRoles } from '../support/database-roles.js';
 import { runOutboxCli } from '../support/outbox-cli.js';
 import { withoutTriggers } from './log-set-up.js';
-import { type SealedLog, startSealedLog } from './verify-set-up.js';
+import { addMonth, type SealedLog, startSealedLog } from './verify-set-up.js';
 
 let log: SealedLog;
 beforeEach(async () => {
   log = await startSealedLog();
-  for (const [month, next] of [
-    ['2025_05', '2025-06'],
-    ['2025_06', '2025-07'],
-  ] as const) {
-    const name = `audit.record_${month}`;
-    await log.pool.query(`CREATE TABLE ${name} (LIKE audit.record INCLUDING ALL)`);
-    await log.pool.query(
-      `ALTER TABLE audit.record ATTACH PARTITION ${name} FOR VALUES FROM ('${month.replace('_', '-')}-01Z') TO ('${next}-01Z')`,
-    );
-  }
+  for (const month of ['2025_05', '2025_06']) await addMonth(log.pool, month);
 });
 afterEach(() => log.stop());
 
@@ -190,15 +181,39 @@ describe('retention', () => {
     const noNote = await log.tampered((client) => client.query('DELETE FROM audit.note'), { anchor: null });
     expect(noNote.counts).toMatchObject({ deleted: 15 });
     expect(await log.tampered((client) => client.query('DELETE FROM audit.note'))).toMatchObject({ first: null });
-    const less = await log.tampered((client) =>
-      client.query(
-        `DELETE FROM audit.record_key WHERE recorded_at < '2025-06-01Z' AND event_id = (SELECT min(event_id) FROM audit.record_key WHERE recorded_at < '2025-06-01Z')`,
-      ),
-    );
-    expect(less).toMatchObject({
-      counts: { identity: 1 },
-      first: { what: expect.stringContaining('15 dropped records, found 14') },
-    });
+  });
+
+  it('ends at a signal before anything is signed, whatever it is reading', async () => {
+    await writeTwoMonths();
+    const stopping = new AbortController();
+    const verify = createVerifyStore(log.pool);
+    const stopped = retainRecords({
+      store: createRetentionStore(log.pool),
+      verify: {
+        ...verify,
+        compareKeys: (...of) => {
+          stopping.abort(new Error('enough'));
+          return verify.compareKeys(...of);
+        },
+      },
+      keys: log.keys,
+      anchor: log.anchor,
+      now: () => NOW,
+    })({ months: 17, dryRun: false }, stopping.signal);
+    await expect(stopped).rejects.toThrow('enough');
+    expect(await partitions()).toHaveLength(2);
+    for await (const { kind } of log.anchor.readAll()) expect(kind).toBe('checkpoint');
+  });
+
+  it('keeps a month that somebody added an identity to', async () => {
+    await writeTwoMonths();
+    await log.pool.query(`INSERT INTO audit.record_key (tenant_id, source, event_id, record_id, recorded_at, hmac_key_id, fingerprint, leaf_hash)
+      SELECT tenant_id, source, 'forged', record_id, recorded_at, hmac_key_id, fingerprint, leaf_hash
+      FROM audit.record_key WHERE recorded_at < '2025-06-01Z' LIMIT 1`);
+    expect(await retain(17)).toMatchObject([
+      { partition: 'record_2025_05', kind: 'broken', what: expect.stringContaining('0 missing and 1 others') },
+    ]);
+    expect(await partitions()).toHaveLength(2);
   });
 });
 

@@ -1,10 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { createIngestRules } from '../../src/application/audit/ingest-rules.js';
+import { leafHash } from '../../src/application/audit/leaf-hash.js';
+import { fillTiles } from '../../src/application/audit/log/fill-tiles.js';
 import type { LogKeys } from '../../src/application/audit/log/log-keys.js';
-import { NOTE_TOOLS } from '../../src/application/audit/log/note-tools.js';
+import { NOTE_TOOLS, sha256 } from '../../src/application/audit/log/note-tools.js';
 import type { Anchor } from '../../src/application/audit/log/ports.js';
 import { recordAuditLog } from '../../src/application/audit/record-audit-log.js';
+import { retainRecords } from '../../src/application/audit/retention/retain-records.js';
 import type { VerifyReport } from '../../src/application/audit/verify/report.js';
 import { type VerifyRange, verifyLog } from '../../src/application/audit/verify/verify-log.js';
 import type { AuditEvent } from '../../src/contract/audit-dto.js';
@@ -13,6 +16,7 @@ import { createAuditStore } from '../../src/infrastructure/prisma/audit-store.js
 import { createFailedIngestStore } from '../../src/infrastructure/prisma/failed-ingest-store.js';
 import { createLeafStore } from '../../src/infrastructure/prisma/leaf-store.js';
 import { createPool, type PgPool } from '../../src/infrastructure/prisma/pg-pool.js';
+import { createRetentionStore } from '../../src/infrastructure/prisma/retention-store.js';
 import { createVerifyStore } from '../../src/infrastructure/prisma/verify-store.js';
 import { createTestDatabases } from '../support/databases.js';
 import { event, FINGERPRINT_KEYS, sent } from './ingest-set-up.js';
@@ -128,6 +132,33 @@ export async function startSealedLog({ limit = 50 }: { readonly limit?: number }
   };
 }
 
+/** A partition of the past, `2025_05`, as there was one when that month was written. */
+export async function addMonth(pool: PgPool, month: string): Promise<void> {
+  const [year, number] = month.split('_').map(Number) as [number, number];
+  const edge = (at: number) => new Date(Date.UTC(year, at)).toISOString();
+  const name = `audit.record_${month}`;
+  await pool.query(`CREATE TABLE ${name} (LIKE audit.record INCLUDING ALL)`);
+  await pool.query(
+    `ALTER TABLE audit.record ATTACH PARTITION ${name} FOR VALUES FROM ('${edge(number - 1)}') TO ('${edge(number)}')`,
+  );
+}
+
+/** Retention at this time; records are kept for so many months. */
+export const retain = (log: SealedLog, { now, months, pool = log.pool }: RetainOptions) =>
+  retainRecords({
+    store: createRetentionStore(pool),
+    verify: createVerifyStore(pool),
+    keys: log.keys,
+    anchor: log.anchor,
+    now: () => now,
+  })({ months, dryRun: false });
+
+interface RetainOptions {
+  readonly now: Date;
+  readonly months: number;
+  readonly pool?: PgPool;
+}
+
 const GUARDED = ['record', 'record_key', 'epoch', 'seal', 'tile', 'checkpoint', 'note'];
 
 /** As the owner who gets past his own triggers; on each partition too. */
@@ -143,4 +174,46 @@ async function disableTriggers(client: pg.Client): Promise<void> {
 export function poolOf(client: pg.Client): PgPool {
   const lent = { query: client.query.bind(client), release: () => undefined };
   return { connect: async () => lent } as unknown as PgPool;
+}
+
+/** The leaf of a row as whoever wants to hide an edit makes it. */
+export async function leafOf(client: pg.Client, recordId: string): Promise<Buffer> {
+  const { rows } = await client.query('SELECT * FROM audit.record WHERE record_id = $1', [recordId]);
+  const [row] = rows;
+  return leafHash({
+    recordId: row.record_id,
+    recordedAt: row.recorded_at.toISOString(),
+    tenantId: row.tenant_id,
+    via: row.via,
+    keyId: row.key_id,
+    leafVersion: row.leaf_version,
+    salt: row.salt.toString('hex'),
+    event: row.body,
+  });
+}
+
+/**
+ * An edit with everything in a database of `size` leaves made to fit, but for what only the key's holder can sign.
+ * `keepTiles`: they are left as they were.
+ */
+export async function rewrite(
+  client: pg.Client,
+  of: { readonly recordId: string; readonly index: number; readonly size: number; readonly keepTiles?: boolean },
+): Promise<void> {
+  const { recordId, index, size, keepTiles = false } = of;
+  await client.query(
+    `UPDATE audit.record SET outcome = 'failure', body = jsonb_set(body, '{outcome}', '"failure"') WHERE record_id = $1`,
+    [recordId],
+  );
+  const hash = await leafOf(client, recordId);
+  await client.query('UPDATE audit.record SET leaf_hash = $2 WHERE record_id = $1', [recordId, hash]);
+  await client.query('UPDATE audit.record_key SET leaf_hash = $2 WHERE record_id = $1', [recordId, hash]);
+  await client.query(
+    `UPDATE audit.seal SET hashes = overlay(hashes PLACING $2 FROM ($1::bigint - first_index)::integer * 32 + 1)
+     WHERE first_index <= $1::bigint AND first_index + size > $1::bigint`,
+    [index, hash],
+  );
+  if (keepTiles) return;
+  await client.query('DELETE FROM audit.tile');
+  await fillTiles({ store: createLeafStore(poolOf(client)), sha256 }, size);
 }

@@ -5,9 +5,7 @@
  */
 import type pg from 'pg';
 import { eraseSubject } from '../../src/application/audit/erase/erase-subject.js';
-import { leafHash } from '../../src/application/audit/leaf-hash.js';
-import { fillTiles } from '../../src/application/audit/log/fill-tiles.js';
-import { NOTE_TOOLS, sha256 } from '../../src/application/audit/log/note-tools.js';
+import { NOTE_TOOLS } from '../../src/application/audit/log/note-tools.js';
 import type { BreakKind } from '../../src/application/audit/verify/report.js';
 import { verifyLog } from '../../src/application/audit/verify/verify-log.js';
 import { formatVerifierKey, type VerifierKey } from '../../src/domain/audit/note-key.js';
@@ -17,7 +15,7 @@ import { createVerifyStore } from '../../src/infrastructure/prisma/verify-store.
 import { runOutboxCli } from '../support/outbox-cli.js';
 import { event } from './ingest-set-up.js';
 import { newKeys, newSigner, withoutTriggers } from './log-set-up.js';
-import { poolOf, type SealedLog, startSealedLog } from './verify-set-up.js';
+import { leafOf, rewrite, type SealedLog, startSealedLog } from './verify-set-up.js';
 
 let log: SealedLog;
 let order: string[];
@@ -277,7 +275,7 @@ describe('F31: a single edit by the owner', () => {
   });
 
   it('of record, identity, seal and tile together: the signed root tells, and between which sizes', async () => {
-    const report = await log.tampered((client) => rewrite(client, id(AT), AT));
+    const report = await log.tampered((client) => rewrite(client, { recordId: id(AT), index: AT, size: 351 }));
     expect(report.counts).toMatchObject({ root: 6 });
     expect(report.first).toMatchObject({ kind: 'root', index: 71, what: expect.stringContaining('leaves 71 to 200') });
   });
@@ -566,38 +564,4 @@ async function swap(client: pg.Client, a: string, b: string): Promise<void> {
      WHERE x.record_id = ANY ($1) AND y.record_id = ANY ($1) AND x.record_id <> y.record_id`,
     [[a, b]],
   );
-}
-
-/** The leaf of a row as whoever wants to hide an edit makes it. */
-async function leafOf(client: pg.Client, recordId: string): Promise<Buffer> {
-  const { rows } = await client.query('SELECT * FROM audit.record WHERE record_id = $1', [recordId]);
-  const [row] = rows;
-  return leafHash({
-    recordId: row.record_id,
-    recordedAt: row.recorded_at.toISOString(),
-    tenantId: row.tenant_id,
-    via: row.via,
-    keyId: row.key_id,
-    leafVersion: row.leaf_version,
-    salt: row.salt.toString('hex'),
-    event: row.body,
-  });
-}
-
-/** An edit with everything in the database made to fit, but for what only the key's holder can sign. */
-async function rewrite(client: pg.Client, recordId: string, index: number): Promise<void> {
-  await client.query(
-    `UPDATE audit.record SET outcome = 'failure', body = jsonb_set(body, '{outcome}', '"failure"') WHERE record_id = $1`,
-    [recordId],
-  );
-  const hash = await leafOf(client, recordId);
-  await client.query('UPDATE audit.record SET leaf_hash = $2 WHERE record_id = $1', [recordId, hash]);
-  await client.query('UPDATE audit.record_key SET leaf_hash = $2 WHERE record_id = $1', [recordId, hash]);
-  await client.query(
-    `UPDATE audit.seal SET hashes = overlay(hashes PLACING $2 FROM ($1::bigint - first_index)::integer * 32 + 1)
-     WHERE first_index <= $1::bigint AND first_index + size > $1::bigint`,
-    [index, hash],
-  );
-  await client.query('DELETE FROM audit.tile');
-  await fillTiles({ store: createLeafStore(poolOf(client)), sha256 }, 351);
 }

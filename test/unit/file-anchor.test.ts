@@ -1,6 +1,7 @@
 /** The file anchor. Real: the file, its folder, SHA-256 and Ed25519. Nothing is fake. */
 import { execFileSync } from 'node:child_process';
-import { appendFileSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { jest } from '@jest/globals';
@@ -122,6 +123,53 @@ it('a call that hangs is away at its deadline, and so is every other one until i
   })();
   await expect(reading).rejects.toThrow(AnchorUnavailableError);
   writeFileSync(path, ''); // lets the open end
+});
+
+describe('from its end', () => {
+  const back = async (most = Number.POSITIVE_INFINITY) => {
+    const notes: AnchoredNote[] = [];
+    for await (const note of createFileAnchor(path).readBack()) {
+      notes.push(note);
+      if (notes.length === most) break;
+    }
+    return notes;
+  };
+
+  it('holds the same as from its beginning, whatever its lines are: longer than a part that is read, cut off, of any letters', async () => {
+    expect(await back()).toEqual([]);
+    writeFileSync(path, '');
+    expect(await back()).toEqual([]);
+    const anchor = createFileAnchor(path);
+    for (let at = 1; at <= 40; at++) {
+      await anchor.put(checkpoint(at));
+      const note = `${'\u20ac\u{1f600}x'.repeat(at * 900)}`;
+      await anchor.put({ kind: 'erased', origin: 'log.test', size: 0, note });
+      if (at % 7 === 0) appendFileSync(path, '\n\n{"kind":');
+    }
+    const forth = await all();
+    expect(forth).toHaveLength(80);
+    expect(await back()).toEqual(forth.toReversed());
+    appendFileSync(path, JSON.stringify(checkpoint(41)));
+    expect(await back(2)).toEqual([checkpoint(41), forth.at(-1)]);
+  });
+
+  it('is read no further than it is asked for', async () => {
+    writeFileSync(path, `${'x'.repeat(200_000)}\n${JSON.stringify(checkpoint(7))}\n`);
+    const file = await open(path);
+    const read = jest.spyOn(Object.getPrototypeOf(file), 'read');
+    try {
+      expect(await back(1)).toEqual([checkpoint(7)]);
+      expect(read).toHaveBeenCalledTimes(1);
+    } finally {
+      read.mockRestore();
+      await file.close();
+    }
+  });
+
+  it('what cannot be read is away', async () => {
+    mkdirSync(path);
+    await expect(back(1)).rejects.toThrow(AnchorUnavailableError);
+  });
 });
 
 it('what cannot be read or written is away', async () => {

@@ -15,6 +15,7 @@ import {
   joinSubtrees,
   rootSubtrees,
   type Subtree,
+  subtreesBehind,
 } from '../../src/domain/audit/merkle-tree.js';
 
 const folder = `${process.env.OUTBOX_VECTORS_DIR ?? fileURLToPath(new URL('../../../shared/data/vectors', import.meta.url))}/merkle`;
@@ -155,6 +156,20 @@ describe('against the tree computed from all leaves', () => {
       expect(range.roots()).toEqual(rootSubtrees(to).map(readSubtree));
       if (to < MOST) range.append(leaves[to] as Uint8Array);
     }
+  });
+
+  it('whole subtrees may be added: from every size to every later one', () => {
+    for (let from = 0; from <= MOST; from++) {
+      for (let to = from; to <= MOST; to++) {
+        const range = compactRange(sha256, { size: from, roots: rootSubtrees(from).map(readSubtree) });
+        for (const subtree of subtreesBehind(from, to)) range.appendSubtree(subtree, readSubtree(subtree));
+        expect(range.size()).toBe(to);
+        expect(toHex(range.root())).toBe(toHex(rootOf(to)));
+      }
+    }
+    const range = compactRange(sha256, { size: 3, roots: rootSubtrees(3).map(readSubtree) });
+    expect(() => range.appendSubtree({ level: 1, index: 1 }, readSubtree({ level: 1, index: 1 }))).toThrow(RangeError);
+    expect(() => subtreesBehind(3, 2)).toThrow(RangeError);
   });
 
   it('streaming may begin anywhere, and tells each subtree when it is full', () => {

@@ -9,12 +9,12 @@ import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { leafHash } from '../../src/application/audit/leaf-hash.js';
 import { NOTE_TOOLS, sha256 } from '../../src/application/audit/log/note-tools.js';
-import { formatAuditNote } from '../../src/domain/audit/audit-note.js';
+import { type ErasedNote, formatAuditNote, parseAuditNote } from '../../src/domain/audit/audit-note.js';
 import { formatCheckpoint, originOf } from '../../src/domain/audit/checkpoint.js';
 import { compactRange } from '../../src/domain/audit/compact-range.js';
 import { inclusionSubtrees, joinSubtrees, type Subtree } from '../../src/domain/audit/merkle-tree.js';
 import { formatVerifierKey, type SignerKey, signerKey } from '../../src/domain/audit/note-key.js';
-import { signNote } from '../../src/domain/audit/signed-note.js';
+import { openNote, signNote } from '../../src/domain/audit/signed-note.js';
 import { canonicalJson, parseKey, provesInclusion, verifyExport } from '../../src/offline/outbox-verify.mts';
 
 const vectors =
@@ -102,19 +102,10 @@ function exportOf(size: number, { erased = [] as number[], branch = 1, by = sign
     const proof = inclusionSubtrees(index, size).map((part) => base64(joinSubtrees(sha256, part.map(rootOf))));
     const hash = hashes[index] as Uint8Array;
     const { recordId, recordedAt } = leaf;
-    lines.push(
-      erased.includes(index)
-        ? {
-            type: 'erased',
-            index,
-            proof,
-            recordId,
-            recordedAt,
-            hash: base64(hash),
-            note: erasedNote(recordId, hash, by),
-          }
-        : { type: 'record', index, proof, leaf },
-    );
+    if (erased.includes(index)) {
+      lines.push({ type: 'note', note: erasedNote(recordId, hash, by) });
+      lines.push({ type: 'erased', index, proof, recordId, recordedAt, hash: base64(hash) });
+    } else lines.push({ type: 'record', index, proof, leaf });
   }
   return [...lines, { type: 'end', records: size }].map((line) => JSON.stringify(line));
 }
@@ -131,6 +122,14 @@ function erasedNote(recordId: string, leaf: Uint8Array, by: SignerKey): string {
   });
   return signNote(NOTE_TOOLS, text, [by]);
 }
+
+function droppedNote(): string {
+  const head = { log: ORIGIN, time: '2026-11-28T10:00:00Z', by: 'x', reason: 'y' };
+  const note = { kind: 'dropped' as const, ...head, partition: 'record_2026_01', rows: 0, identities: null, runs: [] };
+  return signNote(NOTE_TOOLS, formatAuditNote(note), [signer]);
+}
+
+const noteOf = (lines: readonly string[], at: number): string => JSON.parse(lines[at] as string).note;
 
 async function read(lines: readonly string[], keys = [parseKey(formatVerifierKey(signer))], origin = ORIGIN) {
   async function* each() {
@@ -164,15 +163,15 @@ describe('an export', () => {
   });
 
   it.each<[string, (lines: string[]) => string[], RegExp]>([
-    ['cut off before its end', (lines) => lines.slice(0, -1), /line 10: expected the end/],
+    ['cut off before its end', (lines) => lines.slice(0, -1), /line 11: expected the end/],
     ['cut off in the middle', (lines) => lines.slice(0, 4), /line 5: expected the end/],
     ['without anything', () => [], /line 1: expected the end/],
-    ['with a line taken out', (lines) => lines.toSpliced(3, 1), /line 9: expected 8 records before the end, found 7/],
+    ['with a line taken out', (lines) => lines.toSpliced(3, 1), /line 10: expected 8 records before the end, found 7/],
     ['with a record twice', (lines) => lines.toSpliced(4, 0, lines[3] as string), /line 5: leaf 2: here twice/],
     [
       'that goes on behind the end',
       (lines) => [...lines, lines[1] as string],
-      /line 11: expected nothing behind the end/,
+      /line 12: expected nothing behind the end/,
     ],
     ['without a checkpoint', (lines) => lines.slice(1), /line 1: expected a checkpoint first/],
     ['with a second one', (lines) => lines.toSpliced(1, 0, lines[0] as string), /line 2: expected a record/],
@@ -193,8 +192,19 @@ describe('an export', () => {
     ],
     [
       'with an erased record of another hash',
-      (lines) => edit(lines, 6, '"hash":"', '"hash":"AAAA'),
-      /line 7: wrong base64/,
+      (lines) => edit(lines, 7, '"hash":"', '"hash":"AAAA'),
+      /line 8: wrong base64/,
+    ],
+    ['with an erased record before its note', (lines) => swap(lines, 6, 7), /line 7: expected a signed note before it/],
+    [
+      'with an erased record without its note',
+      (lines) => lines.toSpliced(6, 1),
+      /line 7: expected a signed note before/,
+    ],
+    [
+      'with a note of another kind',
+      (lines) => lines.with(6, JSON.stringify({ type: 'note', note: droppedNote() })),
+      /line 7: expected a signed note that records were erased/,
     ],
     ['with no JSON', (lines) => lines.with(2, '{'), /line 3/],
   ])('%s is not', async (_, change, message) => {
@@ -203,9 +213,17 @@ describe('an export', () => {
 
   it('an erased record borrows no other one’s note', async () => {
     const lines = exportOf(8, { erased: [4, 5] });
-    const [four, five] = [JSON.parse(lines[5] as string), JSON.parse(lines[6] as string)];
-    const forged = lines.with(6, JSON.stringify({ ...five, note: four.note }));
-    await expect(read(forged)).rejects.toThrow(/line 7: expected a signed note/);
+    expect(lines[7]).toContain('"type":"note"');
+    await expect(read(lines.toSpliced(7, 1))).rejects.toThrow(/line 8: expected a signed note/);
+  });
+
+  it('a note stands for all that it names', async () => {
+    const lines = exportOf(8, { erased: [4, 5] });
+    const [first, second] = [5, 7].map((at) => parseAuditNote(openNote(NOTE_TOOLS, noteOf(lines, at), [signer]).text));
+    const both = { ...first, records: [first, second].flatMap((note) => (note as ErasedNote).records) } as ErasedNote;
+    const note = signNote(NOTE_TOOLS, formatAuditNote(both), [signer]);
+    const once = lines.with(5, JSON.stringify({ type: 'note', note })).toSpliced(7, 1);
+    expect(await read(once)).toMatchObject({ erased: 2, complete: true });
   });
 
   it('of another log, or another key, is not', async () => {
@@ -239,6 +257,9 @@ describe('an export', () => {
     );
   });
 });
+
+const swap = (lines: string[], a: number, b: number): string[] =>
+  lines.with(a, lines[b] as string).with(b, lines[a] as string);
 
 const edit = (lines: string[], at: number, from: string, to: string): string[] => {
   expect(lines[at]).toContain(from);

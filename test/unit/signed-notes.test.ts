@@ -1,7 +1,7 @@
 /** Signed notes, their keys and what stands in them. Real: SHA-256 and Ed25519. The example key is that of Go's sumdb/note. */
 import fc from 'fast-check';
 import { NOTE_TOOLS, sha256 } from '../../src/application/audit/log/note-tools.js';
-import { type AuditNote, formatAuditNote, parseAuditNote } from '../../src/domain/audit/audit-note.js';
+import { type AuditNote, AuditNoteError, formatAuditNote, parseAuditNote } from '../../src/domain/audit/audit-note.js';
 import { fromBase64, toBase64 } from '../../src/domain/audit/base64.js';
 import {
   CheckpointError,
@@ -194,12 +194,13 @@ describe('audit notes', () => {
       ...head,
       partition: 'record_2026_01',
       rows: 3,
+      identities: root,
       runs: [
         { first: 0, count: 2 },
         { first: 9, count: 1 },
       ],
     },
-    { kind: 'dropped', ...head, partition: 'record_2026_02', rows: 0, runs: [] },
+    { kind: 'dropped', ...head, partition: 'record_2026_02', rows: 0, identities: null, runs: [] },
     {
       kind: 'erased',
       ...head,
@@ -211,6 +212,14 @@ describe('audit notes', () => {
 
   it.each(notes)('$kind reads back', (note) => {
     expect(parseAuditNote(formatAuditNote(note))).toEqual(note);
+  });
+
+  it('a dropped note with two words on its identities is none', () => {
+    const text = formatAuditNote(notes[1] as AuditNote);
+    const line = `identities ${toBase64(root)}\n`;
+    expect(text).toContain(`rows 3\n${line}run 0 2\n`);
+    expect(() => parseAuditNote(text.replace(line, line + line))).toThrow(AuditNoteError);
+    expect(() => parseAuditNote(text.replace(line, 'identities AA==\n'))).toThrow(AuditNoteError);
   });
 
   it('the form of a branch note', () => {
@@ -268,7 +277,9 @@ lost 1 7 ${toBase64(root)}
       // Lists may be shorter; the number of rows beside the runs is for whoever reads the note to compare.
       const fixed = lines.length - 1 - (note.kind === 'dropped' ? note.runs.length : note.kind === 'erased' ? 1 : 0);
       for (let at = 0; at < fixed; at++) {
-        expect(() => parseAuditNote(lines.toSpliced(at, 1).join('\n'))).toThrow();
+        // A note of before it was said has no such line.
+        const isNeeded = !lines[at]?.startsWith('identities ');
+        if (isNeeded) expect(() => parseAuditNote(lines.toSpliced(at, 1).join('\n'))).toThrow();
         expect(() => parseAuditNote(lines.toSpliced(at, 0, 'more').join('\n'))).toThrow();
         if (at > 0) {
           const moved = lines.with(at, lines[at - 1] as string).with(at - 1, lines[at] as string);

@@ -51,6 +51,8 @@ export interface DroppedNote extends NoteHead {
   /** `record_YYYY_MM`. */
   readonly partition: string;
   readonly rows: number;
+  /** 32 bytes: a hash of all identities of the month (docs/audit-log.md says of what). null: an old note, which has none. */
+  readonly identities: Uint8Array | null;
   readonly runs: readonly LeafRun[];
 }
 
@@ -109,6 +111,7 @@ function bodyOf(note: AuditNote): string[] {
       return [
         `partition ${note.partition}`,
         `rows ${note.rows}`,
+        ...(note.identities === null ? [] : [`identities ${toBase64(note.identities)}`]),
         ...note.runs.map(({ first, count }) => `run ${first} ${count}`),
       ];
     case 'erased':
@@ -130,11 +133,13 @@ function readBody(kind: AuditNote['kind'], head: NoteHead, read: LineReader): Au
     case 'dropped': {
       const partition = read.value('partition', /^record_\d{4}_\d\d$/);
       const rows = Number(read.value('rows', WHOLE));
+      const [identities, ...more] = read.values('identities', /^\S+$/).map(readHash);
+      if (more.length > 0) throw new AuditNoteError('expected one line "identities …", got several');
       const runs = read.values('run', /^(0|[1-9]\d{0,15}) [1-9]\d{0,15}$/).map((run) => {
         const [first = 0, count = 0] = run.split(' ').map(Number);
         return { first, count };
       });
-      return { kind, ...head, partition, rows, runs };
+      return { kind, ...head, partition, rows, identities: identities ?? null, runs };
     }
     case 'erased': {
       const records = read.values('record', /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12} \S+$/).map((record) => {

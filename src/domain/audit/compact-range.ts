@@ -9,6 +9,8 @@ export interface CompactRange {
   /** The roots of the complete subtrees so far, as `rootSubtrees(size())` names them. */
   roots(): readonly Uint8Array[];
   append(leafHash: Uint8Array): void;
+  /** A whole subtree at once, its root believed. Throws a RangeError where it does not begin behind the last leaf. */
+  appendSubtree(subtree: Subtree, root: Uint8Array): void;
 }
 
 export interface CompactRangeStart {
@@ -32,17 +34,20 @@ export function compactRange(
   }
   let { size } = start;
   const roots = [...start.roots];
-  return {
+  const range: CompactRange = {
     size: () => size,
     root: () => joinSubtrees(sha256, roots),
     roots: () => [...roots],
-    append(leafHash) {
-      if (leafHash.length !== HASH_BYTES) {
-        throw new RangeError(`expected a hash of ${HASH_BYTES} bytes, got ${leafHash.length}`);
-      }
-      roots.push(leafHash);
-      // Each trailing one bit of the old size is a complete subtree that the new leaf completes one level higher.
-      let [level, index] = [0, size];
+    append: (leafHash) => range.appendSubtree({ level: 0, index: size }, leafHash),
+    appendSubtree(subtree, root) {
+      if (root.length !== HASH_BYTES)
+        throw new RangeError(`expected a hash of ${HASH_BYTES} bytes, got ${root.length}`);
+      let { level, index } = subtree;
+      const leaves = 2 ** level;
+      if (index * leaves !== size)
+        throw new RangeError(`expected a subtree that begins at ${size}, got ${index * leaves}`);
+      roots.push(root);
+      // Each trailing one bit of its index is a complete subtree that it completes one level higher.
       while (index % 2 === 1) {
         const right = roots.pop() as Uint8Array;
         const left = roots.pop() as Uint8Array;
@@ -51,7 +56,8 @@ export function compactRange(
         [level, index] = [level + 1, (index - 1) / 2];
         onComplete({ level, index }, joined);
       }
-      size += 1;
+      size += leaves;
     },
   };
+  return range;
 }

@@ -19,6 +19,19 @@ export function rootSubtrees(size: number): Subtree[] {
   return subtreesBetween(0, size);
 }
 
+/** The largest subtrees between a size and a later one, from left to right: what must be added to a tree of the first. */
+export function subtreesBehind(from: number, to: number): Subtree[] {
+  check(from >= 0 && from <= to, from, to);
+  const subtrees: Subtree[] = [];
+  for (let at = from; at < to; ) {
+    let [level, leaves] = [0, 1];
+    while (at % (leaves * 2) === 0 && leaves * 2 <= to - at) [level, leaves] = [level + 1, leaves * 2];
+    subtrees.push({ level, index: at / leaves });
+    at += leaves;
+  }
+  return subtrees;
+}
+
 /**
  * The inclusion proof of a leaf (RFC 9162 §2.1.3.1), from the leaf's neighbour upwards: each entry is one hash of the
  * proof, given as the subtrees to join.

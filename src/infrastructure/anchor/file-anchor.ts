@@ -83,7 +83,50 @@ export function createFileAnchor(path: string, { deadlineMs = DEADLINE_MS } = {}
         input.destroy();
       }
     },
+
+    async *readBack() {
+      if ((await call(() => stat(path).catch(ignoreMissing))) === null) return;
+      const file = await call(() => open(path, 'r'));
+      try {
+        const lines = linesBack(file);
+        // Not a loop over them: what the reader throws is not the anchor's being away.
+        for (let line = await call(() => lines.next()); !line.done; ) {
+          const note = parseLine(line.value);
+          if (note !== null) yield note;
+          line = await call(() => lines.next());
+        }
+      } finally {
+        await file.close();
+      }
+    },
   };
+}
+
+const BACK_BYTES = 65_536;
+const LINE_FEED = 10;
+
+/** The last line first. */
+async function* linesBack(file: FileHandle): AsyncGenerator<string, undefined> {
+  /** Of the line whose beginning is not read yet, the last part last. */
+  let rest: Buffer[] = [];
+  for (let end = (await file.stat()).size; end > 0; ) {
+    const start = Math.max(0, end - BACK_BYTES);
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(end - start), 0, end - start, start);
+    if (bytesRead < end - start) throw new Error(`expected ${end} bytes, found fewer: the file is being cut off`);
+    let behind = buffer.length;
+    for (
+      let at = buffer.lastIndexOf(LINE_FEED);
+      at !== -1;
+      at = at === 0 ? -1 : buffer.lastIndexOf(LINE_FEED, at - 1)
+    ) {
+      yield Buffer.concat([buffer.subarray(at + 1, behind), ...rest]).toString('utf8');
+      rest = [];
+      behind = at;
+    }
+    rest.unshift(buffer.subarray(0, behind));
+    end = start;
+  }
+  yield Buffer.concat(rest).toString('utf8');
 }
 
 const KINDS: ReadonlySet<string> = new Set<AnchoredNote['kind']>(['checkpoint', 'branch', 'dropped', 'erased']);

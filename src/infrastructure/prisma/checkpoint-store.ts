@@ -3,6 +3,10 @@ import { runAuditStatement } from './audit-store.js';
 import type { PgPool } from './pg-pool.js';
 
 const TIMEOUT_MS = 5_000;
+/** Half a megabyte of notes. */
+const PAGE = 1_000;
+/** PostgreSQL's greatest bigint and integer: in front of every checkpoint. */
+const BEFORE_ALL = ['9223372036854775807', 2 ** 31 - 1] as const;
 
 /** What was signed, in PostgreSQL, by named statements over the pool given. Rows are added only. */
 export function createCheckpointStore(pool: PgPool): CheckpointStore {
@@ -21,9 +25,14 @@ export function createCheckpointStore(pool: PgPool): CheckpointStore {
       return row === undefined ? null : toCheckpoint(row);
     },
 
-    async list() {
-      const rows = await run<Row>('audit_list_checkpoints', `${SELECT} ORDER BY size DESC, branch DESC`);
-      return rows.map(toCheckpoint);
+    async *list() {
+      for (let after: readonly [size: string, branch: number] = BEFORE_ALL; ; ) {
+        const rows = await run<Row>('audit_list_checkpoints', LIST, [...after, PAGE]);
+        yield* rows.map(toCheckpoint);
+        const last = rows.at(-1);
+        if (last === undefined || rows.length < PAGE) return;
+        after = [last.size, last.branch];
+      }
     },
 
     async insert({ branch, size, root, note, anchor }) {
@@ -50,6 +59,10 @@ export function createCheckpointStore(pool: PgPool): CheckpointStore {
 }
 
 const SELECT = 'SELECT branch, size, root, note, anchor, created_at FROM audit.checkpoint';
+
+/** Served by checkpoint_by_size: each page costs what it holds. */
+const LIST = `${SELECT}
+WHERE (size, branch) < ($1::bigint, $2::integer) ORDER BY size DESC, branch DESC LIMIT $3::integer`;
 
 interface Row {
   readonly branch: number;

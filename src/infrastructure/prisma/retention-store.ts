@@ -2,7 +2,7 @@ import type { RetentionStore } from '../../application/audit/retention/ports.js'
 import type { Place } from '../../application/audit/verify/ports.js';
 import { runAuditStatement } from './audit-store.js';
 import type { PgPool } from './pg-pool.js';
-import { PARTITIONS } from './verify-statements.js';
+import { boundsOf, PARTITIONS } from './verify-statements.js';
 
 const TIMEOUT_MS = 10_000;
 const COUNT_TIMEOUT_MS = 600_000;
@@ -19,13 +19,13 @@ export function createRetentionStore(pool: PgPool): RetentionStore {
     listPartitions: async () => (await run<{ name: string }>('list', PARTITIONS)).map(({ name }) => name),
 
     async look(name) {
-      const [first] = await run<Place>('first', edgeSql('ASC'), monthOf(name), COUNT_TIMEOUT_MS);
-      const [last] = await run<Place>('last', edgeSql('DESC'), monthOf(name), COUNT_TIMEOUT_MS);
+      const [first] = await run<Place>('first', edgeSql('ASC'), boundsOf(name), COUNT_TIMEOUT_MS);
+      const [last] = await run<Place>('last', edgeSql('DESC'), boundsOf(name), COUNT_TIMEOUT_MS);
       return { name, places: first === undefined || last === undefined ? null : { first, last } };
     },
 
     async countRows(name) {
-      const [row] = await run<{ count: string }>('count', COUNT, monthOf(name), COUNT_TIMEOUT_MS);
+      const [row] = await run<{ count: string }>('count', COUNT, boundsOf(name), COUNT_TIMEOUT_MS);
       return Number(row?.count ?? 0);
     },
 
@@ -42,13 +42,6 @@ export function createRetentionStore(pool: PgPool): RetentionStore {
       }
     },
   };
-}
-
-/** The month of a partition, as the parameters $1 and $2. */
-function monthOf(name: string): readonly [Date, Date] {
-  const [, year, month] = /^record_(\d{4})_(\d\d)$/.exec(name) ?? [];
-  if (month === undefined) throw new Error(`expected a partition named record_YYYY_MM, got ${name}`);
-  return [new Date(Date.UTC(Number(year), Number(month) - 1)), new Date(Date.UTC(Number(year), Number(month)))];
 }
 
 /** Through the parent, which is what a worker may read (rights.ts); the bounds leave one partition of it. */

@@ -9,7 +9,7 @@ export const SEAL_EPOCHS = 'SELECT epoch, min(first_index) AS first_index FROM a
 
 export const READ_SEALS = `
 SELECT s.first_index, s.size, ${PLACE_OF_SEAL}, s.hashes FROM audit.seal s
-WHERE s.first_index >= $1::bigint ORDER BY s.first_index LIMIT $2::integer`;
+WHERE s.first_index >= $1::bigint AND s.first_index < $2::bigint ORDER BY s.first_index LIMIT $3::integer`;
 
 /** The one that holds the leaf, and the one before. */
 export const FIND_SEAL = `
@@ -90,20 +90,72 @@ SELECT count(*) AS pending, count(*) FILTER (WHERE stray) AS strays,
   (SELECT array_agg(s.record_id::text) FROM (SELECT record_id FROM behind WHERE stray LIMIT 20) s) AS named
 FROM behind`;
 
-/** $1 months whose partitions were dropped, named as they were. */
-export const KEYS_WITHOUT_RECORD = `
-SELECT k.record_id, count(*) OVER () AS count FROM audit.record_key k
-WHERE NOT EXISTS (SELECT FROM audit.record r WHERE r.record_id = k.record_id AND r.recorded_at = k.recorded_at)
-  AND NOT ${monthOf('k.recorded_at')} = ANY ($1::text[])
-ORDER BY k.record_id LIMIT 20`;
+/**
+ * $1 months whose partitions were dropped, named as they were. That an identity names a record is not enough: it must be
+ * the one that the record was sent under, or a forged one would have a resend answered.
+ */
+export const STRAY_KEYS = `
+SELECT s.record_id, s.count, EXISTS (SELECT FROM audit.record r WHERE r.record_id = s.record_id) AS stands
+FROM (
+  SELECT k.record_id, count(*) OVER () AS count FROM audit.record_key k
+  WHERE NOT EXISTS (SELECT FROM audit.record r WHERE r.record_id = k.record_id AND r.recorded_at = k.recorded_at
+      AND r.tenant_id = k.tenant_id AND r.source = k.source AND r.event_id = k.event_id)
+    AND NOT ${monthOf('k.recorded_at')} = ANY ($1::text[])
+  ORDER BY k.record_id LIMIT 20
+) s ORDER BY s.record_id`;
 
-export const COUNT_KEYS = `SELECT count(*) AS count FROM audit.record_key k WHERE ${monthOf('k.recorded_at')} = $1::text`;
+/**
+ * $1 and $2 the month, $3 and $4 its leaves as runs of first index and count. Leaves and identities are matched by the
+ * leaf's hash, of several alike one with one; what is left over has no partner. A row for each 4,096 leaf indexes, and one
+ * for the identities without a leaf: sorted and joined in the server, on its disk where they are many.
+ */
+export const COMPARE_KEYS = `
+WITH run AS (SELECT r.first, r.first + r.count AS behind FROM unnest($3::bigint[], $4::bigint[]) AS r(first, count)),
+leaf AS (
+  SELECT s.first_index + n.at AS index, substring(s.hashes FROM n.at * 32 + 1 FOR 32) AS hash
+  FROM run
+  CROSS JOIN LATERAL (
+    SELECT s.first_index, s.size, s.hashes FROM audit.seal s
+    WHERE s.first_index < run.behind AND s.first_index + s.size > run.first
+      AND s.first_index >= coalesce((SELECT max(b.first_index) FROM audit.seal b WHERE b.first_index <= run.first), 0)
+  ) s
+  CROSS JOIN LATERAL generate_series(
+    greatest(run.first - s.first_index, 0)::integer, (least(s.size, run.behind - s.first_index) - 1)::integer) AS n(at)
+),
+identity AS (
+  SELECT k.leaf_hash AS hash, k.record_id, sha256(${utf8Hash('k.tenant_id')} || ${utf8Hash('k.source')} || ${utf8Hash('k.event_id')}
+    || uuid_send(k.record_id) || int8send(${micros('k.recorded_at')}::bigint) || ${utf8Hash('k.hmac_key_id')} || k.fingerprint || k.leaf_hash) AS digest
+  FROM audit.record_key k WHERE k.recorded_at >= $1::timestamptz AND k.recorded_at < $2::timestamptz
+),
+pair AS (
+  SELECT l.index, i.record_id, i.digest
+  FROM (SELECT index, hash, row_number() OVER (PARTITION BY hash ORDER BY index) AS nth FROM leaf) l
+  FULL JOIN (SELECT hash, record_id, digest, row_number() OVER (PARTITION BY hash ORDER BY digest) AS nth FROM identity) i
+    ON i.hash = l.hash AND i.nth = l.nth
+)
+SELECT (count(*) FILTER (WHERE p.digest IS NULL))::integer AS missing,
+  (array_agg(p.index ORDER BY p.index) FILTER (WHERE p.digest IS NULL))[1:20] AS missing_at,
+  count(*) FILTER (WHERE p.index IS NULL) AS extra,
+  (array_agg(p.record_id ORDER BY p.record_id) FILTER (WHERE p.index IS NULL))[1:20] AS extra_ids,
+  sha256(string_agg(p.digest, ''::bytea ORDER BY p.index) FILTER (WHERE p.index IS NOT NULL)) AS digest
+FROM pair p GROUP BY p.index / 4096 ORDER BY p.index / 4096`;
 
 export const NOT_ERASED = `
 SELECT r.record_id FROM audit.record r WHERE r.record_id = ANY ($1::uuid[]) AND (r.erased_at IS NULL OR r.body <> '{}')`;
 
+/** The month of a partition, as the parameters $1 and $2. */
+export function boundsOf(name: string): readonly [Date, Date] {
+  const [, year, month] = /^record_(\d{4})_(\d\d)$/.exec(name) ?? [];
+  if (month === undefined) throw new Error(`expected a partition named record_YYYY_MM, got ${name}`);
+  return [new Date(Date.UTC(Number(year), Number(month) - 1)), new Date(Date.UTC(Number(year), Number(month)))];
+}
+
 function micros(column: string): string {
   return `(extract(epoch FROM ${column}) * 1000000)::bigint::text`;
+}
+
+function utf8Hash(column: string): string {
+  return `sha256(convert_to(${column}, 'UTF8'))`;
 }
 
 function monthOf(column: string): string {

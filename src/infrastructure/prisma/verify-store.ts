@@ -1,6 +1,5 @@
 import type {
   CheckpointRow,
-  Found,
   NoteRow,
   Place,
   RecordRow,
@@ -10,14 +9,14 @@ import type {
 import { runAuditStatement } from './audit-store.js';
 import type { PgPool } from './pg-pool.js';
 import {
-  COUNT_KEYS,
+  boundsOf,
+  COMPARE_KEYS,
   EARLY_TILES,
   FIND_BY_LEAF_HASH,
   FIND_CHECKPOINTS,
   FIND_RECORD,
   FIND_SEAL,
   FIND_SEAL_OF,
-  KEYS_WITHOUT_RECORD,
   NOT_ERASED,
   PARTITIONS,
   READ_CHECKPOINTS,
@@ -26,6 +25,7 @@ import {
   READ_SEALS,
   READ_TILES,
   SEAL_EPOCHS,
+  STRAY_KEYS,
   UNSEALED,
 } from './verify-statements.js';
 
@@ -62,8 +62,8 @@ export function createVerifyStore(pool: PgPool): VerifyStore {
         epoch: row.epoch,
         firstIndex: Number(row.first_index),
       })),
-    async readSeals(fromIndex, limit) {
-      const rows = await run<SealColumns>('seals', READ_SEALS, [fromIndex, limit]);
+    async readSeals(fromIndex, belowIndex, limit) {
+      const rows = await run<SealColumns>('seals', READ_SEALS, [fromIndex, belowIndex, limit]);
       return rows.map((row): SealRow => {
         return { firstIndex: Number(row.first_index), size: row.size, place: placeOf(row), hashes: row.hashes };
       });
@@ -111,7 +111,10 @@ export function createVerifyStore(pool: PgPool): VerifyStore {
       (await whole<{ level: number; index: string }>('early_tiles', EARLY_TILES)).map(({ level, index }) => {
         return { level, index: Number(index) };
       }),
-    readNotes: () => run<NoteRow>('notes', 'SELECT id, kind, note FROM audit.note ORDER BY id'),
+    readNotes: (kind) =>
+      kind === undefined
+        ? run<NoteRow>('notes', 'SELECT id, kind, note FROM audit.note ORDER BY id')
+        : run<NoteRow>('notes_of_kind', 'SELECT id, kind, note FROM audit.note WHERE kind = $1 ORDER BY id', [kind]),
     readPartitions: async () => (await run<{ name: string }>('partitions', PARTITIONS)).map(({ name }) => name),
     async findByLeafHash(hashes) {
       const values = [hashes.map((hash) => Buffer.from(hash))];
@@ -131,13 +134,27 @@ export function createVerifyStore(pool: PgPool): VerifyStore {
       const strays = { count: Number(row?.strays ?? 0), named: row?.named ?? [] };
       return { pending: Number(row?.pending ?? 0) - strays.count, strays };
     },
-    async findKeysWithoutRecord(exceptMonths): Promise<Found<string>> {
-      const rows = await whole<{ record_id: string; count: string }>('keys', KEYS_WITHOUT_RECORD, [exceptMonths]);
-      return { count: Number(rows[0]?.count ?? 0), named: rows.map((row) => row.record_id) };
+    async findStrayKeys(exceptMonths) {
+      const rows = await whole<{ record_id: string; stands: boolean; count: string }>('stray_keys', STRAY_KEYS, [
+        exceptMonths,
+      ]);
+      const named = rows.map((row) => ({ recordId: row.record_id, stands: row.stands }));
+      return { count: Number(rows[0]?.count ?? 0), named };
     },
-    async countKeys(month) {
-      const [row] = await whole<{ count: string }>('count_keys', COUNT_KEYS, [month]);
-      return Number(row?.count ?? 0);
+    async compareKeys(month, runs) {
+      const values = [...boundsOf(month), runs.map(({ first }) => first), runs.map(({ count }) => count)];
+      const rows = await whole<ComparedColumns>('compare_keys', COMPARE_KEYS, values);
+      return {
+        missing: {
+          count: rows.reduce((sum, { missing }) => sum + missing, 0),
+          named: rows.flatMap(({ missing_at }) => (missing_at ?? []).map(Number)),
+        },
+        extra: {
+          count: rows.reduce((sum, { extra }) => sum + Number(extra), 0),
+          named: rows.flatMap(({ extra_ids }) => extra_ids ?? []),
+        },
+        chunks: rows.flatMap(({ digest }) => (digest === null ? [] : [digest])),
+      };
     },
     findNotErased: async (recordIds) =>
       (await whole<{ record_id: string }>('not_erased', NOT_ERASED, [recordIds])).map((row) => row.record_id),
@@ -156,6 +173,14 @@ interface SealColumns extends PlaceColumns {
   readonly first_index: string;
   readonly size: number;
   readonly hashes: Buffer;
+}
+
+interface ComparedColumns {
+  readonly missing: number;
+  readonly missing_at: string[] | null;
+  readonly extra: string;
+  readonly extra_ids: string[] | null;
+  readonly digest: Buffer | null;
 }
 
 interface CheckpointColumns {

@@ -41,23 +41,29 @@ export type AdoptLoss = (request: AdoptLossRequest) => Promise<AdoptLossOutcome>
 export function adoptLoss({ leaves, tree, checkpoints, anchor, keys }: AdoptLossDeps): AdoptLoss {
   return async ({ id, now, by, reason }) => {
     const size = await leaves.readSize();
-    const { points, stored, anchored } = await readKnown({ checkpoints, anchor, keys });
-    const agrees = async (point: BranchPoint) => (await findDisagreement(tree, size, point, 'it')) === null;
-
+    const stored = openBranchNotes(keys, await checkpoints.readNotes('branch'));
     // The branch that the checkpointer believes in, and any that the anchor alone still knows of.
     const own = stored.at(-1)?.branch ?? 1;
-    const lost = await newestOfLost(
-      points.filter(({ branch }) => branch >= own),
-      agrees,
-    );
-    if (lost === null) return { kind: 'nothing_lost', checkpoints: points.length };
-    const branch = Math.max(own, anchored.at(-1)?.branch ?? 1) + 1;
-    let kept: BranchPoint = { branch: own, size: 0, root: emptyRoot(NOTE_TOOLS.sha256) };
-    for (const point of points) {
-      if (!(await agrees(point))) continue;
-      kept = point;
-      break;
+    const agrees = async (point: BranchPoint) => (await findDisagreement(tree, size, point, 'it')) === null;
+    const sift = siftPoints({ branch: own, size: 0, root: emptyRoot(NOTE_TOOLS.sha256) }, agrees);
+
+    const addCheckpoint = async (branch: number | null, note: string) => {
+      const point = branch === null ? null : openCheckpoint(keys, branch, note);
+      if (branch !== null && point !== null) await sift.add({ branch, size: point.size, root: point.root });
+    };
+    for await (const { branch, note } of checkpoints.list()) await addCheckpoint(branch, note);
+    const notes: string[] = [];
+    for await (const { kind, origin, note } of anchor?.readAll() ?? []) {
+      if (kind === 'checkpoint') await addCheckpoint(branchOf(keys.base, origin), note);
+      else if (kind === 'branch') notes.push(note);
     }
+    const anchored = openBranchNotes(keys, notes);
+    // What a branch has kept must be there as its checkpoints must.
+    for (const { branch, kept } of [...stored, ...anchored]) await sift.add({ ...kept, branch });
+
+    const { lost, kept, seen } = sift.result();
+    if (lost === null) return { kind: 'nothing_lost', checkpoints: seen };
+    const branch = Math.max(own, anchored.at(-1)?.branch ?? 1) + 1;
     const note: BranchNote = {
       kind: 'branch',
       log: keys.base,
@@ -75,42 +81,28 @@ export function adoptLoss({ leaves, tree, checkpoints, anchor, keys }: AdoptLoss
   };
 }
 
-/** Of the latest branch that does not fit the newest point, by size; null where every one fits. Points: the greatest first. */
-async function newestOfLost(
-  points: readonly BranchPoint[],
-  agrees: (point: BranchPoint) => Promise<boolean>,
-): Promise<BranchPoint | null> {
-  let branch = 0;
-  for (const point of points) {
-    if (point.branch > branch && !(await agrees(point))) branch = point.branch;
-  }
-  return points.find((point) => point.branch === branch) ?? null;
+interface Sifted {
+  /** Of the latest branch, from the one begun with on, that has a point that does not fit, its newest; null: all fit. */
+  readonly lost: BranchPoint | null;
+  /** The newest point that fits; what was begun with where none does. */
+  readonly kept: BranchPoint;
+  readonly seen: number;
 }
 
-/** Everything signed that database and anchor hold, as far as a known key signed it; points the greatest size first. */
-async function readKnown({
-  checkpoints,
-  anchor,
-  keys,
-}: Pick<AdoptLossDeps, 'checkpoints' | 'anchor' | 'keys'>): Promise<{
-  points: BranchPoint[];
-  stored: readonly BranchNote[];
-  anchored: readonly BranchNote[];
-}> {
-  const points: BranchPoint[] = [];
-  const add = (branch: number | null, note: string) => {
-    const point = branch === null ? null : openCheckpoint(keys, branch, note);
-    if (branch !== null && point !== null) points.push({ branch, size: point.size, root: point.root });
+/** Points one by one, in any order: there may be millions, of which two for each branch are kept. */
+function siftPoints(begin: BranchPoint, agrees: (point: BranchPoint) => Promise<boolean>) {
+  const newest = new Map<number, BranchPoint>();
+  let [kept, lostBranch, seen] = [begin, 0, 0];
+  return {
+    async add(point: BranchPoint): Promise<void> {
+      const { branch, size } = point;
+      seen += 1;
+      if (size > (newest.get(branch)?.size ?? -1)) newest.set(branch, point);
+      const mayBeLost = branch >= begin.branch && branch > lostBranch;
+      if (!mayBeLost && size <= kept.size) return;
+      if (!(await agrees(point))) lostBranch = mayBeLost ? branch : lostBranch;
+      else if (size > kept.size) kept = point;
+    },
+    result: (): Sifted => ({ lost: newest.get(lostBranch) ?? null, kept, seen }),
   };
-  const notes: string[] = [];
-  for (const { branch, note } of await checkpoints.list()) add(branch, note);
-  for await (const { kind, origin, note } of anchor?.readAll() ?? []) {
-    if (kind === 'checkpoint') add(branchOf(keys.base, origin), note);
-    else if (kind === 'branch') notes.push(note);
-  }
-  const stored = openBranchNotes(keys, await checkpoints.readNotes('branch'));
-  const anchored = openBranchNotes(keys, notes);
-  // What a branch has kept must be there as its checkpoints must.
-  points.push(...[...stored, ...anchored].map(({ branch, kept }) => ({ ...kept, branch })));
-  return { points: points.sort((a, b) => b.size - a.size), stored, anchored };
 }

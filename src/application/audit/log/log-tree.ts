@@ -1,5 +1,4 @@
-import { compactRange } from '../../../domain/audit/compact-range.js';
-import type { Sha256 } from '../../../domain/audit/merkle-hash.js';
+import { hashNode, type Sha256 } from '../../../domain/audit/merkle-hash.js';
 import {
   consistencySubtrees,
   inclusionSubtrees,
@@ -7,13 +6,19 @@ import {
   rootSubtrees,
   type Subtree,
 } from '../../../domain/audit/merkle-tree.js';
-import type { LeafStore } from './ports.js';
+import { type LeafStore, LogBrokenError } from './ports.js';
 
 /** Each tile is the root over 2^8 nodes of the level below. */
 const TILE_HEIGHT = 8;
 export const TILE_WIDTH = 2 ** TILE_HEIGHT;
-/** Slices kept, 8 KiB each: those on the right edge and those of records that are asked for now. */
-const CACHED_SLICES = 256;
+/** Slices kept, some 100 KiB each: those on the right edge and those of records that are asked for now. */
+const CACHED_SLICES = 128;
+
+/**
+ * A slice is the nodes of a level that lie below one tile, as far as they were read from the first on, by height: they
+ * themselves, then the roots over two of them, over four …, each hashed once.
+ */
+type Slice = readonly (readonly Uint8Array[])[];
 
 /**
  * Roots and proofs of the sealed leaves for any size that is sealed, at the cost of a few slices of 256 hashes. Throws
@@ -29,47 +34,76 @@ export interface LogTree {
 
 /**
  * Tiles are believed, as are the seals: to compare them with the records is verification's part. What no tile says yet is
- * computed from the level below.
+ * computed from the level below. Slices are read as a whole, as far as the greatest size that was asked for says that they
+ * are sealed: the next proof mostly finds its nodes there. What is sealed never changes; after a restore it may have, so
+ * whoever signs, or looks for such a thing, makes a tree anew.
  */
 export function createLogTree({ store, sha256 }: { readonly store: LeafStore; readonly sha256: Sha256 }): LogTree {
-  /** Full slices by level and index: they never change. The one used last stands last. */
-  const cache = new Map<string, readonly Uint8Array[]>();
+  /** By level and index. The one used last stands last. */
+  const cache = new Map<string, Slice>();
+  let sealed = 0;
 
-  /** `count` nodes from `first` on of the level that tiles stand on; level 0 is that of the leaves. */
-  async function nodes(level: number, first: number, count: number): Promise<readonly Uint8Array[]> {
-    const at = Math.floor(first / TILE_WIDTH);
-    const key = `${level}/${at}`;
+  async function subtree({ level, index }: Subtree): Promise<Uint8Array> {
+    sealed = Math.max(sealed, (index + 1) * 2 ** level);
+    const stage = Math.floor(level / TILE_HEIGHT);
+    const height = level - stage * TILE_HEIGHT;
+    const width = 2 ** height;
+    const at = Math.floor((index * width) / TILE_WIDTH);
+    const offset = index * width - at * TILE_WIDTH;
+    try {
+      return (await slice(stage, at, offset + width))[height]?.[offset / width] as Uint8Array;
+    } catch (error) {
+      // Leaves beside those asked for may be missing: that they are, is no reason to be silent on these.
+      if (!(error instanceof LogBrokenError)) throw error;
+      return heightsOf(await read(stage, index * width, { needed: width, most: width }))[height]?.[0] as Uint8Array;
+    }
+  }
+
+  /** At least the first `needed` nodes of it. */
+  async function slice(stage: number, at: number, needed: number): Promise<Slice> {
+    const key = `${stage}/${at}`;
     const known = cache.get(key);
-    const from = first - at * TILE_WIDTH;
-    if (known !== undefined) {
-      cache.delete(key);
-      cache.set(key, known);
-      return known.slice(from, from + count);
-    }
-    if (level === 0) {
-      const found = await store.readHashes(first, count);
-      if (count === TILE_WIDTH) keep(key, found);
-      return found;
-    }
-    const tiles = await store.readTiles(level - 1, first, count);
-    const found: Uint8Array[] = [];
-    for (let index = first; index < first + count; index++) {
-      found.push(tiles.get(index) ?? joined(sha256, await nodes(level - 1, index * TILE_WIDTH, TILE_WIDTH)));
-    }
-    if (count === TILE_WIDTH) keep(key, found);
+    cache.delete(key);
+    const first = at * TILE_WIDTH;
+    const full = Math.floor(sealed / TILE_WIDTH ** stage) - first;
+    const most = Math.max(needed, Math.min(full, TILE_WIDTH));
+    const found =
+      known !== undefined && (known[0]?.length ?? 0) >= needed
+        ? known
+        : heightsOf(await read(stage, first, { needed, most }));
+    cache.set(key, found);
+    const [oldest] = cache.keys();
+    if (cache.size > CACHED_SLICES && oldest !== undefined) cache.delete(oldest);
     return found;
   }
 
-  function keep(key: string, slice: readonly Uint8Array[]): void {
-    cache.set(key, slice);
-    const [oldest] = cache.keys();
-    if (cache.size > CACHED_SLICES && oldest !== undefined) cache.delete(oldest);
+  /** Nodes from `first` on of the level that tiles stand on; level 0 is that of the leaves. */
+  async function read(
+    stage: number,
+    first: number,
+    { needed, most }: { readonly needed: number; readonly most: number },
+  ): Promise<readonly Uint8Array[]> {
+    if (stage === 0) return store.readHashes(first, most);
+    const tiles = await store.readTiles(stage - 1, first, most);
+    const nodes: Uint8Array[] = [];
+    for (let index = first; index < first + most; index++) {
+      const tile = tiles.get(index);
+      if (tile === undefined && nodes.length >= needed) break;
+      nodes.push(tile ?? ((await slice(stage - 1, index, TILE_WIDTH))[TILE_HEIGHT]?.[0] as Uint8Array));
+    }
+    return nodes;
   }
 
-  async function subtree({ level, index }: Subtree): Promise<Uint8Array> {
-    const stage = Math.floor(level / TILE_HEIGHT);
-    const width = 2 ** (level - stage * TILE_HEIGHT);
-    return joined(sha256, await nodes(stage, index * width, width));
+  function heightsOf(nodes: readonly Uint8Array[]): Slice {
+    const heights = [nodes];
+    for (let below = nodes; below.length > 1; ) {
+      const pairs = Math.floor(below.length / 2);
+      below = Array.from({ length: pairs }, (_, at) =>
+        hashNode(sha256, below[at * 2] as Uint8Array, below[at * 2 + 1] as Uint8Array),
+      );
+      heights.push(below);
+    }
+    return heights;
   }
 
   async function join(subtrees: readonly Subtree[]): Promise<Uint8Array> {
@@ -84,17 +118,25 @@ export function createLogTree({ store, sha256 }: { readonly store: LeafStore; re
     return hashes;
   }
 
+  const upTo = (size: number): void => {
+    sealed = Math.max(sealed, size);
+  };
   return {
-    root: (size) => join(rootSubtrees(size)),
-    inclusionProof: (index, size) => joinEach(inclusionSubtrees(index, size)),
-    consistencyProof: (from, to) => joinEach(consistencySubtrees(from, to)),
+    async root(size) {
+      const subtrees = rootSubtrees(size);
+      upTo(size);
+      return join(subtrees);
+    },
+    async inclusionProof(index, size) {
+      const path = inclusionSubtrees(index, size);
+      upTo(size);
+      return joinEach(path);
+    },
+    async consistencyProof(from, to) {
+      const path = consistencySubtrees(from, to);
+      upTo(to);
+      return joinEach(path);
+    },
     subtree,
   };
-}
-
-/** The root over a power of two of nodes. */
-function joined(sha256: Sha256, nodes: readonly Uint8Array[]): Uint8Array {
-  const range = compactRange(sha256);
-  for (const node of nodes) range.append(node);
-  return range.root();
 }

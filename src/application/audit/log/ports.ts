@@ -107,8 +107,8 @@ export type NoteKind = 'branch' | 'dropped' | 'erased';
 export interface CheckpointStore {
   /** The newest of a branch, or of all: that of the greatest branch. */
   readNewest(branch?: number): Promise<StoredCheckpoint | null>;
-  /** All that stand, the greatest size first. */
-  list(): Promise<readonly StoredCheckpoint[]>;
+  /** All that stand, the greatest size first, of one size the greatest branch. Some of them are in memory at a time. */
+  list(): AsyncIterable<StoredCheckpoint>;
   /** Does nothing where one of this branch and size stands. */
   insert(checkpoint: Omit<StoredCheckpoint, 'createdAt'>): Promise<void>;
   /** Signed notes of one kind, the oldest first. Whoever reads them checks the signatures. */
@@ -129,6 +129,8 @@ export interface Anchor {
   newest(origin: string): Promise<AnchoredNote | null>;
   /** All of it, in the order of the puts. */
   readAll(): AsyncIterable<AnchoredNote>;
+  /** The same, the latest put first: whoever stops early has read no more than he took. */
+  readBack(): AsyncIterable<AnchoredNote>;
 }
 
 export interface AnchoredNote {

@@ -3,7 +3,7 @@ import { originOf } from '../../../domain/audit/checkpoint.js';
 import { sameBytes } from '../../../domain/audit/merkle-hash.js';
 import { fillTiles } from './fill-tiles.js';
 import { type LogKeys, openBranchNotes, openCheckpoint, readCheckpoint, signCheckpoint } from './log-keys.js';
-import type { LogTree } from './log-tree.js';
+import { createLogTree, type LogTree } from './log-tree.js';
 import { NOTE_TOOLS } from './note-tools.js';
 import {
   type Anchor,
@@ -16,7 +16,6 @@ import {
 
 export interface WriteCheckpointDeps {
   readonly leaves: LeafStore;
-  readonly tree: LogTree;
   readonly checkpoints: CheckpointStore;
   /** null: none is configured, and checkpoints prove nothing to whoever doubts the database's owner. */
   readonly anchor: Anchor | null;
@@ -75,7 +74,9 @@ export function writeCheckpoint(deps: WriteCheckpointDeps): WriteCheckpoint {
 }
 
 async function write(deps: WriteCheckpointDeps): Promise<CheckpointOutcome> {
-  const { leaves, tree, checkpoints, anchor, keys } = deps;
+  const { leaves, checkpoints, anchor, keys } = deps;
+  // Anew each time: nothing that this process remembers of a log that was restored under it must be signed.
+  const tree = createLogTree({ store: leaves, sha256: NOTE_TOOLS.sha256 });
   const size = await leaves.readSize();
   await fillTiles({ store: leaves, sha256: NOTE_TOOLS.sha256 }, size);
 
@@ -112,7 +113,7 @@ async function write(deps: WriteCheckpointDeps): Promise<CheckpointOutcome> {
     const alert = await findDisagreement(tree, size, branchNote.kept, `what branch ${branch} has kept`);
     if (alert !== null) return { kind: 'refused', alert };
   }
-  return sign(deps, { branch, size, stored, anchored });
+  return sign(deps, tree, { branch, size, stored, anchored });
 }
 
 /** The guard of every signature. null: the point is of this very tree. */
@@ -143,10 +144,10 @@ interface Standing {
 }
 
 async function sign(
-  deps: WriteCheckpointDeps,
+  { checkpoints, anchor, keys }: WriteCheckpointDeps,
+  tree: LogTree,
   { branch, size, stored, anchored }: Standing,
 ): Promise<CheckpointOutcome> {
-  const { tree, checkpoints, anchor, keys } = deps;
   const storedSize = stored?.size ?? 0;
   const anchoredSize = anchored?.size ?? 0;
   if (anchored !== null && anchoredSize > storedSize) {

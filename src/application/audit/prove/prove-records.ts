@@ -1,5 +1,4 @@
-import { HASH_BYTES, type Sha256 } from '../../../domain/audit/merkle-hash.js';
-import { inclusionSubtrees, joinSubtrees, type Subtree } from '../../../domain/audit/merkle-tree.js';
+import { HASH_BYTES } from '../../../domain/audit/merkle-hash.js';
 import type { LogTree } from '../log/log-tree.js';
 import { LogBrokenError } from '../log/ports.js';
 import type { ProvableRecord, ProvableStore } from './ports.js';
@@ -11,55 +10,44 @@ export interface Proof {
 
 /**
  * The seam between an export and the log: for a page of records, whoever read it, each one's index and proof against one
- * size; null: not in a tree of that size. Records that stand near each other share most of their proofs, so subtrees are
- * kept, at most `MOST_KEPT` of them. Throws StoreUnavailableError, LogBrokenError.
+ * size; null: not in a tree of that size. Records that stand near each other find most of their proofs in what the tree has
+ * in its memory. Throws StoreUnavailableError, LogBrokenError.
  */
 export type ProveRecords = (
   records: readonly Pick<ProvableRecord, 'recordId' | 'place' | 'leafHash'>[],
 ) => Promise<readonly (Proof | null)[]>;
 
-const MOST_KEPT = 20_000;
+/** Of 160 KB each: the one that records of one time are in, and its neighbours. */
+const SEALS_KEPT = 8;
 
 export function proveRecords(
-  {
-    store,
-    tree,
-    sha256,
-  }: { readonly store: Pick<ProvableStore, 'findSeals'>; readonly tree: LogTree; readonly sha256: Sha256 },
+  { store, tree }: { readonly store: Pick<ProvableStore, 'findSeals' | 'readSeal'>; readonly tree: LogTree },
   size: number,
 ): ProveRecords {
-  const kept = new Map<string, Uint8Array>();
-  const rootOf = async (subtree: Subtree): Promise<Uint8Array> => {
-    const key = `${subtree.level}/${subtree.index}`;
-    const known = kept.get(key);
-    if (known !== undefined) return known;
-    const root = await tree.subtree(subtree);
-    if (kept.size >= MOST_KEPT) kept.clear();
-    kept.set(key, root);
-    return root;
+  const kept = new Map<number, Uint8Array | null>();
+  const readSeal = async (first: number): Promise<Uint8Array | null> => {
+    const hashes = kept.get(first) ?? (await store.readSeal(first));
+    kept.delete(first);
+    kept.set(first, hashes);
+    const [oldest] = kept.keys();
+    if (kept.size > SEALS_KEPT && oldest !== undefined) kept.delete(oldest);
+    return hashes;
   };
   return async (records) => {
     const seals = await store.findSeals(records.map(({ place }) => place));
     const proofs: (Proof | null)[] = [];
     for (const [at, { recordId, leafHash }] of records.entries()) {
-      const seal = seals[at] ?? null;
-      const offset = seal === null ? 0 : offsetOf(seal.hashes, leafHash);
-      if (seal !== null && offset === -1) {
-        throw new LogBrokenError(
-          `expected the leaf of record ${recordId} in the seal at ${seal.firstIndex}, found none`,
-        );
+      const first = seals[at] ?? null;
+      if (first === null || first >= size) {
+        proofs.push(null);
+        continue;
       }
-      const index = (seal?.firstIndex ?? 0) + offset;
-      if (seal === null || index >= size) proofs.push(null);
-      else {
-        const hashes: Uint8Array[] = [];
-        for (const part of inclusionSubtrees(index, size)) {
-          const roots: Uint8Array[] = [];
-          for (const subtree of part) roots.push(await rootOf(subtree));
-          hashes.push(joinSubtrees(sha256, roots));
-        }
-        proofs.push({ index, hashes });
+      const offset = offsetOf((await readSeal(first)) ?? new Uint8Array(0), leafHash);
+      if (offset === -1) {
+        throw new LogBrokenError(`expected the leaf of record ${recordId} in the seal at ${first}, found none`);
       }
+      const index = first + offset;
+      proofs.push(index >= size ? null : { index, hashes: await tree.inclusionProof(index, size) });
     }
     return proofs;
   };

@@ -1,11 +1,13 @@
-import type { AuditNote, DroppedNote } from '../../../domain/audit/audit-note.js';
+import type { DroppedNote } from '../../../domain/audit/audit-note.js';
 import { formatAuditNote } from '../../../domain/audit/audit-note.js';
 import { signNote } from '../../../domain/audit/signed-note.js';
 import type { LogKeys } from '../log/log-keys.js';
 import { NOTE_TOOLS } from '../log/note-tools.js';
 import type { Anchor } from '../log/ports.js';
-import { readAnchoredNotes } from '../verify/check-anchor.js';
-import { type Excuses, excusesOf, noteReader, openRows } from '../verify/open-notes.js';
+import { digestOf, fits } from '../verify/check-identities.js';
+import { heedSignal } from '../verify/heed-signal.js';
+import { knowExcuses } from '../verify/known-excuses.js';
+import { noteReader } from '../verify/open-notes.js';
 import type { VerifyStore } from '../verify/ports.js';
 import { comparePlaces } from '../verify/read-windows.js';
 import { dueMonths } from './months.js';
@@ -41,21 +43,19 @@ export interface PartitionOutcome {
 }
 
 /**
- * Drops the months that are past keeping, each under a signed note that names its leaves. First every row is compared with
- * its seal, without a lock; then the note is signed and goes to the anchor; then note and drop are one transaction. Nothing
- * that does not fit is ever dropped: what was edited would be gone, and its proof with it. Throws StoreUnavailableError,
- * AnchorUnavailableError.
+ * Drops the months that are past keeping, each under a signed note that names its leaves and says what their identities
+ * were, which nothing else proves behind the drop. First every row is compared with its seal, without a lock; then the note
+ * is signed and goes to the anchor; then note and drop are one transaction. Nothing that does not fit is ever dropped: what
+ * was edited would be gone, and its proof with it. Throws StoreUnavailableError, AnchorUnavailableError, and the signal's
+ * reason: before a note is signed at once, whatever is being read.
  */
-export function retainRecords({ store, verify, keys, anchor, now }: RetainRecordsDeps) {
+export function retainRecords({ store, keys, anchor, now, ...deps }: RetainRecordsDeps) {
   return async ({ months, dryRun }: RetentionRequest, signal?: AbortSignal): Promise<readonly PartitionOutcome[]> => {
+    const verify = heedSignal(deps.verify, signal);
     const outcomes: PartitionOutcome[] = [];
     const due = dueMonths(await store.listPartitions(), now(), months);
     const reader = noteReader(NOTE_TOOLS, keys);
-    const anchored: readonly AuditNote[] = due.length === 0 ? [] : (await readAnchoredNotes(anchor, reader)).notes;
-    const readExcuses = async (): Promise<Excuses> => {
-      const partitions = await verify.readPartitions();
-      return excusesOf([...openRows(reader, await verify.readNotes()).notes, ...anchored], partitions);
-    };
+    const excuses = knowExcuses({ store: verify, anchor, reader });
     for (const partition of due) {
       signal?.throwIfAborted();
       const { places } = await store.look(partition);
@@ -67,7 +67,7 @@ export function retainRecords({ store, verify, keys, anchor, now }: RetainRecord
       const scan =
         places === null
           ? ({ kind: 'sound', rows: 0, runs: [] } as const)
-          : await scanPartition(verify, readExcuses, partition, places, signal);
+          : await scanPartition(verify, excuses, partition, places, signal);
       const standing = await store.countRows(partition);
       if (scan.kind === 'broken' || scan.rows !== standing) {
         const what =
@@ -78,6 +78,13 @@ export function retainRecords({ store, verify, keys, anchor, now }: RetainRecord
         continue;
       }
       const { rows, runs } = scan;
+      const identities = await verify.compareKeys(partition, runs);
+      if (!fits(identities)) {
+        const { missing, extra } = identities;
+        const what = `expected the identities of its records, found ${missing.count} missing and ${extra.count} others`;
+        outcomes.push({ partition, kind: 'broken', rows: standing, what });
+        continue;
+      }
       if (dryRun) {
         outcomes.push({ partition, kind: 'due', rows, what: null });
         continue;
@@ -90,6 +97,7 @@ export function retainRecords({ store, verify, keys, anchor, now }: RetainRecord
         reason: `kept for ${months} months`,
         partition,
         rows,
+        identities: digestOf(NOTE_TOOLS.sha256, identities),
         runs,
       };
       const signed = signNote(NOTE_TOOLS, formatAuditNote(note), keys.signers);

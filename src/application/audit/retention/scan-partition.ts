@@ -1,6 +1,6 @@
 import type { LeafRun } from '../../../domain/audit/audit-note.js';
 import { checkRows } from '../verify/check-rows.js';
-import type { Excuses } from '../verify/open-notes.js';
+import type { KnownExcuses } from '../verify/known-excuses.js';
 import type { Place, VerifyStore } from '../verify/ports.js';
 import { comparePlaces, readWindows } from '../verify/read-windows.js';
 import { collectFindings, type VerifyReport } from '../verify/report.js';
@@ -17,29 +17,20 @@ export type Scan =
  */
 export async function scanPartition(
   store: VerifyStore,
-  readExcuses: () => Promise<Excuses>,
+  excuses: KnownExcuses,
   partition: string,
   places: { readonly first: Place; readonly last: Place },
   signal?: AbortSignal,
 ): Promise<Scan> {
   const findings = collectFindings();
-  let excuses = await readExcuses();
-  const deps = {
-    store,
-    findings,
-    excuses: () => excuses,
-    readExcuses: async () => {
-      excuses = await readExcuses();
-      return excuses;
-    },
-  };
+  const deps = { store, findings, excuses };
   const start = (await store.findSealOf(places.first)) ?? 0;
   const after = (await store.findSeal(start))?.after ?? null;
   const size = (await store.readHead())?.size ?? 0;
   const month = monthNumber(partition);
   const runs: { first: number; count: number }[] = [];
   let rows = 0;
-  for await (const window of readWindows({ store, findings }, { start, end: size, after, divideAt: size })) {
+  for await (const window of readWindows({ store, findings }, { start, end: size, after })) {
     signal?.throwIfAborted();
     const { seen } = await checkRows(deps, window);
     const [first] = findings.named();

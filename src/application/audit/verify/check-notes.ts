@@ -2,7 +2,8 @@ import type { Sha256 } from '../../../domain/audit/merkle-hash.js';
 import { createLogTree } from '../log/log-tree.js';
 import type { LeafStore } from '../log/ports.js';
 import { hasRoot } from './check-anchor.js';
-import { type Excuses, type NoteReader, openRows } from './open-notes.js';
+import type { KnownExcuses } from './known-excuses.js';
+import { type NoteReader, openRows } from './open-notes.js';
 import type { VerifyStore } from './ports.js';
 import type { Findings } from './report.js';
 
@@ -10,7 +11,7 @@ export interface CheckNotesDeps {
   readonly store: VerifyStore;
   readonly findings: Findings;
   readonly reader: NoteReader;
-  readonly excuses: Excuses;
+  readonly excuses: KnownExcuses;
   readonly roots: LeafStore;
   readonly sha256: Sha256;
 }
@@ -23,7 +24,10 @@ const AT_ONCE = 1_000;
  * before its leaves.
  */
 export async function checkNotes(deps: CheckNotesDeps): Promise<void> {
-  const { store, findings, excuses } = deps;
+  const { store, findings } = deps;
+  const standing = await store.readBranches();
+  // Behind the branches: the note that begins one is there before its first checkpoint.
+  const excuses = await deps.excuses.read();
   for (const { id, why } of openRows(deps.reader, await store.readNotes()).broken) {
     findings.add({ kind: 'note', index: null, recordId: null, what: `note ${id}: ${why}` });
   }
@@ -41,7 +45,7 @@ export async function checkNotes(deps: CheckNotesDeps): Promise<void> {
     const what = `branch ${branch}: expected the tree to go on from size ${kept.size} with the root that its note names`;
     findings.add({ kind: 'root', index: null, recordId: null, what });
   }
-  for (const branch of await store.readBranches()) {
+  for (const branch of standing) {
     if (branch === 1 || excuses.branches.some((note) => note.branch === branch)) continue;
     const what = `checkpoints of branch ${branch}: expected a signed note that begins it, found none`;
     findings.add({ kind: 'checkpoint', index: null, recordId: null, what });

@@ -1,4 +1,5 @@
 import { sameBytes } from '../../../domain/audit/merkle-hash.js';
+import type { KnownExcuses } from './known-excuses.js';
 import { type Mismatch, matchWindow } from './match-window.js';
 import type { Excuses } from './open-notes.js';
 import type { VerifyStore } from './ports.js';
@@ -9,10 +10,7 @@ import { type Findings, MOST_NAMED } from './report.js';
 export interface CheckRowsDeps {
   readonly store: VerifyStore;
   readonly findings: Findings;
-  /** What signed notes account for, as known. */
-  readonly excuses: () => Excuses;
-  /** The same, read anew: a record may have been erased, or a partition dropped, a moment ago. */
-  readonly readExcuses: () => Promise<Excuses>;
+  readonly excuses: KnownExcuses;
 }
 
 /** What was seen of a window's records. */
@@ -27,14 +25,16 @@ export interface WindowTally {
 const MOST_ROWS = 500;
 const PAGE_BYTES = 8_000_000;
 
-/** The records of a window against its sealed hashes. What does not fit is looked at again before it is named. */
+/**
+ * The records of a window against its sealed hashes. Before anything is named, the notes are read that may account for it:
+ * behind the rows, since a record may have been erased, or a month dropped, a moment ago.
+ */
 export async function checkRows(deps: CheckRowsDeps, window: SealedWindow): Promise<WindowTally> {
-  let excuses = deps.excuses();
-  let rows = await readRows(deps.store, window);
+  const rows = await readRows(deps.store, window);
+  let excuses = deps.excuses.now();
   let mismatches = judge(window, rows, excuses);
   if (mismatches.length > 0) {
-    excuses = await deps.readExcuses();
-    rows = await readRows(deps.store, window);
+    excuses = await deps.excuses.read();
     mismatches = judge(window, rows, excuses);
   }
   await name(deps, window, mismatches);

@@ -1,3 +1,6 @@
+import type { LeafRun } from '../../../domain/audit/audit-note.js';
+import type { NoteKind } from '../log/ports.js';
+
 /** Where a record stands in the order of records: (epoch, transaction, sequence). xid8 and bigint as text. */
 export interface Place {
   readonly epoch: number;
@@ -72,6 +75,19 @@ export interface Found<T> {
   readonly named: readonly T[];
 }
 
+/** A month's identities beside the leaves that they should be those of, by the leaf's hash. */
+export interface ComparedKeys {
+  /** Leaves, by index, that no identity has the hash of. */
+  readonly missing: Found<number>;
+  /** Record ids of identities whose hash none of the leaves has, or more identities than leaves have. */
+  readonly extra: Found<string>;
+  /**
+   * Hashes of what the identities say, in the order of their leaves: of each 4,096 leaf indexes one. What exactly, stands in
+   * docs/audit-log.md.
+   */
+  readonly chunks: readonly Uint8Array[];
+}
+
 /** What verification reads. It writes nothing. Every method throws StoreUnavailableError when the database cannot answer. */
 export interface VerifyStore {
   /** How many leaves are sealed, and the last one's place; null: none. */
@@ -79,8 +95,8 @@ export interface VerifyStore {
   readEpochs(): Promise<readonly number[]>;
   /** The epochs that seals are of, each with the first index of its first seal. */
   readSealEpochs(): Promise<readonly { readonly epoch: number; readonly firstIndex: number }[]>;
-  /** In the order of their first index, from this one on. */
-  readSeals(fromIndex: number, limit: number): Promise<readonly SealRow[]>;
+  /** In the order of their first index, from this one on and below the other. */
+  readSeals(fromIndex: number, belowIndex: number, limit: number): Promise<readonly SealRow[]>;
   /** The first index of the last seal that begins at or before a leaf, and the place of the seal before it. */
   findSeal(index: number): Promise<{ readonly firstIndex: number; readonly after: Place | null } | null>;
   /** The first index of the seal that a place belongs to; null: none does yet. */
@@ -102,7 +118,8 @@ export interface VerifyStore {
   readTiles(of: readonly { readonly level: number; readonly index: number }[]): Promise<readonly (Uint8Array | null)[]>;
   /** Tiles of subtrees that are not full. */
   findEarlyTiles(): Promise<readonly { readonly level: number; readonly index: number }[]>;
-  readNotes(): Promise<readonly NoteRow[]>;
+  /** Of one kind, or all. */
+  readNotes(kind?: NoteKind): Promise<readonly NoteRow[]>;
   /** The names of the partitions that are attached. */
   readPartitions(): Promise<readonly string[]>;
   /** Identities with one of these leaf hashes, and whether a record stands for them. Reads the whole table. */
@@ -111,10 +128,15 @@ export interface VerifyStore {
   ): Promise<readonly { readonly leafHash: Uint8Array; readonly recordId: string; readonly stands: boolean }[]>;
   /** Records behind the head: how many, and those that no sealer will ever take. */
   readUnsealed(behind: Place | null): Promise<{ readonly pending: number; readonly strays: Found<string> }>;
-  /** Identities without a record, but those recorded in these months (`record_YYYY_MM`). */
-  findKeysWithoutRecord(exceptMonths: readonly string[]): Promise<Found<string>>;
-  /** How many identities were recorded in a month. */
-  countKeys(month: string): Promise<number>;
+  /**
+   * Identities that are not those of the record that they name, but those recorded in these months (`record_YYYY_MM`).
+   * `stands`: there is such a record, and it was sent under another identity.
+   */
+  findStrayKeys(
+    exceptMonths: readonly string[],
+  ): Promise<Found<{ readonly recordId: string; readonly stands: boolean }>>;
+  /** The identities recorded in a month against the sealed hashes of these leaves. */
+  compareKeys(month: string, runs: readonly LeafRun[]): Promise<ComparedKeys>;
   /** Which of these records stand and hold more than an erased one does. */
   findNotErased(recordIds: readonly string[]): Promise<readonly string[]>;
 }

@@ -22,15 +22,9 @@ const SEALS_AT_ONCE = 32;
 /** The seals from `start` on, behind which `after` is the last place, up to leaf `end`, with whatever is wrong in how they follow each other. */
 export async function* readWindows(
   { store, findings }: { readonly store: VerifyStore; readonly findings: Findings },
-  range: {
-    readonly start: number;
-    readonly end: number;
-    readonly after: Place | null;
-    /** No window goes on from before this leaf to behind it, but for the seal that holds it. */
-    readonly divideAt: number;
-  },
+  range: { readonly start: number; readonly end: number; readonly after: Place | null },
 ): AsyncGenerator<SealedWindow> {
-  const { start, end, divideAt } = range;
+  const { start, end } = range;
   let [next, last] = [start, range.after];
   let seals: SealRow[] = [];
   let gap = 0;
@@ -46,10 +40,9 @@ export async function* readWindows(
 
   let from = start;
   while (next < end) {
-    const page = await store.readSeals(from, SEALS_AT_ONCE);
+    const page = await store.readSeals(from, end, SEALS_AT_ONCE);
     for (const seal of page) {
       from = seal.firstIndex + 1;
-      if (seal.firstIndex >= end) break;
       if (seal.firstIndex !== next) {
         yield* flush();
         if (seal.firstIndex < next) {
@@ -68,8 +61,7 @@ export async function* readWindows(
       }
       seals.push(seal);
       next = seal.firstIndex + seal.hashes.length / HASH_BYTES;
-      const divides = seal.firstIndex < divideAt && next >= divideAt;
-      if (divides || leavesOf(seals) >= LEAVES_AT_ONCE) yield* flush();
+      if (leavesOf(seals) >= LEAVES_AT_ONCE) yield* flush();
     }
     if (page.length < SEALS_AT_ONCE) break;
   }

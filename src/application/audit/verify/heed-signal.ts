@@ -1,0 +1,44 @@
+import type { Anchor } from '../log/ports.js';
+
+type Calls<T> = { readonly [K in keyof T]: (...given: never[]) => Promise<unknown> };
+type AnyCalls = Readonly<Record<string, (...given: unknown[]) => Promise<unknown>>>;
+
+/**
+ * The same calls, ended by the signal: none begins behind it, and one that is under way is waited for no longer, whatever
+ * its statement reads. So whoever asks in a loop hears it at every turn. Each call throws the signal's reason.
+ */
+export function heedSignal<T extends Calls<T>>(calls: T, signal: AbortSignal | undefined): T {
+  if (signal === undefined) return calls;
+  const heeding: AnyCalls = Object.fromEntries(
+    Object.entries(calls as unknown as AnyCalls).map(([name, call]) => [
+      name,
+      (...given) => untilAborted(() => call(...given), signal),
+    ]),
+  );
+  return heeding as unknown as T;
+}
+
+type Readable = Pick<Anchor, 'readAll' | 'readBack'>;
+
+/** As `heedSignal`, at every note. */
+export function heedSignalOfAnchor(anchor: Readable, signal: AbortSignal | undefined): Readable {
+  async function* heeding(notes: ReturnType<Readable['readAll']>): ReturnType<Readable['readAll']> {
+    for await (const note of notes) {
+      signal?.throwIfAborted();
+      yield note;
+    }
+  }
+  return { readAll: () => heeding(anchor.readAll()), readBack: () => heeding(anchor.readBack()) };
+}
+
+async function untilAborted<T>(call: () => Promise<T>, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted();
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const onAbort = () => reject(signal.reason);
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    return await Promise.race([call(), aborted]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+}
