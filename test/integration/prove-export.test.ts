@@ -120,16 +120,24 @@ describe('outbox audit prove-export', () => {
 
   it('has a note once, however many it says were erased', async () => {
     const ids = (await log.order()).slice(2, 9);
-    const { rows } = await log.pool.query('SELECT record_id, recorded_at::text AS at, leaf_hash FROM audit.record WHERE record_id = ANY ($1)', [
-      ids,
-    ]);
+    const { rows } = await log.pool.query(
+      'SELECT record_id, recorded_at::text AS at, leaf_hash FROM audit.record WHERE record_id = ANY ($1)',
+      [ids],
+    );
     const records = rows.map((row) => ({ recordId: row.record_id as string, leafHash: row.leaf_hash as Buffer }));
     const places = rows.map((row) => ({ recordId: row.record_id as string, recordedAt: row.at as string }));
     const head = { log: BASE, time: new Date().toISOString(), by: 'a', reason: 'b' };
     const text = formatAuditNote({ kind: 'erased', ...head, records, failedIngestIds: [] });
     const note = signNote(NOTE_TOOLS, text, log.keys.signers);
     const noteId = '0198c0de-0000-7000-8000-000000000001';
-    await createEraseStore(log.pool).erase({ noteId, note, records: places, failedIngestIds: [], by: 'a', reason: 'b' });
+    await createEraseStore(log.pool).erase({
+      noteId,
+      note,
+      records: places,
+      failedIngestIds: [],
+      by: 'a',
+      reason: 'b',
+    });
     const { stdout } = exported();
     const types = stdout.split('\n').flatMap((text) => /^\{"type":"(note|erased)"/.exec(text)?.[1] ?? []);
     // The one erased before has a note of its own.
