@@ -101,10 +101,10 @@ export function buildAuditApp(deps: AuditAppDeps): Express {
   app.enable('case sensitive routing');
   app.use(helmet());
   app.use(startRequest);
+  app.use(checkHead);
   app.use(checkUrl(deps.limits));
   app.route(LIVE_PATH).get(answerLive).all(refuseMethod('GET, HEAD'));
   app.route(READY_PATH).get(answerReady(deps)).all(refuseMethod('GET, HEAD'));
-  app.use(boundInFlight(deps.limits));
   const logs = app.route(AUDIT_LOGS_PATH);
   logs
     .get(listAuditLogs(deps.routes, deps.limits))
@@ -162,6 +162,19 @@ function startRequest(_req: Request, res: Response, next: NextFunction): void {
   next();
 }
 
+/** What Node would answer itself, without a body and without a line in the log (RFC 9112, 3.2; RFC 9110, 10.1.1). */
+function checkHead(req: Request, _res: Response, next: NextFunction): void {
+  if (req.httpVersionMajor === 1 && req.httpVersionMinor > 0) {
+    if (req.headersDistinct.host?.length !== 1) {
+      throw new HttpProblem('malformed_request', 'Expected the header Host, once');
+    }
+    if ((req.headers.expect ?? '100-continue').trim().toLowerCase() !== '100-continue') {
+      throw new HttpProblem('malformed_request', 'Expected no other Expect than 100-continue');
+    }
+  }
+  next();
+}
+
 function checkUrl({ maxUrlLength }: HttpLimits) {
   return (req: Request, _res: Response, next: NextFunction): void => {
     if (req.url.length > maxUrlLength) {
@@ -202,18 +215,6 @@ function answerReady({ ping, logger }: AuditAppDeps) {
         .set('Retry-After', RETRY_AFTER_SECONDS)
         .json({ status: 'not ready', waitingFor: ['database'] } satisfies AnswerOf<typeof notReadySchema>);
     }
-  };
-}
-
-function boundInFlight({ maxInFlight }: HttpLimits) {
-  let inFlight = 0;
-  return (_req: Request, res: Response, next: NextFunction): void => {
-    if (inFlight >= maxInFlight) throw new HttpProblem('overloaded', 'Too many requests at once; send it again');
-    inFlight++;
-    res.once('close', () => {
-      inFlight--;
-    });
-    next();
   };
 }
 

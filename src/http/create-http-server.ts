@@ -5,6 +5,7 @@ import { PROBLEM_MEDIA_TYPE, PROBLEMS, type ProblemCode } from '../contract/audi
 import type { HttpLimits } from './http-limits.js';
 import type { Logger } from './logger.js';
 import { HttpProblem, toProblem } from './problem.js';
+import { serveInTurn } from './serve-in-turn.js';
 
 export interface HttpServer {
   /** Resolves with the port once it accepts. Rejects as `listen` does (EADDRINUSE). */
@@ -18,9 +19,23 @@ const LINGER_MS = 1_000;
 
 /**
  * An HTTP/1.1 server on which no caller can hold a connection for longer than the limits say: slow headers and bodies are
- * answered 408, huge headers 431, huge URLs 414, what is no HTTP 400, as problem documents.
+ * answered 408, huge headers 431, huge URLs 414, what is no HTTP 400, as problem documents; answers that are not taken end
+ * theirs. Every other request comes to the listener, one of a connection at a time.
  */
 export function createHttpServer(listener: RequestListener, limits: HttpLimits, logger: Logger): HttpServer {
+  const running = new Set<ServerResponse>();
+  let closing = false;
+  const serve = serveInTurn(
+    (req, res) => {
+      // It waited for its turn, or its headers were still coming, when the closing began.
+      if (closing) res.setHeader('Connection', 'close');
+      running.add(res);
+      res.once('close', () => running.delete(res));
+      listener(req, res);
+    },
+    limits,
+    logger,
+  );
   const server = createServer(
     {
       maxHeaderSize: limits.maxHeaderBytes,
@@ -29,18 +44,13 @@ export function createHttpServer(listener: RequestListener, limits: HttpLimits, 
       keepAliveTimeout: limits.keepAliveTimeoutMs,
       // Node looks for late requests this often (30 s by default, which would be the real limit).
       connectionsCheckingInterval: Math.min(1_000, Math.ceil(limits.headersTimeoutMs / 4)),
+      // Node's own answers to a missing Host and to an unknown Expect say nothing: the listener's do.
+      requireHostHeader: false,
     },
-    listener,
+    serve,
   );
-  const running = new Set<ServerResponse>();
-  let closing = false;
-  server.prependListener('request', (_req, res: ServerResponse) => {
-    // Its headers were still coming when the closing began.
-    if (closing) res.setHeader('Connection', 'close');
-    running.add(res);
-    res.once('close', () => running.delete(res));
-  });
-  answerClientErrors(server, limits, logger);
+  server.on('checkExpectation', serve);
+  answerClientErrors(server, running, limits, logger);
 
   return {
     listen: (port, host) =>
@@ -75,7 +85,12 @@ interface ClientError extends Error {
 }
 
 /** Requests that never reach the listener. Node would answer them without a body and without a line in the log. */
-function answerClientErrors(server: Server, limits: HttpLimits, logger: Logger): void {
+function answerClientErrors(
+  server: Server,
+  running: ReadonlySet<ServerResponse>,
+  limits: HttpLimits,
+  logger: Logger,
+): void {
   const answered = new WeakSet<Duplex>();
   server.on('clientError', (error: ClientError, socket) => {
     if (answered.has(socket)) return; // more of the same bytes
@@ -91,6 +106,13 @@ function answerClientErrors(server: Server, limits: HttpLimits, logger: Logger):
       { event: 'request.rejected', requestId, status, code: problem.code, cause: error.code },
       'request refused',
     );
+    const before = [...running].find((res) => res.socket === socket);
+    if (before !== undefined && (before.req.complete || before.headersSent)) {
+      // The answer that comes next on this connection is that of the request before.
+      if (!before.headersSent) before.setHeader('Connection', 'close');
+      before.once('close', () => socket.destroy());
+      return;
+    }
     const body = JSON.stringify(toProblem(problem, requestId));
     socket.end(
       `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: ${PROBLEM_MEDIA_TYPE}\r\n` +

@@ -2,13 +2,15 @@ import { createHmac, randomBytes } from 'node:crypto';
 import { isIPv6 } from 'node:net';
 import { RateLimiterMemory } from 'rate-limiter-flexible';
 import { hashApiKey } from '../application/audit/api-key-text.js';
+import type { RefusedKey } from '../application/audit/authenticate-api-key.js';
 import { HttpProblem } from './problem.js';
 
 /** What keys that do not hold cost us, for each remote address. */
 export interface FailedKeys {
   /** Throws HttpProblem (429) where too many keys from the address have failed, unless this very one has held before. */
   admit(address: string, presented: string): Promise<void>;
-  failed(address: string, presented: string): Promise<void>;
+  /** A key that holds is still known where a signature is missing or wrong: whoever has the key alone must not make us forget it. */
+  failed(address: string, presented: string, why: RefusedKey): Promise<void>;
   held(presented: string): void;
 }
 
@@ -36,8 +38,8 @@ export function createFailedKeys({ perMinute }: { readonly perMinute: number }):
       });
     },
 
-    async failed(address, presented) {
-      known.delete(digest(presented));
+    async failed(address, presented, why) {
+      if (why === 'no_key') known.delete(digest(presented));
       await limiter.penalty(counterOf(secret, address));
     },
 

@@ -8,8 +8,14 @@ export interface HttpLimits {
   /** Request line and headers together. */
   readonly maxHeaderBytes: number;
   readonly maxUrlLength: number;
-  /** Requests worked on at once; probes not counted. */
+  /** Requests with a key that are worked on at once, until their answers are taken. */
   readonly maxInFlight: number;
+  /** Of one API key: less, so that no key has them all. */
+  readonly maxInFlightPerKey: number;
+  /** Requests that wait on a connection for the answer to the one before. */
+  readonly maxPipelined: number;
+  /** How long a caller may take over an answer, from its last byte written; of exports see `exportPageMs`. */
+  readonly responseTimeoutMs: number;
   /** API keys that fail for one remote address in a minute; further ones are answered 429. */
   readonly maxFailedKeysPerMinute: number;
   /** Exports at once in this process; each holds a page in memory. */
@@ -32,6 +38,9 @@ export const DEFAULT_HTTP_LIMITS: HttpLimits = {
   maxHeaderBytes: 16 * 1024,
   maxUrlLength: 2_048,
   maxInFlight: 256,
+  maxInFlightPerKey: 64,
+  maxPipelined: 16,
+  responseTimeoutMs: 30_000,
   maxFailedKeysPerMinute: 100,
   maxExports: 8,
   maxExportsPerKey: 2,

@@ -4,6 +4,7 @@ import type { AuthenticateApiKey, Authenticated } from '../application/audit/aut
 import type { SignedRequest } from '../application/audit/verify-signature.js';
 import { AUDIT_LIMITS } from '../contract/audit-dto.js';
 import type { FailedKeys } from './failed-keys.js';
+import type { InFlight } from './in-flight.js';
 import type { KeyLimits } from './key-limits.js';
 import { HttpProblem } from './problem.js';
 import { readBody } from './read-body.js';
@@ -13,6 +14,7 @@ export interface Gate {
   readonly authenticate: AuthenticateApiKey;
   readonly keyLimits: KeyLimits;
   readonly failedKeys: FailedKeys;
+  readonly inFlight: InFlight;
 }
 
 export interface Caller extends Authenticated {
@@ -22,22 +24,30 @@ export interface Caller extends Authenticated {
 
 /**
  * Who asks, by the API key in Authorization and, where the key needs one, the signature, and nothing else. Every request
- * counts as one event. Throws HttpProblem: 401, 429, and for a signed one what reading its body throws.
+ * counts as one event, and is in flight until its answer was taken; one that is refused here is not, so that without a key
+ * nobody holds a place. Throws HttpProblem: 401, 429, 503, and for a signed one what reading its body throws.
  */
 export async function requireKey(gate: Gate, req: Request, res: Response): Promise<Caller> {
   const presented = /^Bearer ([\x21-\x7e]+)$/i.exec(req.headers.authorization ?? '')?.[1];
   if (presented === undefined) throw unauthorized('Bearer realm="audit"');
   const address = req.socket.remoteAddress ?? '';
   await gate.failedKeys.admit(address, presented);
-  const caller = await gate.authenticate(presented, () => readSigned(req));
-  if (caller === null) {
-    await gate.failedKeys.failed(address, presented);
-    throw unauthorized('Bearer realm="audit", error="invalid_token"');
+  const leave = gate.inFlight.enter(res);
+  try {
+    const caller = await gate.authenticate(presented, (keyId) => gate.inFlight.unproven(keyId, () => readSigned(req)));
+    if (typeof caller === 'string') {
+      await gate.failedKeys.failed(address, presented, caller);
+      throw unauthorized('Bearer realm="audit", error="invalid_token"');
+    }
+    gate.failedKeys.held(presented);
+    res.locals.keyId = caller.key.id;
+    await gate.keyLimits.admit(caller.key, res);
+    gate.inFlight.share(caller.key, res);
+    return { ...caller, charge: (events) => gate.keyLimits.charge(caller.key, events, res) };
+  } catch (error) {
+    leave();
+    throw error;
   }
-  gate.failedKeys.held(presented);
-  res.locals.keyId = caller.key.id;
-  await gate.keyLimits.admit(caller.key, res);
-  return { ...caller, charge: (events) => gate.keyLimits.charge(caller.key, events, res) };
 }
 
 /** Throws HttpProblem (403) naming the scope. */

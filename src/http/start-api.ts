@@ -18,6 +18,7 @@ import { createHttpServer } from './create-http-server.js';
 import type { DeadLetterOps } from './dead-letter-routes.js';
 import { createFailedKeys } from './failed-keys.js';
 import { DEFAULT_HTTP_LIMITS, type HttpLimits } from './http-limits.js';
+import { createInFlight } from './in-flight.js';
 import { createKeyLimits } from './key-limits.js';
 import type { Logger } from './logger.js';
 import type { Gate } from './require-key.js';
@@ -73,6 +74,7 @@ export async function startApi(options: ApiOptions): Promise<RunningApi> {
     }),
     keyLimits: createKeyLimits({ perMinute: options.ratePerMinute }),
     failedKeys: createFailedKeys({ perMinute: limits.maxFailedKeysPerMinute }),
+    inFlight: createInFlight(limits),
   };
   const app = createAuditApp({
     ...(options.ops === undefined ? {} : { ops: { ...options.ops, gate, log: logger } }),

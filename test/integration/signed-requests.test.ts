@@ -131,6 +131,28 @@ describe('a key made with a signature', () => {
     expect(without(wrong.body)).toEqual(without(unknown.body));
   });
 
+  it('a key in use goes on while whoever has it without its secret sends wrong signatures from the same address', async () => {
+    const made = await signedKey();
+    const api = await startIngestOn(ingest.auditUrl, { limits: { maxFailedKeysPerMinute: 3 } });
+    try {
+      const send = (headers: (text: string) => Record<string, string>) => {
+        const text = body();
+        return api.post(text, { key: made.key, headers: headers(text) });
+      };
+      const rightly = (text: string) => sign(text, { by: made.secret });
+      expect((await send(rightly)).status).toBe(201);
+      for (let n = 0; n < 5; n++) {
+        expectProblem(await send(() => ({})), 401, 'unauthorized');
+        expectProblem(await send((text) => sign(`${text} `, { by: made.secret })), 401, 'unauthorized');
+      }
+      expect((await send(rightly)).status).toBe(201);
+      const other = await signedKey();
+      expectProblem(await api.post(body(), { key: other.key }), 429, 'rate_limited');
+    } finally {
+      await api.stop();
+    }
+  });
+
   it('a body that is too large is refused before its signature is looked at', async () => {
     expectProblem(await post('x'.repeat(4 * 1024 * 1024 + 1), sign('x')), 413, 'body_too_large');
   });

@@ -127,14 +127,39 @@ describe('the OpenAPI document', () => {
     const examples = Object.values(content).flatMap((type) =>
       Object.values(type.examples ?? {}).map(({ value }) => value),
     );
+    const attributes = { specversion: '1.0', id: 'i', source: '/s', type: 't' };
     const fits = (value: unknown) =>
-      auditEventSchema.safeParse(value).success || readCloudEvent(value as JsonObject, new Date()).ok;
+      auditEventSchema.safeParse(value).success ||
+      [value as JsonObject, { ...attributes, data: value as JsonObject }].some(
+        (one) => readCloudEvent(one, new Date()).ok,
+      );
     expect(Object.keys(content)).toEqual([
       'application/json',
+      'application/*+json',
       'application/cloudevents+json',
       'application/cloudevents-batch+json',
     ]);
-    expect(examples.flat().map(fits)).toEqual([true, true, true, true]);
+    expect(examples.flat().map(fits)).toEqual([true, true, true, true, true, true]);
+  });
+
+  it('has the attributes of a CloudEvent in binary mode as headers, and no body where it has no data', () => {
+    const { parameters = [], requestBody } = document.paths['/integration/v1/audit/logs']?.post ?? {};
+    const headers = parameters.filter(({ name, in: place }) => place === 'header' && name.startsWith('ce-'));
+    const event = document.components.schemas.CloudEvent as unknown as { required: string[]; properties: object };
+    const inBody = ['data', 'data_base64', 'datacontenttype'];
+    const attributes = Object.keys(event.properties).filter((name) => !inBody.includes(name));
+    expect(attributes.length).toBeGreaterThan(8);
+    expect(headers.map(({ name }) => name)).toEqual(attributes.map((name) => `ce-${name}`));
+    // Of the other two modes no header is asked for; of this one a few.
+    expect(headers.filter(({ required }) => required)).toEqual([]);
+    const needed = headers.filter(({ description }) => description?.endsWith('Required there.'));
+    expect(needed.map(({ name }) => name)).toEqual(event.required.map((name) => `ce-${name}`));
+    expect(requestBody?.required).toBe(false);
+    const others = Object.values(document.paths).flatMap((methods) => Object.values(methods));
+    expect(others.filter((one) => one.requestBody?.required === false)).toHaveLength(1);
+    for (const type of ['application/json', 'application/*+json']) {
+      expect(JSON.stringify(requestBody?.content[type]?.schema)).toContain('#/components/schemas/CloudEventData');
+    }
   });
 
   it('does not take two schemas under one name', () => {

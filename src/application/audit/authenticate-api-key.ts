@@ -23,28 +23,31 @@ export interface Authenticated {
   readonly now: Date;
 }
 
-/** `readSigned` is called for keys whose requests must be signed, and for no others. */
+/** `no_key`: this text opens nothing now. `not_signed`: it is a key that holds, and the request lacks its signature. */
+export type RefusedKey = 'no_key' | 'not_signed';
+
+/** `readSigned` is called for keys that hold and whose requests must be signed, and for no others. */
 export type AuthenticateApiKey = (
   presented: string,
-  readSigned: () => Promise<SignedRequest>,
-) => Promise<Authenticated | null>;
+  readSigned: (keyId: string) => Promise<SignedRequest>,
+) => Promise<Authenticated | RefusedKey>;
 
 /**
- * The key behind a presented text; null when it is malformed, unknown, expired or revoked, or when its signature is
- * missing, wrong or stale, without saying which. Reads the store each time: a revocation holds from the next request on.
+ * The key behind a presented text; `no_key` when it is malformed, unknown, expired or revoked, `not_signed` when its
+ * signature is missing, wrong or stale. Which of them is for us: a caller is told one and the same. Reads the store each time: a revocation holds from the next request on.
  * Throws StoreUnavailableError, SecretKeyError, and what `readSigned` throws.
  */
 export function authenticateApiKey({ keys, secretKey, noteUse }: AuthenticateApiKeyDeps): AuthenticateApiKey {
   return async (presented, readSigned) => {
     const prefix = apiKeyPrefix(presented);
-    if (prefix === null) return null;
+    if (prefix === null) return 'no_key';
     const stored = await keys.findByPrefix(prefix);
-    if (stored === null || !timingSafeEqual(hashApiKey(presented), stored.keyHash)) return null;
+    if (stored === null || !timingSafeEqual(hashApiKey(presented), stored.keyHash)) return 'no_key';
     const now = stored.readAt;
-    if (stored.revokedAt !== null || (stored.expiresAt !== null && stored.expiresAt <= now)) return null;
+    if (stored.revokedAt !== null || (stored.expiresAt !== null && stored.expiresAt <= now)) return 'no_key';
     if (stored.signing !== null) {
       const secrets = secretsOf(stored, secretKey);
-      if (!verifySignature(secrets, await readSigned(), now)) return null;
+      if (!verifySignature(secrets, await readSigned(stored.id), now)) return 'not_signed';
     }
     const { id, name, scopes, tenantId, ratePerMinute } = stored;
     noteUse({ id }, now);

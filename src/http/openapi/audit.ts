@@ -10,7 +10,7 @@ import {
 } from '../../contract/audit-api.js';
 import { type AuditEvent, auditBatchSchema, auditEventSchema } from '../../contract/audit-dto.js';
 import { CLOUD_EVENT_BATCH_MEDIA_TYPE, CLOUD_EVENT_MEDIA_TYPE } from '../../contract/cloud-event.js';
-import { CLOUD_EVENT_EXAMPLE, cloudEvent, cloudEventBatch } from './cloud-events.js';
+import { CLOUD_EVENT_EXAMPLE, cloudEvent, cloudEventBatch, cloudEventData, cloudEventHeaders } from './cloud-events.js';
 import { named, type Operation } from './operation.js';
 
 const EVENT: AuditEvent = {
@@ -48,20 +48,25 @@ export const auditOperations: readonly Operation[] = [
       'The identity of an event is its tenant, source and eventId. The same identity with the same content is stored once, ' +
       'however often it is sent; with other content it is refused. The items of a batch are stored, or refused, each by itself. ' +
       'Beyond the schema, text with U+0000 or a lone surrogate, integers beyond 2^53 and times more than five minutes ahead ' +
-      'are refused. CloudEvents 1.0 are taken in the three modes of their HTTP binding; in binary mode the attributes are ' +
-      'headers `ce-…` and the body is the data.',
+      'are refused. CloudEvents 1.0 are taken in the three modes of their HTTP binding. Binary mode is told by any of `ce-specversion`, ' +
+      '`ce-id`, `ce-source` and `ce-type`: the attributes are headers `ce-…`, extensions of any name too, and the body is the ' +
+      'data, as `application/json` or any type that ends in `+json`; an event without data has no body. Without these headers ' +
+      'a body is required, and a type `…+json` is not taken.',
     scopes: ['audit:write', 'audit:write:any-tenant'],
     headers: [
       {
         name: IDEMPOTENCY_KEY_HEADER,
         description: 'With one event only, and then equal to its eventId. Not needed: the eventId does the same.',
       },
+      ...cloudEventHeaders,
     ],
+    bodyMayBeLeftOut: true,
     body: {
       'application/json': {
-        schema: [named('AuditEvent', auditEventSchema), named('AuditBatch', auditBatchSchema)],
-        examples: { one: EVENT, batch: [EVENT] },
+        schema: [named('AuditEvent', auditEventSchema), named('AuditBatch', auditBatchSchema), cloudEventData],
+        examples: { one: EVENT, batch: [EVENT], binaryData: CLOUD_EVENT_EXAMPLE.data },
       },
+      'application/*+json': { schema: cloudEventData, examples: { binaryData: CLOUD_EVENT_EXAMPLE.data } },
       [CLOUD_EVENT_MEDIA_TYPE]: { schema: cloudEvent, examples: { one: CLOUD_EVENT_EXAMPLE } },
       [CLOUD_EVENT_BATCH_MEDIA_TYPE]: { schema: cloudEventBatch, examples: { batch: [CLOUD_EVENT_EXAMPLE] } },
     },

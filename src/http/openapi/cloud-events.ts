@@ -10,7 +10,7 @@ import {
   sourceSchema,
 } from '../../contract/audit-dto.js';
 import { RFC3339_PATTERN } from '../../contract/rfc3339.js';
-import { named } from './operation.js';
+import { type HeaderParameter, named } from './operation.js';
 
 /**
  * A CloudEvent as JSON. The server reads it by rules of its own (`contract/cloud-event.ts`), which refuse whatever does not
@@ -18,6 +18,9 @@ import { named } from './operation.js';
  */
 const attribute = z.union([z.string(), z.boolean(), z.int32()]).nullable();
 const text = (max: number) => z.string().min(1).max(max).nullable().optional();
+
+/** Of the body in binary mode: an event whose data are null has none. */
+const dataSchema = z.record(z.string(), z.unknown()).nullable();
 
 const cloudEventSchema = z
   .object({
@@ -32,7 +35,7 @@ const cloudEventSchema = z
         '`urn:temporal-outbox:audit:v1`: the data are an audit event themselves, under the same id and source.',
     }),
     datacontenttype: z.string().nullable().optional().meta({ description: '`application/json`, or any `+json`.' }),
-    data: z.record(z.string(), z.unknown()).nullable().optional(),
+    data: dataSchema.optional(),
     data_base64: z.null().optional(),
     tenantid: attribute.optional(),
     actorid: attribute.optional(),
@@ -46,7 +49,24 @@ const cloudEventSchema = z
   .meta({ propertyNames: { pattern: '^([a-z0-9]{1,40}|data_base64)$' } });
 
 export const cloudEvent = named('CloudEvent', cloudEventSchema);
+export const cloudEventData = named('CloudEventData', dataSchema);
 export const cloudEventBatch = named('CloudEventBatch', z.array(cloudEventSchema).min(1).max(AUDIT_LIMITS.batchItems));
+
+/** What the body holds, or the header Content-Type says. */
+const NO_HEADERS = new Set(['data', 'data_base64', 'datacontenttype']);
+
+/**
+ * The attributes of binary mode, by the schema of the event. A header says no more than text: what fits an attribute is
+ * judged of an event in any mode, and in the other two modes these headers are not read.
+ */
+export const cloudEventHeaders: readonly HeaderParameter[] = Object.entries(cloudEventSchema.shape)
+  .filter(([name]) => !NO_HEADERS.has(name))
+  .map(([name, schema]) => ({
+    name: `ce-${name}`,
+    description:
+      `Binary mode: \`${name}\` of the schema CloudEvent, percent-encoded.` +
+      (schema.safeParse(undefined).success ? '' : ' Required there.'),
+  }));
 
 export const CLOUD_EVENT_EXAMPLE = {
   specversion: '1.0',

@@ -42,7 +42,7 @@ export interface OperationObject {
   readonly description?: string;
   readonly security: readonly Readonly<Record<string, readonly string[]>>[];
   readonly parameters: readonly ParameterObject[];
-  readonly requestBody?: { readonly required: true; readonly content: Readonly<Record<string, MediaTypeObject>> };
+  readonly requestBody?: { readonly required: boolean; readonly content: Readonly<Record<string, MediaTypeObject>> };
   readonly responses: Readonly<Record<string, ResponseObject>>;
 }
 
@@ -82,7 +82,7 @@ export function buildDocument(operations: readonly Operation[], version: string)
 }
 
 function toOperation(operation: Operation): OperationObject {
-  const { id, area, summary, description, scopes, body } = operation;
+  const { id, area, summary, description, scopes, body, bodyMayBeLeftOut = false } = operation;
   const needs = scopes === undefined ? null : `Needs the scope ${scopes.map((scope) => `\`${scope}\``).join(' or ')}.`;
   const text = [description, needs].filter((part) => typeof part === 'string').join(' ');
   return {
@@ -97,7 +97,7 @@ function toOperation(operation: Operation): OperationObject {
       ? {}
       : {
           requestBody: {
-            required: true,
+            required: !bodyMayBeLeftOut,
             content: Object.fromEntries(
               Object.entries(body).map(([type, { schema, examples }]) => [
                 type,

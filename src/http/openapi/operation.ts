@@ -25,6 +25,8 @@ export interface Operation {
   readonly headers?: readonly HeaderParameter[];
   /** By media type. */
   readonly body?: Readonly<Record<string, RequestBody>>;
+  /** Of a route that takes requests without one, too. */
+  readonly bodyMayBeLeftOut?: true;
   readonly answers: readonly [Answer, ...Answer[]];
   /**
    * Beyond those that every route can answer with, and those that follow from `scopes` and `body` (`problems.ts`).

@@ -10,13 +10,13 @@ const OF_EVERY_REQUEST: readonly ProblemCode[] = [
   'headers_too_large',
   'internal',
 ];
-/** Of what is worked on: probes are answered under load, too. */
-const OF_WORK: readonly ProblemCode[] = ['overloaded'];
 const OF_KEYS: readonly ProblemCode[] = [
   'unauthorized',
   'scope_missing',
   'rate_limited',
   'store_unavailable',
+  // What needs no key is answered under load, too.
+  'overloaded',
   // Of a key whose requests are signed, the body is read for its signature, whatever the method.
   'incomplete_body',
   'body_too_large',
@@ -34,18 +34,12 @@ const OF_BODIES: readonly ProblemCode[] = [
 ];
 
 /** What a request can be answered with that is none of an operation's: another path, another method on a path. */
-export const OF_NO_OPERATION: readonly ProblemCode[] = [
-  'not_found',
-  'method_not_allowed',
-  ...OF_EVERY_REQUEST,
-  ...OF_WORK,
-];
+export const OF_NO_OPERATION: readonly ProblemCode[] = ['not_found', 'method_not_allowed', ...OF_EVERY_REQUEST];
 
 /** Every problem that a route may answer with, by status. */
 export function problemsOf(operation: Operation): ReadonlyMap<number, readonly ProblemCode[]> {
   const codes = new Set([
     ...OF_EVERY_REQUEST,
-    ...(operation.area === 'probes' ? [] : OF_WORK),
     ...(operation.scopes === undefined ? [] : OF_KEYS),
     ...(operation.body === undefined ? [] : OF_BODIES),
     ...(operation.problems ?? []),
