@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { parseJsonBody } from '../application/delivery/handlers/to-http-error.js';
 import type { HttpClient, HttpResponse } from '../application/delivery/ports.js';
 import { systemTime } from '../application/delivery/relay-time.js';
@@ -20,15 +21,21 @@ import {
   recordViewSchema,
 } from '../contract/audit-records-api.js';
 import { createHttpClient } from '../infrastructure/http/create-http-client.js';
-import { type AuditRequestError, fromAnswer, fromThrown } from './audit-request-error.js';
+import { findSecretProblem, signWebhook } from '../infrastructure/http/sign-webhook.js';
+import { fromAnswer, fromThrown } from './audit-request-error.js';
 import { type AuditBatchResult, batchTurns } from './record-batch.js';
-import { type AuditRetryOptions, type RetryRules, retryTurns } from './retry-turns.js';
+import { type AuditRetryOptions, type RetryRules, retryTurns, type Turn } from './retry-turns.js';
 
 export interface AuditClientOptions {
   /** Where the audit api listens, without the path. */
   readonly baseUrl: string;
   readonly apiKey: string;
-  /** For one attempt. Default 15 s. */
+  /**
+   * `whsec_…`, of a key made with `--signed`: every request is signed by Standard Webhooks, each try anew, with this host's
+   * clock, which must be within five minutes of the api's.
+   */
+  readonly signingSecret?: string;
+  /** For one request. Default 15 s. */
   readonly timeoutMs?: number;
   /** How often, and for how long, a call is tried. */
   readonly retry?: AuditRetryOptions;
@@ -52,8 +59,10 @@ export interface AuditClient {
   record(event: AuditEvent, options?: AuditCallOptions): Promise<AuditReceipt>;
   /**
    * Stores any number of events, in requests of at most 500; one result for each, in order. Only events whose own problem
-   * is retryable are sent again. Never throws an AuditRequestError: where a whole request fails (the key is refused, nobody
-   * answers), that is the result of each of its events.
+   * is retryable are sent again, each at most as often as `retry.attempts` says. Never throws an AuditRequestError: where a
+   * whole request fails (the key is refused, nobody answers), that is the result of each of its events, and where nobody
+   * answers, of those behind them, too. A request that is refused whole with 400, 413 or 422 is sent again in halves, so
+   * that one event takes no other with it.
    */
   recordBatch(events: readonly AuditEvent[], options?: AuditCallOptions): Promise<AuditBatchResult[]>;
   /** Which of 1 to 1,000 identities stand, in the order asked. Throws an AuditRequestError. */
@@ -73,10 +82,11 @@ export interface AuditClient {
   close(): Promise<void>;
 }
 
-/** Throws a TypeError for bounds that are no positive numbers. */
+/** Throws a TypeError for bounds that are no positive numbers, and for a signing secret that is none. */
 export function createAuditClient(options: AuditClientOptions): AuditClient {
   const { baseUrl, apiKey, http = createHttpClient() } = options;
   const rules = toRules(options);
+  const sign = toSigner(options);
   const base = baseUrl.replace(/\/+$/, '');
 
   /** `body` null: GET. */
@@ -86,6 +96,7 @@ export function createAuditClient(options: AuditClientOptions): AuditClient {
       headers: {
         authorization: `Bearer ${apiKey}`,
         ...(body === null ? {} : { 'content-type': 'application/json' }),
+        ...sign(body ?? ''),
         ...more.headers,
       },
       ...(body === null ? { method: 'GET' } : { method: 'POST', body }),
@@ -103,15 +114,17 @@ export function createAuditClient(options: AuditClientOptions): AuditClient {
   ): Promise<T> => {
     const text = body === null ? null : JSON.stringify(body);
     let answer: { readonly value: T } | null = null;
-    const turn = async (attempt: number, timeoutMs: number): Promise<AuditRequestError | null> => {
+    let times = 0;
+    const turn: Turn = async (time) => {
+      times += 1;
       try {
-        const response = await send(path, text, timeoutMs, more);
+        const response = await send(path, text, time.forRequest(), more);
         const value = read(response);
-        if (value === null) return fromAnswer(response, attempt);
+        if (value === null) return { failure: fromAnswer(response, times), times };
         answer = { value };
         return null;
       } catch (error) {
-        return fromThrown(error, attempt);
+        return { failure: fromThrown(error, times), times };
       }
     };
     const failure = await retryTurns(turn, rules, systemTime, more.signal);
@@ -136,8 +149,12 @@ export function createAuditClient(options: AuditClientOptions): AuditClient {
       }),
     recordBatch: async (events, { signal } = {}) => {
       const more = signal === undefined ? {} : { signal };
-      const batch = batchTurns(events, (body, timeoutMs) => send(AUDIT_LOGS_PATH, body, timeoutMs, more));
       if (events.length === 0) return [];
+      const batch = batchTurns(events, {
+        attempts: rules.attempts,
+        post: (body, timeoutMs) => send(AUDIT_LOGS_PATH, body, timeoutMs, more),
+        ...more,
+      });
       return batch.results(await retryTurns(batch.turn, rules, systemTime, signal));
     },
     lookup: (identities, more = {}) =>
@@ -179,6 +196,14 @@ function toRules({ timeoutMs = 15_000, retry = {} }: AuditClientOptions): RetryR
     if (!Number.isFinite(value) || value < 1) throw new TypeError(`${name}: expected a number of at least 1`);
   }
   return rules;
+}
+
+/** Headers for a body; none without a secret. An id is of one try: what tells the same event is its identity. */
+function toSigner({ signingSecret }: AuditClientOptions): (body: string) => Record<string, string> {
+  if (signingSecret === undefined) return () => ({});
+  const problem = findSecretProblem(signingSecret);
+  if (problem !== null) throw new TypeError(`signingSecret: ${problem}`);
+  return (body) => signWebhook([signingSecret], { id: `msg_${randomUUID()}`, at: new Date(), body });
 }
 
 /** The body's eventId is the identity in any case; a header holds only part of what an eventId may. */

@@ -1,9 +1,9 @@
 import { parseJsonBody } from '../application/delivery/handlers/to-http-error.js';
 import type { HttpResponse } from '../application/delivery/ports.js';
-import { type AuditReceipt, auditBatchResponseSchema } from '../contract/audit-api.js';
+import { type AuditBatchResponse, type AuditReceipt, auditBatchResponseSchema } from '../contract/audit-api.js';
 import { AUDIT_LIMITS, type AuditEvent } from '../contract/audit-dto.js';
 import { type AuditRequestError, fromAnswer, fromProblem, fromThrown } from './audit-request-error.js';
-import type { Turn } from './retry-turns.js';
+import type { Failed, Turn, TurnTime } from './retry-turns.js';
 
 /** What became of one event of a batch. */
 export type AuditBatchResult =
@@ -13,33 +13,75 @@ export type AuditBatchResult =
 interface Item {
   readonly json: string;
   result: AuditBatchResult | null;
+  sent: number;
+  /** Times that it was sent in vain, and may be sent again. */
+  failed: number;
+}
+
+export interface BatchOptions {
+  /** Times that one event may fail before it is given up. */
+  readonly attempts: number;
+  /** Sends one JSON array. */
+  readonly post: (body: string, timeoutMs: number) => Promise<HttpResponse>;
+  readonly signal?: AbortSignal;
 }
 
 /**
- * A batch that is sent in turns: each sends the items that are not settled yet, in requests that the api takes. `post`
- * sends one JSON array.
+ * A batch that is sent in turns: each sends the items that are not settled yet, in requests that the api takes, each with its
+ * own time. An item that was given up, or refused for good, is not sent again.
  */
 export function batchTurns(
   events: readonly AuditEvent[],
-  post: (body: string, timeoutMs: number) => Promise<HttpResponse>,
+  { attempts, post, signal }: BatchOptions,
 ): { readonly turn: Turn; results(failure: AuditRequestError | null): AuditBatchResult[] } {
-  const items: Item[] = events.map((event) => ({ json: JSON.stringify(event), result: null }));
-  const left = () => items.filter(({ result }) => result === null || (!result.ok && result.error.retryable));
+  const items: Item[] = events.map((event) => ({ json: JSON.stringify(event), result: null, sent: 0, failed: 0 }));
+  const left = () =>
+    items.filter(
+      ({ result, failed }) => result === null || (!result.ok && result.error.retryable && failed < attempts),
+    );
+  /** Events that were refused alone with the whole request, one after the other. */
+  let refusedAlone = 0;
 
-  const turn: Turn = async (attempt, timeoutMs) => {
-    const until = performance.now() + timeoutMs;
-    let failure: AuditRequestError | null = null;
-    for (const part of split(left())) {
-      const whole = await sendPart(part, attempt, (body) => post(body, Math.max(1, until - performance.now())));
-      if (whole === null) continue;
-      failure = whole;
-      // Nobody answers, or not now: the other parts would fare no better.
-      break;
+  /** null: every item has a result, its own or that of the whole request where it is final. */
+  const sendPart = async (part: readonly Item[], time: TurnTime): Promise<Failed | null> => {
+    for (const item of part) item.sent += 1;
+    const sent = Math.max(...part.map((item) => item.sent));
+    let error: AuditRequestError;
+    try {
+      const response = await post(`[${part.map(({ json }) => json).join()}]`, time.forRequest());
+      const results = readResults(response, part.length);
+      if (results !== null) {
+        refusedAlone = 0;
+        settle(part, results);
+        if (part.some(({ result }) => result?.ok || !result?.error.retryable)) time.restart();
+        return null;
+      }
+      error = fromAnswer(response, sent);
+    } catch (thrown) {
+      error = fromThrown(thrown, sent);
     }
-    const open = left();
-    if (failure !== null || open.length === 0) return failure;
-    const own = open[0]?.result;
-    return own?.ok === false ? own.error : null;
+    if (error.retryable || signal?.aborted) {
+      for (const item of part) item.failed += 1;
+      return { failure: error, times: Math.min(...part.map(({ failed }) => failed)) };
+    }
+    time.restart();
+    if (mayMeanOneEvent(error) && part.length > 1 && refusedAlone < MOST_REFUSED_ALONE) {
+      const middle = part.length >> 1;
+      return (await sendPart(part.slice(0, middle), time)) ?? (await sendPart(part.slice(middle), time));
+    }
+    if (part.length === 1) refusedAlone += 1;
+    for (const item of part) item.result = { ok: false, error };
+    return null;
+  };
+
+  const turn: Turn = async (time) => {
+    for (const part of split(left())) {
+      const failed = await sendPart(part, time);
+      // Nobody answers, or not now: the other parts would fare no better.
+      if (failed !== null) return failed;
+    }
+    const [open] = left();
+    return open?.result?.ok === false ? { failure: open.result.error, times: open.failed } : null;
   };
   return {
     turn,
@@ -52,34 +94,38 @@ export function batchTurns(
   };
 }
 
-/** null: every item has a result, that of the whole request where it is final. Otherwise why it is to be sent again. */
-async function sendPart(
-  part: readonly Item[],
-  attempt: number,
-  post: (body: string) => Promise<HttpResponse>,
-): Promise<AuditRequestError | null> {
-  const fail = (error: AuditRequestError): AuditRequestError | null => {
-    if (error.retryable) return error;
-    for (const item of part) item.result = { ok: false, error };
-    return null;
-  };
-  let response: HttpResponse;
-  try {
-    response = await post(`[${part.map(({ json }) => json).join()}]`);
-  } catch (error) {
-    return fail(fromThrown(error, attempt));
-  }
+/**
+ * After so many events that were refused alone, none taken in between, it is the sender, or somebody on the way, and no event
+ * that is refused: what is left of the batch is not divided any further.
+ */
+const MOST_REFUSED_ALONE = 10;
+
+/** A body that somebody in between, or an older api, refuses whole for one of its events, or for its size. */
+function mayMeanOneEvent({ status }: AuditRequestError): boolean {
+  return status === 400 || status === 413 || status === 422;
+}
+
+type Results = AuditBatchResponse['results'];
+
+/** null: not the agreed answer, one result for each. */
+function readResults(response: HttpResponse, length: number): Results | null {
   const answer = auditBatchResponseSchema.safeParse(parseJsonBody(response));
-  if (response.status !== 207 || !answer.success || answer.data.results.length !== part.length) {
-    return fail(fromAnswer(response, attempt));
+  return response.status === 207 && answer.success && answer.data.results.length === length
+    ? answer.data.results
+    : null;
+}
+
+function settle(part: readonly Item[], results: Results): void {
+  for (const [at, result] of results.entries()) {
+    const item = part[at] as Item;
+    if ('receipt' in result) {
+      item.result = { ok: true, receipt: result.receipt };
+    } else {
+      const error = fromProblem(result.problem, item.sent);
+      item.result = { ok: false, error };
+      if (error.retryable) item.failed += 1;
+    }
   }
-  for (const [at, result] of answer.data.results.entries()) {
-    (part[at] as Item).result =
-      'receipt' in result
-        ? { ok: true, receipt: result.receipt }
-        : { ok: false, error: fromProblem(result.problem, attempt) };
-  }
-  return null;
 }
 
 /** In order, each within what the api takes of one request. */

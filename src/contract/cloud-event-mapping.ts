@@ -25,7 +25,8 @@ export function toMappedEvent(attributes: Attributes, data: JsonObject | null, n
     string,
     string
   >;
-  const { action, actionVersion } = toAction(type as string);
+  // A longer one is refused by the DTO's rule for `routing.eventName`, so no more of it is looked at.
+  const { action, actionVersion } = toAction((type as string).slice(0, AUDIT_LIMITS.eventName));
   const known = findKnownEvent(action);
   const metadata = Object.entries(attributes).filter(([name]) => !MAPPED.has(name));
   return without({

@@ -14,18 +14,21 @@ export interface Action {
 /** `.v2`, `_v2` and the V2 of `orderPlacedV2`; not the end of `ipv4`. */
 const VERSION = /(?:[._-][vV]|(?<=[a-z])V)([0-9]{1,9})$/;
 const MAX_SEGMENTS = 6;
+/** Of a longer name no more is read; no event name has as much, a text in a foreign event may. */
+const LONGEST_READ = 4_096;
 const UNNAMED = 'event.unnamed';
 
 /**
  * An event name as an action and its version: `auth.user.signed_in.v1` is `auth.user.signed_in` and 1, `UserLoggedIn` is
  * `user.logged_in` and 1. Total: what is no letter or digit of ASCII becomes an underscore; a name of which nothing is
- * left becomes `event.unnamed`. The original stays in `routing.eventName`.
+ * left becomes `event.unnamed`. The original stays in `routing.eventName`. In time linear in the name's length.
  */
 export function toAction(eventName: string): Action {
   const version = VERSION.exec(eventName);
   const actionVersion = Math.max(1, Number(version?.[1] ?? 1));
   const name = version === null ? eventName : eventName.slice(0, version.index);
   const segments = name
+    .slice(0, LONGEST_READ)
     .split('.')
     .map(toWords)
     .filter((words) => words.length > 0);
@@ -39,7 +42,7 @@ function toWords(segment: string): string[] {
     .normalize('NFKD')
     .replace(/\p{Mark}/gu, '')
     .replace(/([a-z0-9])([A-Z])/g, '$1_$2')
-    .replace(/([A-Z]+)([A-Z][a-z])/g, '$1_$2')
+    .replace(/([A-Z])(?=[A-Z][a-z])/g, '$1_')
     .toLowerCase()
     .split(/[^a-z0-9]+/)
     .filter((word) => word !== '');

@@ -94,7 +94,7 @@ async function answerOne(
 async function answerBatch(
   deps: AuditRouteDeps,
   { key, now, charge }: Caller,
-  items: readonly AuditItem[],
+  items: readonly (AuditItem | HttpProblem)[],
   req: Request,
   res: Response,
 ): Promise<void> {
@@ -107,7 +107,7 @@ async function answerBatch(
     const detail = `Expected no ${IDEMPOTENCY_KEY_HEADER} with a batch: each event has its id`;
     throw new HttpProblem('idempotency_key_mismatch', detail);
   }
-  const read = items.map((item) => asResult(() => readSentEvent(item, now)));
+  const read = items.map((item) => (item instanceof HttpProblem ? item : asResult(() => readSentEvent(item, now))));
   const events = read.flatMap((item) => (item instanceof HttpProblem ? [] : [item.sent]));
   const outcomes = (events.length === 0 ? [] : await deps.recordAuditLog({ key, now, events })).values();
   const results = read.map((item) => {

@@ -1,11 +1,12 @@
 import type { IncomingMessage } from 'node:http';
 import { AUDIT_LIMITS } from '../contract/audit-dto.js';
 import { CLOUD_EVENT_BATCH_MEDIA_TYPE, CLOUD_EVENT_MEDIA_TYPE, isJsonMediaType } from '../contract/cloud-event.js';
+import { parseJsonItems } from '../contract/json-text.js';
 import type { JsonObject, JsonValue } from '../contract/json-value.js';
 import { HttpProblem } from './problem.js';
 import { readBody } from './read-body.js';
 import { isBinaryCloudEvent, readCloudEventHeaders } from './read-cloud-event-headers.js';
-import { parseBody, readMediaType, unsupported } from './read-json.js';
+import { parseBody, readMediaType, toJsonProblem, unsupported } from './read-json.js';
 
 export type AuditFormat = 'dto' | 'cloudevent';
 
@@ -19,7 +20,8 @@ export interface AuditItem {
 
 export type AuditRequest =
   | { readonly kind: 'one'; readonly item: AuditItem }
-  | { readonly kind: 'batch'; readonly items: readonly AuditItem[] };
+  /** A problem in the place of an item that cannot be read; the others can. */
+  | { readonly kind: 'batch'; readonly items: readonly (AuditItem | HttpProblem)[] };
 
 /**
  * What a POST brought, by its Content-Type: our JSON (one event, or an array), or CloudEvents in one of the three modes of
@@ -32,9 +34,19 @@ export async function readAuditRequest(req: IncomingMessage): Promise<AuditReque
   if (type !== 'application/json') {
     throw unsupported('application/json', CLOUD_EVENT_MEDIA_TYPE, CLOUD_EVENT_BATCH_MEDIA_TYPE);
   }
-  const { value, bytes } = parseBody(await readBody(req, AUDIT_LIMITS.batchBytes), AUDIT_LIMITS.depth);
-  if (!Array.isArray(value)) return { kind: 'one', item: { format: 'dto', value, bytes } };
-  return { kind: 'batch', items: value.map((item) => toItem('dto', item)) };
+  return readEvents(req, 'dto');
+}
+
+/** Throws HttpProblem (400, 413) for what is wrong with the body, or with its only event. */
+async function readEvents(req: IncomingMessage, format: AuditFormat): Promise<AuditRequest> {
+  const body = await readBody(req, AUDIT_LIMITS.batchBytes);
+  const parsed = parseJsonItems(body, AUDIT_LIMITS.depth);
+  if (!parsed.ok) throw toJsonProblem(parsed);
+  if (parsed.kind === 'one') return { kind: 'one', item: { format, value: parsed.value, bytes: body.length } };
+  return {
+    kind: 'batch',
+    items: parsed.items.map((item) => (item.ok ? toItem(format, item.value) : toJsonProblem(item))),
+  };
 }
 
 /** Whatever its charset and its format: a type of CloudEvents that is not taken must not pass for another mode. */
@@ -47,13 +59,11 @@ async function readEncodedCloudEvents(req: IncomingMessage, type: string | null)
   if (!isBatch && type !== CLOUD_EVENT_MEDIA_TYPE) {
     throw unsupported(CLOUD_EVENT_MEDIA_TYPE, CLOUD_EVENT_BATCH_MEDIA_TYPE);
   }
-  const { value, bytes } = parseBody(await readBody(req, AUDIT_LIMITS.batchBytes), AUDIT_LIMITS.depth);
-  if (Array.isArray(value) !== isBatch) {
+  const request = await readEvents(req, 'cloudevent');
+  if ((request.kind === 'batch') !== isBatch) {
     throw new HttpProblem('not_an_event', isBatch ? 'Expected an array of CloudEvents' : 'Expected one CloudEvent');
   }
-  return Array.isArray(value)
-    ? { kind: 'batch', items: value.map((item) => toItem('cloudevent', item)) }
-    : { kind: 'one', item: { format: 'cloudevent', value, bytes } };
+  return request;
 }
 
 /** The body is the data, one level below the event. An event without data has no body, and needs no type for it. */

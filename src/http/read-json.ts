@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { AUDIT_LIMITS } from '../contract/audit-dto.js';
-import { parseJsonText } from '../contract/json-text.js';
+import { type JsonTextRefusal, parseJsonText } from '../contract/json-text.js';
 import type { JsonValue } from '../contract/json-value.js';
 import { HttpProblem } from './problem.js';
 import { readBody } from './read-body.js';
@@ -21,11 +21,12 @@ export async function readJson(req: IncomingMessage): Promise<JsonBody> {
 /** Throws HttpProblem (400). */
 export function parseBody(body: Buffer, depth: number): JsonBody {
   const parsed = parseJsonText(body, depth);
-  if (!parsed.ok) {
-    const errors = parsed.pointer === null ? [] : [{ pointer: parsed.pointer, detail: parsed.detail }];
-    throw new HttpProblem(parsed.reason, parsed.detail, { errors });
-  }
+  if (!parsed.ok) throw toJsonProblem(parsed);
   return { value: parsed.value, bytes: body.length, text: parsed.text };
+}
+
+export function toJsonProblem({ reason, detail, pointer }: JsonTextRefusal): HttpProblem {
+  return new HttpProblem(reason, detail, { errors: pointer === null ? [] : [{ pointer, detail }] });
 }
 
 /** In small letters, without its parameters; null where none is given, or one in another charset than UTF-8. */

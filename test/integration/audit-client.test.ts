@@ -5,13 +5,20 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type AuditClient, type AuditEvent, createAuditClient } from '../../src/client.js';
-import { event, startIngest, type TestIngest } from './ingest-set-up.js';
+import { event, SECRET_KEY, startIngest, type TestIngest } from './ingest-set-up.js';
 
 /** What happens to one request: to the api, but its answer is lost; not to the api; or as if nobody stood there. */
 type Fate = 'lost' | 'refused' | 'passed';
 
 let ingest: TestIngest;
-let between: { url: string; fates: Fate[]; seen: { key: string | undefined; body: string }[]; close(): Promise<void> };
+let between: {
+  url: string;
+  fates: Fate[];
+  seen: { key: string | undefined; body: string }[];
+  /** Of what reached the api. */
+  signatures: Record<string, string>[];
+  close(): Promise<void>;
+};
 let client: AuditClient;
 
 beforeAll(async () => {
@@ -114,8 +121,52 @@ it('sends an eventId that no header can hold', async () => {
   await expect(client.record(one)).resolves.toMatchObject({ eventId: one.eventId, replayed: false });
 });
 
+it('gives a bad event its own refusal, however bad, and stores the others of its batch', async () => {
+  const [deep, proto] = [event(), event()] as AuditEvent[];
+  let data: AuditEvent['data'] = {};
+  for (let level = 0; level < 40; level++) data = { a: data };
+  const key = JSON.parse('{"__proto__":{"admin":true}}') as AuditEvent['data'];
+  const events = [event(), { ...deep, data }, event(), { ...proto, data: key }, event()] as AuditEvent[];
+  const results = await client.recordBatch(events);
+  expect(results.map((result) => (result.ok ? 'stored' : result.error.code))).toEqual([
+    'stored',
+    'too_deep',
+    'stored',
+    'forbidden_key',
+    'stored',
+  ]);
+  expect(between.seen).toHaveLength(1);
+});
+
+it('signs each try anew for a key that needs it, whatever it asks; without the secret it is not let in', async () => {
+  const made = await ingest.createKey({ signedUnder: SECRET_KEY, scopes: ['audit:write', 'audit:read'] });
+  const options = { baseUrl: between.url, apiKey: made.secret, retry: { attempts: 4, initialMs: 1, maximumMs: 5 } };
+  const signed = createAuditClient({ ...options, signingSecret: made.signingSecret ?? '' });
+  const unsigned = createAuditClient(options);
+  try {
+    const one = event({ data: { text: 'né\u{1f600}' } });
+    between.fates = ['lost', 'lost'];
+    between.signatures.length = 0;
+    const receipt = await signed.record(one);
+    expect(receipt).toMatchObject({ eventId: one.eventId, replayed: true });
+    expect(new Set(between.signatures.map((headers) => headers['webhook-id'])).size).toBe(3);
+    expect(await signed.recordBatch([event(), event()])).toMatchObject([{ ok: true }, { ok: true }]);
+    expect(await signed.lookup([{ source: one.source, eventId: one.eventId }])).toMatchObject([{ found: true }]);
+    expect((await signed.list({ limit: 1 })).items).toHaveLength(1);
+    expect(await signed.get(receipt.recordId)).toMatchObject({ recordId: receipt.recordId });
+    await expect(unsigned.record(event())).rejects.toMatchObject({ code: 'unauthorized', status: 401, attempts: 1 });
+  } finally {
+    await signed.close();
+    await unsigned.close();
+  }
+});
+
 async function standInBetween(target: string): Promise<typeof between> {
-  const state = { fates: [] as Fate[], seen: [] as { key: string | undefined; body: string }[] };
+  const state = {
+    fates: [] as Fate[],
+    seen: [] as { key: string | undefined; body: string }[],
+    signatures: [] as Record<string, string>[],
+  };
   const pass = async (req: IncomingMessage, res: ServerResponse) => {
     const chunks: Buffer[] = [];
     for await (const chunk of req) chunks.push(chunk as Buffer);
@@ -125,7 +176,13 @@ async function standInBetween(target: string): Promise<typeof between> {
     const fate = state.fates.shift() ?? 'passed';
     if (fate === 'refused') return void res.writeHead(502, { 'content-type': 'text/html' }).end('<html>');
     const { authorization, 'content-type': contentType } = req.headers;
-    const headers = { authorization: `${authorization}`, 'content-type': contentType ?? 'application/json' };
+    const signature = Object.entries(req.headers).filter(([name]) => name.startsWith('webhook-')) as [string, string][];
+    state.signatures.push(Object.fromEntries(signature));
+    const headers = {
+      authorization: `${authorization}`,
+      'content-type': contentType ?? 'application/json',
+      ...Object.fromEntries(signature),
+    };
     const answer = await fetch(`${target}${req.url}`, {
       method: `${req.method}`,
       headers: key === undefined ? headers : { ...headers, 'idempotency-key': key as string },

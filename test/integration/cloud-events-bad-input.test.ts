@@ -363,6 +363,18 @@ describe('what only one mode has', () => {
     ]);
   });
 
+  it('B16: a type as long as an event may be is answered 422, sixty of them in a batch too', async () => {
+    const long = () => cloudEvent({ type: 'A'.repeat(60_000) });
+    for (const mode of ['structured', 'batch'] as const) {
+      expectRefused(await post(mode, long(), {}), 422, 'invalid_event', ['/type']);
+    }
+    const answer = await ingest.post(Array.from({ length: 60 }, long), { headers: BATCH });
+    const pointers = answer.body.results.map((result: { problem: { errors: { pointer: string }[] } }) =>
+      result.problem.errors.map(({ pointer }) => pointer),
+    );
+    expect(pointers).toEqual(Array(60).fill(['/type']));
+  });
+
   it('headers that are malformed, beyond ASCII or given twice are answered 422', async () => {
     for (const [name, value] of [
       ['ce-subject', '100%'],
@@ -395,6 +407,17 @@ describe('what only one mode has', () => {
     expect(answer.status).toBe(207);
     expect(answer.body.results.map(({ status }: { status: number }) => status)).toEqual([201, 422, 201]);
     accepted += 2;
+    const [deep, key] = [`${'['.repeat(40)}${']'.repeat(40)}`, '{"__proto__":1}'];
+    const texts = [deep, '1', key].map((text) =>
+      JSON.stringify(cloudEvent({ data: { at: 'x' } })).replace('"x"', text),
+    );
+    const mixed = await ingest.post(`[${texts.join()}]`, { headers: BATCH });
+    expect(mixed.body.results).toMatchObject([
+      { status: 400, problem: { code: 'too_deep' } },
+      { status: 201 },
+      { status: 400, problem: { code: 'forbidden_key', errors: [{ pointer: '/data/at/__proto__' }] } },
+    ]);
+    accepted += 1;
     const many = Array.from({ length: 501 }, () => cloudEvent());
     expectProblem(await ingest.post(many, { headers: BATCH }), 413, 'batch_too_long');
     expectProblem(await ingest.post([], { headers: BATCH }), 400, 'empty_batch');

@@ -85,7 +85,8 @@ describe('bodies that cannot be parsed', () => {
   it.each([33, 5_000, 100_000])('B9: %d levels are answered 400', async (levels) => {
     const open = '['.repeat(levels - 1);
     const whole = JSON.stringify(event({ data: {} })).replace('"data":{}', `"data":${open}${']'.repeat(levels - 1)}`);
-    for (const body of [whole, '['.repeat(levels), '{"a":'.repeat(levels)]) {
+    // An array is a batch, one level around its events.
+    for (const body of [whole, '['.repeat(levels + 1), '{"a":'.repeat(levels)]) {
       expectProblem(await ingest.post(body), 400, 'too_deep');
     }
   });
@@ -93,6 +94,29 @@ describe('bodies that cannot be parsed', () => {
   it('B9: 32 levels are stored', async () => {
     const data = JSON.parse(`{"a":${'['.repeat(30)}${']'.repeat(30)}}`);
     await expectAccepted(event({ data }));
+  });
+
+  it('B9, B12, B22: in a batch they are answered 400 alone, whatever was sent beside them', async () => {
+    const bare = (text: string) => JSON.stringify(event({ data: {} })).replace('"data":{}', `"data":${text}`);
+    const items = [
+      JSON.stringify(event()),
+      bare('{"__proto__":{"admin":true}}'),
+      bare(`{"a":${'['.repeat(31)}${']'.repeat(31)}}`),
+      bare(`{"a":${'['.repeat(30)}${']'.repeat(30)}}`),
+      bare(`${'['.repeat(100_000)}${']'.repeat(100_000)}`),
+      JSON.stringify(event()),
+    ];
+    const answer = await ingest.post(`[${items.join()}]`);
+    expect(answer.status).toBe(207);
+    expect(answer.body.results).toMatchObject([
+      { status: 201 },
+      { status: 400, problem: { code: 'forbidden_key', errors: [{ pointer: '/data/__proto__' }] } },
+      { status: 400, problem: { code: 'too_deep' } },
+      { status: 201 },
+      { status: 400, problem: { code: 'too_deep' } },
+      { status: 201 },
+    ]);
+    accepted += 3;
   });
 
   it('B12: keys that reach for a prototype are answered 400 with a pointer', async () => {

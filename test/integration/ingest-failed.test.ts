@@ -4,6 +4,7 @@
  * in two tests the moment at which an event is kept is held back at the port, so that another request comes in between.
  */
 import { randomUUID } from 'node:crypto';
+import { jest } from '@jest/globals';
 import pg from 'pg';
 import { createIngestRules } from '../../src/application/audit/ingest-rules.js';
 import type { FailedIngestStore } from '../../src/application/audit/ports.js';
@@ -27,6 +28,19 @@ import {
   startIngestOn,
   type TestIngest,
 } from './ingest-set-up.js';
+
+const NOT_THE_DATE = [
+  ...([
+    'hrtime',
+    'nextTick',
+    'performance',
+    'queueMicrotask',
+    'requestAnimationFrame',
+    'cancelAnimationFrame',
+  ] as const),
+  ...(['requestIdleCallback', 'cancelIdleCallback', 'setImmediate', 'clearImmediate'] as const),
+  ...(['setInterval', 'clearInterval', 'setTimeout', 'clearTimeout'] as const),
+];
 
 let ingest: TestIngest;
 let operator: string;
@@ -584,6 +598,29 @@ describe('R28: what a person did is an audit record', () => {
     );
     expect(parseAuditEvent(rows[0].body, new Date())).toMatchObject({ ok: true });
     expect(rows[0].leaf_hash).toHaveLength(32);
+  });
+
+  it("R28: the record has the database's time, whatever this host's clock says", async () => {
+    const { one, id } = await failed();
+    const { rows: before } = await ingest.pool.query('SELECT clock_timestamp() AS at');
+    jest.useFakeTimers({ now: Date.now() - 40 * 86_400_000, doNotFake: NOT_THE_DATE });
+    try {
+      expect((await act(id, 'retry')).status).toBe(500);
+      expect((await act(id, 'discard')).status).toBe(200);
+    } finally {
+      jest.useRealTimers();
+    }
+    const { rows } = await ingest.pool.query(
+      `SELECT recorded_at, (body->>'occurredAt')::timestamptz AS occurred_at, clock_timestamp() AS after FROM audit.record
+       WHERE source = '/audit/failed-ingest' AND body->'targets'->0->>'id' = $1`,
+      [id],
+    );
+    expect(rows).toHaveLength(2);
+    for (const { recorded_at, occurred_at, after } of rows) {
+      expect(recorded_at).toEqual(occurred_at);
+      expect(recorded_at >= before[0].at && recorded_at <= after).toBe(true);
+    }
+    expect(await rowsOf(one)).toMatchObject([{ state: 'discarded' }]);
   });
 
   it('R28: nobody acts unrecorded: where the record cannot be written, nothing is changed', async () => {

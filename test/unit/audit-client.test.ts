@@ -1,4 +1,6 @@
 /** Real: the client, its waits (made short). Fake: the audit log, scripted. */
+
+import { Webhook } from 'standardwebhooks';
 import type { AuditClientOptions, AuditRequestError } from '../../src/client.js';
 import { type AuditEvent, createAuditClient, isAuditRequestError } from '../../src/client.js';
 import { FakeHttpClient, type Script, type ScriptedAnswer, toAuditEvent } from '../../src/testing.js';
@@ -143,6 +145,30 @@ describe('one event', () => {
   });
 });
 
+describe('a key that needs signatures', () => {
+  const signingSecret = `whsec_${Buffer.alloc(32, 7).toString('base64')}`;
+
+  it('has every request signed, each try anew, also one without a body', async () => {
+    const { client, http } = setUp(['network-error', STORED], { signingSecret });
+    await client.record(event);
+    await client.recordBatch([event]);
+    await refusal(client.get('x'));
+    expect(http.requests.map(({ method }) => method)).toEqual(['POST', 'POST', 'POST', 'GET']);
+    for (const { body = '', headers = {} } of http.requests) {
+      expect(() => new Webhook(signingSecret).verify(body, { ...headers })).not.toThrow();
+    }
+    expect(new Set(http.requests.map(({ headers }) => headers?.['webhook-id'])).size).toBe(4);
+  });
+
+  it.each(['', 'whsec_', 'hunter2', `whsec_${Buffer.alloc(8).toString('base64')}`])(
+    'is refused the secret %j',
+    (secret) => {
+      expect(() => setUp([STORED], { signingSecret: secret })).toThrow(TypeError);
+      expect(() => setUp([STORED], { signingSecret: secret })).not.toThrow('hunter2');
+    },
+  );
+});
+
 describe('a batch', () => {
   const events = (count: number) => Array.from({ length: count }, (_, i) => ({ ...event, eventId: `e-${i}` }));
   const ids = (body: string | undefined) => (JSON.parse(body ?? '[]') as AuditEvent[]).map(({ eventId }) => eventId);
@@ -206,12 +232,62 @@ describe('a batch', () => {
   });
 
   it('gives the refusal of a whole request to its own events only', async () => {
-    const refused = problem(400, 'too_deep', false);
-    const { client, http } = setUp([refused, api()]);
+    const { client, http } = setUp([problem(401, 'unauthorized', false), api()]);
     const results = await client.recordBatch(events(501));
     expect(http.requests).toHaveLength(2);
-    expect(results[0]).toMatchObject({ ok: false, error: { code: 'too_deep' } });
+    expect(results[0]).toMatchObject({ ok: false, error: { code: 'unauthorized' } });
     expect(results[500]).toMatchObject({ ok: true });
+  });
+
+  const refusals: [string, Script][] = [
+    ['400, of one event', problem(400, 'too_deep', false)],
+    ['422, of one event', problem(422, 'invalid_event', false)],
+    ['413, of a page of somebody in between', { status: 413, body: '<html>' }],
+  ];
+  it.each(refusals)(
+    'is sent again in halves where it was refused whole (%s), until the event is alone',
+    async (_, refusal) => {
+      const refuse: Script = (request) => {
+        const answer = ids(request.body).includes('e-7') ? refusal : api();
+        return typeof answer === 'function' ? answer(request) : answer;
+      };
+      const { client, http } = setUp([refuse]);
+      const results = await client.recordBatch(events(600));
+      expect(results.flatMap((result, at) => (result.ok ? [] : [[at, result.error.retryable]]))).toEqual([[7, false]]);
+      expect(results[8]).toMatchObject({ ok: true, receipt: { eventId: 'e-8' } });
+      // 500 in halves: two for each of the nine times that it takes to be alone, at most; and the part behind it.
+      expect(http.requests.length).toBeLessThanOrEqual(1 + 2 * 9 + 1);
+      expect(new Set(http.requests.map(({ body }) => body)).size).toBe(http.requests.length);
+    },
+  );
+
+  it('is not divided for ever where every request is refused', async () => {
+    const { client, http } = setUp([problem(400, 'malformed_request', false)]);
+    const results = await client.recordBatch(events(5_000));
+    expect(results).toMatchObject(Array(5_000).fill({ ok: false, error: { code: 'malformed_request' } }));
+    expect(http.requests.length).toBeLessThan(50);
+  });
+
+  it('has its own time for each request, and any number of events while some of them are settled', async () => {
+    const waits: number[] = [];
+    const busy = Array.from({ length: 4 }, (): [number, string, boolean] => [503, 'store_unavailable', true]);
+    const answer = api({ 'e-0': busy });
+    let turn = 0;
+    const { client, http } = setUp(
+      [
+        (request) => {
+          waits.push(request.timeoutMs);
+          turn += 1;
+          // Each part is lost twice before it is taken.
+          return turn % 3 === 0 && typeof answer === 'function' ? answer(request) : 'network-error';
+        },
+      ],
+      { timeoutMs: 4_000, retry: { totalMs: 60_000 } },
+    );
+    const results = await client.recordBatch(events(5_000));
+    expect(results.filter(({ ok }) => !ok)).toMatchObject([{ error: { code: 'store_unavailable', retryable: true } }]);
+    expect(http.requests).toHaveLength(3 * 10);
+    expect(Math.min(...waits)).toBe(4_000);
   });
 
   it('answers for every event where nobody ever answers, or the signal ends it', async () => {

@@ -1,5 +1,5 @@
 /** Bytes to JSON by the ingest's rules. Nothing is fake. */
-import { parseJsonText } from '../../src/contract/json-text.js';
+import { parseJsonItems, parseJsonText } from '../../src/contract/json-text.js';
 
 const parse = (text: string) => parseJsonText(new TextEncoder().encode(text), 32);
 const nested = (levels: number) => '['.repeat(levels) + ']'.repeat(levels);
@@ -38,11 +38,6 @@ describe('JSON text', () => {
     }
   });
 
-  it('lets the items of a batch be as deep as a single event', () => {
-    expect(reasonOf(`[{"data":${nested(31)}}]`)).toBeNull();
-    expect(reasonOf(`[{"data":${nested(32)}}]`)).toBe('too_deep');
-  });
-
   it('does not take brackets inside strings for nesting', () => {
     expect(reasonOf(JSON.stringify({ a: `"\\${'['.repeat(100)}` }))).toBeNull();
   });
@@ -58,5 +53,71 @@ describe('JSON text', () => {
       pointer: '/a~1b/constructor/prototype',
     });
     expect(reasonOf('{"constructor":"Ferrari"}')).toBeNull();
+  });
+});
+
+describe('JSON text of several', () => {
+  const items = (text: string) => {
+    const result = parseJsonItems(new TextEncoder().encode(text), 32);
+    if (!result.ok) return result.reason;
+    return result.kind === 'one'
+      ? result
+      : result.items.map((item) => (item.ok ? item.value : [item.reason, item.pointer]));
+  };
+
+  it('is one value, by the same rules, where it is no array', () => {
+    expect(items(' {"a":[1]}')).toEqual({ ok: true, kind: 'one', value: { a: [1] } });
+    expect(items('{"a":')).toBe('invalid_json');
+    expect(items(`{"data":${nested(32)}}`)).toBe('too_deep');
+    expect(items('{"data":{"__proto__":1}}')).toBe('forbidden_key');
+    expect(parseJsonItems(Uint8Array.from([0x5b, 0xff, 0x5d]), 32)).toMatchObject({ reason: 'invalid_utf8' });
+  });
+
+  it('B9, B22: lets an item be as deep as a single value, and one that is deeper takes no other with it', () => {
+    const other = '{"text":"]}[{\\",","data":[[1,2],{"a":[]}]}';
+    const read = JSON.parse(other);
+    expect(items(`[{"data":${nested(31)}}]`)).toHaveLength(1);
+    for (const levels of [32, 5_000, 100_000]) {
+      const deep = `{"a":"x],","data":${nested(levels)}}`;
+      const refused = ['too_deep', null];
+      expect(items(`[${deep}]`)).toEqual([refused]);
+      expect(items(` [ ${other} , ${deep} ,${other},7,${deep}, ${deep} ,"]",${other}] `)).toEqual([
+        read,
+        refused,
+        read,
+        7,
+        refused,
+        refused,
+        ']',
+        read,
+      ]);
+      expect(items(`[${nested(levels + 1)},1]`)).toEqual([refused, 1]);
+    }
+  });
+
+  it('B9: is refused whole where what is too deep does not end', () => {
+    for (const levels of [34, 5_000, 100_000]) {
+      for (const text of ['['.repeat(levels), `[{},${'{"a":'.repeat(levels)}`, `[{"a":${'['.repeat(levels)}"]`]) {
+        expect(items(text)).toBe('too_deep');
+      }
+    }
+  });
+
+  it('B5: is refused whole where it is no JSON, also beside an item that is too deep', () => {
+    const deep = `{"data":${nested(40)}}`;
+    const wrong = [
+      ...['[', '[1,]', '[1 2]', '[{}]]', '[{}', '[1],[2]', '[,1]', '[{"a":1]', "['a']"],
+      ...[`[${deep}`, `[${deep},]`, `[,${deep}]`, `[${deep} ${deep}]`, `[${deep}1]`, `[${deep}]]`, `[${deep}] 1`],
+    ];
+    for (const text of wrong) expect([text, items(text)]).toEqual([text, 'invalid_json']);
+  });
+
+  it('B12, B22: names the key that reaches for a prototype by its place in its own item', () => {
+    expect(items('[{"a":1},{"data":{"__proto__":{}}},[{"constructor":{"prototype":1}}],{"b":2}]')).toEqual([
+      { a: 1 },
+      ['forbidden_key', '/data/__proto__'],
+      ['forbidden_key', '/0/constructor/prototype'],
+      { b: 2 },
+    ]);
   });
 });

@@ -133,6 +133,21 @@ describe('a line that one mapping recognises', () => {
     });
   });
 
+  it('of Kubernetes may be an item of an EventList, which does not say what it is', () => {
+    const { kind: _, apiVersion: __, ...item } = K8S;
+    const stages = ['RequestReceived', 'ResponseComplete'].map((stage) => record({ ...item, stage }));
+    for (const one of stages) {
+      expect(one.unrecognized).toBeUndefined();
+      expect(one).toMatchObject({ action: 'k8s.pods.exec.create', metadata: { importMapping: 'kubernetes-audit' } });
+    }
+    expect(stages[0]?.eventId).not.toBe(stages[1]?.eventId);
+    for (const name of ['auditID', 'stage', 'verb', 'requestURI']) {
+      expect(record({ ...item, [name]: undefined })).toMatchObject({ unrecognized: 'none' });
+    }
+    expect(record({ ...item, kind: 'Pod' })).toMatchObject({ unrecognized: 'none' });
+    expect(record({ ...item, apiVersion: 'v1' })).toMatchObject({ unrecognized: 'none' });
+  });
+
   it('of Windows says what its code says, and takes no time without a zone', () => {
     const message = [
       '03/12/2021 10:48:14 AM',
@@ -203,6 +218,13 @@ describe('a line that none recognises, or more than one', () => {
     // Everything that Okta and Kubernetes are known by, in one line.
     const both = { ...K8S, eventType: 'user.session.start', published: '2026-01-01T00:00:00Z', uuid: 'u' };
     expect(record(both)).toMatchObject({ unrecognized: 'several', metadata: { importMapping: 'default' } });
+  });
+
+  it('has an event for each stage of an audit id under the default mapping, too', () => {
+    const stages = ['RequestReceived', 'ResponseComplete'].map((stage) => record({ ...K8S, stage }, 'default').eventId);
+    expect(new Set(stages).size).toBe(2);
+    const bare = [1, 2].map((code) => record({ auditID: 'a-1', verb: 'get', code }, 'default').eventId);
+    expect(new Set(bare).size).toBe(2);
   });
 
   it('is never read by a mapping that has nothing to know it by', () => {

@@ -188,6 +188,22 @@ describe('the redaction of the ingest', () => {
     expect(parseAuditEvent(crowded, new Date())).toMatchObject({ ok: true });
   });
 
+  it('walks an event whole, and apart what is stated beside its data, however many values these have', () => {
+    const event = auditEvent({
+      data: { samples: Array(20_100).fill(1), more: { kept: [1, { token: 't' }] } },
+      metadata: { region: 'eu', token: 't' },
+      actor: { type: 'user', id: 'u-1', metadata: { team: 'red' } },
+      targets: [{ type: 't', id: 'i', metadata: { zone: 'b' } }],
+    });
+    expect(createIngestRules().redact(event)).toEqual({
+      ...event,
+      data: { ...event.data, more: { kept: [1, { token: '[redacted]' }] } },
+      metadata: { region: 'eu', token: '[redacted]', redacted: '/more/kept/1/token /metadata/token' },
+    });
+    const plain = auditEvent({ data: { samples: Array(21_000).fill([]), more: { kept: {} } } });
+    expect(createIngestRules().redact(plain)).toBe(plain);
+  });
+
   it('keeps metadata within their limits although a marker is longer than what it stands for', () => {
     const { redact } = createIngestRules({ redaction: { patterns: [/x/g] } });
     const stored = redact(auditEvent({ metadata: { a: 'x'.repeat(500) } }));

@@ -166,6 +166,12 @@ describe('what an event says itself', () => {
     expect(redact('Rome, abc', knowing)).toBe('Rome, abc');
   });
 
+  it('is known wherever it stands in an event of 56 KiB', () => {
+    const payload = { password: 'hunter2-first', samples: Array(24_000).fill(1) };
+    const quoted = redactor.forEvent({ payload }).text('got hunter2-first', 100);
+    expect(quoted).toBe('got [redacted]');
+  });
+
   it('is not known to the redactor of another', () => {
     expect(redact('xHigh Street 12x')).toBe('xHigh Street 12x');
   });

@@ -10,8 +10,8 @@ function failure(retryable: boolean, retryAfterMs: number | null = null): AuditR
   return new AuditRequestError({ message: 'm', code: 'c', status: 503, retryable, attempts: 1, retryAfterMs });
 }
 
-/** Every attempt takes `takesMs` and fails; chance is always `random`. */
-async function run(rules: RetryRules, of: AuditRequestError, { random = 0.5, takesMs = 0 } = {}) {
+/** Every attempt takes `takesMs` and fails; chance is always `random`. `progress`: as many of the first ones settle something. */
+async function run(rules: RetryRules, of: AuditRequestError, { random = 0.5, takesMs = 0, progress = 0 } = {}) {
   let now = 0;
   const slept: number[] = [];
   const timeouts: number[] = [];
@@ -24,10 +24,13 @@ async function run(rules: RetryRules, of: AuditRequestError, { random = 0.5, tak
     },
   };
   const result = await retryTurns(
-    async (_, timeoutMs) => {
+    async (given) => {
+      const timeoutMs = given.forRequest();
       timeouts.push(timeoutMs);
       now += Math.min(takesMs, timeoutMs);
-      return of;
+      if (timeouts.length > progress) return { failure: of, times: timeouts.length - progress };
+      given.restart();
+      return { failure: of, times: 1 };
     },
     rules,
     time,
@@ -65,6 +68,14 @@ describe('the attempts of a call', () => {
     const { timeouts, tookMs } = await run({ ...RULES, totalMs: 20_000 }, failure(true), { takesMs: 15_000 });
     expect(timeouts).toEqual([15_000, 4_900]);
     expect(tookMs).toBeLessThanOrEqual(20_000);
+  });
+
+  it('begin again with their total time where something was settled, and count what failed, not the turns', async () => {
+    const rules = { ...RULES, attempts: 2, totalMs: 20_000 };
+    const { timeouts, slept } = await run(rules, failure(true), { takesMs: 15_000, progress: 20 });
+    expect(timeouts).toHaveLength(22);
+    expect(timeouts.slice(0, 21)).toEqual(Array(21).fill(15_000));
+    expect(slept.slice(0, 21)).toEqual(Array(21).fill(100));
   });
 
   it('never pass their bounds, whatever is asked and whatever chance says', async () => {

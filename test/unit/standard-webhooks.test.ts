@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { jest } from '@jest/globals';
 import { Webhook, WebhookVerificationError } from 'standardwebhooks';
 import { verifySignature } from '../../src/application/audit/verify-signature.js';
-import { findSecretProblem, signWebhook } from '../../src/infrastructure/notifiers/sign-webhook.js';
+import { findSecretProblem, signWebhook } from '../../src/infrastructure/http/sign-webhook.js';
 
 interface Vector {
   readonly name: string;

@@ -322,6 +322,7 @@ describe('toAction', () => {
     ['OrderPlacedV12', 'order.placed', 12],
     ['order-placed_v2', 'order.placed', 2],
     ['HTTPRequestSent', 'http.request_sent', 1],
+    ['ABc.XMLHttpAB', 'abc.xml_http_ab', 1],
     ['Created', 'event.created', 1],
     ['my_service.thing.done', 'myservice.thing.done', 1],
     ['3d.model.made', 'e3d.model.made', 1],
@@ -332,6 +333,11 @@ describe('toAction', () => {
     ['', 'event.unnamed', 1],
   ])('%s is %s, version %i', (name, action, actionVersion) => {
     expect(toAction(name)).toEqual({ action, actionVersion });
+  });
+
+  it('reads no more than the first 4,096 characters, but for the version at the end', () => {
+    expect(toAction(`${'.'.repeat(4_090)}a.b.v3`)).toEqual({ action: 'a.b', actionVersion: 3 });
+    expect(toAction(`${'.'.repeat(5_000)}a.b.v3`)).toEqual({ action: 'event.unnamed', actionVersion: 3 });
   });
 
   it('always fits the pattern', () => {

@@ -141,8 +141,8 @@ export interface FailedIngestStore {
   discard(ref: FailedIngestRef, word: PersonsWord, record: RecordOf): Promise<FailedIngest | null>;
 }
 
-/** The audit record of what a person does to the row. */
-export type RecordOf = (row: FailedIngest) => NewRecord;
+/** The audit record of what a person does to the row; `now` by the database's clock. */
+export type RecordOf = (row: FailedIngest, now: Date) => NewRecord;
 
 export interface StoredApiKey extends ApiKey {
   /** SHA-256 of the whole key, 32 bytes. */

@@ -1,8 +1,7 @@
 import { v7 as uuidv7 } from 'uuid';
 import { AUDIT_LIMITS, type AuditEvent } from '../../contract/audit-dto.js';
-import type { FailedIngest } from '../../domain/audit/failed-ingest.js';
 import { type FingerprintKeys, fingerprint } from './fingerprint.js';
-import type { NewRecord, PersonsWord } from './ports.js';
+import type { PersonsWord, RecordOf } from './ports.js';
 import { newRecord } from './settle-records.js';
 
 const SOURCE = '/audit/failed-ingest';
@@ -18,9 +17,8 @@ export function recordOfPerson(
   keys: FingerprintKeys,
   verb: 'retried' | 'discarded',
   { actor, reason }: PersonsWord,
-): (row: FailedIngest) => NewRecord {
-  return (row) => {
-    const now = new Date();
+): RecordOf {
+  return (row, now) => {
     const keyId = API_KEY.exec(actor)?.[1];
     const event: AuditEvent = {
       specVersion: '1.0',

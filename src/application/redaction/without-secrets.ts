@@ -21,35 +21,38 @@ export type SecretsRedactor = Pick<Redactor, 'withoutSecrets' | 'isSecretName'>;
  */
 export function withoutSecrets(event: AuditEvent, redactor: SecretsRedactor): AuditEvent {
   const { data, changes, metadata, actor, targets } = event;
-  const safe = redactor.withoutSecrets({
-    data,
-    metadata,
-    actor: actor.metadata,
-    targets: targets.map((one) => one.metadata),
-  });
+  // Each for itself: none is the shorter for what another one holds.
+  const safeData = part(redactor, 'data', data);
+  const safeMetadata = part(redactor, 'metadata', metadata);
+  const safeActor = part(redactor, 'actor', actor.metadata);
+  const safeTargets = part(
+    redactor,
+    'targets',
+    targets.map((one) => one.metadata),
+  );
   const safeChanges = changes?.map((change) => redactChange(change, redactor));
-  const parts = safe.value as SafeParts;
+  const hidden = [safeData, safeMetadata, safeActor, safeTargets].flatMap((safe) => safe.hidden);
   const changed = safeChanges?.some((change, index) => change !== changes?.[index]) ?? false;
-  if (safe.hidden.length === 0 && !changed) return event;
-  const hidden = safe.hidden.map((pointer) => pointer.replace(/^\/data/, ''));
-  const noted: AuditMetadata = { ...fitMetadata(parts.metadata), ...noteHidden(hidden, metadata) };
+  if (hidden.length === 0 && !changed) return event;
+  const listed = hidden.map((pointer) => pointer.replace(/^\/data/, ''));
+  const noted: AuditMetadata = { ...fitMetadata(safeMetadata.value), ...noteHidden(listed, metadata) };
   return {
     ...event,
-    ...(data === undefined ? {} : { data: parts.data as Record<string, JsonValue> }),
+    ...(data === undefined ? {} : { data: safeData.value as Record<string, JsonValue> }),
     ...(safeChanges === undefined ? {} : { changes: safeChanges }),
     ...(Object.keys(noted).length === 0 ? {} : { metadata: noted }),
-    ...(actor.metadata === undefined ? {} : { actor: { ...actor, metadata: fitMetadata(parts.actor) } }),
+    ...(actor.metadata === undefined ? {} : { actor: { ...actor, metadata: fitMetadata(safeActor.value) } }),
     targets: targets.map((one, index) =>
-      one.metadata === undefined ? one : { ...one, metadata: fitMetadata(parts.targets[index]) },
+      one.metadata === undefined ? one : { ...one, metadata: fitMetadata(safeTargets.value[index]) },
     ),
   };
 }
 
-interface SafeParts {
-  readonly data?: unknown;
-  readonly metadata?: AuditMetadata;
-  readonly actor?: AuditMetadata;
-  readonly targets: readonly (AuditMetadata | undefined)[];
+/** One field of the event without its secrets; pointers begin with its name. */
+function part<T>(redactor: SecretsRedactor, name: string, field: T): { value: T; hidden: readonly string[] } {
+  const { value, hidden } = redactor.withoutSecrets({ [name]: field });
+  // The structure stays, and metadata are flat: what was a container still is one.
+  return { value: (value as Record<string, T>)[name] as T, hidden };
 }
 
 /** Beside what the other side has listed already, where there is room for one more key. */

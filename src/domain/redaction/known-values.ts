@@ -8,8 +8,8 @@ import type { Span } from './mask.js';
 const SHORTEST = 4;
 /** So many characters in common are a find, even where the text breaks off after them (`got "4111 11…"`). */
 const ANCHOR = 24;
-/** An event has 48 KiB, so it never has more: a bound on what anybody else may hand in. */
-const MOST_NODES = 20_000;
+/** Payload and headers have 56 KiB, and a value takes a byte at least: a bound on what anybody else may hand in. */
+const MOST_NODES = 64 * 1_024;
 
 interface Branch {
   readonly next: Map<number, Branch>;

@@ -13,9 +13,12 @@ export interface RedactedJson {
   readonly hidden: readonly string[];
 }
 
-/** Beyond these a value is no event's and no log line's; what lies further in is hidden unseen. */
+/**
+ * Beyond these a value is no event's and no log line's; what lies further in is hidden unseen. An event of 64 KiB never has
+ * as many values, since each takes a byte at least, nor one of 32 levels as deep ones: it is walked whole.
+ */
 const DEEPEST = 64;
-const MOST_NODES = 20_000;
+const MOST_NODES = 64 * 1_024;
 const MOST_POINTERS = 100;
 
 /**

@@ -1,8 +1,8 @@
 import { NotifyError } from '../../application/delivery/notify/notify-error.js';
 import type { Notifier, NotifierProblem } from '../../application/delivery/notify/ports.js';
 import { toWebhookBody } from '../../application/delivery/notify/webhook-body.js';
+import { findSecretProblem, isWebhookId, signWebhook } from '../http/sign-webhook.js';
 import { type ChannelOptions, OUTSIDE, openChannel, postNotice, refuseProblems } from './channel.js';
-import { findSecretProblem, isWebhookId, signWebhook } from './sign-webhook.js';
 
 export interface WebhookNotifierOptions extends ChannelOptions {
   readonly url: string;

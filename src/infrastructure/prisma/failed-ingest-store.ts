@@ -59,7 +59,9 @@ export function createFailedIngestStore(pool: PgPool): FailedIngestStore {
     async noteRetry({ id, tenantId }, { actor, reason }, record) {
       const text = `UPDATE audit.failed_ingest SET actor = $3, reason = $4 WHERE ${MINE} AND state = 'open' RETURNING ${OPEN}`;
       const change = { name: 'audit_note_retry_of_failed', text, values: [id, tenantId, actor, reason] };
-      const row = await changeWithRecord<OpenRow>(pool, change, (changed) => record(toFailedIngest(changed)));
+      const row = await changeWithRecord<OpenRow>(pool, change, (changed) =>
+        record(toFailedIngest(changed), changed.read_at),
+      );
       return row === null ? null : toOpen(row);
     },
 
@@ -83,16 +85,19 @@ export function createFailedIngestStore(pool: PgPool): FailedIngestStore {
     async discard({ id, tenantId }, { actor, reason }, record) {
       const text = `UPDATE audit.failed_ingest
         SET state = 'discarded', state_at = clock_timestamp(), actor = $3, reason = $4
-        WHERE ${MINE} AND state = 'open' RETURNING ${COLUMNS}`;
+        WHERE ${MINE} AND state = 'open' RETURNING ${COLUMNS}, ${READ_AT}`;
       const change = { name: 'audit_discard_failed', text, values: [id, tenantId, actor, reason] };
-      const row = await changeWithRecord<Row>(pool, change, (changed) => record(toFailedIngest(changed)));
+      const row = await changeWithRecord<Row & ReadAt>(pool, change, (changed) =>
+        record(toFailedIngest(changed), changed.read_at),
+      );
       return row === null ? null : toFailedIngest(row);
     },
   };
 }
 
 const COLUMNS = `id, tenant_id, source, event_id, code, message, key_id, tries, first_at, last_at, state, state_at, actor, reason`;
-const OPEN = `${COLUMNS}, body, hmac_key_id, fingerprint, date_trunc('milliseconds', clock_timestamp()) AS read_at`;
+const READ_AT = `date_trunc('milliseconds', clock_timestamp()) AS read_at`;
+const OPEN = `${COLUMNS}, body, hmac_key_id, fingerprint, ${READ_AT}`;
 const MINE = 'id = $1 AND ($2::text IS NULL OR tenant_id = $2)';
 const HOUR_MS = 3_600_000;
 /** From the parameter `first` on: code, source, since, until, and the ids around these two, since the index goes by id. */
@@ -156,11 +161,15 @@ interface Row {
   readonly reason: string | null;
 }
 
-interface OpenRow extends Row {
+interface ReadAt {
+  /** The database's clock. */
+  readonly read_at: Date;
+}
+
+interface OpenRow extends Row, ReadAt {
   readonly body: string;
   readonly hmac_key_id: string;
   readonly fingerprint: Buffer;
-  readonly read_at: Date;
 }
 
 function toFailedIngest(row: Row): FailedIngest {

@@ -4,7 +4,7 @@ import type { JsonObject, JsonValue } from '../../../domain/delivery/json.js';
  * How one foreign format becomes an audit event: data only, so that a new format is a new table and no new code.
  * A rule yields text or nothing. A string is a JSON Pointer (RFC 6901) into the event, or with a leading `@` into the item
  * of the target's `each`; it yields a non-empty string, number or boolean as text, and nothing for what is absent, null,
- * empty, an object or an array.
+ * empty, an object or an array. Regular expressions read the first 256 Ki units of a text, in steps that grow no faster than it.
  */
 export type Rule =
   | string
@@ -91,15 +91,22 @@ export function applyRule(rule: Rule | undefined, event: JsonObject, item: JsonV
     const parts = rule.join.map((part) => applyRule(part, event, item));
     return parts.every((part) => part !== undefined) ? parts.join(rule.with) : undefined;
   }
-  const text = applyRule(rule.of, event, item);
+  const text = matched(applyRule(rule.of, event, item));
   if (text === undefined) return undefined;
   if ('pick' in rule) return new RegExp(rule.pick).exec(text)?.[1];
   return rule.cases.find(([pattern]) => new RegExp(pattern, 'i').test(text))?.[1];
 }
 
 export function holds({ of, matches }: Condition, event: JsonObject): boolean {
-  const text = applyRule(of, event);
+  const text = matched(applyRule(of, event));
   return text !== undefined && new RegExp(matches).test(text);
+}
+
+/** A pattern reads no more of a text: on 16 MiB a group that repeats would exhaust the stack. */
+const LONGEST_MATCHED = 256 * 1_024;
+
+function matched(text: string | undefined): string | undefined {
+  return text?.slice(0, LONGEST_MATCHED);
 }
 
 /** The value at a JSON Pointer; undefined where there is none. Reads own members only. */

@@ -1,7 +1,11 @@
 import { joinPointer } from '../../../contract/json-value.js';
 import type { JsonObject, JsonValue } from '../../../domain/delivery/json.js';
+import { cutIdentifier } from '../mappers/cut-identifier.js';
 
-/** What was changed so that PostgreSQL and every JSON reader can hold the value; JSON Pointers into the original. */
+/**
+ * What was changed so that PostgreSQL and every JSON reader can hold the value; JSON Pointers into the original, one of more
+ * than 512 characters cut, with a hash of the whole at its end.
+ */
 export interface StorableChanges {
   /** Numbers that a double cannot hold (beyond 2^53 - 1, too many digits, 1e400): their literal, as a string. */
   readonly numbersAsStrings: string[];
@@ -21,7 +25,7 @@ export type StorableJson =
  * Reads the JSON object of one line without losing anything of it: what cannot be stored as it stands is kept in another
  * form, and its path listed. Refuses what is no JSON object; the reason never quotes the text.
  * Written by hand because JSON.parse rounds numbers, drops repeated members and keeps no text; it checks the grammar first,
- * so that this reader may take it for granted. `maxDepth` bounds its recursion.
+ * so that this reader may take it for granted. `maxDepth` bounds its recursion. In time linear in the text's length.
  */
 export function readStorableJson(text: string, maxDepth: number): StorableJson {
   try {
@@ -73,6 +77,7 @@ function readValue(reader: Reader, pointer: string, depth: number): JsonValue {
 
 function readObject(reader: Reader, pointer: string, depth: number): JsonObject {
   const members = new Map<string, JsonValue>();
+  const nextNumber = new Map<string, number>();
   reader.at += 1;
   for (;;) {
     skipWhiteSpace(reader);
@@ -83,17 +88,25 @@ function readObject(reader: Reader, pointer: string, depth: number): JsonObject 
       continue;
     }
     const name = readString(reader);
-    const child = joinPointer(pointer, name);
+    const child = nameChild(pointer, name);
     skipWhiteSpace(reader);
     reader.at += 1; // the colon
     const value = readValue(reader, child, depth + 1);
     const key = storableKey(name, value);
     if (key !== name) reader.changes.escaped.push(child);
     if (members.has(key)) reader.changes.repeatedKeys.push(child);
-    members.set(freeKey(members, key), value);
+    members.set(freeKey(members, nextNumber, key), value);
   }
   reader.at += 1;
   return Object.fromEntries(members);
+}
+
+const LONGEST_POINTER = 512;
+
+/** A longer one ends in a hash of itself: it would be written down once for each thing that was changed below it. */
+function nameChild(pointer: string, name: string): string {
+  const child = joinPointer(pointer, name);
+  return child.length <= LONGEST_POINTER ? child : cutIdentifier(child, LONGEST_POINTER);
 }
 
 function readArray(reader: Reader, pointer: string, depth: number): JsonValue[] {
@@ -159,10 +172,17 @@ function toDigits(literal: string): string {
   if (match === null) return literal;
   const fraction = match[3] ?? '';
   const digits = `${match[2]}${fraction}`.replace(/^0+/, '');
-  const significant = digits.replace(/0+$/, '');
+  const significant = digits.slice(0, lastSignificant(digits) + 1);
   if (significant === '') return '0';
   const exponent = Number(match[4] ?? 0) - fraction.length + (digits.length - significant.length);
   return `${match[1]}${significant}e${exponent}`;
+}
+
+/** -1: there is none. A pattern for the zeros at the end would begin anew at each zero before them. */
+function lastSignificant(digits: string): number {
+  let at = digits.length - 1;
+  while (at >= 0 && digits[at] === '0') at -= 1;
+  return at;
 }
 
 function makeStorable(reader: Reader, text: string, pointer: string): string {
@@ -190,10 +210,13 @@ function visible(text: string): string {
   return `\\u${text.charCodeAt(0).toString(16).padStart(4, '0')}`;
 }
 
-function freeKey(members: ReadonlyMap<string, JsonValue>, key: string): string {
-  let free = key;
-  for (let n = 2; members.has(free); n += 1) free = `${key}#${n}`;
-  return free;
+/** `nextNumber`: the first of each key that may be free, so that no number is looked at twice. */
+function freeKey(members: ReadonlyMap<string, JsonValue>, nextNumber: Map<string, number>, key: string): string {
+  if (!members.has(key)) return key;
+  let n = nextNumber.get(key) ?? 2;
+  while (members.has(`${key}#${n}`)) n += 1;
+  nextNumber.set(key, n + 1);
+  return `${key}#${n}`;
 }
 
 function skipWhiteSpace(reader: Reader): void {

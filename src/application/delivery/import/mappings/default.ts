@@ -3,14 +3,15 @@ import type { ImportMapping } from '../mapping.js';
 /**
  * For formats that nobody has described: looks under common names and takes nothing for granted.
  *
- * Only names that mean "the id of this event" everywhere are taken for an identity. A `uuid`, `uid`, `MessageId` or `Id` is
+ * Only names that mean "the id of this event" everywhere are taken for an identity. Kubernetes' `auditID` is a request's, which
+ * has an event for each stage. A `uuid`, `uid`, `MessageId` or `Id` is
  * in some formats the id of a session, a message or a finding, and taking it would refuse the second event of each; such an
  * event is identified by its line instead. A mapping of its own can say better.
  */
 export const DEFAULT: ImportMapping = {
   name: 'default',
   title: 'any JSON events, one a line; common names are recognised',
-  id: { first: ['/eventId', '/eventID', '/event_id', '/auditID', '/id'] },
+  id: { first: ['/eventId', '/eventID', '/event_id', { join: ['/auditID', '/stage'], with: '/' }, '/id'] },
   source: { first: ['/source', '/eventSource', { const: 'import:default' }] },
   time: {
     at: {

@@ -5,8 +5,19 @@ export const KUBERNETES_AUDIT: ImportMapping = {
   name: 'kubernetes-audit',
   title: 'Kubernetes audit events (audit.k8s.io), one a line',
   recognizes: [
-    { of: '/apiVersion', matches: '^audit\\.k8s\\.io/' },
-    { of: '/kind', matches: '^Event$' },
+    // The items of an EventList say neither; then these four, which every event has, must be there.
+    {
+      of: {
+        first: [
+          '/apiVersion',
+          { join: [{ const: 'audit.k8s.io/' }, '/auditID', '/stage', '/verb', '/requestURI'], with: ' ' },
+        ],
+      },
+      matches: '^audit\\.k8s\\.io/',
+    },
+    { of: { first: ['/kind', { const: 'Event' }] }, matches: '^Event$' },
+    { of: '/auditID', matches: '.' },
+    { of: '/stage', matches: '^(RequestReceived|ResponseStarted|ResponseComplete|Panic)$' },
   ],
   // A request has one audit id and an event at each stage.
   id: { join: ['/auditID', '/stage'], with: '/' },

@@ -20,7 +20,7 @@ const CODE: Rule = {
 const COMPUTER: Rule = {
   first: [
     { of: '/message', pick: 'ComputerName=(\\S+)' },
-    { of: '/message', pick: '\\n\\s*Computer\\s+(\\S+)' },
+    { of: '/message', pick: '\\n[ \\t]*Computer\\s+(\\S+)' },
   ],
 };
 
@@ -161,8 +161,8 @@ export const WINDOWS_SECURITY: ImportMapping = {
     { type: { const: 'group' }, id: inBlock('Group', 'Security ID'), name: inBlock('Group', '(?:Group|Account) Name') },
     {
       type: { const: 'threat' },
-      id: { of: '/message', pick: '\\n\\s*Threat Name (\\S+)' },
-      metadata: { path: { of: '/message', pick: '\\n\\s*Path (\\S.*)' } },
+      id: { of: '/message', pick: '\\n[ \\t]*Threat Name (\\S+)' },
+      metadata: { path: { of: '/message', pick: '\\n[ \\t]*Path (\\S.*)' } },
     },
     { type: { const: 'computer' }, id: COMPUTER },
   ],
