@@ -54,7 +54,6 @@ export const deadLetterSchema = deadLetterSummarySchema.extend({
       aggregate: z.object({ type: z.string(), id: z.string(), version: z.int().nullable() }),
       occurredAt: timeSchema,
       recordedAt: timeSchema,
-      contentHash: z.string(),
     })
     .nullable(),
   delivery: z.object({ status: z.string(), epoch: z.int() }).nullable(),
@@ -77,7 +76,6 @@ export const deadLetterSchema = deadLetterSummarySchema.extend({
     .array(
       z.object({
         epoch: z.int(),
-        contentHash: z.string(),
         actor: z.string(),
         reason: z.string(),
         createdAt: timeSchema,

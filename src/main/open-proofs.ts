@@ -8,6 +8,10 @@ import { createPlaceStore } from '../infrastructure/prisma/place-store.js';
 
 /** The proofs of the log in an audit database. Needs no keys: what is signed was signed by the worker. */
 export function openProofs(pool: PgPool): ReadProofs {
-  const tree = createLogTree({ store: createLeafStore(pool), sha256 });
-  return readProofs({ tree, checkpoints: createCheckpointStore(pool), places: createPlaceStore(pool) });
+  const store = createLeafStore(pool);
+  return readProofs({
+    newTree: () => createLogTree({ store, sha256 }),
+    checkpoints: createCheckpointStore(pool),
+    places: createPlaceStore(pool),
+  });
 }

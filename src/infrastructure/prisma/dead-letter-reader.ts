@@ -86,7 +86,7 @@ SELECT ${SUMMARY}, l.stack, l.causes, l.response, l.field, l.workflow_id, l.run_
   CASE WHEN e.id IS NOT NULL THEN jsonb_build_object(
     'eventName', e.event_name, 'source', e.source,
     'aggregate', jsonb_build_object('type', e.aggregate_type, 'id', e.aggregate_id, 'version', e.aggregate_version),
-    'occurredAt', ${time('e.occurred_at')}, 'recordedAt', ${time('e.recorded_at')}, 'contentHash', e.content_hash) END AS event,
+    'occurredAt', ${time('e.occurred_at')}, 'recordedAt', ${time('e.recorded_at')}) END AS event,
   CASE WHEN d.event_id IS NOT NULL THEN jsonb_build_object('status', d.status, 'epoch', d.epoch) END AS delivery,
   (SELECT coalesce(jsonb_agg(jsonb_build_object(
       'epoch', a.epoch, 'n', a.n, 'local', a.local, 'startedAt', ${time('a.started_at')}, 'finishedAt', ${time('a.finished_at')},
@@ -94,7 +94,7 @@ SELECT ${SUMMARY}, l.stack, l.causes, l.response, l.field, l.workflow_id, l.run_
    FROM (SELECT * FROM outbox.delivery_attempt WHERE event_id = l.event_id AND epoch <= l.epoch
          ORDER BY epoch DESC, n DESC LIMIT ${MOST_ATTEMPTS}) a) AS attempts,
   (SELECT coalesce(jsonb_agg(jsonb_build_object(
-      'epoch', r.epoch, 'contentHash', r.content_hash, 'actor', r.actor, 'reason', r.reason, 'createdAt', ${time('r.created_at')})
+      'epoch', r.epoch, 'actor', r.actor, 'reason', r.reason, 'createdAt', ${time('r.created_at')})
       ORDER BY r.epoch, r.created_at), '[]')
    FROM outbox.event_revision r WHERE r.event_id = l.event_id) AS revisions,
   (SELECT coalesce(jsonb_agg(jsonb_build_object(

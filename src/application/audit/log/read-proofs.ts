@@ -4,7 +4,8 @@ import type { LogTree } from './log-tree.js';
 import { type CheckpointStore, LogBrokenError, type PlaceStore, type StoredCheckpoint } from './ports.js';
 
 export interface ReadProofsDeps {
-  readonly tree: LogTree;
+  /** A tree for one answer: what one has kept of a log before a restore would make proofs that are none. */
+  readonly newTree: () => LogTree;
   readonly checkpoints: Pick<CheckpointStore, 'readNewest'>;
   readonly places: PlaceStore;
 }
@@ -40,14 +41,14 @@ export interface ReadProofs {
  * and a record's index say how much all tenants together store, and nothing else of them. Throws StoreUnavailableError,
  * LogBrokenError.
  */
-export function readProofs({ tree, checkpoints, places }: ReadProofsDeps): ReadProofs {
+export function readProofs({ newTree, checkpoints, places }: ReadProofsDeps): ReadProofs {
   return {
     checkpoint: () => checkpoints.readNewest(),
 
     async consistency(from, to) {
       const size = (await checkpoints.readNewest())?.size ?? 0;
       if (!(from >= 1 && from <= to && to <= size)) return { kind: 'outside', size };
-      return { kind: 'proof', hashes: await tree.consistencyProof(from, to) };
+      return { kind: 'proof', hashes: await newTree().consistencyProof(from, to) };
     },
 
     async inclusion(key, recordId) {
@@ -66,7 +67,7 @@ export function readProofs({ tree, checkpoints, places }: ReadProofsDeps): ReadP
       const index = seal.firstIndex + at;
       const { size, note } = checkpoint;
       if (index >= size) return { kind: 'not_signed_yet' };
-      return { kind: 'proof', index, size, hashes: await tree.inclusionProof(index, size), note };
+      return { kind: 'proof', index, size, hashes: await newTree().inclusionProof(index, size), note };
     },
   };
 }

@@ -64,7 +64,6 @@ export interface DeadLetter extends DeadLetterSummary {
     readonly aggregate: { readonly type: string; readonly id: string; readonly version: number | null };
     readonly occurredAt: string;
     readonly recordedAt: string;
-    readonly contentHash: string;
   } | null;
   /** How the event stands now. */
   readonly delivery: { readonly status: string; readonly epoch: number } | null;
@@ -83,7 +82,6 @@ export interface DeadLetter extends DeadLetterSummary {
   /** Edited payloads, without the payloads. */
   readonly revisions: readonly {
     readonly epoch: number;
-    readonly contentHash: string;
     readonly actor: string;
     readonly reason: string;
     readonly createdAt: string;
