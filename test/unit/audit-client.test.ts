@@ -261,6 +261,17 @@ describe('a batch', () => {
     },
   );
 
+  it('is divided for each of many such events, and stores all others', async () => {
+    const isBad = (eventId: string) => eventId.endsWith('7');
+    const refuse: Script = (request) => {
+      const answer = ids(request.body).some(isBad) ? problem(400, 'forbidden_key', false) : api();
+      return typeof answer === 'function' ? answer(request) : answer;
+    };
+    const { client } = setUp([refuse]);
+    const results = await client.recordBatch(events(500));
+    expect(results.map(({ ok }) => ok)).toEqual(events(500).map(({ eventId }) => !isBad(eventId)));
+  });
+
   it('is not divided for ever where every request is refused', async () => {
     const { client, http } = setUp([problem(400, 'malformed_request', false)]);
     const results = await client.recordBatch(events(5_000));

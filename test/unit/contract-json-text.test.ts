@@ -76,7 +76,7 @@ describe('JSON text of several', () => {
   it('B9, B22: lets an item be as deep as a single value, and one that is deeper takes no other with it', () => {
     const other = '{"text":"]}[{\\",","data":[[1,2],{"a":[]}]}';
     const read = JSON.parse(other);
-    expect(items(`[{"data":${nested(31)}}]`)).toHaveLength(1);
+    expect(items(`[{"data":${nested(31)}}]`)).toEqual([{ data: expect.any(Array) }]);
     for (const levels of [32, 5_000, 100_000]) {
       const deep = `{"a":"x],","data":${nested(levels)}}`;
       const refused = ['too_deep', null];

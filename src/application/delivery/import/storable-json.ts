@@ -4,7 +4,7 @@ import { cutIdentifier } from '../mappers/cut-identifier.js';
 
 /**
  * What was changed so that PostgreSQL and every JSON reader can hold the value; JSON Pointers into the original, one of more
- * than 512 characters cut, with a hash of the whole at its end.
+ * than 128 characters cut, with a hash of the whole at its end.
  */
 export interface StorableChanges {
   /** Numbers that a double cannot hold (beyond 2^53 - 1, too many digits, 1e400): their literal, as a string. */
@@ -101,7 +101,7 @@ function readObject(reader: Reader, pointer: string, depth: number): JsonObject 
   return Object.fromEntries(members);
 }
 
-const LONGEST_POINTER = 512;
+const LONGEST_POINTER = 128;
 
 /** A longer one ends in a hash of itself: it would be written down once for each thing that was changed below it. */
 function nameChild(pointer: string, name: string): string {
