@@ -236,7 +236,8 @@ describe('many', () => {
     const before = await buffersOf(async () => fill(10, 2));
     await reset();
     const after = await buffersOf(async () => fill(10, 5_000));
-    expect(after.buffers).toBeLessThan(before.buffers + 100);
+    // The indexes are a page deeper, for each of the ten; 50,000 rows would be thousands.
+    expect(after.buffers).toBeLessThan(before.buffers + 500);
     for (const index of ['order', 'order_busy', 'order_dead']) expect(after.plan).toContain(`delivery_${index}"`);
     expect(after.plan).not.toContain('Seq Scan on delivery');
   });
