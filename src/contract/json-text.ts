@@ -27,21 +27,28 @@ export type JsonItem = { readonly ok: true; readonly value: JsonValue } | JsonTe
 export type JsonItemsResult =
   | { readonly ok: true; readonly kind: 'one'; readonly value: JsonValue }
   | { readonly ok: true; readonly kind: 'array'; readonly items: readonly JsonItem[] }
+  /** An array of more than `maxItems`: nothing of it was parsed. */
+  | { readonly ok: true; readonly kind: 'too_many' }
   | JsonTextRefusal;
 
 /**
  * As `parseJsonText`, but each item of an array is judged for itself: one that nests deeper than `maxDepth`, or has a key that
  * reaches for a prototype, is refused alone, by pointers into itself. What is too deep is cut out of the text before
- * anything parses it; of it only the brackets are looked at. What is no JSON text is refused whole.
+ * anything parses it; of it only the brackets are looked at. What is no JSON text is refused whole, and items are counted
+ * before anything is made of them.
  */
-export function parseJsonItems(bytes: Uint8Array, maxDepth: number): JsonItemsResult {
+export function parseJsonItems(
+  bytes: Uint8Array,
+  { maxDepth, maxItems }: { readonly maxDepth: number; readonly maxItems: number },
+): JsonItemsResult {
   const text = decode(bytes);
   if (text === null) return refuse('invalid_utf8', 'Expected a body in UTF-8');
   if (!/^[ \t\r\n]*\[/.test(text)) {
     const one = parseJsonText(bytes, maxDepth);
     return one.ok ? { ok: true, kind: 'one', value: one.value } : one;
   }
-  const deep = findDeepItems(text, maxDepth);
+  const deep = findDeepItems(text, maxDepth, maxItems);
+  if (deep === 'too_many') return { ok: true, kind: 'too_many' };
   if (deep === null) return refuseDepth(maxDepth);
   const items = parse(withoutItems(text, deep)) as JsonValue[] | undefined;
   if (items === undefined) return NO_JSON;
@@ -102,7 +109,7 @@ interface DeepItem {
 }
 
 /** Of the array that the text begins with. null: one that is too deep does not end. */
-function findDeepItems(text: string, maxDepth: number): DeepItem[] | null {
+function findDeepItems(text: string, maxDepth: number, maxItems: number): DeepItem[] | 'too_many' | null {
   const found: DeepItem[] = [];
   let index = 0;
   let from = 0;
@@ -117,8 +124,9 @@ function findDeepItems(text: string, maxDepth: number): DeepItem[] | null {
       found.push({ index, from, to: at + 1 });
       isDeep = false;
     }
-    return depth > 0;
+    return depth > 0 && index < maxItems;
   });
+  if (index >= maxItems) return 'too_many';
   return isDeep ? null : found;
 }
 

@@ -99,9 +99,6 @@ async function answerBatch(
   res: Response,
 ): Promise<void> {
   if (items.length === 0) throw new HttpProblem('empty_batch', 'Expected at least one event');
-  if (items.length > AUDIT_LIMITS.batchItems) {
-    throw new HttpProblem('batch_too_long', `Expected at most ${AUDIT_LIMITS.batchItems} events`);
-  }
   await charge(items.length - 1);
   if (req.get(IDEMPOTENCY_KEY_HEADER) !== undefined) {
     const detail = `Expected no ${IDEMPOTENCY_KEY_HEADER} with a batch: each event has its id`;

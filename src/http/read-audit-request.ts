@@ -40,8 +40,11 @@ export async function readAuditRequest(req: IncomingMessage): Promise<AuditReque
 /** Throws HttpProblem (400, 413) for what is wrong with the body, or with its only event. */
 async function readEvents(req: IncomingMessage, format: AuditFormat): Promise<AuditRequest> {
   const body = await readBody(req, AUDIT_LIMITS.batchBytes);
-  const parsed = parseJsonItems(body, AUDIT_LIMITS.depth);
+  const parsed = parseJsonItems(body, { maxDepth: AUDIT_LIMITS.depth, maxItems: AUDIT_LIMITS.batchItems });
   if (!parsed.ok) throw toJsonProblem(parsed);
+  if (parsed.kind === 'too_many') {
+    throw new HttpProblem('batch_too_long', `Expected at most ${AUDIT_LIMITS.batchItems} events`);
+  }
   if (parsed.kind === 'one') return { kind: 'one', item: { format, value: parsed.value, bytes: body.length } };
   return {
     kind: 'batch',

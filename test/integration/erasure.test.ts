@@ -150,7 +150,7 @@ describe('outbox audit erase', () => {
       ofTenant: await keep(event(by), 'acme'),
     };
     const dry = await cli('--tenant', '', '--actor', 'u-17', '--dry-run', '--json');
-    expect(JSON.parse(dry.stdout)).toEqual({ records: 1, failedIngest: 1, failedIngestNaming: 5 });
+    expect(JSON.parse(dry.stdout)).toEqual({ records: 1, failedIngest: 2, failedIngestNaming: 5 });
     const { stdout } = await cli('--tenant', '', '--actor', 'u-17', ...WORD, '--json');
     expect(JSON.parse(stdout)).toEqual({ records: 1, failedIngest: 2, notes: 2, failedIngestNaming: 5 });
     const word = { body: '', state: 'discarded', actor: 'Ada Lopez', reason: 'request 4711' };
@@ -216,6 +216,20 @@ describe('outbox audit erase', () => {
     );
     const { stdout } = await cli('--tenant', '', '--actor', 'u-17', ...WORD, '--json');
     expect(JSON.parse(stdout)).toEqual({ records: 0, failedIngest: 1_200, notes: 2, failedIngestNaming: 400 });
+  });
+
+  it('more open rows under one record than one note holds', async () => {
+    const [recordId = ''] = await log.write([event({ ...by, source: 's', eventId: '1' })]);
+    await sealAndSign();
+    await log.pool.query(
+      `INSERT INTO audit.failed_ingest (id, tenant_id, source, event_id, body, hmac_key_id, fingerprint, code, message, key_id)
+       SELECT gen_random_uuid(), '', 's', '1', '{}', 'k', sha256(n::text::bytea), 'x', 'y', gen_random_uuid() FROM generate_series(1, 1001) n`,
+    );
+    const dry = await cli('--tenant', '', '--record', recordId, '--dry-run', '--json');
+    expect(JSON.parse(dry.stdout)).toMatchObject({ records: 1, failedIngest: 1_001 });
+    const { stdout } = await cli('--tenant', '', '--record', recordId, ...WORD, '--json');
+    expect(JSON.parse(stdout)).toMatchObject({ records: 1, failedIngest: 1_001, notes: 2 });
+    expect(await log.verify()).toMatchObject({ first: null });
   });
 
   it('more than one note holds', async () => {

@@ -1,4 +1,5 @@
 /** Bytes to JSON by the ingest's rules. Nothing is fake. */
+import { jest } from '@jest/globals';
 import { parseJsonItems, parseJsonText } from '../../src/contract/json-text.js';
 
 const parse = (text: string) => parseJsonText(new TextEncoder().encode(text), 32);
@@ -57,10 +58,11 @@ describe('JSON text', () => {
 });
 
 describe('JSON text of several', () => {
+  const LIMITS = { maxDepth: 32, maxItems: 500 };
   const items = (text: string) => {
-    const result = parseJsonItems(new TextEncoder().encode(text), 32);
+    const result = parseJsonItems(new TextEncoder().encode(text), LIMITS);
     if (!result.ok) return result.reason;
-    return result.kind === 'one'
+    return result.kind !== 'array'
       ? result
       : result.items.map((item) => (item.ok ? item.value : [item.reason, item.pointer]));
   };
@@ -70,7 +72,20 @@ describe('JSON text of several', () => {
     expect(items('{"a":')).toBe('invalid_json');
     expect(items(`{"data":${nested(32)}}`)).toBe('too_deep');
     expect(items('{"data":{"__proto__":1}}')).toBe('forbidden_key');
-    expect(parseJsonItems(Uint8Array.from([0x5b, 0xff, 0x5d]), 32)).toMatchObject({ reason: 'invalid_utf8' });
+    expect(parseJsonItems(Uint8Array.from([0x5b, 0xff, 0x5d]), LIMITS)).toMatchObject({ reason: 'invalid_utf8' });
+  });
+
+  it('counts the items before it makes anything of them', () => {
+    const parse = jest.spyOn(JSON, 'parse');
+    const many = (count: number, one: string) => `[${Array.from({ length: count }, () => one).join(',')}]`;
+    for (const one of ['0', '{"__proto__":0}', `{"a":[",",[]]}`, nested(40)]) {
+      expect(items(many(500, one))).toHaveLength(500);
+      parse.mockClear();
+      expect(items(many(501, one))).toEqual({ ok: true, kind: 'too_many' });
+      expect(items(many(100_000, one))).toEqual({ ok: true, kind: 'too_many' });
+      expect(parse).not.toHaveBeenCalled();
+    }
+    parse.mockRestore();
   });
 
   it('B9, B22: lets an item be as deep as a single value, and one that is deeper takes no other with it', () => {

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { jest } from '@jest/globals';
 import { NOTE_TOOLS, sha256 } from '../../src/application/audit/log/note-tools.js';
 import { type AnchoredNote, AnchorUnavailableError } from '../../src/application/audit/log/ports.js';
+import { heedSignalOfAnchor } from '../../src/application/audit/verify/heed-signal.js';
 import { formatCheckpoint } from '../../src/domain/audit/checkpoint.js';
 import { signerKey } from '../../src/domain/audit/note-key.js';
 import { signNote } from '../../src/domain/audit/signed-note.js';
@@ -122,7 +123,16 @@ it('a call that hangs is away at its deadline, and so is every other one until i
     for await (const _ of anchor.readAll()) throw new Error('expected nothing');
   })();
   await expect(reading).rejects.toThrow(AnchorUnavailableError);
-  writeFileSync(path, ''); // lets the open end
+  // Whoever heeds a signal does not wait for the deadline.
+  for (const read of ['readAll', 'readBack'] as const) {
+    const stopping = new AbortController();
+    const next = heedSignalOfAnchor(createFileAnchor(path), stopping.signal)[read]()[Symbol.asyncIterator]().next();
+    stopping.abort(new Error('stopped'));
+    await expect(next).rejects.toThrow('stopped');
+  }
+  const writer = await open(path, 'r+'); // lets every open end
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  await writer.close();
 });
 
 describe('from its end', () => {

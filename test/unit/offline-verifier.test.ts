@@ -226,6 +226,15 @@ describe('an export', () => {
     expect(await read(once)).toMatchObject({ erased: 2, complete: true });
   });
 
+  it('an export of before notes had lines of their own is read, and held to the same', async () => {
+    const lines = exportOf(8, { erased: [4, 5] });
+    const inline = (at: number, note: string) => JSON.stringify({ ...JSON.parse(lines[at] as string), note });
+    const before = [...lines.slice(0, 5), inline(6, noteOf(lines, 5)), inline(8, noteOf(lines, 7)), ...lines.slice(9)];
+    expect(await read(before)).toMatchObject({ erased: 2, complete: true });
+    await expect(read(before.with(6, inline(8, noteOf(lines, 5))))).rejects.toThrow(/line 7: expected a signed note/);
+    await expect(read(before.with(6, inline(8, 'x')))).rejects.toThrow(/line 7: /);
+  });
+
   it('of another log, or another key, is not', async () => {
     const lines = exportOf(3);
     await expect(read(lines, undefined, 'other.test')).rejects.toThrow(/expected a checkpoint of other.test/);

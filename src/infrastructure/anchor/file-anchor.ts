@@ -7,7 +7,7 @@ import { parseCheckpoint } from '../../domain/audit/checkpoint.js';
 import { readNoteText } from '../../domain/audit/signed-note.js';
 import { callsWithin } from './call-within.js';
 
-/** Of a call; of a look at all of it, for each line. The first look for the newest reads the whole file. */
+/** Of a call, and of each piece or line where more is read: the first look for the newest reads the whole file. */
 const DEADLINE_MS = 30_000;
 /** No checkpoint is as long: what is, without an end of line, is not kept until one comes. */
 const LINE_BYTES = 1024 * 1024;
@@ -25,7 +25,7 @@ export function createFileAnchor(path: string, { deadlineMs = DEADLINE_MS } = {}
   const call = callsWithin(name, deadlineMs);
 
   async function catchUp(): Promise<Map<string, AnchoredNote>> {
-    const found = await stat(path).catch(ignoreMissing);
+    const found = await call(() => stat(path).catch(ignoreMissing));
     // Another file, or a shorter one: whoever made it so, what it says now counts.
     if (found === null || found.ino !== read.ino || found.size < read.bytes) {
       read = { ino: found?.ino ?? 0, bytes: 0, newest: new Map() };
@@ -33,8 +33,10 @@ export function createFileAnchor(path: string, { deadlineMs = DEADLINE_MS } = {}
     if (found === null || found.size === read.bytes) return read.newest;
     const { newest } = read;
     let begun: Buffer = Buffer.alloc(0);
-    for await (const part of createReadStream(path, { start: read.bytes, end: found.size - 1 })) {
-      const added = Buffer.concat([begun, part as Buffer]);
+    const input = createReadStream(path, { start: read.bytes, end: found.size - 1 });
+    const parts = input[Symbol.asyncIterator]();
+    for (let part = await call(() => parts.next()); !part.done; part = await call(() => parts.next())) {
+      const added = Buffer.concat([begun, part.value as Buffer]);
       // Not a line that is not ended yet: it is read again when it is.
       const end = added.length > LINE_BYTES ? added.length : added.lastIndexOf('\n') + 1;
       for (const line of added.subarray(0, end).toString('utf8').split('\n')) {
@@ -66,7 +68,7 @@ export function createFileAnchor(path: string, { deadlineMs = DEADLINE_MS } = {}
         await syncFolder(dirname(path));
       }),
 
-    newest: (origin) => call(async () => (await catchUp()).get(origin) ?? null),
+    newest: async (origin) => (await catchUp()).get(origin) ?? null,
 
     async *readAll() {
       if ((await call(() => stat(path).catch(ignoreMissing))) === null) return;

@@ -60,7 +60,12 @@ export function eraseSubject({ store, keys, anchor, now, newId }: EraseSubjectDe
       before = done.records + done.failedIngest;
       // Before the records: what is retried meanwhile is found among them.
       for await (const ids of findFailedOf(store, of, MOST_ERASED)) await erase([], ids);
-      for await (const records of findRecords(store, of)) await erase(records, await store.findFailedUnder(records));
+      for await (const records of findRecords(store, of)) {
+        const under = await store.findFailedUnder(records);
+        await erase(records, under.slice(0, MOST_ERASED));
+        for (let at = MOST_ERASED; at < under.length; at += MOST_ERASED)
+          await erase([], under.slice(at, at + MOST_ERASED));
+      }
     } while (done.records + done.failedIngest > before);
     return done;
   };
@@ -71,11 +76,17 @@ export async function countSubject(
   store: EraseStore,
   of: SubjectOfTenant,
 ): Promise<{ records: number; failedIngest: number; failedIngestNaming: number }> {
-  let failedIngest = 0;
-  for await (const ids of findFailedOf(store, of, MOST_ERASED)) failedIngest += ids.length;
+  const own = new Set<string>();
+  for await (const ids of findFailedOf(store, of, MOST_ERASED)) for (const id of ids) own.add(id);
   const naming = of.subject.kind === 'actor' || of.subject.kind === 'target';
-  const all = naming ? await store.countFailedWith(of.tenantId, textOf(of.subject)) : failedIngest;
-  return { records: await store.count(of), failedIngest, failedIngestNaming: all - failedIngest };
+  const all = naming ? await store.countFailedWith(of.tenantId, textOf(of.subject)) : own.size;
+  const failedIngestNaming = all - own.size;
+  let records = 0;
+  for await (const page of findRecords(store, of)) {
+    records += page.length;
+    for (const id of await store.findFailedUnder(page)) own.add(id);
+  }
+  return { records, failedIngest: own.size, failedIngestNaming };
 }
 
 /** Page by page behind the last place, so that nothing is looked at twice, in lists of as many as a note holds. */

@@ -22,13 +22,21 @@ type Readable = Pick<Anchor, 'readAll' | 'readBack'>;
 
 /** As `heedSignal`, at every note. */
 export function heedSignalOfAnchor(anchor: Readable, signal: AbortSignal | undefined): Readable {
-  async function* heeding(notes: ReturnType<Readable['readAll']>): ReturnType<Readable['readAll']> {
-    for await (const note of notes) {
-      signal?.throwIfAborted();
-      yield note;
+  if (signal === undefined) return anchor;
+  async function* heeding(notes: ReturnType<Readable['readAll']>, heard: AbortSignal) {
+    const reading = notes[Symbol.asyncIterator]();
+    try {
+      for (;;) {
+        const { done, value } = await untilAborted(() => reading.next(), heard);
+        if (done) return;
+        yield value;
+      }
+    } finally {
+      // Not waited for: it ends behind the read that is under way, and whose failure is nobody's any more.
+      reading.return?.().catch(() => undefined);
     }
   }
-  return { readAll: () => heeding(anchor.readAll()), readBack: () => heeding(anchor.readBack()) };
+  return { readAll: () => heeding(anchor.readAll(), signal), readBack: () => heeding(anchor.readBack(), signal) };
 }
 
 async function untilAborted<T>(call: () => Promise<T>, signal: AbortSignal): Promise<T> {
