@@ -33,6 +33,7 @@ import {
   type SearchAttributeNames,
   searchAttributeNames,
 } from '../infrastructure/temporal/search-attributes.js';
+import { checkDeployment } from './check-deployment.js';
 import { explainingDatabase } from './explain-database.js';
 import type { RoleContext } from './role.js';
 import { StartRefusedError } from './start-refused-error.js';
@@ -171,8 +172,6 @@ export function readTarget(environment: Environment): TemporalTarget {
   }
 }
 
-const NOT_MIGRATED = 'the outbox database is not migrated: run `outbox migrate deploy` first';
-
 const NAMESPACE_TIMEOUT_MS = 3_000;
 
 /** R3: what this server knows of our runs would be wrong, and every start on it a second one. */
@@ -181,15 +180,5 @@ function otherNamespace({ address, namespace }: TemporalTarget, ids: { kept: str
     `Temporal at ${address}: namespace "${namespace}" is not the one that this outbox's runs are in (expected id ` +
     `${ids.kept}, got ${ids.found}): if the address or the namespace is wrong, mend TEMPORAL_ADDRESS or ` +
     'TEMPORAL_NAMESPACE; if what Temporal kept is lost for good, run `outbox temporal adopt --lost`'
-  );
-}
-
-/** R1: workflow ids and the task queue carry the name, so a wrong one would start every event a second time. */
-export function checkDeployment(stored: string | null, configured: string): void {
-  if (stored === configured) return;
-  throw new StartRefusedError(
-    stored === null
-      ? NOT_MIGRATED
-      : `the outbox database belongs to deployment "${stored}", OUTBOX_DEPLOYMENT says "${configured}": set OUTBOX_DEPLOYMENT=${stored}, or name another database`,
   );
 }

@@ -18,7 +18,7 @@ import { createFailedIngestStore } from '../infrastructure/prisma/failed-ingest-
 import { createOrderingStore } from '../infrastructure/prisma/ordering-store.js';
 import { createPool, type PgPool } from '../infrastructure/prisma/pg-pool.js';
 import { createRecordReader } from '../infrastructure/prisma/record-reader.js';
-import { checkDeployment } from './delivery-environment.js';
+import { checkDeployment } from './check-deployment.js';
 import { deliveryHandlers } from './delivery-handlers.js';
 import { openDeadLetterOps } from './dlq-asking.js';
 import { explainDatabase } from './explain-database.js';

@@ -8,15 +8,13 @@ import type { Settings } from '../infrastructure/config/settings.js';
 import { mistypedTemporalVariables } from '../infrastructure/config/temporal-variables.js';
 import type { TemporalTarget } from '../infrastructure/temporal/connect-temporal.js';
 import { type Counters, createCounters } from './counters.js';
-import { type DeliveryEnvironment, openDeliveryEnvironment, readTarget } from './delivery-environment.js';
+import type { DeliveryEnvironment } from './delivery-environment.js';
 import { explainListen } from './explain-listen.js';
 import type { RoleContext, StartedRole } from './role.js';
 import type { RoleName } from './role-name.js';
 import { runAll } from './run-all.js';
 import type { RunningRoles } from './run-until-signal.js';
 import { startApiRole } from './start-api.js';
-import { startRelayRole } from './start-relay.js';
-import { startWorkerRole } from './start-worker.js';
 import { verifyNotifiers } from './verify-notifiers.js';
 
 export interface StartRolesOptions {
@@ -88,13 +86,22 @@ export async function startRoles(options: StartRolesOptions): Promise<Started> {
     if (roles.includes('api')) started.push(await startApiRole(context));
     options.signal.throwIfAborted();
     if (delivers) {
+      // Loaded here: Temporal's SDK is half a second and a native library, which an api has no use for.
+      const { openDeliveryEnvironment, readTarget } = await import('./delivery-environment.js');
       const target = options.temporal ?? readTarget(options.environment);
-      delivery = await openDeliveryEnvironment(context, target, { signal: options.signal, onWaiting });
+      const { signal, adoptLost = false } = options;
+      delivery = await openDeliveryEnvironment(context, target, { signal, onWaiting, adoptLost });
       const deliveryContext = { ...context, delivery };
-      if (roles.includes('worker')) started.push(await startWorkerRole(deliveryContext));
+      if (roles.includes('worker')) {
+        const { startWorkerRole } = await import('./start-worker.js');
+        started.push(await startWorkerRole(deliveryContext));
+      }
       // A signal that came meanwhile has no other reader: not looking here would run on as if it had not come.
       options.signal.throwIfAborted();
-      if (roles.includes('relay')) started.push(startRelayRole(deliveryContext, { eager: roles.includes('worker') }));
+      if (roles.includes('relay')) {
+        const { startRelayRole } = await import('./start-relay.js');
+        started.push(startRelayRole(deliveryContext, { eager: roles.includes('worker') }));
+      }
     }
     const failed = Promise.race(started.map((role) => role.failed ?? new Promise<never>(() => {})));
     failed.catch(() => {}); // `runUntilSignal` listens; a caller that does not must not be ended by it

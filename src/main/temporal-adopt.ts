@@ -6,7 +6,8 @@ import { processEnvironment } from '../infrastructure/config/process-environment
 import { type Adoption, adoptNamespace, readAdoption } from '../infrastructure/prisma/adopt-namespace.js';
 import { createPool } from '../infrastructure/prisma/pg-pool.js';
 import { connectTemporal, readNamespaceId } from '../infrastructure/temporal/connect-temporal.js';
-import { checkDeployment, readTarget } from './delivery-environment.js';
+import { checkDeployment } from './check-deployment.js';
+import { readTarget } from './delivery-environment.js';
 import { explainingDatabase } from './explain-database.js';
 import { print } from './terminal.js';
 

@@ -6,6 +6,9 @@ import { eventually } from './eventually.js';
 
 export const CLI = fileURLToPath(new URL('../../dist/src/cli/outbox.js', import.meta.url));
 
+/** Hundreds of processes load the same code. */
+const COMPILE_CACHE = fileURLToPath(new URL('../../test-results/compile-cache', import.meta.url));
+
 export interface CliProcess {
   readonly pid: number;
   /** Everything printed so far, both streams. */
@@ -21,7 +24,7 @@ export interface CliProcess {
 /** Nothing of the machine's own settings reaches it, but PATH and HOME. */
 export function outboxCli(args: readonly string[], environment: Record<string, string> = {}): CliProcess {
   const child: ChildProcess = spawn(process.execPath, [CLI, ...args], {
-    env: { PATH: process.env.PATH, HOME: process.env.HOME, ...environment },
+    env: { PATH: process.env.PATH, HOME: process.env.HOME, NODE_COMPILE_CACHE: COMPILE_CACHE, ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let stdout = '';

@@ -6,7 +6,7 @@
 import type { Settings } from '../../infrastructure/config/settings.js';
 import { createDeploymentStore } from '../../infrastructure/prisma/deployment-store.js';
 import type { PgPool } from '../../infrastructure/prisma/pg-pool.js';
-import { checkDeployment } from '../delivery-environment.js';
+import { checkDeployment } from '../check-deployment.js';
 import { runMigrate } from '../migrate.js';
 import { StartRefusedError } from '../start-refused-error.js';
 
