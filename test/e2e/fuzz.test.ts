@@ -20,7 +20,7 @@ const name = hasPython
 itWithPython(
   name,
   async () => {
-    const args = ['test/fuzz/fuzz.mjs', '--seed', '20261128', '--max-examples', '2', '--max-time', '60'];
+    const args = ['test/fuzz/fuzz.mjs', '--seed', '20261128', '--max-examples', '2', '--max-time', '30'];
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
     fuzzing = child;
     let printed = '';

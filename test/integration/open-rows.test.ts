@@ -43,14 +43,15 @@ afterAll(async () => {
   await pool.end();
   await databases.drop();
 });
-beforeEach(() => pool.query('TRUNCATE outbox.delivery'));
 
 describe.each([
   ['few rows are open', 60_000, 300],
   ['half of them are open', 30_000, 30_000],
 ] as const)('where %s', (_, delivered, open) => {
+  // The statements are explained, not run.
+  beforeAll(() => plant({ delivered, open }));
+
   it.each(STATEMENTS)('%s: walks neither the table nor its primary key', async (_name, text, values) => {
-    await plant({ delivered, open });
     const client = await pool.connect();
     try {
       await client.query(`PREPARE asked AS ${text}`);
@@ -91,6 +92,7 @@ it('destinations, adoption and backlog tell the rows of every kind', async () =>
 });
 
 it('the oldest one that waits is found behind more rows than are counted', async () => {
+  await pool.query('TRUNCATE outbox.delivery');
   await pool.query(`INSERT INTO outbox.delivery (event_id, destination, event_type, due_at)
     SELECT gen_random_uuid(), 'dest.0', 'A', now() - interval '1 minute' FROM generate_series(1, 10001)`);
   await pool.query(`INSERT INTO outbox.delivery (event_id, destination, event_type, due_at)
@@ -118,6 +120,7 @@ it('policies are listed and pointed to across pages, rows that became due at the
 });
 
 it('an adoption that begins while another one goes on is not ended with it', async () => {
+  await pool.query('TRUNCATE outbox.delivery');
   await pool.query(`UPDATE outbox.deployment SET adopting_before = NULL`);
   const { deployment } = (await readAdoption(pool)) ?? { deployment: '' };
   const before = async () =>
@@ -135,8 +138,9 @@ it('an adoption that begins while another one goes on is not ended with it', asy
   expect((await pool.query(ADOPT_FINISH, ['reconcile', HOLDER, second])).rowCount).toBe(1);
 });
 
-/** `open` rows waiting and as many started, half of each ordered or carried, over four destinations. */
+/** In an emptied table: `open` rows waiting and as many started, half of each ordered or carried, over four destinations. */
 async function plant({ delivered, open }: { delivered: number; open: number }): Promise<void> {
+  await pool.query('TRUNCATE outbox.delivery');
   await pool.query(
     `INSERT INTO outbox.delivery (event_id, destination, event_type, tenant, status, receipt, started_at, settled_at)
      SELECT gen_random_uuid(), 'dest.' || n % 4, 'T', 't' || n % 20, 'DELIVERED', '{}', now(), now() FROM generate_series(1, $1::integer) n`,
