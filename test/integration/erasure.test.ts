@@ -218,18 +218,37 @@ describe('outbox audit erase', () => {
     expect(JSON.parse(stdout)).toEqual({ records: 0, failedIngest: 1_200, notes: 2, failedIngestNaming: 400 });
   });
 
-  it('more open rows under one record than one note holds', async () => {
+  /** A record, and more open rows under its identity than one note holds. */
+  async function writeWithMany(): Promise<string> {
     const [recordId = ''] = await log.write([event({ ...by, source: 's', eventId: '1' })]);
     await sealAndSign();
     await log.pool.query(
       `INSERT INTO audit.failed_ingest (id, tenant_id, source, event_id, body, hmac_key_id, fingerprint, code, message, key_id)
        SELECT gen_random_uuid(), '', 's', '1', '{}', 'k', sha256(n::text::bytea), 'x', 'y', gen_random_uuid() FROM generate_series(1, 1001) n`,
     );
+    return recordId;
+  }
+
+  it('more open rows under one record than one note holds', async () => {
+    const recordId = await writeWithMany();
     const dry = await cli('--tenant', '', '--record', recordId, '--dry-run', '--json');
     expect(JSON.parse(dry.stdout)).toMatchObject({ records: 1, failedIngest: 1_001 });
     const { stdout } = await cli('--tenant', '', '--record', recordId, ...WORD, '--json');
     expect(JSON.parse(stdout)).toMatchObject({ records: 1, failedIngest: 1_001, notes: 2 });
     expect(await log.verify()).toMatchObject({ first: null });
+  });
+
+  it('ended between the notes of one record, it is done again: the record, by which the rest is found, stands whole', async () => {
+    const recordId = await writeWithMany();
+    const store = createEraseStore(log.pool);
+    let calls = 0;
+    const once: typeof store.erase = (of) => (++calls > 1 ? Promise.reject(new Error('crash')) : store.erase(of));
+    const deps = { keys: log.keys, anchor: log.anchor, now: () => new Date(), newId: () => crypto.randomUUID() };
+    const request = { tenantId: '', subject: { kind: 'record', id: recordId }, by: 'a', reason: 'b' } as const;
+    await expect(eraseSubject({ ...deps, store: { ...store, erase: once } })(request)).rejects.toThrow('crash');
+    expect((await failedRows()).filter(({ body }) => body !== '')).toHaveLength(1);
+    expect(await eraseSubject({ ...deps, store })(request)).toEqual({ records: 1, failedIngest: 1, notes: 1 });
+    expect((await failedRows()).filter(({ body }) => body !== '')).toEqual([]);
   });
 
   it('more than one note holds', async () => {

@@ -61,10 +61,10 @@ export function eraseSubject({ store, keys, anchor, now, newId }: EraseSubjectDe
       // Before the records: what is retried meanwhile is found among them.
       for await (const ids of findFailedOf(store, of, MOST_ERASED)) await erase([], ids);
       for await (const records of findRecords(store, of)) {
-        const under = await store.findFailedUnder(records);
-        await erase(records, under.slice(0, MOST_ERASED));
-        for (let at = MOST_ERASED; at < under.length; at += MOST_ERASED)
-          await erase([], under.slice(at, at + MOST_ERASED));
+        // They are found by their records alone: what one note does not hold goes before these, the rest with them.
+        const under = [...(await store.findFailedUnder(records))];
+        while (under.length > MOST_ERASED) await erase([], under.splice(0, MOST_ERASED));
+        await erase(records, under);
       }
     } while (done.records + done.failedIngest > before);
     return done;
