@@ -15,11 +15,7 @@ export type JsonTextResult = { readonly ok: true; readonly value: JsonValue; rea
  */
 export function parseJsonText(bytes: Uint8Array, maxDepth: number): JsonTextResult {
   const text = decode(bytes);
-  if (text === null) return refuse('invalid_utf8', 'Expected a body in UTF-8');
-  if (isDeeperThan(text, maxDepth)) return refuseDepth(maxDepth);
-  const value = parse(text);
-  if (value === undefined) return NO_JSON;
-  return refuseKey(value) ?? { ok: true, value, text };
+  return text === null ? NO_UTF8 : parseOne(text, maxDepth);
 }
 
 export type JsonItem = { readonly ok: true; readonly value: JsonValue } | JsonTextRefusal;
@@ -42,9 +38,9 @@ export function parseJsonItems(
   { maxDepth, maxItems }: { readonly maxDepth: number; readonly maxItems: number },
 ): JsonItemsResult {
   const text = decode(bytes);
-  if (text === null) return refuse('invalid_utf8', 'Expected a body in UTF-8');
+  if (text === null) return NO_UTF8;
   if (!/^[ \t\r\n]*\[/.test(text)) {
-    const one = parseJsonText(bytes, maxDepth);
+    const one = parseOne(text, maxDepth);
     return one.ok ? { ok: true, kind: 'one', value: one.value } : one;
   }
   const deep = findDeepItems(text, maxDepth, maxItems);
@@ -60,6 +56,13 @@ export function parseJsonItems(
       tooDeep.has(index) ? refuseDepth(maxDepth) : (refuseKey(value) ?? { ok: true, value }),
     ),
   };
+}
+
+function parseOne(text: string, maxDepth: number): JsonTextResult {
+  if (isDeeperThan(text, maxDepth)) return refuseDepth(maxDepth);
+  const value = parse(text);
+  if (value === undefined) return NO_JSON;
+  return refuseKey(value) ?? { ok: true, value, text };
 }
 
 function decode(bytes: Uint8Array): string | null {
@@ -82,6 +85,7 @@ function refuse(reason: JsonTextRefusal['reason'], detail: string, pointer: stri
   return { ok: false, reason, detail, pointer };
 }
 
+const NO_UTF8 = refuse('invalid_utf8', 'Expected a body in UTF-8');
 const NO_JSON = refuse('invalid_json', 'Expected one JSON text (RFC 8259)');
 
 function refuseDepth(maxDepth: number): JsonTextRefusal {

@@ -1,5 +1,6 @@
 import type { Response } from 'express';
 import { type ApiKey, mayUseAnyTenant } from '../domain/audit/api-key.js';
+import { countPerKey } from './count-per-key.js';
 import { HttpProblem } from './problem.js';
 
 /** How many requests with a key are worked on at once in this process, and how many of them one key may have. */
@@ -31,7 +32,7 @@ const AGAIN = { 'Retry-After': '1' };
 
 export function createInFlight({ maxInFlight, maxInFlightPerKey }: InFlightOptions): InFlight {
   let entered = 0;
-  const shares = new Map<string, number>();
+  const shares = countPerKey();
   const readers = new Map<string, Set<() => void>>();
   return {
     enter(res) {
@@ -44,18 +45,12 @@ export function createInFlight({ maxInFlight, maxInFlightPerKey }: InFlightOptio
 
     share(key, res) {
       if (mayUseAnyTenant(key)) return;
-      const own = shares.get(key.id) ?? 0;
-      if (own >= maxInFlightPerKey) {
+      if (shares.of(key.id) >= maxInFlightPerKey) {
         throw new HttpProblem('rate_limited', 'Too many requests at once by this API key; send it again', {
           headers: AGAIN,
         });
       }
-      shares.set(key.id, own + 1);
-      onceClosed(res, () => {
-        const left = (shares.get(key.id) ?? 1) - 1;
-        if (left === 0) shares.delete(key.id);
-        else shares.set(key.id, left);
-      });
+      onceClosed(res, shares.take(key.id));
     },
 
     async unproven(keyId, read) {

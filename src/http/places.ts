@@ -1,4 +1,5 @@
 import type { ApiKey } from '../domain/audit/api-key.js';
+import { countPerKey } from './count-per-key.js';
 import { HttpProblem } from './problem.js';
 
 /** How many of one kind of request are worked on at once. */
@@ -20,25 +21,22 @@ export interface PlacesOptions {
 
 /** In the memory of this process. A key is the key itself, whoever uses it from wherever. */
 export function createPlaces({ what, total, perKey, retryAfterSeconds }: PlacesOptions): Places {
-  const taken = new Map<string, number>();
+  const perKeyTaken = countPerKey();
   let running = 0;
   const headers = { 'Retry-After': String(retryAfterSeconds) };
   return {
     async within({ id }, work) {
-      const own = taken.get(id) ?? 0;
-      if (own >= perKey) {
+      if (perKeyTaken.of(id) >= perKey) {
         throw new HttpProblem('rate_limited', `Too many ${what} at once by this API key; send it again`, { headers });
       }
       if (running >= total) throw new HttpProblem('overloaded', `Too many ${what} at once; send it again`, { headers });
-      taken.set(id, own + 1);
+      const leave = perKeyTaken.take(id);
       running++;
       try {
         return await work();
       } finally {
         running--;
-        const left = (taken.get(id) ?? 1) - 1;
-        if (left === 0) taken.delete(id);
-        else taken.set(id, left);
+        leave();
       }
     },
   };

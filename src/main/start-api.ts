@@ -32,19 +32,17 @@ import { StartRefusedError } from './start-refused-error.js';
 export async function startApiRole(context: RoleContext): Promise<StartedRole> {
   const { settings, config, log } = context;
   const rules = readRules(config);
-  const pool = createPool(requireSetting(settings.auditDatabaseUrl, 'AUDIT_DATABASE_URL'), {
-    max: settings.auditPoolSize,
-    applicationName: 'temporal-outbox api',
-    onConnectionLost: (error) => log.warn({ err: error }, 'database.connection_lost'),
-  });
+  const url = requireSetting(settings.auditDatabaseUrl, 'AUDIT_DATABASE_URL');
+  const pool = openPool(url, { max: settings.auditPoolSize, applicationName: 'temporal-outbox api', log });
   // Of its own: whoever searches waits for others who search, and never keeps the ingest waiting.
-  const readPool = createPool(requireSetting(settings.auditDatabaseUrl, 'AUDIT_DATABASE_URL'), {
-    max: settings.auditReadPoolSize,
-    applicationName: 'temporal-outbox api reading',
-    onConnectionLost: (error) => log.warn({ err: error }, 'database.connection_lost'),
-  });
+  const reading = { max: settings.auditReadPoolSize, applicationName: 'temporal-outbox api reading', log };
+  const readPool = openPool(url, reading);
   const ops = openOps(settings, log);
   const deadLetters = ops === null ? null : openDeadLetterOps(ops, deliveryHandlers(context), log);
+  const close = async () => {
+    await deadLetters?.close();
+    await Promise.all([pool.end(), readPool.end(), ops?.end()]);
+  };
   const store = createAuditStore(pool);
   const apiKeys = createAuditApiKeys(pool);
   const secretKey = settings.auditSecretKey ?? null;
@@ -86,8 +84,7 @@ export async function startApiRole(context: RoleContext): Promise<StartedRole> {
     }),
   );
   const api = await starting.catch(async (error: unknown) => {
-    await deadLetters?.close();
-    await Promise.all([pool.end(), readPool.end(), ops?.end()]);
+    await close();
     throw explainListen(error, 'OUTBOX_API_PORT');
   });
   return {
@@ -98,8 +95,7 @@ export async function startApiRole(context: RoleContext): Promise<StartedRole> {
     hint: () => {},
     async stop() {
       await api.close();
-      await deadLetters?.close();
-      await Promise.all([pool.end(), readPool.end(), ops?.end()]);
+      await close();
     },
   };
 }
@@ -116,9 +112,16 @@ function readRules({ ingest }: RoleContext['config']): IngestRules {
 /** A person asks now and then: a few connections, opened when somebody does. */
 function openOps(settings: Settings, log: RoleContext['log']): PgPool | null {
   if (settings.ops === 'off') return null;
-  return createPool(requireSetting(settings.databaseUrl, 'OUTBOX_DATABASE_URL'), {
-    max: 4,
-    applicationName: 'temporal-outbox ops',
+  const url = requireSetting(settings.databaseUrl, 'OUTBOX_DATABASE_URL');
+  return openPool(url, { max: 4, applicationName: 'temporal-outbox ops', log });
+}
+
+function openPool(
+  url: string,
+  { log, ...options }: { readonly max: number; readonly applicationName: string; readonly log: Logger },
+): PgPool {
+  return createPool(url, {
+    ...options,
     onConnectionLost: (error) => log.warn({ err: error }, 'database.connection_lost'),
   });
 }

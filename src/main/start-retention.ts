@@ -57,10 +57,12 @@ export function startRetention({ settings, log }: Pick<RoleContext, 'settings' |
 
   /** A turn that fails is in the log as `duty.failed`; whoever asks only whether all is well hears of it here. */
   async function turn(signal: AbortSignal): Promise<void> {
-    trouble = await look(signal).catch((error: unknown) => {
+    try {
+      trouble = await look(signal);
+    } catch (error) {
       if (!signal.aborted) trouble = ['retention could not be done: see duty.failed in the log'];
       throw error;
-    });
+    }
   }
 
   async function look(signal: AbortSignal): Promise<string[]> {

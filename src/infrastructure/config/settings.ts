@@ -6,7 +6,8 @@
 import { z } from 'zod';
 import { NOTE_TOOLS } from '../../application/audit/log/note-tools.js';
 import { findBaseProblem } from '../../domain/audit/checkpoint.js';
-import { NoteKeyError, parseSignerKey, parseVerifierKey } from '../../domain/audit/note-key.js';
+import { parseSignerKey, parseVerifierKey } from '../../domain/audit/note-key.js';
+import { databaseUrl, fingerprintKeys, httpUrl, noteKeys, secretKey, whole } from './setting-values.js';
 
 /** What is about to be run: the roles, and the commands that need settings. */
 export type SettingsUser =
@@ -45,66 +46,6 @@ interface Definition<Schema extends z.ZodType = z.ZodType> {
 }
 
 const define = <const D extends Definition>(definition: D): D => definition;
-
-const databaseUrl = z
-  .string()
-  .refine(
-    (text) => /^postgres(ql)?:\/\//.test(text) && URL.canParse(text),
-    'expected postgresql://user:password@host:port/database',
-  );
-
-const httpUrl = z
-  .string()
-  .refine((text) => /^https?:\/\//.test(text) && URL.canParse(text), 'expected an http:// or https:// URL');
-
-const whole = (minimum: number, maximum: number) =>
-  z
-    .string()
-    .refine(
-      (text) => /^\d{1,9}$/.test(text) && Number(text) >= minimum && Number(text) <= maximum,
-      `expected a whole number from ${minimum} to ${maximum}`,
-    )
-    .transform(Number);
-
-const fingerprintKeys = z
-  .string()
-  .refine(
-    (text) => text.split(',').every((part) => /^[A-Za-z0-9_-]{1,40}:(?:[0-9a-f]{2}){32,}$/i.test(part.trim())),
-    'expected id:hex[,id:hex…], each secret at least 64 hex digits (openssl rand -hex 32)',
-  )
-  .refine((text) => {
-    const ids = text.split(',').map((part) => part.trim().split(':')[0]);
-    return new Set(ids).size === ids.length;
-  }, 'expected different ids')
-  .transform((text) => {
-    const keys = text.split(',').map((part) => {
-      const [id = '', secret = ''] = part.trim().split(':');
-      return { id, secret };
-    });
-    return keys as [FingerprintKey, ...FingerprintKey[]]; // the refinement above saw at least one
-  });
-
-const secretKey = z
-  .string()
-  .regex(/^[0-9a-f]{64}$/i, 'expected 64 hex digits (openssl rand -hex 32)')
-  .transform((text) => new Uint8Array(Buffer.from(text, 'hex')));
-
-interface FingerprintKey {
-  readonly id: string;
-  readonly secret: string;
-}
-
-/** Keys separated by commas, each read by `parse`. What is said of a wrong one holds nothing of it. */
-const noteKeys = <Key>(parse: (text: string) => Key) =>
-  z.string().transform((text, context) => {
-    try {
-      return text.split(',').map((part) => parse(part.trim()));
-    } catch (error) {
-      if (!(error instanceof NoteKeyError)) throw error;
-      context.addIssue({ code: 'custom', message: error.message });
-      return z.NEVER;
-    }
-  });
 
 export const SETTINGS = {
   databaseUrl: define({

@@ -33,14 +33,6 @@ export function createEraseStore(pool: PgPool): EraseStore {
       return rows.map((row) => ({ ...toPlace(row), leafHash: row.leaf_hash }));
     },
 
-    async count({ tenantId, subject }) {
-      if (subject.kind === 'failed_ingest') return 0;
-      const { condition, values } = conditionOf(subject, 2);
-      const text = `SELECT count(*) AS count FROM audit.record r WHERE r.tenant_id = $1 AND r.erased_at IS NULL AND ${condition}`;
-      const [row] = await find<{ count: string }>(`count_${subject.kind}`, text, [tenantId, ...values]);
-      return Number(row?.count ?? 0);
-    },
-
     findWhole: async (recordIds) =>
       (
         await find<PlaceRow>(
@@ -128,7 +120,7 @@ export function findStatement(subject: Exclude<Subject, { kind: 'failed_ingest' 
   text: string;
   values: unknown[];
 } {
-  const { condition, values } = conditionOf(subject, 5);
+  const { condition, values } = conditionOf(subject);
   const text = `SELECT r.record_id, ${TIME} AS at, coalesce(r.leaf_hash, (SELECT k.leaf_hash FROM audit.record_key k
     WHERE k.tenant_id = r.tenant_id AND k.source = r.source AND k.event_id = r.event_id)) AS leaf_hash
   FROM audit.record r
@@ -139,22 +131,18 @@ export function findStatement(subject: Exclude<Subject, { kind: 'failed_ingest' 
 }
 
 /** Found by an index, and then looked at: what is erased is what the body says. */
-function conditionOf(
-  subject: Exclude<Subject, { kind: 'failed_ingest' }>,
-  first: number,
-): { condition: string; values: unknown[] } {
-  const [one, two] = [`$${first}`, `$${first + 1}`];
+function conditionOf(subject: Exclude<Subject, { kind: 'failed_ingest' }>): { condition: string; values: unknown[] } {
   switch (subject.kind) {
     case 'actor':
-      return { condition: `r.actor_id = ${one}::text AND r.body->'actor'->>'id' = ${one}`, values: [subject.id] };
+      return { condition: `r.actor_id = $5::text AND r.body->'actor'->>'id' = $5`, values: [subject.id] };
     case 'target':
       return {
-        condition: `audit.target_keys(r.tenant_id, r.body) @> ARRAY[hashtextextended($1 || chr(1) || ${one}::text, 0)]
-          AND r.body @> ${two}::jsonb`,
+        condition: `audit.target_keys(r.tenant_id, r.body) @> ARRAY[hashtextextended($1 || chr(1) || $5::text, 0)]
+          AND r.body @> $6::jsonb`,
         values: [subject.id, JSON.stringify({ targets: [{ type: subject.type, id: subject.id }] })],
       };
     case 'record':
-      return { condition: `r.record_id = ${one}::uuid`, values: [subject.id] };
+      return { condition: `r.record_id = $5::uuid`, values: [subject.id] };
   }
 }
 

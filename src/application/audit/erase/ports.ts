@@ -52,7 +52,6 @@ export interface Erased {
 export interface EraseStore {
   /** Records that stand whole and are the subject's, behind this place in the order of time, at most `limit`. */
   find(of: SubjectOfTenant, after: RecordPlace | null, limit: number): Promise<readonly FoundRecord[]>;
-  count(of: SubjectOfTenant): Promise<number>;
   /** Those of these that stand whole. */
   findWhole(recordIds: readonly string[]): Promise<readonly RecordPlace[]>;
   /** Rows of `failed_ingest` with a body, of these that a tenant has; null: whosever they are. */
