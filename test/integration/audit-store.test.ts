@@ -9,6 +9,7 @@ import { StoreUnavailableError } from '../../src/application/audit/ports.js';
 import { createAuditStore } from '../../src/infrastructure/prisma/audit-store.js';
 import { createPool } from '../../src/infrastructure/prisma/pg-pool.js';
 import { eventually } from '../support/eventually.js';
+import { NOT_THE_DATE } from '../support/fake-date.js';
 import { event, expectProblem, startIngest, startIngestOn, type TestIngest } from './ingest-set-up.js';
 
 let ingest: TestIngest;
@@ -214,18 +215,6 @@ describe('an insert without its partition', () => {
 
 describe("the server's clock", () => {
   const DAY_MS = 86_400_000;
-  const NOT_THE_DATE = [
-    ...([
-      'hrtime',
-      'nextTick',
-      'performance',
-      'queueMicrotask',
-      'requestAnimationFrame',
-      'cancelAnimationFrame',
-    ] as const),
-    ...(['requestIdleCallback', 'cancelIdleCallback', 'setImmediate', 'clearImmediate'] as const),
-    ...(['setInterval', 'clearInterval', 'setTimeout', 'clearTimeout'] as const),
-  ];
   afterEach(() => {
     jest.useRealTimers();
   });

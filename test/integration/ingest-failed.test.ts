@@ -18,6 +18,7 @@ import {
 } from '../../src/contract/failed-ingest-api.js';
 import type { ApiKey } from '../../src/domain/audit/api-key.js';
 import { eventually } from '../support/eventually.js';
+import { NOT_THE_DATE } from '../support/fake-date.js';
 import {
   type Answer,
   event,
@@ -28,19 +29,6 @@ import {
   startIngestOn,
   type TestIngest,
 } from './ingest-set-up.js';
-
-const NOT_THE_DATE = [
-  ...([
-    'hrtime',
-    'nextTick',
-    'performance',
-    'queueMicrotask',
-    'requestAnimationFrame',
-    'cancelAnimationFrame',
-  ] as const),
-  ...(['requestIdleCallback', 'cancelIdleCallback', 'setImmediate', 'clearImmediate'] as const),
-  ...(['setInterval', 'clearInterval', 'setTimeout', 'clearTimeout'] as const),
-];
 
 let ingest: TestIngest;
 let operator: string;

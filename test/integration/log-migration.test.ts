@@ -7,12 +7,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import pg from 'pg';
-import { leafHash } from '../../src/application/audit/leaf-hash.js';
 import { findPrototypeKey, findUnstorable } from '../../src/contract/json-value.js';
 import { deployMigrations } from '../../src/infrastructure/prisma/migrations.js';
 import { asAdmin, createEmptyDatabase } from '../support/databases.js';
 import { event, startIngest, startIngestOn, type TestIngest } from './ingest-set-up.js';
-import { openLog, readLeaves } from './log-set-up.js';
+import { leafOfRow, openLog, readLeaves } from './log-set-up.js';
 
 const COLUMNS = `record_id, recorded_at, tenant_id, source, event_id, action, action_version, category, operation, outcome,
   severity, occurred_at, actor_type, actor_id, via, key_id, leaf_version, salt, body`;
@@ -226,16 +225,7 @@ describe('on a new database', () => {
     const { rows } = await ingest.pool.query('SELECT * FROM audit.record WHERE erased_at IS NULL');
     expect(rows.length).toBe(leaves.size);
     for (const row of rows) {
-      const made = leafHash({
-        recordId: row.record_id,
-        recordedAt: row.recorded_at.toISOString(),
-        tenantId: row.tenant_id,
-        via: row.via,
-        keyId: row.key_id,
-        leafVersion: row.leaf_version,
-        salt: row.salt.toString('hex'),
-        event: row.body,
-      });
+      const made = leafOfRow(row);
       expect(made.equals(row.leaf_hash)).toBe(true);
       expect(leaves.get(row.record_id)).toBe(`sha-256:${made.toString('hex')}`);
     }

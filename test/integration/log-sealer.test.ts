@@ -3,13 +3,12 @@
  * cluster is one by name only, its epoch's row changed by the owner.
  */
 import pg from 'pg';
-import { leafHash } from '../../src/application/audit/leaf-hash.js';
 import { createLagStore } from '../../src/infrastructure/prisma/lag-store.js';
 import { createPool } from '../../src/infrastructure/prisma/pg-pool.js';
 import { asAdmin } from '../support/databases.js';
 import { eventually } from '../support/eventually.js';
 import { event, startIngest, type TestIngest } from './ingest-set-up.js';
-import { openLog, readLeaves, readSeals, recordLeaves, rootOf, withoutTriggers } from './log-set-up.js';
+import { leafOfRow, openLog, readLeaves, readSeals, recordLeaves, rootOf, withoutTriggers } from './log-set-up.js';
 
 let ingest: TestIngest;
 beforeEach(async () => {
@@ -89,16 +88,7 @@ describe('the sealer', () => {
     );
     expect(rows).toHaveLength(3);
     for (const row of rows) {
-      const made = leafHash({
-        recordId: row.record_id,
-        recordedAt: row.recorded_at.toISOString(),
-        tenantId: row.tenant_id,
-        via: row.via,
-        keyId: row.key_id,
-        leafVersion: row.leaf_version,
-        salt: row.salt.toString('hex'),
-        event: row.body,
-      });
+      const made = leafOfRow(row);
       expect(row.leaf_hash).toEqual(made);
       expect(row.key_hash).toEqual(made);
     }

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { leafHash } from '../../src/application/audit/leaf-hash.js';
 import { adoptLoss } from '../../src/application/audit/log/adopt-loss.js';
 import { type LogKeys, logKeys } from '../../src/application/audit/log/log-keys.js';
 import { createLogTree } from '../../src/application/audit/log/log-tree.js';
@@ -117,4 +118,19 @@ export async function withoutTriggers(
     );
     for (const { tgname } of rows) await pool.query(`ALTER TABLE audit.${table} ENABLE ALWAYS TRIGGER ${tgname}`);
   }
+}
+
+/** The leaf's hash of a row as the driver gives it, all columns. */
+// biome-ignore lint/suspicious/noExplicitAny: whatever stands in the row
+export function leafOfRow(row: any): Buffer {
+  return leafHash({
+    recordId: row.record_id,
+    recordedAt: row.recorded_at.toISOString(),
+    tenantId: row.tenant_id,
+    via: row.via,
+    keyId: row.key_id,
+    leafVersion: row.leaf_version,
+    salt: row.salt.toString('hex'),
+    event: row.body,
+  });
 }

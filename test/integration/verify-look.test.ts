@@ -4,17 +4,15 @@
  * where it is said the signing key as well.
  */
 import type pg from 'pg';
-import { eraseSubject } from '../../src/application/audit/erase/erase-subject.js';
 import { signCheckpoint } from '../../src/application/audit/log/log-keys.js';
 import { NOTE_TOOLS } from '../../src/application/audit/log/note-tools.js';
 import type { Anchor } from '../../src/application/audit/log/ports.js';
 import { type VerifyRange, verifyLog } from '../../src/application/audit/verify/verify-log.js';
-import { createEraseStore } from '../../src/infrastructure/prisma/erase-store.js';
 import { createLeafStore } from '../../src/infrastructure/prisma/leaf-store.js';
 import { createVerifyStore } from '../../src/infrastructure/prisma/verify-store.js';
 import { eventually } from '../support/eventually.js';
 import { rootOf, withoutTriggers } from './log-set-up.js';
-import { addMonth, retain, rewrite, type SealedLog, startSealedLog } from './verify-set-up.js';
+import { addMonth, eraseRecord, retain, rewrite, type SealedLog, startSealedLog } from './verify-set-up.js';
 
 async function grow(log: SealedLog, count: number): Promise<void> {
   await log.write(count);
@@ -200,13 +198,7 @@ describe('what a look accounts for', () => {
       await log.seal();
       await grow(log, 5);
       expect(await retain(log, { now: new Date(), months: 1 })).toMatchObject([{ kind: 'dropped' }]);
-      await eraseSubject({
-        store: createEraseStore(log.pool),
-        keys: log.keys,
-        anchor: log.anchor,
-        now: () => new Date(),
-        newId: () => crypto.randomUUID(),
-      })({ tenantId: '', subject: { kind: 'record', id }, by: 'a', reason: 'b' });
+      await eraseRecord(log, id);
       expect(await log.verify({ from: 0, to: 1 })).toMatchObject({ first: null, records: 0, dropped: 5 });
       expect(await log.verify({ from: 5, to: 6 })).toMatchObject({ first: null, records: 5, erased: 1 });
       // By the anchor's, where the database has lost its own.

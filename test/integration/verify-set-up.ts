@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
+import { eraseSubject } from '../../src/application/audit/erase/erase-subject.js';
 import { createIngestRules } from '../../src/application/audit/ingest-rules.js';
-import { leafHash } from '../../src/application/audit/leaf-hash.js';
 import { fillTiles } from '../../src/application/audit/log/fill-tiles.js';
 import type { LogKeys } from '../../src/application/audit/log/log-keys.js';
 import { NOTE_TOOLS, sha256 } from '../../src/application/audit/log/note-tools.js';
@@ -13,6 +13,7 @@ import { type VerifyRange, verifyLog } from '../../src/application/audit/verify/
 import type { AuditEvent } from '../../src/contract/audit-dto.js';
 import type { ApiKey } from '../../src/domain/audit/api-key.js';
 import { createAuditStore } from '../../src/infrastructure/prisma/audit-store.js';
+import { createEraseStore } from '../../src/infrastructure/prisma/erase-store.js';
 import { createFailedIngestStore } from '../../src/infrastructure/prisma/failed-ingest-store.js';
 import { createLeafStore } from '../../src/infrastructure/prisma/leaf-store.js';
 import { createPool, type PgPool } from '../../src/infrastructure/prisma/pg-pool.js';
@@ -20,7 +21,7 @@ import { createRetentionStore } from '../../src/infrastructure/prisma/retention-
 import { createVerifyStore } from '../../src/infrastructure/prisma/verify-store.js';
 import { createTestDatabases } from '../support/databases.js';
 import { event, FINGERPRINT_KEYS, sent } from './ingest-set-up.js';
-import { newKeys, openLog, tempAnchor } from './log-set-up.js';
+import { leafOfRow, newKeys, openLog, tempAnchor } from './log-set-up.js';
 
 export interface SealedLog {
   readonly auditUrl: string;
@@ -176,20 +177,16 @@ export function poolOf(client: pg.Client): PgPool {
   return { connect: async () => lent } as unknown as PgPool;
 }
 
+/** By a person's word, as the command does it. */
+export async function eraseRecord({ pool, keys, anchor }: SealedLog, id: string): Promise<void> {
+  const deps = { store: createEraseStore(pool), keys, anchor, now: () => new Date(), newId: randomUUID };
+  await eraseSubject(deps)({ tenantId: '', subject: { kind: 'record', id }, by: 'a', reason: 'b' });
+}
+
 /** The leaf of a row as whoever wants to hide an edit makes it. */
 export async function leafOf(client: pg.Client, recordId: string): Promise<Buffer> {
   const { rows } = await client.query('SELECT * FROM audit.record WHERE record_id = $1', [recordId]);
-  const [row] = rows;
-  return leafHash({
-    recordId: row.record_id,
-    recordedAt: row.recorded_at.toISOString(),
-    tenantId: row.tenant_id,
-    via: row.via,
-    keyId: row.key_id,
-    leafVersion: row.leaf_version,
-    salt: row.salt.toString('hex'),
-    event: row.body,
-  });
+  return leafOfRow(rows[0]);
 }
 
 /**

@@ -4,18 +4,16 @@
  * only.
  */
 import type pg from 'pg';
-import { eraseSubject } from '../../src/application/audit/erase/erase-subject.js';
 import { NOTE_TOOLS } from '../../src/application/audit/log/note-tools.js';
 import type { BreakKind } from '../../src/application/audit/verify/report.js';
 import { verifyLog } from '../../src/application/audit/verify/verify-log.js';
 import { formatVerifierKey, type VerifierKey } from '../../src/domain/audit/note-key.js';
-import { createEraseStore } from '../../src/infrastructure/prisma/erase-store.js';
 import { createLeafStore } from '../../src/infrastructure/prisma/leaf-store.js';
 import { createVerifyStore } from '../../src/infrastructure/prisma/verify-store.js';
 import { runOutboxCli } from '../support/outbox-cli.js';
 import { event } from './ingest-set-up.js';
 import { newKeys, newSigner, withoutTriggers } from './log-set-up.js';
-import { leafOf, rewrite, type SealedLog, startSealedLog } from './verify-set-up.js';
+import { eraseRecord, leafOf, rewrite, type SealedLog, startSealedLog } from './verify-set-up.js';
 
 let log: SealedLog;
 let order: string[];
@@ -115,13 +113,7 @@ describe('a log that nobody touched', () => {
         const head = await store.readHead();
         if (begun) return head;
         begun = true;
-        await eraseSubject({
-          store: createEraseStore(busy.pool),
-          keys: busy.keys,
-          anchor: busy.anchor,
-          now: () => new Date(),
-          newId: () => crypto.randomUUID(),
-        })({ tenantId: '', subject: { kind: 'record', id }, by: 'a', reason: 'b' });
+        await eraseRecord(busy, id);
         await busy.write(5);
         await busy.seal();
         await busy.checkpoint();

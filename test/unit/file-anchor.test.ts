@@ -117,7 +117,8 @@ it('a call that hangs is away at its deadline, and so is every other one until i
 });
 
 (process.platform === 'win32' ? it.skip : it)('a file that never says anything is away, too', async () => {
-  execFileSync('mkfifo', [path]); // whoever opens it to read waits for somebody who writes
+  execFileSync('mkfifo', [path]);
+  const writer = await open(path, 'r+'); // whoever reads waits for what it never writes
   const anchor = createFileAnchor(path, { deadlineMs: 50 });
   const reading = (async () => {
     for await (const _ of anchor.readAll()) throw new Error('expected nothing');
@@ -130,9 +131,8 @@ it('a call that hangs is away at its deadline, and so is every other one until i
     stopping.abort(new Error('stopped'));
     await expect(next).rejects.toThrow('stopped');
   }
-  const writer = await open(path, 'r+'); // lets every open end
-  await new Promise((resolve) => setTimeout(resolve, 50));
-  await writer.close();
+  rmSync(path); // for what has not opened it yet
+  await writer.close(); // the end of the file, for all that still read
 });
 
 describe('from its end', () => {
