@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { eventually } from '../support/eventually.js';
-import { endLeftoverCli, isAlive, outboxCli, runOutboxCli } from '../support/outbox-cli.js';
+import { endLeftoverCli, isAlive, numberWrittenIn, outboxCli, runOutboxCli } from '../support/outbox-cli.js';
 import { temporalCli } from '../support/temporal.js';
 
 const folders: string[] = [];
@@ -275,7 +275,7 @@ describe('outbox dev', () => {
       HTTPS_PROXY: 'http://127.0.0.1:1',
       OUTBOX_API_PORT: '18080',
     });
-    const go = await eventually('go', async () => Number(await readFile(join(folder, 'go.pid'), 'utf8')), 60_000);
+    const go = await numberWrittenIn(join(folder, 'go.pid'), 60_000);
     const servers = await serversOf(folder);
     dev.kill('SIGINT');
     expect(await dev.ended).toBe(130);

@@ -10,7 +10,7 @@ import { findTemporal } from '../../src/infrastructure/embedded/find-temporal.js
 import { downloadTemporalCli } from '../../src/infrastructure/temporal/download-cli.js';
 import { createTestDatabases } from '../support/databases.js';
 import { eventually } from '../support/eventually.js';
-import { isAlive } from '../support/outbox-cli.js';
+import { isAlive, numberWrittenIn } from '../support/outbox-cli.js';
 import { temporalCli } from '../support/temporal.js';
 
 let folder: string;
@@ -96,9 +96,7 @@ describe('the embedded PostgreSQL', () => {
     await writeFile(join(folder, 'pg', 'pg_hba.conf'), 'host all all 127.0.0.1/32 reject\n');
     const starting = startPostgres({ readyWithinMs: 3_000 });
     starting.catch(() => {}); // looked at below
-    const pid = await eventually('its pid file', async () =>
-      Number((await readFile(join(folder, 'pg', 'postmaster.pid'), 'utf8')).split('\n')[0]),
-    );
+    const pid = await numberWrittenIn(join(folder, 'pg', 'postmaster.pid'));
     await expect(starting).rejects.toThrow('PostgreSQL did not answer in 3 s');
     expect(isAlive(pid)).toBe(false);
   });
@@ -174,7 +172,7 @@ describe('the Temporal CLI', () => {
       signal: controller.signal,
     });
     finding.catch(() => {}); // looked at below
-    const pid = await eventually('go', async () => Number(await readFile(join(folder, 'go.pid'), 'utf8')));
+    const pid = await numberWrittenIn(join(folder, 'go.pid'));
     controller.abort(new Error('given up'));
     await expect(finding).rejects.toThrow('given up');
     await eventually('go gone', async () => !isAlive(pid));

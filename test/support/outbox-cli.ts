@@ -1,5 +1,6 @@
 /** The built command line as a child process: what it printed, how it ended. Ends only what it started. */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { eventually } from './eventually.js';
@@ -90,7 +91,18 @@ export async function untilStarted(cli: CliProcess): Promise<{ apiPort: number |
   return { apiPort: Number(apiPort), probePort: Number(probePort) };
 }
 
+/** The process's number in a file's first line, once it is there: a file is made first and written to then. */
+export function numberWrittenIn(pidFile: string, withinMs?: number): Promise<number> {
+  const read = async () => {
+    const text = await readFile(pidFile, 'utf8');
+    return text.includes('\n') && Number(text.split('\n')[0]);
+  };
+  return eventually(`a number in ${pidFile}`, read, withinMs);
+}
+
+/** @throws RangeError for what is no process's number: 0 means "this process group", which always lives. */
 export function isAlive(pid: number): boolean {
+  if (!Number.isInteger(pid) || pid < 1) throw new RangeError(`expected a process's number, got ${pid}`);
   try {
     process.kill(pid, 0);
     return true;
