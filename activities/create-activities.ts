@@ -3,20 +3,20 @@
  * only form that Temporal gets to see: the catalogue's message, code, status, attempt, and a receipt's id and hash.
  */
 import { activityInfo, cancellationSignal, heartbeat } from '@temporalio/activity';
-import { ApplicationFailure, ApplicationFailureCategory } from '@temporalio/common';
 import type { DispatchEventInput, DispatchOutcome } from '../src/application/delivery/dispatch-event.js';
 import type { GroupNotifier } from '../src/application/delivery/notify/notify-group.js';
 import type { NoticeTimes } from '../src/application/delivery/notify/ports.js';
 import type { DeadLetterInput, Logger } from '../src/application/delivery/ports.js';
 import type { RecordedDeadLetter } from '../src/application/delivery/record-dead-letter.js';
 import type { CarriedState } from '../src/domain/delivery/carried-state.js';
-import { catalogEntry, type ErrorCode } from '../src/domain/delivery/error-catalog.js';
 import { isIntegrationError } from '../src/domain/delivery/integration-error.js';
 import { notifyRunId, parseEventRunId } from '../src/domain/delivery/workflow-ids.js';
-import type { DeliveryActivities, FailureDetails, NotifyActivities } from '../workflows/contract.js';
+import type { BatchActivities, DeliveryActivities, NotifyActivities } from '../workflows/contract.js';
+import { type BatchActivitiesDeps, createBatchActivities } from './batch-activities.js';
+import { currentRun, keepBeating, toFailure, toRetriedFailure, unexpected } from './failures.js';
 import { createNotifyActivities } from './notify-activities.js';
 
-export interface ActivitiesDeps {
+export interface ActivitiesDeps extends BatchActivitiesDeps {
   readonly dispatchEvent: (input: DispatchEventInput) => Promise<DispatchOutcome>;
   readonly recordDeadLetter: (
     input: Omit<DeadLetterInput, 'message'>,
@@ -29,11 +29,9 @@ export interface ActivitiesDeps {
   readonly identity: string;
 }
 
-/** So often within its timeout; the SDK sends them on less often (`maxHeartbeatThrottleInterval`). */
-const BEATS_IN_TIMEOUT = 6;
-
-export function createActivities(deps: ActivitiesDeps): DeliveryActivities & NotifyActivities {
+export function createActivities(deps: ActivitiesDeps): DeliveryActivities & BatchActivities & NotifyActivities {
   return {
+    ...createBatchActivities(deps),
     ...createNotifyActivities(deps),
 
     async dispatchEvent({ eventId, epoch, carrier, previous, carried: given, deadlines, lost }) {
@@ -58,7 +56,8 @@ export function createActivities(deps: ActivitiesDeps): DeliveryActivities & Not
         .finally(stopBeating);
       if (outcome.kind !== 'failed') return outcome;
       if (!isLocal && isWorthCarrying(outcome.carried)) heartbeat(outcome.carried);
-      throw toFailure(outcome, isLocal);
+      const { code, status, attempt: n, delayMs, carried: next } = outcome;
+      throw toFailure({ code, status, attempt: n, ...(isLocal ? { delayMs, carried: next } : {}) }, delayMs);
     },
 
     async recordDeadLetter({ eventId, epoch, carrier, code, attempt }) {
@@ -73,63 +72,12 @@ export function createActivities(deps: ActivitiesDeps): DeliveryActivities & Not
       } catch (error) {
         if (!isIntegrationError(error)) throw unexpected(deps.log, error, run.workflowId);
         deps.log.warn({ eventId, epoch, code, error }, 'delivery.dead_letter_failed');
-        throw bare(ApplicationFailure.create(failureOptions({ code: error.code, status: null, attempt: null }, false)));
+        throw toRetriedFailure(error.code);
       }
     },
   };
 }
 
-/**
- * Tells the server that the attempt is under way, until called off. The last details are all that a retry gets to see, so
- * every beat hands on what this attempt was handed.
- */
-function keepBeating(carried: CarriedState, timeoutMs: number): () => void {
-  const timer = setInterval(() => heartbeat(carried), timeoutMs / BEATS_IN_TIMEOUT);
-  return () => clearInterval(timer);
-}
-
-function toFailure(outcome: Extract<DispatchOutcome, { kind: 'failed' }>, isLocal: boolean): ApplicationFailure {
-  const { code, status, attempt, delayMs, carried } = outcome;
-  const details = { code, status, attempt, ...(isLocal ? { delayMs, carried } : {}) };
-  const options = failureOptions(details, delayMs === null);
-  return bare(ApplicationFailure.create(delayMs === null ? options : { ...options, nextRetryDelay: delayMs }));
-}
-
-function failureOptions(details: FailureDetails, final: boolean) {
-  const { code, status } = details;
-  return {
-    message: catalogEntry(code).message,
-    type: code,
-    nonRetryable: final,
-    details: [details],
-    ...(!final && isExpected(code, status) ? { category: ApplicationFailureCategory.BENIGN } : {}),
-  };
-}
-
-/** What a healthy system meets every day: not worth an error in the SDK's own logs and metrics. */
-function isExpected(code: ErrorCode, status: number | null): boolean {
-  return code === 'HTTP.RATE_LIMITED' || code === 'DESTINATION.BUSY' || code === 'DESTINATION.OPEN' || status === 503;
-}
-
-/** A bug of ours. Retried by the server's own policy; what it says stays in our log, for it may quote data. */
-function unexpected(log: Logger, error: unknown, workflowId: string): ApplicationFailure {
-  log.error({ error, workflowId }, 'activity.unexpected_error');
-  const code = 'HANDLER.FAILED';
-  return bare(ApplicationFailure.create(failureOptions({ code, status: null, attempt: null }, false)));
-}
-
-/** Without its stack, which would go to the server with it. */
-function bare(failure: ApplicationFailure): ApplicationFailure {
-  failure.stack = '';
-  return failure;
-}
-
 function isWorthCarrying({ receipt, unwritten, notFound }: CarriedState): boolean {
   return receipt !== null || unwritten.length > 0 || notFound > 0;
-}
-
-function currentRun(): { workflowId: string; runId: string } {
-  const { workflowExecution } = activityInfo();
-  if (workflowExecution === undefined) throw new TypeError('expected to be called by a workflow');
-  return workflowExecution;
 }

@@ -2,6 +2,7 @@
  * What the workflows, their starter and their activities agree on: names, inputs, answers, failure details. It is
  * stored in histories: change a shape only so that every open run can still be read.
  */
+import type { BatchState, BatchTally } from '../src/domain/delivery/batch-state.js';
 import type { CarriedState, PreviousAttempt } from '../src/domain/delivery/carried-state.js';
 import type { DeadLetterGroup } from '../src/domain/delivery/dead-letter-group.js';
 import type { AttemptDeadlines, DeliveryTimeouts } from '../src/domain/delivery/delivery-timeouts.js';
@@ -68,6 +69,40 @@ export interface RecordDeadLetterAnswer {
   readonly notify?: { readonly workflowId: string; readonly input: NotifyGroupInput };
 }
 
+/** Workflow type. Its id is `batchRunId(…)`, the carrier of its events (R20). */
+export const DELIVER_BATCH = 'deliverBatch';
+
+export interface DeliverBatchInput {
+  readonly carrier: string;
+  readonly destination: string;
+  /** [event id, epoch] */
+  readonly events: readonly (readonly [string, number])[];
+  readonly firstAttempt: 'local' | 'regular';
+  readonly timeouts: DeliveryTimeouts;
+  readonly errorCodeAttribute: string | null;
+}
+
+export type DeliverBatchResult = BatchTally;
+
+export interface DispatchBatchTask extends Pick<DeliverBatchInput, 'carrier' | 'destination' | 'events'> {
+  /** R10, local only: an attempt may have been under way before. Nothing is sent; the answer is `lost`. */
+  readonly lost?: true;
+  readonly state: BatchState;
+  readonly deadlines: AttemptDeadlines;
+}
+
+export type DispatchBatchAnswer =
+  | { readonly kind: 'done'; readonly tally: BatchTally }
+  /** R14, local only: no place free. */
+  | { readonly kind: 'busy' }
+  /** R10, local only: to the question `lost`. */
+  | { readonly kind: 'lost' };
+
+/** As delivery's own: `dispatchBatch` is called as a local and as a regular activity. */
+export interface BatchActivities {
+  dispatchBatch(task: DispatchBatchTask): Promise<DispatchBatchAnswer>;
+}
+
 /** The activities' names are the keys. `dispatchEvent` is called as a local and as a regular activity. */
 export interface DeliveryActivities {
   dispatchEvent(task: DispatchEventTask): Promise<DispatchEventAnswer>;
@@ -121,4 +156,6 @@ export interface FailureDetails {
   readonly delayMs?: number | null;
   /** Local attempts only; regular ones hand it on as heartbeat details. */
   readonly carried?: CarriedState;
+  /** The same, of a batch. */
+  readonly batch?: BatchState;
 }

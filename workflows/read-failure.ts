@@ -1,6 +1,7 @@
 /** What an activity's failure means for the delivery. The text of a message decides nothing. */
 import { RetryState, TimeoutType } from '@temporalio/common';
 import { ActivityFailure, ApplicationFailure, TimeoutFailure } from '@temporalio/workflow';
+import type { BatchState } from '../src/domain/delivery/batch-state.js';
 import { type CarriedState, NOTHING_CARRIED } from '../src/domain/delivery/carried-state.js';
 import { type ErrorCode, isErrorCode } from '../src/domain/delivery/error-catalog.js';
 import type { FailureDetails } from './contract.js';
@@ -15,6 +16,8 @@ export type ReadFailure =
       /** Local attempts only. */
       readonly delayMs: number | null;
       readonly carried: CarriedState;
+      /** Of a batch. */
+      readonly batch: BatchState | null;
     }
   /** The run was cancelled; the last attempt failed, and would have been retried. */
   | { readonly kind: 'cancelled' }
@@ -49,6 +52,7 @@ export function readFailure(error: unknown): ReadFailure {
     final,
     delayMs: details.delayMs ?? null,
     carried: details.carried ?? NOTHING_CARRIED,
+    batch: details.batch ?? null,
   };
 }
 
@@ -56,13 +60,14 @@ export function readFailure(error: unknown): ReadFailure {
 function detailsOf(failure: ApplicationFailure): FailureDetails | null {
   const details = failure.details?.[0] as Partial<FailureDetails> | null | undefined;
   if (!isErrorCode(failure.type) || details?.code !== failure.type) return null;
-  const { status, attempt, delayMs, carried } = details;
+  const { status, attempt, delayMs, carried, batch } = details;
   return {
     code: failure.type,
     status: isCount(status) ? status : null,
     attempt: isCount(attempt) ? attempt : null,
     delayMs: isCount(delayMs) ? delayMs : null,
     ...(typeof carried === 'object' && carried !== null ? { carried } : {}),
+    ...(typeof batch === 'object' && batch !== null ? { batch } : {}),
   };
 }
 

@@ -8,7 +8,7 @@ import type { AlertDeps } from '../application/delivery/notify/raise-alert.js';
 import { differences } from '../application/delivery/ordering/apply-ordering.js';
 import type { OrderingChange } from '../application/delivery/ordering/ports.js';
 import { hashPolicies } from '../application/delivery/policy-hash.js';
-import { resolvePolicies } from '../application/delivery/policy-schema.js';
+import { type Coalescings, resolvePolicies } from '../application/delivery/policy-schema.js';
 import type { PolicyHashes } from '../application/delivery/ports.js';
 import { createNamespaceGuard, type NamespaceGuard } from '../application/delivery/reconcile/namespace-guard.js';
 import { defaultTaskQueue } from '../domain/delivery/deployment.js';
@@ -52,6 +52,8 @@ export interface DeliveryEnvironment {
   readonly taskQueue: string;
   /** The configuration's, stored. */
   readonly policies: PolicyHashes;
+  /** R20, of this configuration. */
+  readonly coalescings: Coalescings;
   /** Where what is stored, which appending and the claim go by, is not what the configuration says. */
   readonly orderingChanges: readonly OrderingChange[];
   /** null: search attributes are off. */
@@ -143,6 +145,7 @@ export async function openDeliveryEnvironment(
       deployment: settings.deployment,
       taskQueue: settings.taskQueue ?? defaultTaskQueue(settings.deployment),
       policies: hashes,
+      coalescings: policies.coalescings,
       orderingChanges: differences(orderings, policies.orderings),
       searchAttributes: mode === 'off' ? null : searchAttributeNames(prefix),
       close: async () => {

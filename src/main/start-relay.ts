@@ -1,9 +1,12 @@
+import { watchBacklog } from '../application/delivery/coalescing/watch-backlog.js';
 import { runRedriveJobs } from '../application/delivery/dead-letters/redrive-job.js';
+import { AUDIT_ROUTING_KEY } from '../application/delivery/handlers/audit-handler.js';
 import { DEFAULT_POLL } from '../application/delivery/poll-schedule.js';
 import { relayOutbox } from '../application/delivery/relay-outbox.js';
 import { systemTime } from '../application/delivery/relay-time.js';
 import { runUnderLease } from '../application/delivery/run-under-lease.js';
 import { DEFAULT_TIMEOUTS, deliveryTimeouts } from '../domain/delivery/delivery-timeouts.js';
+import { batchRunPrefix } from '../domain/delivery/workflow-ids.js';
 import { createDeadLetterStore } from '../infrastructure/prisma/dead-letter-store.js';
 import { createLeaseStore } from '../infrastructure/prisma/lease-store.js';
 import { createRedriveJobStore } from '../infrastructure/prisma/redrive-job-store.js';
@@ -40,9 +43,14 @@ export function startRelayRole(context: DeliveryContext, options: { eager: boole
     const mend = 'run `outbox policies apply --ordering`';
     log.warn({ eventType, configured, stored, mend }, 'relay.ordering_differs');
   }
+  const store = createRelayStore(delivery.pool);
+  // Every destination that this configuration knows to take events together; a worker that knows it otherwise says so, and
+  // its events go on one by one.
+  const own = (config.handlers ?? []).filter((handler) => handler.deliverBatch !== undefined);
+  const together = [AUDIT_ROUTING_KEY, ...own.map(({ routingKey }) => routingKey)];
   const relay = relayOutbox(
     {
-      store: createRelayStore(delivery.pool),
+      store,
       starter: namespace.starter,
       deadLetters: createDeadLetterStore(delivery.pool),
       time: systemTime,
@@ -51,6 +59,13 @@ export function startRelayRole(context: DeliveryContext, options: { eager: boole
     },
     {
       policies: delivery.policies,
+      coalescing: {
+        backlog: watchBacklog(
+          { store, time: systemTime, log },
+          { destinations: together, coalescings: delivery.coalescings },
+        ),
+        carrierPrefix: batchRunPrefix(delivery.deployment),
+      },
       leaseMs: settings.leaseMs,
       batch: settings.batch,
       inFlight: settings.startsAtOnce,

@@ -2,6 +2,7 @@ import { hostname } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { createActivities } from '../../activities/create-activities.js';
 import { askEffectsAgain } from '../application/delivery/ask-effects-again.js';
+import { BATCH_PLACES, dispatchBatch } from '../application/delivery/coalescing/dispatch-batch.js';
 import { watchDestinations } from '../application/delivery/destinations/watch-destinations.js';
 import { dispatchEvent } from '../application/delivery/dispatch-event.js';
 import { createDispatcher } from '../application/delivery/dispatcher.js';
@@ -10,10 +11,12 @@ import { raiseAlert } from '../application/delivery/notify/raise-alert.js';
 import { recordDeadLetter } from '../application/delivery/record-dead-letter.js';
 import { systemTime } from '../application/delivery/relay-time.js';
 import { runUnderLease } from '../application/delivery/run-under-lease.js';
+import { createSemaphore } from '../application/delivery/semaphore.js';
 import { DEFAULT_BREAKER } from '../domain/delivery/breaker.js';
 import { createRedactor } from '../domain/redaction/redactor.js';
 import { createHttpClient } from '../infrastructure/http/create-http-client.js';
 import { createAttemptStore } from '../infrastructure/prisma/attempt-store.js';
+import { createBatchStore } from '../infrastructure/prisma/batch-store.js';
 import { createBreakerStore } from '../infrastructure/prisma/breaker-store.js';
 import { createDeadLetterStore } from '../infrastructure/prisma/dead-letter-store.js';
 import { createEffectStore } from '../infrastructure/prisma/effect-store.js';
@@ -52,6 +55,19 @@ export async function startWorkerRole(context: DeliveryContext): Promise<Started
   const asking = { effects, attempts, finder: createEffectFinder({ handlers, http, log }), log };
   const { taskQueue } = delivery;
   const notFound = { kind: 'event_not_found', subject: taskQueue, fields: { taskQueue } } as const;
+  const onEventNotFound = () => void raiseAlert(delivery.alerts, notFound);
+  const batches = {
+    ...{
+      batches: createBatchStore(delivery.pool, attempts),
+      dispatcher,
+      log,
+      random: Math.random,
+      redactor,
+      onEventNotFound,
+    },
+    places: createSemaphore(() => BATCH_PLACES, BATCH_PLACES),
+    onFencedSettle: (count: number) => counters.count('fenced_settles', count),
+  };
   const identity = `${hostname()}:${process.pid}`.slice(-80);
   const worker = await createDeliveryWorker({
     connection: delivery.connection,
@@ -69,11 +85,12 @@ export async function startWorkerRole(context: DeliveryContext): Promise<Started
             random: Math.random,
             redactor,
             onFencedSettle: () => counters.count('fenced_settles'),
-            onEventNotFound: () => void raiseAlert(delivery.alerts, notFound),
+            onEventNotFound,
             destinations,
           },
           input,
         ),
+      dispatchBatch: (input) => dispatchBatch(batches, input),
       recordDeadLetter: (input, signal) => recordDeadLetter({ ...asking, deadLetters }, input, signal),
       notifier: groupNotifier(context),
       notices: noticeTimes(settings),

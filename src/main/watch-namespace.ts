@@ -19,10 +19,11 @@ export function watchNamespace(
       await systemTime.sleep(EVERY_MS, stopping.signal);
     }
   })();
+  const refused = { kind: 'refused', reason: 'NAMESPACE_CHANGED' } as const;
   return {
     starter: {
-      start: async (event, timeoutMs) =>
-        guard.isOurs() ? starter.start(event, timeoutMs) : { kind: 'refused', reason: 'NAMESPACE_CHANGED' },
+      start: async (event, timeoutMs) => (guard.isOurs() ? starter.start(event, timeoutMs) : refused),
+      startBatch: async (batch, timeoutMs) => (guard.isOurs() ? starter.startBatch(batch, timeoutMs) : refused),
     },
     async stop() {
       stopping.abort();

@@ -15,7 +15,7 @@ import { startEmbeddedPostgres } from '../../dist/src/infrastructure/embedded/em
 const { values } = parseArgs({ options: { rounds: { type: 'string', default: '31' }, beside: { type: 'string' } } });
 const ROUNDS = Number(values.rounds);
 const OWN = resolve(import.meta.dirname, '../..');
-const EXECUTE = `EXECUTE claim('${randomUUID()}', 30000, 200, '{}', 500, '{"otherwise":"p"}', '${randomUUID()}', 200)`;
+const EXECUTE = `EXECUTE claim('${randomUUID()}', 30000, 200, '{}', 500, '{"otherwise":"p"}', '${randomUUID()}', 200, '{}', '')`;
 
 const ordered = (keys, rows, columns = '') => `
   INSERT INTO outbox.event_type (name, ordering, actor) VALUES ('ORDER', 'block', 'bench') ON CONFLICT DO NOTHING;
@@ -91,7 +91,9 @@ async function open({ name, fill, checkout = OWN, prepare = async () => {} }) {
   await client.connect();
   await client.query(fill);
   await client.query('VACUUM ANALYZE outbox.delivery');
-  await client.query(`PREPARE claim(uuid, integer, integer, jsonb, integer, jsonb, uuid, integer) AS ${CLAIM}`);
+  await client.query(
+    `PREPARE claim(uuid, integer, integer, jsonb, integer, jsonb, uuid, integer, jsonb, text) AS ${CLAIM}`,
+  );
   await prepare(client);
   return { name, client, times: [], claimed: 0 };
 }

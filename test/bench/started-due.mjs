@@ -138,13 +138,15 @@ function live(which) {
       [rows],
     );
     await client.query('VACUUM ANALYZE outbox.delivery');
-    await client.query(`PREPARE claim(uuid, integer, integer, jsonb, integer, jsonb, uuid, integer) AS ${CLAIM}`);
+    await client.query(
+      `PREPARE claim(uuid, integer, integer, jsonb, integer, jsonb, uuid, integer, jsonb, text) AS ${CLAIM}`,
+    );
     const wal = async () =>
       (await client.query(`SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::float8 AS wal`)).rows[0].wal;
     const [before, startedAt] = [await wal(), performance.now()];
     for (;;) {
       const { rows: claimed } = await client.query(
-        `EXECUTE claim('${randomUUID()}', 30000, 200, '{}', 500, '{"otherwise":"p"}', '${randomUUID()}', 200)`,
+        `EXECUTE claim('${randomUUID()}', 30000, 200, '{}', 500, '{"otherwise":"p"}', '${randomUUID()}', 200, '{}', '')`,
       );
       const ids = claimed.flatMap(({ event_id }) => (event_id === null ? [] : [event_id]));
       if (ids.length === 0) break;

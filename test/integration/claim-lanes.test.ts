@@ -396,11 +396,13 @@ describe('claims beside claims', () => {
     await pool.query('VACUUM ANALYZE outbox.delivery, outbox.event');
     const client = await pool.connect();
     try {
-      await client.query(`PREPARE claim(uuid, integer, integer, jsonb, integer, jsonb, uuid, integer) AS ${CLAIM}`);
+      await client.query(
+        `PREPARE claim(uuid, integer, integer, jsonb, integer, jsonb, uuid, integer, jsonb, text) AS ${CLAIM}`,
+      );
       for (const mode of ['force_custom_plan', 'force_generic_plan']) {
         await client.query(`SET plan_cache_mode = ${mode}`);
         const { rows } = await client.query<{ 'QUERY PLAN': string }>(
-          `EXPLAIN EXECUTE claim('${randomUUID()}', 30000, 200, '{}', 500, '{"otherwise":"p"}', '${randomUUID()}', 200)`,
+          `EXPLAIN EXECUTE claim('${randomUUID()}', 30000, 200, '{}', 500, '{"otherwise":"p"}', '${randomUUID()}', 200, '{}', '')`,
         );
         const plan = rows.map((row) => row['QUERY PLAN']).join('\n');
         for (const index of ['waiting', 'running', 'carried']) expect(plan).toContain(`delivery_${index}`);
@@ -408,10 +410,14 @@ describe('claims beside claims', () => {
       }
       // Left to itself the server keeps one plan: to make one for each claim would cost as much as the claim.
       await client.query('RESET plan_cache_mode; DEALLOCATE ALL');
-      await client.query(`PREPARE claim(uuid, integer, integer, jsonb, integer, jsonb, uuid, integer) AS ${CLAIM}`);
+      await client.query(
+        `PREPARE claim(uuid, integer, integer, jsonb, integer, jsonb, uuid, integer, jsonb, text) AS ${CLAIM}`,
+      );
       for (let i = 0; i < 20; i += 1) {
         await client.query('BEGIN');
-        await client.query(`EXECUTE claim('${randomUUID()}', 30000, 200, '{}', 500, '{}', '${randomUUID()}', 200)`);
+        await client.query(
+          `EXECUTE claim('${randomUUID()}', 30000, 200, '{}', 500, '{}', '${randomUUID()}', 200, '{}', '')`,
+        );
         await client.query('ROLLBACK');
       }
       const { rows } = await client.query(`SELECT generic_plans::int AS kept FROM pg_prepared_statements`);
@@ -433,9 +439,11 @@ it('R6: the runs of thousands of tenants that sleep in a backoff cost a claim no
   await pool.query('VACUUM ANALYZE outbox.delivery');
   const client = await pool.connect();
   try {
-    await client.query(`PREPARE claim(uuid, integer, integer, jsonb, integer, jsonb, uuid, integer) AS ${CLAIM}`);
+    await client.query(
+      `PREPARE claim(uuid, integer, integer, jsonb, integer, jsonb, uuid, integer, jsonb, text) AS ${CLAIM}`,
+    );
     const { rows } = await client.query(
-      `EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) EXECUTE claim('${randomUUID()}', 30000, 200, '{}', 500, '{"otherwise":"p"}', '${randomUUID()}', 200)`,
+      `EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) EXECUTE claim('${randomUUID()}', 30000, 200, '{}', 500, '{"otherwise":"p"}', '${randomUUID()}', 200, '{}', '')`,
     );
     const { Plan: plan } = rows[0]['QUERY PLAN'][0];
     expect(plan['Actual Rows']).toBe(1);

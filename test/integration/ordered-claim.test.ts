@@ -478,7 +478,18 @@ function request(overrides: Partial<ClaimRequest> = {}): ClaimRequest {
   };
 }
 
-const claimValues = () => [randomUUID(), 30_000, 200, '{}', 500, '{"byType":{},"otherwise":"p"}', randomUUID(), 200];
+const claimValues = () => [
+  randomUUID(),
+  30_000,
+  200,
+  '{}',
+  500,
+  '{"byType":{},"otherwise":"p"}',
+  randomUUID(),
+  200,
+  '{}',
+  '',
+];
 
 async function claim(overrides: Partial<ClaimRequest> = {}): Promise<Claimed[]> {
   const asked = request(overrides);

@@ -203,6 +203,7 @@ function startRelay(options: {
           const { rowCount } = await pool.query(text, [`${eventId}:${epoch}`, options.name]);
           return rowCount === 1 ? { kind: 'started', eager: false } : { kind: 'exists' };
         },
+        startBatch: async () => ({ kind: 'refused', reason: 'nothing is coalesced here' }),
       },
     },
     {

@@ -14,12 +14,15 @@ import {
 } from '@temporalio/worker';
 import type pg from 'pg';
 import { createActivities } from '../../activities/create-activities.js';
+import { dispatchBatch } from '../../src/application/delivery/coalescing/dispatch-batch.js';
 import { type RedriveOutcome, redriveLetters } from '../../src/application/delivery/dead-letters/redrive-letters.js';
 import { dispatchEvent } from '../../src/application/delivery/dispatch-event.js';
 import { createGroupNotifier } from '../../src/application/delivery/notify/notify-group.js';
 import type { NoticeTimes, Notifier } from '../../src/application/delivery/notify/ports.js';
 import type {
   AttemptStore,
+  BatchDispatcher,
+  BatchStore,
   ClaimedEvent,
   DeadLetterStore,
   Dispatcher,
@@ -28,12 +31,15 @@ import type {
   Logger,
 } from '../../src/application/delivery/ports.js';
 import { recordDeadLetter } from '../../src/application/delivery/record-dead-letter.js';
+import { createSemaphore } from '../../src/application/delivery/semaphore.js';
 import { DEFAULT_TIMEOUTS, type DeliveryTimeouts } from '../../src/domain/delivery/delivery-timeouts.js';
+import type { IntegrationError } from '../../src/domain/delivery/integration-error.js';
 import { DEFAULT_POLICY, type RetryPolicy } from '../../src/domain/delivery/policy.js';
 import type { Receipt } from '../../src/domain/delivery/receipt.js';
 import { eventRunId } from '../../src/domain/delivery/workflow-ids.js';
 import { createRedactor } from '../../src/domain/redaction/redactor.js';
 import { createAttemptStore } from '../../src/infrastructure/prisma/attempt-store.js';
+import { createBatchStore } from '../../src/infrastructure/prisma/batch-store.js';
 import { createDeadLetterActions } from '../../src/infrastructure/prisma/dead-letter-actions.js';
 import { createDeadLetterStore } from '../../src/infrastructure/prisma/dead-letter-store.js';
 import { createEffectStore } from '../../src/infrastructure/prisma/effect-store.js';
@@ -84,6 +90,7 @@ export async function createDeliveryStore() {
     pool,
     url: databases.outboxUrl,
     attempts: createAttemptStore(pool),
+    batches: createBatchStore(pool, createAttemptStore(pool)),
     deadLetters: createDeadLetterStore(pool),
     effects: createEffectStore(pool),
     one,
@@ -165,8 +172,9 @@ export function workflowBundle(): Promise<WorkflowBundleOption> {
 
 export interface LineOptions {
   readonly store: DeliveryStore;
-  readonly dispatcher: Dispatcher;
+  readonly dispatcher: Dispatcher & Partial<BatchDispatcher>;
   readonly attempts?: AttemptStore;
+  readonly batches?: BatchStore;
   readonly deadLetters?: DeadLetterStore;
   /** Default: no handler can say whether its effect stands. */
   readonly finder?: EffectFinder;
@@ -193,7 +201,13 @@ export interface LineOptions {
 /** A worker that runs, and a starter, on a task queue of their own. */
 export async function createDeliveryLine(options: LineOptions) {
   if (Runtime._instance === undefined) Runtime.install({ logger: new DefaultLogger('ERROR'), shutdownSignals: [] });
-  const { store, dispatcher, attempts = store.attempts, deadLetters = store.deadLetters } = options;
+  const {
+    store,
+    dispatcher,
+    attempts = store.attempts,
+    batches = store.batches,
+    deadLetters = store.deadLetters,
+  } = options;
   const { finder = { find: async () => ({ kind: 'unsupported' }) } } = options;
   const connection = await NativeConnection.connect({ address: temporalAddress() });
   const client = new Client({ connection });
@@ -214,6 +228,17 @@ export async function createDeliveryLine(options: LineOptions) {
           slots: { ...slotsFor(1, PLACES), ...options.slots },
           activities: {
             ...createActivities({
+              dispatchBatch: (input) =>
+                dispatchBatch(
+                  {
+                    ...{ batches, log, random: () => 0.5, redactor: createRedactor() },
+                    dispatcher: { dispatchBatch: async () => 'unsupported', ...dispatcher },
+                    places: createSemaphore(() => 4, 4),
+                    onFencedSettle: (count) => void fenced.push(`batch: ${count}`),
+                    onEventNotFound: () => {},
+                  },
+                  input,
+                ),
               dispatchEvent: (input) =>
                 dispatchEvent(
                   {
@@ -292,6 +317,7 @@ export function claimed(eventId: string): ClaimedEvent {
     policyHash: FAST_POLICY_HASH,
     policy: FAST_POLICY,
     firstAttempt: 'local',
+    destinationWell: true,
     startTries: 0,
   };
 }
@@ -307,22 +333,42 @@ export const RECEIPT: Receipt = {
 /** One try's answer: a receipt, no place, an error to throw, or code that ends in one of these. */
 export type Step = Receipt | 'busy' | Error | ((options: DispatchOptions) => Promise<Receipt | 'busy'>);
 
-/** Answers each event by its own script, one step a try; the last step stands for all that follow. */
+/** What a whole batch is answered with, where it is not each event by its own script. */
+export type WholeStep = 'each' | 'busy' | 'unsupported' | Error | ((options: DispatchOptions) => Promise<'each'>);
+
+/** Answers each event by its own script, one step a try; the last step stands for all that follow. Batches have a script too. */
 export function createScriptedDispatcher() {
   const scripts = new Map<string, Step[]>();
   const calls = new Map<string, DispatchOptions[]>();
-  const dispatcher: Dispatcher = {
+  const wholes: WholeStep[] = [];
+  const posts: { readonly ids: string[]; readonly mode: string }[] = [];
+  const take = (eventId: string, options: DispatchOptions): Step => {
+    const made = calls.get(eventId) ?? [];
+    calls.set(eventId, [...made, options]);
+    const steps = scripts.get(eventId) ?? [RECEIPT];
+    return steps[Math.min(made.length, steps.length - 1)] ?? RECEIPT;
+  };
+  const dispatcher: Dispatcher & BatchDispatcher = {
     async dispatch(event, options) {
-      const made = calls.get(event.id) ?? [];
-      calls.set(event.id, [...made, options]);
-      const steps = scripts.get(event.id) ?? [RECEIPT];
-      const step = steps[Math.min(made.length, steps.length - 1)] ?? RECEIPT;
+      const step = take(event.id, options);
       if (step instanceof Error) throw step;
       return typeof step === 'function' ? step(options) : step;
+    },
+    async dispatchBatch(events, options) {
+      const whole = wholes.length > 1 ? (wholes.shift() ?? 'each') : (wholes[0] ?? 'each');
+      posts.push({ ids: events.map(({ id }) => id), mode: options.mode });
+      if (whole instanceof Error) throw whole;
+      if (typeof whole === 'string' && whole !== 'each') return whole;
+      if (typeof whole === 'function') await whole(options);
+      return events.map(({ id }) => take(id, options) as Receipt | IntegrationError);
     },
   };
   return {
     dispatcher,
+    /** Of whole batches, one step a post; the last stands for all that follow. */
+    scriptBatch: (...steps: WholeStep[]) => void wholes.splice(0, wholes.length, ...steps),
+    /** Posts of batches so far. */
+    posts,
     script: (eventId: string, ...steps: Step[]) => void scripts.set(eventId, steps),
     /** The modes of the tries so far. */
     modes: (eventId: string) => (calls.get(eventId) ?? []).map(({ mode }) => mode),

@@ -2,7 +2,13 @@
 // test/integration/relay-*.test.ts. Time stands still until everything waits for it, then jumps to the next waker.
 
 import { jest } from '@jest/globals';
-import type { ClaimedEvent, ClaimRequest, DeadLetterInput, StartAnswer } from '../../src/application/delivery/ports.js';
+import type {
+  ClaimedBatch,
+  ClaimedEvent,
+  ClaimRequest,
+  DeadLetterInput,
+  StartAnswer,
+} from '../../src/application/delivery/ports.js';
 import { type Relay, type RelayOptions, relayOutbox } from '../../src/application/delivery/relay-outbox.js';
 import type { RelayTime } from '../../src/application/delivery/relay-time.js';
 import { IntegrationError } from '../../src/domain/delivery/integration-error.js';
@@ -115,7 +121,7 @@ describe('starts that are refused', () => {
         start: async (e) => (e.eventId === 'poison' ? refused : started),
       });
       await world.runUntil(() => world.released.length === 1);
-      expect(world.released).toEqual([{ eventId: 'poison', epoch: 0, delayMs, countTry: true }]);
+      expect(world.released).toEqual([{ eventId: 'poison', epoch: 0, delayMs, countTry: true, sent: true }]);
       expect(world.marked).toHaveLength(5);
       expect(world.logged('relay.start_put_off')).toBe(alerts);
       expect(world.logged('relay.starts_refused')).toBe(0);
@@ -309,6 +315,7 @@ interface World {
   claims: ClaimRequest[];
   claimTimes: number[];
   sent: string[];
+  carriers: string[];
   lastSentAt: number;
   marks: { leaseToken: string; ids: string[] }[];
   marked: string[];
@@ -343,6 +350,7 @@ afterEach(async () => {
 function createWorld(script: {
   batches: Iterable<ClaimedEvent[]>;
   start?: (event: ClaimedEvent) => Promise<StartAnswer>;
+  startBatch?: (batch: ClaimedBatch) => Promise<StartAnswer>;
   options?: Partial<RelayOptions>;
 }): World {
   const batches = script.batches[Symbol.iterator]();
@@ -359,6 +367,7 @@ function createWorld(script: {
     claims: [],
     claimTimes: [],
     sent: [],
+    carriers: [],
     lastSentAt: 0,
     marks: [],
     marked: [],
@@ -398,6 +407,12 @@ function createWorld(script: {
           world.sent.push(e.eventId);
           world.lastSentAt = now();
           return script.start?.(e) ?? Promise.resolve(started);
+        },
+        startBatch: (batch) => {
+          world.carriers.push(batch.carrier);
+          world.sent.push(...batch.events.map((e) => e.eventId));
+          world.lastSentAt = now();
+          return script.startBatch?.(batch) ?? Promise.resolve(started);
         },
       },
       deadLetters: {
@@ -484,6 +499,7 @@ function event(eventId = `e${serial++}`): ClaimedEvent {
     policyHash: 'p',
     policy: DEFAULT_POLICY,
     firstAttempt: 'local',
+    destinationWell: true,
     startTries: 0,
   };
 }

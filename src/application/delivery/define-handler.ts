@@ -4,7 +4,7 @@ import type { IntegrationEvent } from '../../domain/delivery/integration-event.j
 import type { JsonObject } from '../../domain/delivery/json.js';
 import type { Receipt } from '../../domain/delivery/receipt.js';
 import { describeThrown } from './classify-thrown.js';
-import type { Handler, HandlerContext } from './ports.js';
+import type { BatchAnswer, BatchContext, Handler, HandlerContext } from './ports.js';
 
 /** A zod schema, or anything else with a `parse` that returns the checked payload or throws. */
 export interface PayloadSchema<Payload> {
@@ -34,6 +34,16 @@ export interface HandlerDefinition<Payload> {
    * `context.idempotencyKey` along. Throw an IntegrationError to say what went wrong; anything else is `HANDLER.FAILED`.
    */
   deliver(event: EventWith<Payload>, context: HandlerContext): Promise<HandlerReceipt>;
+  /**
+   * The effects of many events by one call, for types whose policy lets them travel many to a run (docs/coalescing.md): one
+   * answer for each, in their order, a receipt or `{ error }` with what `deliver` would have thrown. The same ones may come
+   * again, so an effect must be known by its event's id. An event that the schema refuses is not among them. Throw where
+   * nothing is known of any. Left out: every event is delivered by itself.
+   */
+  deliverBatch?(
+    events: readonly EventWith<Payload>[],
+    context: BatchContext,
+  ): Promise<readonly (HandlerReceipt | { readonly error: unknown })[]>;
   /**
    * Whether the effect stands already: its receipt, or null. Without it, a lost answer leaves that unknown. It gets the
    * payload as it was appended, past the schema: one that became stricter meanwhile must not hide what stands. Ask by the
@@ -66,7 +76,11 @@ export function defineHandler<Payload = JsonObject>(definition: HandlerDefinitio
   const deliver: Handler['deliver'] = async (event, context) =>
     complete(await definition.deliver(checkPayload(event, schema), context));
   const check: Handler['check'] = (event) => void checkPayload(event, schema);
-  const base = { routingKey, deliver, check, ...(timeoutMs === undefined ? {} : { timeoutMs }) };
+  const base = {
+    ...{ routingKey, deliver, check },
+    ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    ...(definition.deliverBatch === undefined ? {} : { deliverBatch: batchOf(definition) }),
+  };
   if (definition.find === undefined) return base;
   return {
     ...base,
@@ -75,6 +89,31 @@ export function defineHandler<Payload = JsonObject>(definition: HandlerDefinitio
       return found === null ? null : complete(found);
     },
   };
+}
+
+/** What the schema refuses is answered here; the handler gets the others. */
+function batchOf<Payload>({ schema, deliverBatch }: HandlerDefinition<Payload>): NonNullable<Handler['deliverBatch']> {
+  return async (events, context) => {
+    const checked = events.map((event): { event: EventWith<Payload> } | { error: unknown } => {
+      try {
+        return { event: checkPayload(event, schema) };
+      } catch (error) {
+        return { error };
+      }
+    });
+    const fit = checked.flatMap((one) => ('event' in one ? [one.event] : []));
+    const answers = fit.length === 0 ? [] : ((await deliverBatch?.(fit, context)) ?? []);
+    if (answers.length !== fit.length) {
+      const message = `Expected ${fit.length} answers from deliverBatch, one for each event, got ${answers.length}`;
+      throw new IntegrationError('HTTP.BAD_RESPONSE', { message });
+    }
+    let next = 0;
+    return checked.map((one) => ('error' in one ? one : completeAnswer(answers[next++] as (typeof answers)[number])));
+  };
+}
+
+function completeAnswer(answer: HandlerReceipt | { readonly error: unknown }): BatchAnswer {
+  return 'error' in answer ? answer : complete(answer);
 }
 
 function complete(receipt: HandlerReceipt): Receipt {

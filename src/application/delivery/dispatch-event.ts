@@ -11,7 +11,12 @@ import {
   type PreviousAttempt,
   type UnwrittenEnd,
 } from '../../domain/delivery/carried-state.js';
-import { decideAfterFailure, isCrashLoop, maxAttemptsFor } from '../../domain/delivery/decide-after-failure.js';
+import {
+  decideAfterFailure,
+  endedBy,
+  isCrashLoop,
+  maxAttemptsFor,
+} from '../../domain/delivery/decide-after-failure.js';
 import type { AttemptDeadlines } from '../../domain/delivery/delivery-timeouts.js';
 import { catalogEntry, type ErrorCode } from '../../domain/delivery/error-catalog.js';
 import { IntegrationError, isIntegrationError } from '../../domain/delivery/integration-error.js';
@@ -183,6 +188,11 @@ async function send(
     endTrial('none');
     return fail(deps, attempt, new IntegrationError('DELIVERY.CRASH_LOOP'));
   }
+  const over = endedBy(attempt.totals, attempt.policy);
+  if (over !== null) {
+    endTrial('none');
+    return endUnsent(deps, attempt, over);
+  }
   let answer: Receipt | 'busy';
   try {
     answer = await deps.dispatcher.dispatch(event, { mode, timeoutMs: deadlines.sendMs, signal, destination });
@@ -198,6 +208,22 @@ async function send(
   if (answer !== 'busy') return settle(deps, attempt, answer, row);
   if (mode === 'local') return { kind: 'busy' };
   return fail(deps, attempt, new IntegrationError('DESTINATION.BUSY'));
+}
+
+/** The attempts before this one have ended it: this one sends nothing, and leaves no row. */
+async function endUnsent(deps: Deps, attempt: Attempt, code: ErrorCode): Promise<DispatchOutcome> {
+  const { run, runId, worker } = attempt.input;
+  const { n } = attempt;
+  try {
+    if (n !== null) {
+      const row = { n, runId, worker, doubtful: false };
+      await withinDeadline(attempt, (timeoutMs) => deps.attempts.removeAttempt(run, row, 0, timeoutMs));
+    }
+  } catch (error) {
+    return fail(deps, attempt, storeError(error));
+  }
+  deps.log.warn({ ...logFields(attempt), code, outcome: 'final' }, 'delivery.ended_before');
+  return { kind: 'failed', code, status: null, attempt: null, delayMs: null, carried: attempt.input.carried };
 }
 
 /** R15: settling is tried for the rest of the deadline; then the receipt travels on. */

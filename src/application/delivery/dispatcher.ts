@@ -5,15 +5,12 @@
 import { healthyView } from '../../domain/delivery/breaker.js';
 import { DEFAULT_HANDLER_MS, PLACE_WAIT_MS } from '../../domain/delivery/delivery-timeouts.js';
 import { IntegrationError } from '../../domain/delivery/integration-error.js';
-import type { IntegrationEvent } from '../../domain/delivery/integration-event.js';
-import type { Receipt } from '../../domain/delivery/receipt.js';
 import { toIntegrationEvent } from '../../domain/delivery/to-integration-event.js';
 import { weighOutcome } from '../../domain/delivery/weigh-outcome.js';
-import { checkReceipt } from './check-receipt.js';
-import { classifyThrown, describeThrown } from './classify-thrown.js';
 import type { CallEnd, DestinationWatch } from './destinations/watch-destinations.js';
-import { type Bounds, createHandlerContext, eventFields } from './handler-context.js';
-import type { Dispatcher, DispatchOptions, Handler, HandlerContext, HttpClient, Logger } from './ports.js';
+import { type Bounds, eventFields } from './handler-context.js';
+import type { BatchDispatcher, Dispatcher, DispatchOptions, Handler, HttpClient, Logger } from './ports.js';
+import { judgeBatch, mapOrRefuse, type RunDeps, runBatch, runHandler } from './run-handler.js';
 import { createSemaphore, type Release, type Semaphore } from './semaphore.js';
 
 export interface DispatcherDeps {
@@ -45,7 +42,7 @@ export function mayWait({ regular }: Places): number {
 
 const OVERRUN_MS = 60_000;
 
-export function createDispatcher(deps: DispatcherDeps): Dispatcher {
+export function createDispatcher(deps: DispatcherDeps): Dispatcher & BatchDispatcher {
   const { handlers, http, log, places, watch, overrunMs = OVERRUN_MS } = deps;
   const destinations = new Map<string, Destination>();
   for (const handler of handlers) {
@@ -70,48 +67,79 @@ export function createDispatcher(deps: DispatcherDeps): Dispatcher {
       'handler.less_time_than_defined: run the relay with its configuration',
     );
   };
+  /** The way to a handler's call: kept away or not, known or not, with a place or without; then the call itself. */
+  const deliver = async <Given, Answer>(
+    destinationName: string,
+    options: DispatchOptions,
+    call: {
+      /** Made before a place is taken. */
+      readonly prepare: () => Given;
+      readonly run: (runDeps: RunDeps, given: Given, bounds: Bounds) => Promise<Answer>;
+      /** What an answer says of the destination, where it is no failure as a whole. */
+      readonly judge: (answer: Answer) => IntegrationError | null;
+      readonly fields: (given: Given) => object;
+    },
+  ): Promise<Answer | 'busy'> => {
+    const endsAt = performance.now() + options.timeoutMs;
+    const view = options.destination ?? healthyView(destinationName);
+    watch?.see(view);
+    const refuseAway = () => {
+      const awayForMs = watch?.awayForMs(view) ?? 0;
+      if (awayForMs > 0) throw new IntegrationError('DESTINATION.OPEN', { retryAfterMs: awayForMs });
+    };
+    refuseAway();
+    const destination = destinations.get(destinationName);
+    if (destination === undefined) {
+      const error = handlerNotFound(destinationName, [...destinations.keys()]);
+      watch?.note(view, endOf(error, 0));
+      throw error;
+    }
+    const given = call.prepare();
+    const release = await enter(destination, options);
+    if (release === null) return 'busy';
+    try {
+      refuseAway(); // others may have failed while it waited for its place
+    } catch (error) {
+      release();
+      throw error;
+    }
+    const sentAt = performance.now();
+    const note = (error: IntegrationError | null) => {
+      watch?.note(view, endOf(error, performance.now() - sentAt));
+      destination.regular.wake(); // there may be more places now
+    };
+    if (options.mode === 'regular') tellOfLessTime(destination, options.timeoutMs);
+    const runDeps = { http, log, handler: destination.handler, release, overrunMs, fields: call.fields(given) };
+    const own = performance.now() + destination.handlerMs;
+    try {
+      const answer = await call.run(runDeps, given, { signal: options.signal, endsAt: Math.min(endsAt, own) });
+      note(call.judge(answer));
+      return answer;
+    } catch (error) {
+      // `run` throws nothing else.
+      note(error as IntegrationError);
+      throw error;
+    }
+  };
   return {
-    async dispatch(event, options) {
-      const endsAt = performance.now() + options.timeoutMs;
-      const view = options.destination ?? healthyView(event.routingKey);
-      watch?.see(view);
-      const refuseAway = () => {
-        const awayForMs = watch?.awayForMs(view) ?? 0;
-        if (awayForMs > 0) throw new IntegrationError('DESTINATION.OPEN', { retryAfterMs: awayForMs });
-      };
-      refuseAway();
-      const destination = destinations.get(event.routingKey);
-      if (destination === undefined) {
-        const error = handlerNotFound(event.routingKey, [...destinations.keys()]);
-        watch?.note(view, endOf(error, 0));
-        throw error;
-      }
-      const mapped = toIntegrationEvent(event);
-      const release = await enter(destination, options);
-      if (release === null) return 'busy';
-      try {
-        refuseAway(); // others may have failed while it waited for its place
-      } catch (error) {
-        release();
-        throw error;
-      }
-      const sentAt = performance.now();
-      const note = (error: IntegrationError | null) => {
-        watch?.note(view, endOf(error, performance.now() - sentAt));
-        destination.regular.wake(); // there may be more places now
-      };
-      if (options.mode === 'regular') tellOfLessTime(destination, options.timeoutMs);
-      const runDeps = { http, log, handler: destination.handler, release, overrunMs };
-      const own = performance.now() + destination.handlerMs;
-      try {
-        const receipt = await run(runDeps, mapped, { signal: options.signal, endsAt: Math.min(endsAt, own) });
-        note(null);
-        return receipt;
-      } catch (error) {
-        // `run` throws nothing else.
-        note(error as IntegrationError);
-        throw error;
-      }
+    dispatch: (event, options) =>
+      deliver(event.routingKey, options, {
+        prepare: () => toIntegrationEvent(event),
+        run: (runDeps, mapped, bounds) => runHandler(runDeps, mapped, bounds),
+        judge: () => null,
+        fields: eventFields,
+      }),
+
+    async dispatchBatch(events, options) {
+      const { name } = options.destination;
+      const handler = destinations.get(name)?.handler;
+      if (handler !== undefined && handler.deliverBatch === undefined) return 'unsupported';
+      return deliver(name, options, {
+        prepare: () => events.map(mapOrRefuse),
+        run: runBatch,
+        judge: judgeBatch,
+        fields: (mapped) => ({ routingKey: name, events: mapped.length }),
+      });
     },
   };
 }
@@ -138,14 +166,6 @@ async function enter(destination: Destination, { mode, timeoutMs, signal }: Disp
   return release;
 }
 
-interface RunDeps {
-  readonly http: HttpClient;
-  readonly log: Logger;
-  readonly handler: Handler;
-  readonly release: Release;
-  readonly overrunMs: number;
-}
-
 const MOST_NAMED = 20;
 
 /** Routing keys are no secrets; Temporal gets the catalogue's sentence all the same. */
@@ -153,70 +173,4 @@ function handlerNotFound(routingKey: string, known: readonly string[]): Integrat
   const more = known.length > MOST_NAMED ? ' and others' : '';
   const message = `No handler is registered for the routing key "${routingKey}"; this worker knows ${known.slice(0, MOST_NAMED).join(', ')}${more}`;
   return new IntegrationError('DISPATCH.HANDLER_NOT_FOUND', { message });
-}
-
-/** One call of the handler against the deadline and the shutdown; what comes first is the outcome. */
-async function run(deps: RunDeps, event: IntegrationEvent, { signal, endsAt }: Bounds): Promise<Receipt> {
-  const { handler } = deps;
-  const attempt = new AbortController();
-  const end = (code: 'HTTP.TIMEOUT' | 'DELIVERY.CANCELLED') => attempt.abort(new IntegrationError(code));
-  const onShutdown = () => end('DELIVERY.CANCELLED');
-  const timer = setTimeout(() => end('HTTP.TIMEOUT'), Math.max(1, endsAt - performance.now()));
-  // Before the handler listens to the same signal, so that its own abort error comes second.
-  const ended = new Promise<never>((_, reject) => {
-    attempt.signal.addEventListener('abort', () => reject(attempt.signal.reason), { once: true });
-  });
-  signal.addEventListener('abort', onShutdown, { once: true });
-  try {
-    const delivery = callHandler(handler, event, createHandlerContext(deps, event, { signal, endsAt }, attempt.signal));
-    holdPlace(deps, event, delivery, attempt.signal);
-    return checkReceipt(await Promise.race([delivery, ended]));
-  } catch (error) {
-    throw attempt.signal.aborted ? attempt.signal.reason : classifyThrown(error);
-  } finally {
-    clearTimeout(timer);
-    signal.removeEventListener('abort', onShutdown);
-  }
-}
-
-/**
- * A handler that ignores its signal goes on alone; its outcome comes too late to count, but not unseen. It keeps its place
- * as long as it runs, so that there are never more calls at once than places; but one that never ends must not starve its
- * destination for ever, so after `overrunMs` it is written off.
- */
-function holdPlace(
-  { log, release, overrunMs }: RunDeps,
-  event: IntegrationEvent,
-  delivery: Promise<unknown>,
-  attempt: AbortSignal,
-): void {
-  let timer: NodeJS.Timeout | undefined;
-  const overrun = () => {
-    timer = setTimeout(() => {
-      release();
-      log.error({ ...eventFields(event), overrunMs }, 'handler.written_off');
-    }, overrunMs).unref();
-  };
-  attempt.addEventListener('abort', overrun, { once: true });
-  const end = () => {
-    attempt.removeEventListener('abort', overrun);
-    clearTimeout(timer);
-    release();
-  };
-  void delivery.then(
-    () => {
-      end();
-      if (attempt.aborted) log.warn(eventFields(event), 'handler.finished_late');
-    },
-    (error: unknown) => {
-      end();
-      if (attempt.aborted)
-        log.debug({ ...eventFields(event), error: describeThrown(error).name }, 'handler.failed_late');
-    },
-  );
-}
-
-/** Async, so that a handler that throws before its first await rejects like any other. */
-async function callHandler(handler: Handler, event: IntegrationEvent, context: HandlerContext): Promise<Receipt> {
-  return handler.deliver(event, context);
 }

@@ -7,7 +7,7 @@ import type { IntegrationEvent } from '../../domain/delivery/integration-event.j
 import { toIntegrationEvent } from '../../domain/delivery/to-integration-event.js';
 import { checkReceipt } from './check-receipt.js';
 import { classifyThrown } from './classify-thrown.js';
-import { createHandlerContext } from './handler-context.js';
+import { createHandlerContext, eventFields } from './handler-context.js';
 import type { EffectFinder, FoundEffect, Handler, HttpClient, Logger } from './ports.js';
 import { createSemaphore } from './semaphore.js';
 
@@ -45,7 +45,8 @@ export function createEffectFinder(deps: {
       signal.addEventListener('abort', onShutdown, { once: true });
       const bounds = { signal, endsAt: performance.now() + timeoutMs };
       try {
-        const asking = (async () => find(mapped, createHandlerContext(deps, mapped, bounds, late.signal)))();
+        const context = createHandlerContext(deps, eventFields(mapped), bounds, late.signal);
+        const asking = (async () => find(mapped, { ...context, idempotencyKey: mapped.id }))();
         const receipt = await Promise.race([asking, ended]);
         return receipt === null ? { kind: 'none' } : { kind: 'stands', receipt: checkReceipt(receipt) };
       } catch (error) {

@@ -1,5 +1,5 @@
 import type { IntegrationEvent } from '../../domain/delivery/integration-event.js';
-import type { HandlerContext, HttpClient, Logger } from './ports.js';
+import type { BatchContext, HttpClient, Logger } from './ports.js';
 
 export interface Bounds {
   readonly signal: AbortSignal;
@@ -10,14 +10,16 @@ export interface Bounds {
 /** A request ends so long before its call, so that its own word is the one that is kept: it knows how far it had come. */
 const REQUEST_MARGIN_MS = 20;
 
-/** What a handler gets beside the event: its requests end with the call they were made for, whatever it asks. */
+/**
+ * What a handler gets beside the event, or the events: its requests end with the call they were made for, whatever it asks.
+ * `ids` stand in every line that it logs.
+ */
 export function createHandlerContext(
   { http, log }: { http: HttpClient; log: Logger },
-  event: IntegrationEvent,
+  ids: object,
   { signal, endsAt }: Bounds,
   callSignal: AbortSignal,
-): HandlerContext {
-  const ids = eventFields(event);
+): BatchContext {
   return {
     http: {
       send: async (request) => {
@@ -28,7 +30,6 @@ export function createHandlerContext(
       },
     },
     signal: callSignal,
-    idempotencyKey: event.id,
     log: {
       debug: (more, message) => log.debug({ ...more, ...ids }, message),
       info: (more, message) => log.info({ ...more, ...ids }, message),

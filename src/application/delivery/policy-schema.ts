@@ -3,6 +3,7 @@
  * leaves out, and `*` from the defaults of rules.md. The JSON Schema that the package publishes is made from this one.
  */
 import { z } from 'zod';
+import { COALESCING_BOUNDS, type Coalescing, DEFAULT_COALESCING } from '../../domain/delivery/coalescing.js';
 import type { ErrorCode } from '../../domain/delivery/error-catalog.js';
 import {
   type Backoff,
@@ -58,6 +59,23 @@ const ordering = z.union([
   z.strictObject({ by: z.literal('aggregate'), whenHeadDead: z.enum(['block', 'skip']) }),
 ]);
 
+const coalescingMode = z.enum(['off', 'adaptive', 'always']);
+const backlog = z.int().min(1).max(COALESCING_BOUNDS.maxBacklog);
+const coalescing = z.union([
+  coalescingMode,
+  z
+    .strictObject({
+      mode: coalescingMode,
+      size: z.int().min(COALESCING_BOUNDS.minSize).max(COALESCING_BOUNDS.maxSize).optional(),
+      above: backlog.optional(),
+      below: backlog.optional(),
+    })
+    .refine(({ above, below }) => (below ?? DEFAULT_COALESCING.below) <= (above ?? DEFAULT_COALESCING.above), {
+      path: ['below'],
+      message: `expected at most above (default ${DEFAULT_COALESCING.above}; of below ${DEFAULT_COALESCING.below})`,
+    }),
+]);
+
 const policy = z.strictObject({
   /** Failed attempts that end a delivery, whatever their codes. */
   maxAttempts: attempts.optional(),
@@ -67,6 +85,8 @@ const policy = z.strictObject({
   codes: z.strictObject(Object.fromEntries(REFINABLE_CODES.map((code) => [code, refinement.optional()]))).optional(),
   /** Whether the events of an aggregate wait for each other; takes effect by `outbox policies apply --ordering`. */
   ordering: ordering.optional(),
+  /** Whether many events travel in one run: `off`, above a backlog (`adaptive`), or `always`. */
+  coalescing: coalescing.optional(),
 });
 
 const EVENT_TYPE = /^(\*|[A-Za-z][A-Za-z0-9_.-]{0,63})$/;
@@ -119,6 +139,20 @@ export interface PolicyInput {
    * (`skip`). Takes effect by `outbox policies apply --ordering`.
    */
   readonly ordering?: 'none' | { readonly by: 'aggregate'; readonly whenHeadDead: 'block' | 'skip' };
+  /**
+   * Whether many events travel in one run, to a destination whose handler takes them together (`deliverBatch`; the audit
+   * log's does). `off`, the default: never. `adaptive`: while more than `above` (1,000) due events of the type wait for a
+   * destination, until fewer than `below` (250) do. `always`: whatever waits together. `size`: at most so many in one run, 2
+   * to 500, default 200. What fails in it goes on in a run of its own. See docs/coalescing.md.
+   */
+  readonly coalescing?:
+    | Coalescing['mode']
+    | {
+        readonly mode: Coalescing['mode'];
+        readonly size?: number;
+        readonly above?: number;
+        readonly below?: number;
+      };
 }
 
 /** By event type; `*` is for all that are not named. */
@@ -151,10 +185,14 @@ function describe(issue: z.core.$ZodIssue, parent: readonly PropertyKey[]): stri
   const branch = issue.errors.at(-1) ?? [];
   const isObject = !branch.some(({ code, path: { length } }) => code === 'invalid_type' && length === 0);
   if (isObject) return branch.flatMap((inner) => describe(inner, path));
-  return [
-    `${at}: expected ${path.at(-1) === 'ordering' ? '"none" or by and whenHeadDead' : '"final" or attempts and backoff'}`,
-  ];
+  return [`${at}: expected ${EXPECTED[String(path.at(-1))] ?? '"final" or attempts and backoff'}`];
 }
+
+/** What a union takes, by its name. */
+const EXPECTED: Readonly<Record<string, string>> = {
+  ordering: '"none" or by and whenHeadDead',
+  coalescing: '"off", "adaptive", "always" or mode, size, above and below',
+};
 
 function unknownKey(path: readonly PropertyKey[]): string {
   return path.at(-1) === 'codes'
@@ -162,11 +200,19 @@ function unknownKey(path: readonly PropertyKey[]): string {
     : 'not a field of a policy';
 }
 
+/** Which event types travel many to a run. */
+export interface Coalescings {
+  /** The types that have a policy of their own, whatever it says. */
+  readonly named: ReadonlyMap<string, Coalescing>;
+  readonly otherwise: Coalescing;
+}
+
 export interface Policies {
   /** The event types with a policy of their own. */
   readonly named: readonly string[];
   /** The ordered event types. */
   readonly orderings: Orderings;
+  readonly coalescings: Coalescings;
   /** For all that are not named. */
   readonly otherwise: RetryPolicy;
   /** The policy in force for an event type. */
@@ -187,9 +233,15 @@ export function resolvePolicies(input: PoliciesInput = {}): Policies {
       ordering === 'none' ? [] : [[name, ordering.whenHeadDead] as const],
     ),
   );
+  const coalescedByAll = coalesce(DEFAULT_COALESCING, checked['*']?.coalescing);
+  const coalescings = {
+    named: new Map([...byType.keys()].map((name) => [name, coalesce(coalescedByAll, checked[name]?.coalescing)])),
+    otherwise: coalescedByAll,
+  };
   return {
     named: [...byType.keys()],
     orderings,
+    coalescings,
     otherwise: everyone,
     of: (eventType) => byType.get(eventType) ?? everyone,
   };
@@ -198,7 +250,12 @@ export function resolvePolicies(input: PoliciesInput = {}): Policies {
 type CheckedPolicy = Partial<Omit<RetryPolicy, 'codes'>> & {
   readonly codes?: Readonly<Partial<Record<ErrorCode, CodeRefinement>>>;
   readonly ordering?: PolicyInput['ordering'];
+  readonly coalescing?: PolicyInput['coalescing'];
 };
+
+function coalesce(base: Coalescing, input: PolicyInput['coalescing']): Coalescing {
+  return { ...base, ...(typeof input === 'string' ? { mode: input } : input) };
+}
 
 function refine(base: RetryPolicy, input: CheckedPolicy | undefined): RetryPolicy {
   return {

@@ -5,8 +5,9 @@
 import type { AttemptTotals } from '../../domain/delivery/attempt-totals.js';
 import type { DestinationView } from '../../domain/delivery/breaker.js';
 import type { PreviousAttempt, UnwrittenEnd } from '../../domain/delivery/carried-state.js';
+import type { CoalescedSizes } from '../../domain/delivery/coalescing.js';
 import type { ErrorCode } from '../../domain/delivery/error-catalog.js';
-import type { LastResponse } from '../../domain/delivery/integration-error.js';
+import type { IntegrationError, LastResponse } from '../../domain/delivery/integration-error.js';
 import type { IntegrationEvent } from '../../domain/delivery/integration-event.js';
 import type { OutboxEvent } from '../../domain/delivery/outbox-event.js';
 import type { RetryPolicy } from '../../domain/delivery/policy.js';
@@ -69,12 +70,24 @@ export interface HandlerContext {
   readonly log: Logger;
 }
 
+/** As `HandlerContext`, for events that are delivered together: each carries its own id. */
+export type BatchContext = Omit<HandlerContext, 'idempotencyKey'>;
+
+/** `error`: as `deliver` would have thrown it. */
+export type BatchAnswer = Receipt | { readonly error: unknown };
+
 /** Turns an IntegrationEvent into one outside effect. May be called more than once for one event. */
 export interface Handler {
   readonly routingKey: string;
   /** How long one attempt may take here, 100 ms to 10 min. Default 15 s. */
   readonly timeoutMs?: number;
   deliver(event: IntegrationEvent, context: HandlerContext): Promise<Receipt>;
+  /**
+   * Makes the effects of many events at once, for types that travel many to a run (docs/coalescing.md): one answer for each,
+   * in their order. An event's effect must not be made twice by its id, for the same ones may be handed over again. Throws
+   * where nothing is known of any of them. Without it each event is delivered by itself, whatever its type's policy says.
+   */
+  deliverBatch?(events: readonly IntegrationEvent[], context: BatchContext): Promise<readonly BatchAnswer[]>;
   /** What `deliver` would refuse before it sends anything: throws an IntegrationError `DISPATCH.INVALID_EVENT`. */
   check?(event: IntegrationEvent): void;
   /** Whether the effect stands already: its receipt, or null. Handlers without it leave that unknown. */
@@ -93,6 +106,17 @@ export interface DispatchOptions {
 /** The single entrance to handlers. Throws an IntegrationError and nothing else. `busy`: no place free (R14). */
 export interface Dispatcher {
   dispatch(event: OutboxEvent, options: DispatchOptions): Promise<Receipt | 'busy'>;
+}
+
+export interface BatchDispatcher {
+  /**
+   * R20: events of one destination (`options.destination` names it) by one call of its handler, one answer for each, in their
+   * order. Throws where the whole call failed; `unsupported`: the handler takes events one by one.
+   */
+  dispatchBatch(
+    events: readonly OutboxEvent[],
+    options: DispatchOptions & { readonly destination: DestinationView },
+  ): Promise<readonly (Receipt | IntegrationError)[] | 'busy' | 'unsupported'>;
 }
 
 export type FoundEffect =
@@ -209,6 +233,71 @@ export interface AttemptStore {
   settle(run: RunRef, receipt: Receipt, attempt: AttemptRef | null, timeoutMs: number): Promise<SettleAnswer>;
 }
 
+// ---- Store: many events in one run (R20) -----------------------------------------------------------------------------
+
+export interface EventRef {
+  readonly eventId: string;
+  readonly epoch: number;
+}
+
+/** What a batch was started with; which of it is still carried, the rows tell. */
+export interface BatchRef {
+  readonly carrier: string;
+  readonly destination: string;
+  readonly events: readonly EventRef[];
+}
+
+export interface LoadedBatch {
+  readonly destination: DestinationView;
+  /** Carried, and may be sent. */
+  readonly events: readonly { readonly ref: EventRef; readonly event: OutboxEvent }[];
+  /** Carried, and not to be sent now: held by a pause, or more than what is read at once. */
+  readonly held: readonly EventRef[];
+  /** Settled in this epoch already. */
+  readonly delivered: number;
+  /** Not this batch's any more. */
+  readonly superseded: number;
+  /** Not in this database. */
+  readonly missing: number;
+}
+
+/** An event that leaves its batch: PENDING in the next epoch, without a carrier. */
+export interface FallenEvent {
+  readonly ref: EventRef;
+  /** null: at once, in the place that its age gives it among those that wait. */
+  readonly delayMs: number | null;
+  /** It goes on in a run of its own. */
+  readonly alone: boolean;
+  /** Attempts of this epoch, in their order: what is counted as n = 1, 2. None: nothing was tried, and nothing is spent. */
+  readonly attempts: readonly (AttemptFailure & { readonly local: boolean })[];
+}
+
+/** What a failed event of a batch has used up before it, and may. */
+export interface Budget {
+  readonly policy: RetryPolicy;
+  /** How its attempts ended, in their order. */
+  readonly codes: readonly ErrorCode[];
+  readonly sinceFirstMs: number;
+}
+
+export interface BatchStore {
+  /** R15, R20: those that it still carries, up to `maxBytes` of payloads. Writes nothing. */
+  loadBatch(batch: BatchRef, maxBytes: number, timeoutMs: number): Promise<LoadedBatch>;
+  readBudgets(events: readonly EventRef[], timeoutMs: number): Promise<ReadonlyMap<string, Budget>>;
+  /** R16: by event id and epoch, one statement for all that are open; the others one by one. */
+  settleBatch(
+    receipts: readonly { readonly ref: EventRef; readonly receipt: Receipt }[],
+    timeoutMs: number,
+  ): Promise<Readonly<Record<SettleAnswer, number>>>;
+  /** R17, R20: fenced by epoch and carrier. `doubtful` (R18): something may have taken effect that no attempt tells of. */
+  fallOut(
+    carrier: string,
+    events: readonly FallenEvent[],
+    options: { readonly runId: string; readonly worker: string; readonly doubtful: boolean },
+    timeoutMs: number,
+  ): Promise<{ readonly fallen: number; readonly superseded: number }>;
+}
+
 export interface DeadLetterInput {
   readonly run: RunRef;
   readonly code: ErrorCode;
@@ -252,7 +341,15 @@ export interface ClaimedEvent {
   /** The policy of that hash; the default where the store does not have it. */
   readonly policy: RetryPolicy;
   readonly firstAttempt: 'local' | 'regular';
+  /** Whether a batch to its destination may begin with a local attempt. */
+  readonly destinationWell: boolean;
   readonly startTries: number;
+}
+
+/** R20: the claimed events of one carrier: two or more, of one destination. */
+export interface ClaimedBatch {
+  readonly carrier: string;
+  readonly events: readonly ClaimedEvent[];
 }
 
 /** Which stored policy an event type has. */
@@ -272,6 +369,21 @@ export interface ClaimRequest {
   /** Given to rows that have none yet. */
   readonly policies: PolicyHashes;
   readonly probeHolder: string;
+  /** R20: what travels many to a run now, and how a carrier's name begins. Left out: nothing does. */
+  readonly coalesced?: { readonly sizes: CoalescedSizes; readonly carrierPrefix: string };
+}
+
+/** Due events that wait. */
+export interface WaitingType {
+  readonly destination: string;
+  readonly eventType: string;
+  /** Counted up to the limit that was asked for. */
+  readonly waiting: number;
+}
+
+export interface BacklogStore {
+  /** Due rows by destination (of those named) and event type, each counted up to `most`. */
+  countWaiting(destinations: readonly string[], most: number): Promise<readonly WaitingType[]>;
 }
 
 export interface Claim {
@@ -292,12 +404,12 @@ export interface RelayStore {
    */
   markStarted(
     leaseToken: string,
-    rows: readonly { readonly eventId: string; readonly epoch: number }[],
+    rows: readonly (EventRef & { readonly carrier?: string | null })[],
     again?: boolean,
   ): Promise<{ readonly marked: number; readonly overtaken: number; readonly fenced: number }>;
   /**
-   * R7, R8: stays PENDING, without token and carrier, due after `delayMs`. `countTry` adds one to start_tries. `again`: as
-   * above.
+   * R7, R8: stays PENDING, without token and carrier, due after `delayMs`. `countTry` adds one to start_tries. `sent`: a start
+   * was sent, which may have been taken. `again`: as above.
    */
   release(
     leaseToken: string,
@@ -306,6 +418,7 @@ export interface RelayStore {
       readonly epoch: number;
       readonly delayMs: number;
       readonly countTry: boolean;
+      readonly sent?: boolean;
     }[],
     again?: boolean,
   ): Promise<{ readonly released: number; readonly overtaken: number; readonly fenced: number }>;
@@ -318,6 +431,7 @@ export interface RelayStore {
 /** Starts workflows; the answer tells only what the relay may conclude from it (R2, R8). */
 export interface WorkflowStarter {
   start(event: ClaimedEvent, timeoutMs: number): Promise<StartAnswer>;
+  startBatch(batch: ClaimedBatch, timeoutMs: number): Promise<StartAnswer>;
 }
 
 export type StartAnswer =

@@ -17,19 +17,21 @@
  */
 import { randomUUID } from 'node:crypto';
 import { checkStartFields } from './check-start-fields.js';
+import type { BacklogWatch } from './coalescing/watch-backlog.js';
 import { type ClaimOutcome, DEFAULT_POLL, nextPoll, type PollOptions, startPolling } from './poll-schedule.js';
 import type { ClaimedEvent, DeadLetterStore, Logger, PolicyHashes, RelayStore, WorkflowStarter } from './ports.js';
 import { probeKeeper } from './probe-keeper.js';
 import type { RelayTime } from './relay-time.js';
-import { type StartedBatch, startBatch } from './start-batch.js';
+import { type StartedRuns, startRuns } from './start-runs.js';
 import { watchRoom } from './watch-room.js';
 
-/** `claimed` = `started` + `refused` + `rejected` + `unsent`; `existed` and `eager` are parts of `started`. */
+/** `claimed` = `started` + `refused` + `rejected` + `unsent`; `existed`, `eager` and `coalesced` are parts of `started`. */
 export type RelayCounter =
   | 'claimed'
   | 'started'
   | 'existed'
   | 'eager'
+  | 'coalesced'
   | 'refused'
   | 'rejected'
   | 'unsent'
@@ -50,6 +52,8 @@ export interface RelayDeps {
 export interface RelayOptions {
   /** By event type; of this relay's configuration, stored already. */
   readonly policies: PolicyHashes;
+  /** R20: what travels many to a run, and how carriers are named. Left out: nothing. */
+  readonly coalescing?: { readonly backlog: BacklogWatch; readonly carrierPrefix: string };
   readonly leaseMs?: number;
   readonly batch?: number;
   /** Starts at once. */
@@ -91,6 +95,7 @@ export function relayOutbox(deps: RelayDeps, options: RelayOptions): Relay {
   const refusals = troubleLog(deps, 'relay.starts_refused', 'relay.starts_accepted');
   const outages = troubleLog(deps, 'relay.store_away', 'relay.store_back');
   const holdProbes = probeKeeper({ store, time }, probeHolder);
+  const { coalescing } = options;
   const lookAtRoom = watchRoom({ store, time, log }, settings.maxRuns);
   let poll = startPolling(settings.poll, time.now());
   let cursor: string | null = null;
@@ -122,6 +127,7 @@ export function relayOutbox(deps: RelayDeps, options: RelayOptions): Relay {
       try {
         const { outcome, pauseMs } = await turn();
         await lookAtRoom();
+        await coalescing?.backlog.look();
         if (pauseMs > 0) {
           await time.sleep(pauseMs, pausing.signal);
           continue;
@@ -142,7 +148,10 @@ export function relayOutbox(deps: RelayDeps, options: RelayOptions): Relay {
     const leaseToken = randomUUID();
     const claimedAt = time.now();
     const { leaseMs, maxRuns: defaultMaxRuns, policies } = settings;
-    const claim = await store.claim({ leaseToken, leaseMs, batch, cursor, defaultMaxRuns, policies, probeHolder });
+    const claim = await store.claim({
+      ...{ leaseToken, leaseMs, batch, cursor, defaultMaxRuns, policies, probeHolder },
+      ...(coalescing === undefined ? {} : { coalesced: { ...coalescing, sizes: coalescing.backlog.sizes() } }),
+    });
     outages.over();
     cursor = claim.cursor;
     const outcome = { claimed: claim.events.length, batch, unfinished: claim.unfinished };
@@ -150,7 +159,7 @@ export function relayOutbox(deps: RelayDeps, options: RelayOptions): Relay {
     count('claimed', outcome.claimed);
     await settings.failpoint('after-claim');
 
-    const started = await startBatch(deps, await rejectUnfit(claim.events), {
+    const started = await startRuns(deps, await rejectUnfit(claim.events), {
       inFlight,
       startTimeoutMs,
       lastStartAt: claimedAt + leaseMs - startTimeoutMs - writeMarginMs,
@@ -159,11 +168,12 @@ export function relayOutbox(deps: RelayDeps, options: RelayOptions): Relay {
     count('started', started.accepted.length);
     count('existed', started.existed);
     count('eager', started.eager);
+    count('coalesced', started.coalesced);
     count('refused', started.refused.length);
     count('unsent', started.unsent.length);
     await settings.failpoint('after-start-before-mark');
 
-    const environment = started.refused.length > started.accepted.length;
+    const environment = started.refusals > started.acceptances;
     await writeBack(leaseToken, started, environment, claimedAt + leaseMs);
     return { outcome, pauseMs: judge(started, environment) };
   }
@@ -192,7 +202,7 @@ export function relayOutbox(deps: RelayDeps, options: RelayOptions): Relay {
     return fit;
   }
 
-  async function writeBack(leaseToken: string, started: StartedBatch, environment: boolean, leaseEnd: number) {
+  async function writeBack(leaseToken: string, started: StartedRuns, environment: boolean, leaseEnd: number) {
     const { accepted, refused, unsent } = started;
     const released = [
       ...unsent.map(({ eventId, epoch }) => ({ eventId, epoch, delayMs: 0, countTry: false })),
@@ -201,6 +211,7 @@ export function relayOutbox(deps: RelayDeps, options: RelayOptions): Relay {
         epoch: event.epoch,
         delayMs: environment ? 0 : putOff(event, reason),
         countTry: !environment,
+        sent: true,
       })),
     ];
     if (accepted.length > 0) await persist('mark', leaseEnd, (again) => store.markStarted(leaseToken, accepted, again));
@@ -216,7 +227,7 @@ export function relayOutbox(deps: RelayDeps, options: RelayOptions): Relay {
   }
 
   /** Fewer in flight while starts are refused, and a pause; more again with every batch that is not. */
-  function judge(started: StartedBatch, environment: boolean): number {
+  function judge(started: StartedRuns, environment: boolean): number {
     if (environment) {
       inFlight = Math.max(1, Math.floor(inFlight / 2));
       deps.onStartsRefused?.({ reason: started.refused[0]?.reason ?? '', count: started.refused.length });

@@ -60,6 +60,16 @@ export function isCrashLoop(totals: AttemptTotals): boolean {
   return totals.lostInRow >= LOST_IN_ROW_LIMIT;
 }
 
+/**
+ * The code that has ended the delivery already, by what its attempts have spent, or null. Ask it BEFORE sending, too: what
+ * fell out of a batch after its last try (R20), or whose worker died before it could say so, must not be sent once more.
+ */
+export function endedBy({ spent, spentByCode, lastSpent }: AttemptTotals, policy: RetryPolicy): ErrorCode | null {
+  if (lastSpent === undefined) return null;
+  const over = spent >= policy.maxAttempts || (spentByCode[lastSpent] ?? 0) >= maxAttemptsFor(lastSpent, policy);
+  return over ? lastSpent : null;
+}
+
 /** How many failures of this code end the delivery: the code's own number, never above the policy's. */
 export function maxAttemptsFor(code: ErrorCode, policy: RetryPolicy): number {
   const rule = ruleFor(code, policy);

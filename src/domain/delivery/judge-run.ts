@@ -19,7 +19,13 @@ export type JudgedRun =
   | { readonly kind: 'closed'; readonly eventNotFound: boolean }
   | { readonly kind: 'not-found' | 'unknown' };
 
-export function judgeRun(run: JudgedRun, redispatches: number): Verdict {
+/** `carried`: the run is a batch (R20). It is no event's, so however it ended its events go on, each in a run of its own. */
+export function judgeRun(run: JudgedRun, redispatches: number, carried = false): Verdict {
+  const verdict = judge(run, redispatches);
+  return carried && verdict.kind === 'letter' ? { kind: 'redispatch', code: verdict.code, counted: true } : verdict;
+}
+
+function judge(run: JudgedRun, redispatches: number): Verdict {
   switch (run.kind) {
     case 'unknown':
       return { kind: 'put-off' };

@@ -34,7 +34,12 @@ export function parseEventRunId(workflowId: string): EventRunId | null {
 
 /** `<deployment>:batch:<uuid>`: one workflow that carries many events. */
 export function batchRunId({ deployment, id }: GroupRunId): string {
-  return `${checkedDeployment(deployment)}:batch:${checkedUuid(id)}`;
+  return `${batchRunPrefix(deployment)}${checkedUuid(id)}`;
+}
+
+/** For the claim, which makes the ids itself: what stands before a lower-case UUID. */
+export function batchRunPrefix(deployment: string): string {
+  return `${checkedDeployment(deployment)}:batch:`;
 }
 
 export function parseBatchRunId(workflowId: string): GroupRunId | null {

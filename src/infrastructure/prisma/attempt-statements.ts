@@ -41,10 +41,14 @@ const doubt = (doubtful: string) => `
 
 /**
  * $1 event, $2 epoch: whether an attempt without a row may have taken effect. Known, or of an earlier epoch that ended
- * without a letter: its run was lost, and what that knew of its attempts with it.
+ * without a letter: its run was lost, and what that knew of its attempts with it. What left a batch after an attempt (R20)
+ * has that one's row, with its end.
  */
 export const doubtWithoutRow = (delivery: string) => `(${delivery}.doubtful OR (
-  SELECT count(*) FROM outbox.dead_letter l WHERE l.event_id = $1::uuid AND l.epoch < $2::int) < $2::int)`;
+  SELECT count(*) FROM (
+    SELECT l.epoch FROM outbox.dead_letter l WHERE l.event_id = $1::uuid AND l.epoch < $2::int
+    UNION SELECT a.epoch FROM outbox.delivery_attempt a
+    WHERE a.event_id = $1::uuid AND a.epoch < $2::int AND a.carrier IS NOT NULL) told) < $2::int)`;
 
 /**
  * R11. $3 carrier, $4 run id, $5 worker; $6 code, $7 status, $8 message of `previous`; $9 workers, $10 codes,

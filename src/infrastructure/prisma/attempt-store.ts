@@ -127,14 +127,8 @@ export function createAttemptStore(pool: PgPool): AttemptStore {
   };
 }
 
-export interface EventRow {
-  readonly delivery_epoch: number;
-  readonly carrier: string | null;
-  readonly status: string;
-  readonly receipt: Receipt | null;
-  readonly waited_ms: number;
-  readonly policy: RetryPolicy | null;
-  readonly destination: string;
+/** How a destination stands, as its row tells. */
+export interface BreakerRow {
   readonly breaker: Breaker;
   readonly generation: number;
   readonly failures: number;
@@ -142,8 +136,10 @@ export interface EventRow {
   readonly trial_token: string | null;
   readonly blocked_for_ms: number | null;
   readonly closed_for_ms: number | null;
-  readonly paused: boolean;
-  readonly paused_for_ms: number | null;
+}
+
+/** What makes an OutboxEvent. */
+export interface EventColumns {
   readonly id: string;
   readonly event_name: string;
   readonly event_type: string;
@@ -158,6 +154,18 @@ export interface EventRow {
   readonly content_hash: string;
   readonly occurred_at: string;
   readonly recorded_at: string;
+}
+
+export interface EventRow extends BreakerRow, EventColumns {
+  readonly delivery_epoch: number;
+  readonly carrier: string | null;
+  readonly status: string;
+  readonly receipt: Receipt | null;
+  readonly waited_ms: number;
+  readonly policy: RetryPolicy | null;
+  readonly destination: string;
+  readonly paused: boolean;
+  readonly paused_for_ms: number | null;
 }
 
 interface BegunRow extends EventRow {
@@ -182,8 +190,12 @@ function readLoaded(run: RunRef, row: EventRow | undefined, trial: string | null
 }
 
 function readDestination(row: EventRow): DestinationView {
+  return { ...readBreaker(row.destination, row), ...(row.paused ? { pausedForMs: row.paused_for_ms } : {}) };
+}
+
+export function readBreaker(name: string, row: BreakerRow): DestinationView {
   return {
-    name: row.destination,
+    name,
     breaker: row.breaker,
     generation: row.generation,
     failures: row.failures,
@@ -191,11 +203,10 @@ function readDestination(row: EventRow): DestinationView {
     blockedForMs: row.breaker === 'half_open' && row.trial_token === null ? 0 : Math.max(0, row.blocked_for_ms ?? 0),
     closedForMs: row.closed_for_ms,
     openMs: row.open_ms,
-    ...(row.paused ? { pausedForMs: row.paused_for_ms } : {}),
   };
 }
 
-export function readEvent(row: EventRow): OutboxEvent {
+export function readEvent(row: EventColumns): OutboxEvent {
   const { value, numbersAsStrings } = parseLossless(row.payload);
   return {
     id: row.id,

@@ -40,6 +40,10 @@ export const lanesOf = (rows: string, cursor: 'lanes' | 'ordered', most: string)
 /** Of a pause p. */
 export const IN_FORCE = '(p.until IS NULL OR p.until > statement_timestamp())';
 
+/** Of a lane in an open destination o: how many of its rows go into one run (R20). */
+export const sizeOf = (lane: string) =>
+  `greatest(1, coalesce((o.sizes->>${lane}.event_type)::integer, (o.sizes->>'*')::integer, 1))`;
+
 /** Whether a person has paused the lane `lane` of o.destination. */
 export const LANE_PAUSED = `EXISTS (SELECT FROM outbox.pause p
   WHERE coalesce(p.destination, o.destination) = o.destination
@@ -72,7 +76,7 @@ const OF_KEY = `b.destination = l.destination AND b.event_type = l.event_type AN
  */
 export const ORDERED_HEADS = `
 ordered_lanes AS MATERIALIZED (
-  SELECT o.destination, o.turn, o.room, l.n, l.event_type, l.tenant, l.wrapped, l.paused
+  SELECT o.destination, o.turn, o.room, ${sizeOf('l')} AS size, l.n, l.event_type, l.tenant, l.wrapped, l.paused
   FROM open o
   CROSS JOIN LATERAL (
     ${lanesOf(ORDERED, 'ordered', `${MOST_ORDERED_LANES}`)}
@@ -80,7 +84,7 @@ ordered_lanes AS MATERIALIZED (
   ) l
 ),
 keys AS MATERIALIZED (
-  SELECT l.destination, l.turn, l.event_type, l.tenant, l.room, l.n, h.event_id, h.order_key, h.last, h.wrapped,
+  SELECT l.destination, l.turn, l.event_type, l.tenant, l.room, l.size, l.n, h.event_id, h.order_key, h.last, h.wrapped,
     bool_or(h.left_over) OVER (PARTITION BY l.destination, l.event_type, l.tenant) AS left_over
   FROM (
     SELECT w.*, coalesce(t.ordering = 'block', false) AS blocks,

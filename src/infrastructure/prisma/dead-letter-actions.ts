@@ -155,7 +155,8 @@ const REDRIVE = `
 WITH redriven AS (
   UPDATE outbox.delivery d
   SET status = 'PENDING', epoch = d.epoch + 1, budget_epoch = d.epoch + 1, policy_hash = NULL, lease_token = NULL,
-    carrier = NULL, due_at = clock_timestamp(), started_at = NULL, settled_at = NULL, start_tries = 0, redispatches = 0, waited_ms = 0
+    carrier = NULL, due_at = clock_timestamp(), started_at = NULL, settled_at = NULL, start_tries = 0, redispatches = 0, waited_ms = 0,
+    no_coalesce = false
   FROM unnest($1::uuid[], $2::int[]) AS m(id, revisions) JOIN outbox.dead_letter l ON l.id = m.id
   WHERE d.event_id = l.event_id AND d.epoch = l.epoch AND d.status = 'DEAD' AND l.state = 'open'
     AND (SELECT count(*) FROM outbox.event_revision r WHERE r.event_id = l.event_id) = m.revisions

@@ -21,10 +21,14 @@ export function createReconcileStore(pool: PgPool): ReconcileStore {
       );
     },
     async putOff({ name, holder }, { run: { eventId, epoch, carrier }, dueAt }, overdueMs) {
-      return (await run('put_off', PUT_OFF, [name, holder, eventId, epoch, carrier, dueAt, overdueMs])).length > 0;
+      if (carrier !== null)
+        return (await run('put_off_batch', PUT_OFF_BATCH, [name, holder, eventId, carrier, overdueMs])).length;
+      return (await run('put_off', PUT_OFF, [name, holder, eventId, epoch, dueAt, overdueMs])).length;
     },
     async redispatch({ name, holder }, { eventId, epoch, carrier }, counted) {
-      return (await run('redispatch', REDISPATCH, [name, holder, eventId, epoch, carrier, counted])).length > 0;
+      if (carrier !== null)
+        return (await run('redispatch_batch', REDISPATCH_BATCH, [name, holder, eventId, carrier, counted])).length;
+      return (await run('redispatch', REDISPATCH, [name, holder, eventId, epoch, counted])).length;
     },
     async adoptSome({ name, holder }, limit) {
       const [deployment] = await run<{ before: string }>('adopting', ADOPTING, []);
@@ -51,46 +55,67 @@ interface FoundRow {
   readonly redispatches: number;
 }
 
-/** Of one kind of run: its destinations, and each one's most overdue rows. */
-const overdueOf = (name: string, kind: OpenKind) => `${destinationsOf(name, kind)}, ${name}_rows AS (
-  SELECT o.* FROM ${name} k CROSS JOIN LATERAL (
+/** Past due by more than $1 ms. */
+const OVERDUE = "due_at < statement_timestamp() - $1::bigint * interval '1 millisecond'";
+
+/** The most overdue rows of each destination; of a batch its earliest one stands for all. */
+const OWN_ROWS = `${destinationsOf('own', RUNNING)}, own_rows AS (
+  SELECT o.* FROM own k CROSS JOIN LATERAL (
     SELECT d.event_id, d.epoch, d.carrier, d.due_at, d.redispatches, d.destination FROM outbox.delivery d
-    WHERE ${kind.rows} AND d.destination = k.destination
-      AND d.due_at < statement_timestamp() - $1::bigint * interval '1 millisecond'
+    WHERE ${RUNNING.rows} AND d.destination = k.destination AND d.${OVERDUE}
     ORDER BY d.due_at LIMIT $2::integer) o
+)`;
+const firstOf = (after: string) => `(
+  SELECT d.event_id, d.epoch, d.carrier, d.due_at, d.redispatches, d.destination FROM outbox.delivery d
+  WHERE ${CARRIED.rows} AND d.destination = k.destination ${after} ORDER BY d.carrier, d.due_at LIMIT 1)`;
+const CARRIED_ROWS = `${destinationsOf('carried', CARRIED)}, carried_rows AS (
+  SELECT o.* FROM carried k CROSS JOIN LATERAL (
+    WITH RECURSIVE batch AS (
+      SELECT f.* FROM ${firstOf('')} f
+      UNION ALL
+      SELECT n.* FROM batch b CROSS JOIN LATERAL ${firstOf('AND d.carrier > b.carrier')} n
+    ) SELECT * FROM batch WHERE ${OVERDUE} ORDER BY due_at LIMIT $2::integer) o
 )`;
 
 /** $1 how long past due, ms, $2 limit. */
 export const FIND_OVERDUE = `
-WITH RECURSIVE ${overdueOf('own', RUNNING)}, ${overdueOf('carried', CARRIED)}
+WITH RECURSIVE ${OWN_ROWS}, ${CARRIED_ROWS}
 SELECT r.event_id, r.epoch, r.carrier, r.due_at::text, r.redispatches
 FROM (
   SELECT o.*, row_number() OVER (PARTITION BY o.destination ORDER BY o.due_at) AS turn
   FROM (SELECT * FROM own_rows UNION ALL SELECT * FROM carried_rows) o
 ) r ORDER BY r.turn, r.due_at LIMIT $2::integer`;
 
-/** $1 lease, $2 holder, $3 event, $4 epoch, $5 carrier. */
-const STILL_SO = `event_id = $3::uuid AND epoch = $4::integer AND carrier IS NOT DISTINCT FROM $5::text
-  AND status = 'STARTED' AND ${leaseHeld('$1', '$2')}`;
+/** $1 lease, $2 holder, $3 event, $4 epoch: a run of its own. */
+const STILL_SO = `event_id = $3::uuid AND epoch = $4::integer AND carrier IS NULL AND status = 'STARTED'
+  AND ${leaseHeld('$1', '$2')}`;
 
-/**
- * As above, and $6 due_at as it was read, $7 how long past due rows are looked at, ms. Back to a minute before that: it
- * stays due, so it keeps its place in the destination's room (R6).
- */
+/** $1 lease, $2 holder, $3 one of its events, $4 carrier, which says the epochs too: whatever leaves a batch has none. */
+const STILL_CARRIED = `destination = (SELECT o.destination FROM outbox.delivery o WHERE o.event_id = $3::uuid)
+  AND carrier = $4::text AND status = 'STARTED' AND ${leaseHeld('$1', '$2')}`;
+
+/** To a minute before rows are looked at: it stays due, so it keeps its place in the destination's room (R6). */
+const lookAgain = (overdueMs: string) =>
+  `due_at = statement_timestamp() - ${overdueMs}::bigint * interval '1 millisecond' + interval '1 minute'`;
+
+/** As above, and $5 due_at as it was read, $6 how long past due rows are looked at, ms. */
 const PUT_OFF = `
-UPDATE outbox.delivery
-SET due_at = statement_timestamp() - $7::bigint * interval '1 millisecond' + interval '1 minute'
-WHERE ${STILL_SO} AND due_at = $6::timestamptz
-RETURNING event_id`;
+UPDATE outbox.delivery SET ${lookAgain('$6')} WHERE ${STILL_SO} AND due_at = $5::timestamptz RETURNING event_id`;
+
+/** As above, and $5 how long past due rows are looked at, ms. */
+const PUT_OFF_BATCH = `
+UPDATE outbox.delivery SET ${lookAgain('$5')}
+WHERE ${STILL_CARRIED} AND due_at < statement_timestamp() - $5::bigint * interval '1 millisecond' RETURNING event_id`;
 
 /** What was attempted stays counted: the budget goes on, and with it the attempts that nobody will finish. */
 const AGAIN = `status = 'PENDING', epoch = epoch + 1, carrier = NULL, lease_token = NULL, due_at = statement_timestamp(),
   started_at = NULL, start_tries = 0`;
 
-/** As STILL_SO, and $6 whether it counts. */
-const REDISPATCH = `
-UPDATE outbox.delivery SET ${AGAIN}, redispatches = redispatches + CASE WHEN $6::boolean THEN 1 ELSE 0 END
-WHERE ${STILL_SO} RETURNING event_id`;
+/** As above, and $5 whether it counts. */
+const COUNTED = 'redispatches = redispatches + CASE WHEN $5::boolean THEN 1 ELSE 0 END';
+const REDISPATCH = `UPDATE outbox.delivery SET ${AGAIN}, ${COUNTED} WHERE ${STILL_SO} RETURNING event_id`;
+const REDISPATCH_BATCH = `
+UPDATE outbox.delivery SET ${AGAIN}, ${COUNTED}, no_coalesce = true WHERE ${STILL_CARRIED} RETURNING event_id`;
 
 /** Nothing where no adoption goes on, which is how it nearly always is. As text, to the microsecond. */
 const ADOPTING = `

@@ -6,6 +6,7 @@ import {
   lanesOf,
   ORDERED_HEADS,
   pauseOf,
+  sizeOf,
   UNORDERED,
   walkOf,
 } from './claim-lanes-sql.js';
@@ -57,7 +58,7 @@ const runsDueBefore = (moment: string, since = "'-infinity'") => `(
         SELECT d.carrier, d.due_at FROM outbox.delivery d
         WHERE d.status = 'STARTED' AND d.destination = w.destination AND d.carrier IS NOT NULL AND d.carrier > b.carrier
         ORDER BY d.carrier, d.due_at LIMIT 1) n
-    ) SELECT FROM batch WHERE due_at <= ${moment} LIMIT m.cap) batches)
+    ) SELECT FROM batch WHERE due_at <= ${moment} AND due_at > ${since} LIMIT m.cap) batches)
 )`;
 
 /** Of a destination c whose breaker is not closed. */
@@ -67,6 +68,32 @@ const MAY_BE_TRIED = "(c.breaker = 'half_open' OR c.open_until <= statement_time
 const RAMP_CAP = `CASE WHEN c.closed_at > statement_timestamp() - ${RAMP.untilMs} * interval '1 millisecond' THEN
     (${RAMP.first} * 2 ^ (greatest(0, extract(epoch FROM statement_timestamp() - c.closed_at)) * 1000 / ${RAMP.doublesMs}))::integer
   END`;
+
+/** Rows that a claim takes for runs that carry many: what it locks and writes at once has a bound. */
+const MOST_CARRIED = 1_000;
+
+/** Shares of runs add up to whole ones but for rounding. */
+const ROUNDED = '0.001';
+
+/** Of a destination c: neither away nor just back. A batch would be more than its ramp means by a run. */
+const WELL = `coalesce(c.breaker = 'closed'
+  AND coalesce(c.closed_at, '-infinity') < statement_timestamp() - ${RAMP.untilMs} * interval '1 millisecond', true)`;
+
+/** As CURSOR: hidden from the planner. */
+const SIZES = '(SELECT $9::jsonb)';
+
+/** Rows that one claim takes of lanes with the size of `lane`, at most. */
+const rowsOf = (lane: string) =>
+  `CASE WHEN ${lane}.size = 1 THEN $3::integer ELSE least(${MOST_CARRIED}, $3::integer * ${lane}.size) END`;
+
+/** What a row takes of the room and of the batch. */
+const runsOf = (alone: string) => `CASE WHEN ${alone} THEN 1 ELSE 1::float8 / size END`;
+
+/**
+ * A row d that is not carried: it fell out of a run, a start of its was refused, or its last claim's lease has ended and a run
+ * of its own may be under way, which would then be the only one that its id can have.
+ */
+const ALONE = '(d.no_coalesce OR d.start_tries > 0 OR (d.lease_token IS NOT NULL AND d.carrier IS NULL))';
 
 /**
  * $1 holder, $2 lease, ms. R6: one relay claims for each destination that may be tried, so that a trial exists where no run
@@ -85,7 +112,11 @@ WHERE c.breaker <> 'closed' AND ${MAY_BE_TRIED}
  *
  * $1 lease token · $2 lease, ms · $3 batch · $4 cursor, {from: destination, lanes, ordered: {destination:
  * [event type, tenant]}, key: of an aggregate} · $5 default cap ·
- * $6 policy hashes, {byType, otherwise} · $7 probe holder · $8 lanes walked for each destination
+ * $6 policy hashes, {byType, otherwise} · $7 probe holder · $8 lanes walked for each destination · $9 coalesced sizes,
+ * {destination: {event type or *: size}} · $10 what a carrier's name begins with
+ *
+ * R20: of a lane that is coalesced a row weighs 1/size of a run, for the room and for the batch, unless it has fallen out of
+ * a run before, or may have one of its own under way: a claim that nobody marked.
  */
 export const CLAIM = `
 WITH RECURSIVE
@@ -93,7 +124,7 @@ ${waitingFrom(`coalesce(${CURSOR}->>'from', '')`)},
 -- R6: their room. Not paused and closed: the cap, which grows again after an outage. Else room for what may try whether it
 -- is well again, where no run is about to. OFFSET 0 keeps the planner from computing it twice.
 open AS MATERIALIZED (
-  SELECT w.destination, w.n AS turn, r.room
+  SELECT w.destination, w.n AS turn, r.room, CASE WHEN ${WELL} THEN ${SIZES}->w.destination END AS sizes
   FROM waiting w
   LEFT JOIN LATERAL (SELECT * FROM outbox.destination WHERE name = w.destination LIMIT 1) c ON true
   CROSS JOIN LATERAL (SELECT least(coalesce(c.max_runs, $5::integer), ${RAMP_CAP}) AS cap) m
@@ -109,7 +140,7 @@ open AS MATERIALIZED (
 ),
 -- R5: up to $8 lanes of each, from its own cursor on, round to where it began; one more tells that lanes are left.
 walked AS MATERIALIZED (
-  SELECT o.destination, o.turn, o.room, l.n, l.event_type, l.tenant, l.wrapped, l.due
+  SELECT o.destination, o.turn, o.room, ${sizeOf('l')} AS size, l.n, l.event_type, l.tenant, l.wrapped, l.due
   FROM open o
   CROSS JOIN LATERAL (
     ${lanesOf(UNORDERED, 'lanes', '$8::integer')}
@@ -125,31 +156,32 @@ ${ORDERED_HEADS},
 -- heads: in a lane of ordered events, the rows that may be claimed.
 due AS MATERIALIZED (
   SELECT w.*,
-    ceil(least(w.room, ceil($3::numeric / nullif(d.destinations, 0))) / count(*) OVER (PARTITION BY w.destination))::integer AS quota
+    ceil(least(w.room * w.size, ceil(${rowsOf('w')}::numeric / nullif(d.destinations, 0)))
+      / count(*) OVER (PARTITION BY w.destination))::integer AS quota
   FROM (
-    SELECT destination, turn, event_type, tenant, room, n, NULL::uuid[] AS heads FROM walked WHERE due AND n <= $8
+    SELECT destination, turn, event_type, tenant, room, size, n, NULL::uuid[] AS heads FROM walked WHERE due AND n <= $8
     UNION ALL
-    SELECT destination, turn, event_type, tenant, room, n, array_agg(event_id) FROM keys WHERE event_id IS NOT NULL
-    GROUP BY destination, turn, event_type, tenant, room, n
+    SELECT destination, turn, event_type, tenant, room, size, n, array_agg(event_id) FROM keys WHERE event_id IS NOT NULL
+    GROUP BY destination, turn, event_type, tenant, room, size, n
   ) w, (SELECT count(DISTINCT destination) AS destinations FROM (
     SELECT destination FROM walked WHERE due AND n <= $8 UNION ALL SELECT destination FROM keys WHERE event_id IS NOT NULL) x) d
 ),
 -- First pass: everybody's share. What another relay holds is skipped, not waited for; a row that moved on since the
 -- statement's snapshot is looked at again by FOR UPDATE and falls out.
 first AS MATERIALIZED (
-  SELECT l.destination, l.turn, l.event_type, l.tenant, l.room, l.n, l.quota, false AS ordered, x.event_id, x.due_at,
-    row_number() OVER (PARTITION BY l.destination, l.event_type, l.tenant ORDER BY x.due_at) AS rank
+  SELECT l.destination, l.turn, l.event_type, l.tenant, l.room, l.size, l.n, l.quota, false AS ordered, x.event_id, x.due_at,
+    x.alone OR l.size = 1 AS alone, row_number() OVER (PARTITION BY l.destination, l.event_type, l.tenant ORDER BY x.due_at) AS rank
   FROM due l CROSS JOIN LATERAL (
-    SELECT d.event_id, d.due_at FROM outbox.delivery d
+    SELECT d.event_id, d.due_at, ${ALONE} AS alone FROM outbox.delivery d
     WHERE ${UNORDERED} AND d.destination = l.destination AND d.event_type = l.event_type AND d.tenant = l.tenant
       AND d.due_at <= statement_timestamp()
     ORDER BY d.due_at LIMIT l.quota FOR UPDATE SKIP LOCKED) x
   WHERE l.heads IS NULL
   UNION ALL
-  SELECT l.destination, l.turn, l.event_type, l.tenant, l.room, l.n, l.quota, true, x.event_id, x.due_at,
-    row_number() OVER (PARTITION BY l.destination, l.event_type, l.tenant ORDER BY x.due_at)
+  SELECT l.destination, l.turn, l.event_type, l.tenant, l.room, l.size, l.n, l.quota, true, x.event_id, x.due_at,
+    x.alone OR l.size = 1, row_number() OVER (PARTITION BY l.destination, l.event_type, l.tenant ORDER BY x.due_at)
   FROM due l CROSS JOIN LATERAL (
-    SELECT d.event_id, d.due_at FROM outbox.delivery d
+    SELECT d.event_id, d.due_at, ${ALONE} AS alone FROM outbox.delivery d
     WHERE d.event_id = ANY (l.heads) AND d.status = 'PENDING' AND d.due_at <= statement_timestamp()
     ORDER BY d.due_at LIMIT l.quota FOR UPDATE SKIP LOCKED) x
   WHERE l.heads IS NOT NULL
@@ -159,19 +191,20 @@ first AS MATERIALIZED (
 -- LOCKED does not skip this statement's own locks.
 spare AS MATERIALIZED (
   SELECT f.*, ceil(greatest(0, least(
-      $3::integer - sum(f.taken) OVER (), f.room - sum(f.taken) OVER (PARTITION BY f.destination)))
+      ($3::integer - sum(f.runs) OVER ()) * f.size, (f.room - sum(f.runs) OVER (PARTITION BY f.destination)) * f.size,
+      ${rowsOf('f')} - sum(f.taken) OVER ()))
     / nullif(count(*) FILTER (WHERE f.full_lane) OVER (PARTITION BY f.destination), 0))::integer AS quota
   FROM (
-    SELECT destination, turn, event_type, tenant, room, n, count(*) AS taken, count(*) >= quota AND NOT ordered AS full_lane,
-      max(due_at) AS last_due, array_agg(event_id) AS ids
-    FROM first GROUP BY destination, turn, event_type, tenant, room, n, quota, ordered
+    SELECT destination, turn, event_type, tenant, room, size, n, count(*) AS taken, sum(${runsOf('alone')}) AS runs,
+      count(*) >= quota AND NOT ordered AS full_lane, max(due_at) AS last_due, array_agg(event_id) AS ids
+    FROM first GROUP BY destination, turn, event_type, tenant, room, size, n, quota, ordered
   ) f
 ),
 second AS MATERIALIZED (
-  SELECT l.destination, l.turn, l.room, l.n, x.event_id, x.due_at,
+  SELECT l.destination, l.turn, l.room, l.size, l.n, x.event_id, x.due_at, x.alone OR l.size = 1 AS alone,
     l.taken + row_number() OVER (PARTITION BY l.destination, l.event_type, l.tenant ORDER BY x.due_at) AS rank
   FROM spare l CROSS JOIN LATERAL (
-    SELECT d.event_id, d.due_at FROM outbox.delivery d
+    SELECT d.event_id, d.due_at, ${ALONE} AS alone FROM outbox.delivery d
     WHERE ${UNORDERED} AND d.destination = l.destination AND d.event_type = l.event_type AND d.tenant = l.tenant
       AND d.due_at BETWEEN l.last_due AND statement_timestamp() AND d.event_id <> ALL (l.ids)
     ORDER BY d.due_at LIMIT l.quota FOR UPDATE SKIP LOCKED) x
@@ -179,21 +212,33 @@ second AS MATERIALIZED (
 ),
 -- Cut to the room of each destination, then to the batch: first ones of every destination and lane before second ones.
 fit AS MATERIALIZED (
-  SELECT event_id, place FROM (
-    SELECT p.event_id, p.room, p.in_destination,
-      row_number() OVER (ORDER BY p.in_destination, p.turn) AS place
+  SELECT event_id, place, destination, size, alone FROM (
+    SELECT p.*, row_number() OVER start AS place, sum(p.runs) OVER start AS runs_so_far
     FROM (
-      SELECT b.*, row_number() OVER (PARTITION BY b.destination ORDER BY b.rank, b.n) AS in_destination
-      FROM (SELECT destination, turn, room, n, event_id, rank FROM first
-            UNION ALL SELECT destination, turn, room, n, event_id, rank FROM second) b
+      SELECT b.*, sum(b.runs) OVER turn AS of_room, row_number() OVER turn AS in_destination
+      FROM (SELECT destination, turn, room, size, n, event_id, rank, alone, ${runsOf('alone')} AS runs FROM first
+            UNION ALL SELECT destination, turn, room, size, n, event_id, rank, alone, ${runsOf('alone')} FROM second) b
+      WINDOW turn AS (PARTITION BY b.destination ORDER BY b.rank, b.n ROWS UNBOUNDED PRECEDING)
     ) p
-    WHERE p.in_destination <= p.room
-  ) q WHERE place <= $3::integer
+    WHERE p.of_room <= p.room + ${ROUNDED}
+    WINDOW start AS (ORDER BY p.in_destination, p.turn ROWS UNBOUNDED PRECEDING)
+  ) q WHERE runs_so_far <= $3::integer + ${ROUNDED} AND place <= greatest($3::integer, ${MOST_CARRIED})
+),
+-- R20: carriers of two events or more; what has no company has a run of its own.
+carriers AS MATERIALIZED (
+  SELECT jsonb_object_agg(event_id, carrier) AS of FROM (
+    SELECT event_id, CASE WHEN count(*) OVER company > 1 THEN $10::text || first_value(id) OVER company END AS carrier
+    FROM (
+      SELECT f.event_id, f.destination, f.size, gen_random_uuid() AS id,
+        (row_number() OVER (PARTITION BY f.destination, f.size ORDER BY f.place) - 1) / f.size AS company
+      FROM fit f WHERE NOT f.alone
+    ) g WINDOW company AS (PARTITION BY destination, size, company)
+  ) c
 ),
 -- ARRAY(...) rather than a join: the planner cannot know how few rows come, and would read the whole table.
 claimed AS (
   UPDATE outbox.delivery d
-  SET lease_token = $1::uuid, due_at = statement_timestamp() + $2::integer * interval '1 millisecond',
+  SET lease_token = $1::uuid, carrier = (SELECT of FROM carriers)->>d.event_id::text, due_at = statement_timestamp() + $2::integer * interval '1 millisecond',
     policy_hash = coalesce(d.policy_hash, $6::jsonb->'byType'->>d.event_type, $6::jsonb->>'otherwise'),
     -- A budget that goes on: what it waited for us, or for a pause, is not the destination's time.
     waited_ms = d.waited_ms + CASE WHEN d.budget_epoch < d.epoch
@@ -206,7 +251,7 @@ SELECT walk.cursor, walk.lanes_left, walk.wrapped, c.event_id, c.epoch, c.carrie
   c.policy_hash, p.body AS policy, c.start_tries, coalesce(e.event_name, '') AS event_name, coalesce(e.aggregate_type, '') AS aggregate_type,
   coalesce(e.aggregate_id, '') AS aggregate_id,
   -- A local attempt counts nothing that came before it: only a budget that begins with it is right for one.
-  c.budget_epoch = c.epoch AND coalesce(h.health = 'ok' AND h.breaker = 'closed', true) AS local_first
+  c.budget_epoch = c.epoch AS first_of_budget, coalesce(h.health = 'ok' AND h.breaker = 'closed', true) AS destination_well
 FROM ${walkOf(MOST_DESTINATIONS)} walk
 LEFT JOIN (claimed c JOIN fit USING (event_id)) ON true
 LEFT JOIN LATERAL (SELECT body FROM outbox.policy WHERE hash = c.policy_hash LIMIT 1) p ON true
@@ -224,26 +269,53 @@ WHERE event_id = ANY ($2::uuid[]) AND status = 'PENDING' AND lease_token = $1::u
 RETURNING event_id
 `;
 
-/** R7: $1 lease token · $2 ids · $3 delays, ms · $4 whether to count a try. Answers the ids that were released. */
+/**
+ * As above, of rows with a carrier. A batch settles many in one statement while its mark comes: rows that it holds are
+ * settled in a moment, and are left to it, or two statements might wait for each other.
+ */
+export const MARK_CARRIED = `
+WITH free AS MATERIALIZED (
+  SELECT d.event_id FROM outbox.delivery d
+  WHERE d.event_id = ANY ($2::uuid[]) AND d.status = 'PENDING' AND d.lease_token = $1::uuid
+  FOR UPDATE SKIP LOCKED
+)
+UPDATE outbox.delivery
+SET status = 'STARTED', due_at = statement_timestamp() + interval '30 seconds', started_at = statement_timestamp(),
+  lease_token = NULL, start_tries = 0
+WHERE event_id = ANY (ARRAY(SELECT event_id FROM free)) AND status = 'PENDING' AND lease_token = $1::uuid
+RETURNING event_id
+`;
+
+/**
+ * R7: $1 lease token · $2 ids · $3 delays, ms · $4 whether to count a try · $5 whether a start was sent. Answers the ids that
+ * were released. A start of its own that was refused may have been taken all the same: that run's id is the only one which
+ * the event can have in this epoch, so no batch takes it (R20).
+ */
 export const RELEASE = `
+WITH free AS MATERIALIZED (
+  SELECT d.event_id FROM outbox.delivery d
+  WHERE d.event_id = ANY ($2::uuid[]) AND d.status = 'PENDING' AND d.lease_token = $1::uuid
+  FOR UPDATE SKIP LOCKED
+)
 UPDATE outbox.delivery d
 SET due_at = statement_timestamp() + r.delay_ms * interval '1 millisecond', lease_token = NULL, carrier = NULL,
-  start_tries = d.start_tries + r.counted::integer
-FROM unnest($2::uuid[], $3::integer[], $4::boolean[]) AS r(event_id, delay_ms, counted)
-WHERE d.event_id = r.event_id AND d.status = 'PENDING' AND d.lease_token = $1::uuid
+  start_tries = d.start_tries + r.counted::integer, no_coalesce = d.no_coalesce OR (r.sent AND d.carrier IS NULL)
+FROM unnest($2::uuid[], $3::integer[], $4::boolean[], $5::boolean[]) AS r(event_id, delay_ms, counted, sent)
+WHERE d.event_id = ANY (ARRAY(SELECT event_id FROM free)) AND d.event_id = r.event_id AND d.status = 'PENDING' AND d.lease_token = $1::uuid
 RETURNING d.event_id
 `;
 
 /**
- * $1 ids · $2 epochs · $3 statuses. Of the rows that a fenced write missed: how many are settled in the epoch they were
- * claimed in, and how many stand in it as $3 says. Asked in a statement of its own: the fenced UPDATE's snapshot may be
- * older than the settling that made it miss.
+ * $1 ids · $2 epochs · $3 whether a batch carries them · $4 statuses. Of the rows that a fenced write missed: how many are
+ * settled in the epoch they were claimed in, or have left their batch already (it may be quicker than its mark), and how many
+ * stand in that epoch as $4 says. Asked in a statement of its own: the fenced UPDATE's snapshot may be older than the settling
+ * that made it miss.
  */
 export const EXPLAIN_MISSED = `
-SELECT count(*) FILTER (WHERE d.status IN ('DELIVERED', 'DEAD', 'DISCARDED'))::integer AS overtaken,
-  count(*) FILTER (WHERE d.status = ANY ($3::text[]))::integer AS done_before
-FROM unnest($1::uuid[], $2::integer[]) AS c(event_id, epoch)
-JOIN outbox.delivery d ON d.event_id = c.event_id AND d.epoch = c.epoch
+SELECT count(*) FILTER (WHERE d.epoch > c.epoch OR d.status IN ('DELIVERED', 'DEAD', 'DISCARDED'))::integer AS overtaken,
+  count(*) FILTER (WHERE d.epoch = c.epoch AND d.status = ANY ($4::text[]))::integer AS done_before
+FROM unnest($1::uuid[], $2::integer[], $3::boolean[]) AS c(event_id, epoch, carried)
+JOIN outbox.delivery d ON d.event_id = c.event_id AND (d.epoch = c.epoch OR (c.carried AND d.epoch > c.epoch))
 `;
 
 /**

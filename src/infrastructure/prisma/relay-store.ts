@@ -1,8 +1,17 @@
 import pg from 'pg';
-import type { Claim, ClaimedEvent, ClaimRequest, RelayStore } from '../../application/delivery/ports.js';
+import type { BacklogStore, Claim, ClaimedEvent, ClaimRequest, RelayStore } from '../../application/delivery/ports.js';
 import { DEFAULT_POLICY, type RetryPolicy } from '../../domain/delivery/policy.js';
+import { COUNT_WAITING } from './count-waiting-sql.js';
 import { type PgPool, runStatement } from './pg-pool.js';
-import { CLAIM, EXPLAIN_MISSED, FULL_DESTINATIONS, HOLD_PROBES, MARK_STARTED, RELEASE } from './relay-sql.js';
+import {
+  CLAIM,
+  EXPLAIN_MISSED,
+  FULL_DESTINATIONS,
+  HOLD_PROBES,
+  MARK_CARRIED,
+  MARK_STARTED,
+  RELEASE,
+} from './relay-sql.js';
 
 /** A claim comes back in a few milliseconds; a store that takes longer than this is as good as away. */
 const STATEMENT_TIMEOUT_MS = 5_000;
@@ -15,17 +24,26 @@ const LANES_PER_DESTINATION = 200;
 const MOST_IN_ROUND = 512;
 
 /** The relay's statements on PostgreSQL. A relay may run any number of them beside other relays. */
-export function createRelayStore(pool: PgPool): RelayStore {
+export function createRelayStore(pool: PgPool): RelayStore & BacklogStore {
   return {
     claim: (request) => claim(pool, request),
 
     async markStarted(leaseToken, rows, again) {
-      const marked = await runStatement<{ event_id: string }>(pool, {
-        name: 'relay-mark-started',
-        text: MARK_STARTED,
-        values: [leaseToken, rows.map((row) => row.eventId)],
-        timeoutMs: STATEMENT_TIMEOUT_MS,
-      });
+      const mark = (name: string, text: string, some: typeof rows) =>
+        some.length === 0
+          ? []
+          : runStatement<{ event_id: string }>(pool, {
+              name,
+              text,
+              values: [leaseToken, some.map((row) => row.eventId)],
+              timeoutMs: STATEMENT_TIMEOUT_MS,
+            });
+      const own = rows.filter(({ carrier }) => (carrier ?? null) === null);
+      const carried = rows.filter(({ carrier }) => (carrier ?? null) !== null);
+      const marked = [
+        ...(await mark('relay-mark-started', MARK_STARTED, own)),
+        ...(await mark('relay-mark-carried', MARK_CARRIED, carried)),
+      ];
       // STARTED in this epoch: while our lease lasts only our own mark can have done that.
       const { before, ...missed } = await explainMissed(pool, rows, marked, again ? ['STARTED'] : []);
       return { marked: marked.length + before, ...missed };
@@ -40,6 +58,7 @@ export function createRelayStore(pool: PgPool): RelayStore {
           rows.map((row) => row.eventId),
           rows.map((row) => Math.round(row.delayMs)),
           rows.map((row) => row.countTry),
+          rows.map((row) => row.sent ?? false),
         ],
         timeoutMs: STATEMENT_TIMEOUT_MS,
       });
@@ -56,6 +75,16 @@ export function createRelayStore(pool: PgPool): RelayStore {
         values,
         timeoutMs: STATEMENT_TIMEOUT_MS,
       });
+    },
+
+    async countWaiting(destinations, most) {
+      const rows = await runStatement<{ destination: string; event_type: string; waiting: number }>(pool, {
+        name: 'relay-count-waiting',
+        text: COUNT_WAITING,
+        values: [destinations, most],
+        timeoutMs: STATEMENT_TIMEOUT_MS,
+      });
+      return rows.map(({ destination, event_type: eventType, waiting }) => ({ destination, eventType, waiting }));
     },
 
     async findFull(defaultMaxRuns) {
@@ -89,7 +118,8 @@ interface ClaimRow {
   event_name: string;
   aggregate_type: string;
   aggregate_id: string;
-  local_first: boolean;
+  first_of_budget: boolean;
+  destination_well: boolean;
 }
 
 /** What a claim hands to the next one: the statement's own part, and how far the round over all lanes is. */
@@ -132,6 +162,8 @@ async function claimOnce(pool: PgPool, request: ClaimRequest): Promise<Claim> {
       JSON.stringify(request.policies),
       request.probeHolder,
       LANES_PER_DESTINATION,
+      JSON.stringify(request.coalesced?.sizes ?? {}),
+      request.coalesced?.carrierPrefix ?? '',
     ],
     timeoutMs: STATEMENT_TIMEOUT_MS,
   });
@@ -158,14 +190,15 @@ function toClaimedEvent(row: ClaimRow, eventId: string): ClaimedEvent {
     aggregateId: row.aggregate_id,
     policyHash: row.policy_hash,
     policy: row.policy ?? DEFAULT_POLICY,
-    firstAttempt: row.local_first ? 'local' : 'regular',
+    firstAttempt: row.first_of_budget && row.destination_well ? 'local' : 'regular',
+    destinationWell: row.destination_well,
     startTries: row.start_tries,
   };
 }
 
 async function explainMissed(
   pool: PgPool,
-  asked: readonly { readonly eventId: string; readonly epoch: number }[],
+  asked: readonly { readonly eventId: string; readonly epoch: number; readonly carrier?: string | null }[],
   changed: readonly { event_id: string }[],
   doneBefore: readonly string[],
 ): Promise<{ before: number; overtaken: number; fenced: number }> {
@@ -175,7 +208,12 @@ async function explainMissed(
   const [answer] = await runStatement<{ overtaken: number; done_before: number }>(pool, {
     name: 'relay-explain-missed',
     text: EXPLAIN_MISSED,
-    values: [missed.map((row) => row.eventId), missed.map((row) => row.epoch), doneBefore],
+    values: [
+      missed.map((row) => row.eventId),
+      missed.map((row) => row.epoch),
+      missed.map((row) => (row.carrier ?? null) !== null),
+      doneBefore,
+    ],
     timeoutMs: STATEMENT_TIMEOUT_MS,
   });
   const { overtaken, done_before: before } = answer ?? { overtaken: 0, done_before: 0 };

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { type NativeConnection, Worker, type WorkflowBundleOption } from '@temporalio/worker';
-import type { DeliveryActivities, NotifyActivities } from '../../../workflows/contract.js';
+import type { BatchActivities, DeliveryActivities, NotifyActivities } from '../../../workflows/contract.js';
 import { WORKFLOW_POLLERS, type WorkerSlots } from './worker-slots.js';
 
 export interface DeliveryWorkerOptions {
@@ -10,7 +10,7 @@ export interface DeliveryWorkerOptions {
   readonly identity: string;
   /** The packed bundle (dist/workflow-bundle.js), or a bundle's code. */
   readonly workflowBundle: WorkflowBundleOption;
-  readonly activities: DeliveryActivities & NotifyActivities;
+  readonly activities: DeliveryActivities & BatchActivities & NotifyActivities;
   /** Above the regular attempt's HTTP deadline, so that a shutdown lets running attempts end. Default 30 s. */
   readonly shutdownGraceMs?: number;
   /** See `slotsFor`. */

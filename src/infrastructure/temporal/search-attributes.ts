@@ -26,15 +26,33 @@ export function searchAttributeNames(prefix: string): SearchAttributeNames {
   };
 }
 
+interface Described {
+  readonly eventName: string;
+  readonly eventType: string;
+  readonly tenantId: string;
+}
+
+const pair = (name: string, value: string): SearchAttributePair => ({
+  key: defineSearchAttributeKey(name, SearchAttributeType.KEYWORD),
+  value,
+});
+
+/** What the start of a batch names: what all of its events have in common. */
+export function batchAttributesOf(names: SearchAttributeNames, events: readonly Described[]): SearchAttributePair[] {
+  const common = (name: string, of: (event: Described) => string) => {
+    const values = new Set(events.map(of));
+    const [value] = values;
+    return values.size !== 1 || value === undefined || value === '' ? [] : [pair(name, value)];
+  };
+  return [
+    ...common(names.eventName, ({ eventName }) => eventName),
+    ...common(names.eventType, ({ eventType }) => eventType),
+    ...common(names.tenantId, ({ tenantId }) => tenantId),
+  ];
+}
+
 /** What a start names. A tenant only where the event has one. */
-export function searchAttributesOf(
-  names: SearchAttributeNames,
-  event: { readonly eventName: string; readonly eventType: string; readonly tenantId: string },
-): SearchAttributePair[] {
-  const pair = (name: string, value: string): SearchAttributePair => ({
-    key: defineSearchAttributeKey(name, SearchAttributeType.KEYWORD),
-    value,
-  });
+export function searchAttributesOf(names: SearchAttributeNames, event: Described): SearchAttributePair[] {
   const pairs = [pair(names.eventName, event.eventName), pair(names.eventType, event.eventType)];
   return event.tenantId === '' ? pairs : [...pairs, pair(names.tenantId, event.tenantId)];
 }

@@ -1,10 +1,20 @@
-import { Client, isGrpcServiceError, WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
+import {
+  Client,
+  isGrpcServiceError,
+  WorkflowExecutionAlreadyStartedError,
+  type WorkflowStartOptions,
+} from '@temporalio/client';
 import type { NativeConnection } from '@temporalio/worker';
-import { DELIVER_EVENT, type DeliverEventInput } from '../../../workflows/contract.js';
-import type { ClaimedEvent, StartAnswer, WorkflowStarter } from '../../application/delivery/ports.js';
+import {
+  DELIVER_BATCH,
+  DELIVER_EVENT,
+  type DeliverBatchInput,
+  type DeliverEventInput,
+} from '../../../workflows/contract.js';
+import type { ClaimedBatch, ClaimedEvent, StartAnswer, WorkflowStarter } from '../../application/delivery/ports.js';
 import { type DeliveryTimeouts, startsRegular } from '../../domain/delivery/delivery-timeouts.js';
 import { eventRunId } from '../../domain/delivery/workflow-ids.js';
-import { type SearchAttributeNames, searchAttributesOf } from './search-attributes.js';
+import { batchAttributesOf, type SearchAttributeNames, searchAttributesOf } from './search-attributes.js';
 
 export interface WorkflowStarterOptions {
   readonly connection: NativeConnection;
@@ -31,29 +41,77 @@ export const WORKFLOW_TASK_TIMEOUT_MS = 5_000;
 export function createWorkflowStarter(options: WorkflowStarterOptions): WorkflowStarter {
   const { connection, namespace, taskQueue } = options;
   const client = new Client({ connection, namespace });
+  const start = async (type: string, own: () => OwnOptions, timeoutMs: number): Promise<StartAnswer> => {
+    try {
+      const described = own();
+      const starting = connection.withDeadline(Date.now() + timeoutMs, () =>
+        client.workflow.start(type, {
+          taskQueue,
+          workflowIdReusePolicy: 'REJECT_DUPLICATE',
+          workflowIdConflictPolicy: 'FAIL',
+          // R13. No execution or run timeout: those run no code of the workflow's and would strand the event.
+          workflowTaskTimeout: WORKFLOW_TASK_TIMEOUT_MS,
+          requestEagerStart: options.eager,
+          ...described,
+        }),
+      );
+      const { eagerlyStarted } = await before(starting, timeoutMs);
+      return { kind: 'started', eager: eagerlyStarted };
+    } catch (error) {
+      return readRefusal(error);
+    }
+  };
+  const ownOf = (event: ClaimedEvent): OwnOptions => {
+    const { eventId, epoch } = event;
+    const workflowId = eventRunId({ deployment: options.deployment, eventId, epoch });
+    return { workflowId, args: [inputOf(event, options)], ...describe(event, options) };
+  };
+  const ownOfBatch = (batch: ClaimedBatch): OwnOptions => ({
+    workflowId: batch.carrier,
+    args: [batchInputOf(batch, options)],
+    ...describeBatch(batch, options),
+  });
   return {
-    async start(event, timeoutMs) {
-      try {
-        const workflowId = eventRunId({ deployment: options.deployment, eventId: event.eventId, epoch: event.epoch });
-        const starting = connection.withDeadline(Date.now() + timeoutMs, () =>
-          client.workflow.start(DELIVER_EVENT, {
-            workflowId,
-            taskQueue,
-            args: [inputOf(event, options)],
-            workflowIdReusePolicy: 'REJECT_DUPLICATE',
-            workflowIdConflictPolicy: 'FAIL',
-            // R13. No execution or run timeout: those run no code of the workflow's and would strand the event.
-            workflowTaskTimeout: WORKFLOW_TASK_TIMEOUT_MS,
-            requestEagerStart: options.eager,
-            ...describe(event, options),
-          }),
-        );
-        const { eagerlyStarted } = await before(starting, timeoutMs);
-        return { kind: 'started', eager: eagerlyStarted };
-      } catch (error) {
-        return readRefusal(error);
-      }
-    },
+    start: (event, timeoutMs) => start(DELIVER_EVENT, () => ownOf(event), timeoutMs),
+    startBatch: (batch, timeoutMs) => start(DELIVER_BATCH, () => ownOfBatch(batch), timeoutMs),
+  };
+}
+
+/** What one start differs in from the others. */
+type OwnOptions = Pick<
+  WorkflowStartOptions,
+  'workflowId' | 'args' | 'memo' | 'staticSummary' | 'staticDetails' | 'typedSearchAttributes'
+>;
+
+function batchInputOf({ carrier, events }: ClaimedBatch, options: WorkflowStarterOptions): DeliverBatchInput {
+  const { destination = '', destinationWell = true } = events[0] ?? {};
+  const timeouts = options.timeoutsOf(destination);
+  const firstAttempt = destinationWell && !startsRegular(timeouts) ? 'local' : 'regular';
+  const refs = events.map(({ eventId, epoch }) => [eventId, epoch] as const);
+  const errorCodeAttribute = options.searchAttributes?.errorCode ?? null;
+  return { carrier, destination, events: refs, firstAttempt, timeouts, errorCodeAttribute };
+}
+
+/** Named in a summary, and listed in its details; the run's input has all of them. */
+const MOST_TYPES = 5;
+const MOST_LISTED = 50;
+
+function describeBatch({ events }: ClaimedBatch, { searchAttributes, monitorUrl }: WorkflowStarterOptions) {
+  const { destination = '' } = events[0] ?? {};
+  const types = [...new Set(events.map(({ eventType }) => eventType))];
+  const named = types.length > MOST_TYPES ? [...types.slice(0, MOST_TYPES), 'others'] : types;
+  const listed = events.slice(0, MOST_LISTED).map(({ eventId, eventName }) => {
+    const id =
+      monitorUrl === undefined ? `\`${eventId}\`` : `[${eventId}](${new URL(`events/${eventId}`, monitorUrl).href})`;
+    return `- ${id} ${eventName}`;
+  });
+  const more =
+    events.length > MOST_LISTED ? [`- and ${events.length - MOST_LISTED} more: they stand in the input`] : [];
+  return {
+    memo: { destination, events: events.length, eventTypes: named },
+    staticSummary: `${events.length} events (${named.join(', ')}) → ${destination}`,
+    staticDetails: [`Delivers outbox events to \`${destination}\` together:`, '', ...listed, ...more].join('\n'),
+    ...(searchAttributes === null ? {} : { typedSearchAttributes: batchAttributesOf(searchAttributes, events) }),
   };
 }
 

@@ -17,6 +17,14 @@ import { type EventRedaction, redactPayload } from '../mappers/redact-payload.js
 import { type AuditMapper, toAuditEvent, toAuditIdentity } from '../mappers/to-audit-event.js';
 import { isKnownType } from '../mappers/to-category.js';
 import type { Handler, HttpResponse } from '../ports.js';
+import {
+  type BatchItem,
+  batchResponseBytes,
+  type ItemAnswer,
+  readBatch,
+  splitBatch,
+  toBatchBody,
+} from './audit-batch.js';
 import { parseJsonBody, toHttpError } from './to-http-error.js';
 
 /** The routing key of the audit log, and what an event without one gets. */
@@ -46,27 +54,51 @@ export function auditHandler(options: AuditHandlerOptions): Handler {
   const redactor = createRedactor(redaction);
   const map = (event: IntegrationEvent) => checked(toAuditEvent(redactPayload(event, redaction), mappers, redactor));
   const base = baseUrl.replace(/\/+$/, '');
-  const post = (path: string, body: object, headers: Record<string, string> = {}) => ({
+  const mapAndTell = (event: IntegrationEvent) => {
+    const audit = map(event);
+    if (audit.category === 'other' && !isKnownType(event.type)) onUnknownType(event.type);
+    return audit;
+  };
+  const post = (path: string, body: string, headers: Record<string, string> = {}) => ({
     method: 'POST' as const,
     url: base + path,
     headers: { authorization: `Bearer ${apiKey}`, 'content-type': 'application/json', ...headers },
-    body: JSON.stringify(body),
+    body,
   });
   const handler = defineHandler({
     routingKey: AUDIT_ROUTING_KEY,
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
     deliver: async (event, { http, idempotencyKey }) => {
-      const audit = map(event);
-      if (audit.category === 'other' && !isKnownType(event.type)) onUnknownType(event.type);
       const headers = { [IDEMPOTENCY_KEY_HEADER]: idempotencyKey };
-      return readReceipt(await http.send(post(AUDIT_LOGS_PATH, audit, headers)), event);
+      const body = JSON.stringify(mapAndTell(event));
+      return readReceipt(await http.send(post(AUDIT_LOGS_PATH, body, headers)), event.id);
+    },
+    deliverBatch: async (events, { http }) => {
+      const mapped = events.map((event): BatchItem | { error: unknown } => {
+        try {
+          return { eventId: event.id, json: JSON.stringify(mapAndTell(event)) };
+        } catch (error) {
+          return { error };
+        }
+      });
+      const answers = new Map<string, ItemAnswer>();
+      for (const part of splitBatch(mapped.filter((one): one is BatchItem => 'json' in one))) {
+        const body = toBatchBody(part);
+        const response = await http.send({
+          ...post(AUDIT_LOGS_PATH, body),
+          maxResponseBytes: batchResponseBytes(part.length),
+        });
+        const read = readBatch(response, part, readReceipt);
+        for (const [index, { eventId }] of part.entries()) answers.set(eventId, read[index] as ItemAnswer);
+      }
+      return mapped.map((one) => ('error' in one ? one : (answers.get(one.eventId) as ItemAnswer)));
     },
     find: async (event, { http }) => {
       // Not by the mapping: a mapper that was changed, or throws, must not hide what stands (R18).
       const asked: AuditLookupRequest = {
         identities: [{ ...toAuditIdentity(event), contentHash: event.contentHash }],
       };
-      return readLookup(await http.send(post(AUDIT_LOOKUP_PATH, asked)));
+      return readLookup(await http.send(post(AUDIT_LOOKUP_PATH, JSON.stringify(asked))));
     },
   });
   return { ...handler, check: (event) => void map(event) };
@@ -83,11 +115,11 @@ function checked<Event extends object>(audit: Event): Event {
   });
 }
 
-function readReceipt(response: HttpResponse, event: IntegrationEvent): HandlerReceipt {
+function readReceipt(response: HttpResponse, eventId: string): HandlerReceipt {
   const { status } = response;
   if (status === 201 || status === 200) {
     const receipt = auditReceiptSchema.safeParse(parseJsonBody(response));
-    if (!receipt.success || receipt.data.eventId !== event.id) throw toHttpError(response, 'HTTP.BAD_RESPONSE');
+    if (!receipt.success || receipt.data.eventId !== eventId) throw toHttpError(response, 'HTTP.BAD_RESPONSE');
     const { recordId, hash, recordedAt, replayed } = receipt.data;
     return { id: recordId, hash, at: recordedAt, replayed, status };
   }

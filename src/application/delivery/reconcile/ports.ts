@@ -1,7 +1,7 @@
 /** What the reconciler asks of the outbox and of Temporal (R3, R21, R22). */
 import type { LeaseHold, RunRef } from '../ports.js';
 
-/** A row that should have moved and did not. */
+/** A row that should have moved and did not. Of a batch (R20): one of its rows, for all of them. */
 export interface OverdueRow {
   readonly run: RunRef;
   /** As the database writes it, to the microsecond: a row that moved since has another one. */
@@ -12,15 +12,15 @@ export interface OverdueRow {
 
 /** Every write carries the lease and is refused without it, or while a stop is stored (R21). */
 export interface ReconcileStore {
-  /** Rows STARTED and past due by more than `overdueMs`, the destinations in turn, the oldest of each first. */
+  /** Runs whose rows are STARTED and past due by more than `overdueMs`, the destinations in turn, the oldest of each first. */
   findOverdue(overdueMs: number, limit: number): Promise<readonly OverdueRow[]>;
-  /** Its run goes on: looked at again in a minute. False: the row moved since. */
-  putOff(hold: LeaseHold, row: OverdueRow, overdueMs: number): Promise<boolean>;
+  /** Its run goes on: looked at again in a minute. Answers how many rows; 0: they moved since. */
+  putOff(hold: LeaseHold, row: OverdueRow, overdueMs: number): Promise<number>;
   /**
-   * R2: PENDING at epoch + 1, its budget kept. `counted`: among its redispatches. False: the row is no longer STARTED in
-   * this epoch and carrier.
+   * R2: PENDING at epoch + 1, its budget kept. `counted`: among its redispatches. All rows of a batch, each to a run of its
+   * own. Answers how many; 0: no longer STARTED in this epoch and carrier.
    */
-  redispatch(hold: LeaseHold, run: RunRef, counted: boolean): Promise<boolean>;
+  redispatch(hold: LeaseHold, run: RunRef, counted: boolean): Promise<number>;
   /** R3: moves up to `limit` rows started before the adoption to epoch + 1; `left` once none waits any more: false. */
   adoptSome(hold: LeaseHold, limit: number): Promise<{ readonly moved: number; readonly left: boolean }>;
   /** Whether the lease is this holder's and no stop is stored. */

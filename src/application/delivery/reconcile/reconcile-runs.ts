@@ -119,16 +119,12 @@ async function lookAtAll(
   deployment: string,
   signal: AbortSignal,
 ): Promise<readonly Looked[]> {
-  // A batch carries many rows and is asked for once.
-  const asked = new Map<string, Promise<RunLook>>();
   const looked: Looked[] = [];
   for (let at = 0; at < rows.length && !signal.aborted; at += AT_ONCE) {
     const some = rows.slice(at, at + AT_ONCE).map(async (row) => {
       const { eventId, epoch, carrier } = row.run;
       const workflowId = carrier ?? eventRunId({ deployment, eventId, epoch });
-      const look = asked.get(workflowId) ?? runs.look(workflowId);
-      asked.set(workflowId, look);
-      return { row, workflowId, look: await look };
+      return { row, workflowId, look: await runs.look(workflowId) };
     });
     looked.push(...(await Promise.all(some)));
   }
@@ -167,14 +163,15 @@ type ActDeps = ReconcileDeps & {
 };
 
 async function act(deps: ActDeps, row: OverdueRow, workflowId: string, look: RunLook): Promise<void> {
-  const verdict = judgeRun(look, row.redispatches);
+  const judge = (found: RunLook) => judgeRun(found, row.redispatches, row.run.carrier !== null);
+  const verdict = judge(look);
   if (verdict.kind !== 'terminate') return carryOut(deps, row, workflowId, look, verdict);
   if (look.kind !== 'running' || !(await deps.store.mayWrite(deps.hold))) return;
   await deps.runs.terminate(workflowId, look.runId);
   deps.count('reconcile_terminated');
   // Only what its history says counts: a person, or the run itself, may have been quicker.
   const after = await deps.runs.look(workflowId);
-  const next = judgeRun(after, row.redispatches);
+  const next = judge(after);
   if (next.kind === 'terminate') return;
   return carryOut(deps, row, workflowId, after, next);
 }
@@ -190,16 +187,18 @@ async function carryOut(
   const { run } = row;
   const fields = { eventId: run.eventId, epoch: run.epoch, workflowId, run: look.kind };
   if (verdict.kind === 'put-off') {
-    if (await store.putOff(hold, row, deps.overdueMs)) count('reconcile_put_off');
+    const rows = await store.putOff(hold, row, deps.overdueMs);
+    if (rows > 0) count('reconcile_put_off', rows);
     return;
   }
   const { code } = verdict;
   if (verdict.kind === 'redispatch') {
     const { counted } = verdict;
-    const done = await store.redispatch(hold, run, counted);
-    count(done ? 'reconcile_redispatched' : 'reconcile_overtaken');
+    const rows = await store.redispatch(hold, run, counted);
+    if (rows > 0) count('reconcile_redispatched', rows);
+    else count('reconcile_overtaken');
     const redispatches = row.redispatches + (counted ? 1 : 0);
-    log.warn({ ...fields, code, redispatches, done }, 'reconcile.redispatched');
+    log.warn({ ...fields, code, redispatches, rows }, 'reconcile.redispatched');
     return;
   }
   if (!(await store.mayWrite(hold))) return;

@@ -1,0 +1,249 @@
+/**
+ * One attempt to deliver the events of a batch by one call of their handler (R20): load what it still carries, dispatch,
+ * settle what has a receipt, and let fall out what failed. Never throws, and ends within `deadlines.totalMs` as long as the
+ * dispatcher keeps `sendMs`. Whatever leaves the batch is written in one statement, fenced by its carrier: an attempt that
+ * dies leaves every event where it was, or gone from the batch with all that is known of it.
+ */
+import { countAttempts } from '../../../domain/delivery/attempt-totals.js';
+import {
+  BATCH_TRIES,
+  type BatchState,
+  type BatchTally,
+  type BatchTry,
+  NO_TALLY,
+} from '../../../domain/delivery/batch-state.js';
+import { decideAfterFailure } from '../../../domain/delivery/decide-after-failure.js';
+import { catalogEntry, type ErrorCode } from '../../../domain/delivery/error-catalog.js';
+import { IntegrationError, isIntegrationError } from '../../../domain/delivery/integration-error.js';
+import { DEFAULT_POLICY } from '../../../domain/delivery/policy.js';
+import type { Receipt } from '../../../domain/delivery/receipt.js';
+import { describeFailure } from '../describe-failure.js';
+import type { BatchDispatcher, EventRef, FallenEvent, LoadedBatch } from '../ports.js';
+import {
+  add,
+  type BatchAttempt,
+  type DispatchBatchDeps,
+  type DispatchBatchInput,
+  logFields,
+  withinDeadline,
+} from './batch-attempt.js';
+import { asFailure, fallAll, fallEach, fallOut, giveBack, judge } from './leave-batch.js';
+
+export type BatchOutcome =
+  | { readonly kind: 'done'; readonly tally: BatchTally }
+  | { readonly kind: 'busy' }
+  | {
+      readonly kind: 'failed';
+      readonly code: ErrorCode;
+      readonly status: number | null;
+      /** null: final. */
+      readonly delayMs: number | null;
+      readonly state: BatchState;
+    };
+
+/** Of payloads, read at once; what is more waits for another batch. */
+const MAX_BATCH_BYTES = 2 * 1024 * 1024;
+
+/** How many batches a worker has in hand at once (`DispatchBatchDeps.places`). */
+export const BATCH_PLACES = 8;
+
+const PLACE_WAIT_MS = 1_000;
+/** A batch does not hold its events for longer than this between two tries. */
+const LONGEST_PAUSE_MS = 20_000;
+const MOST_UNEXPECTED = 3;
+
+type Deps = DispatchBatchDeps;
+
+export async function dispatchBatch(deps: Deps, input: DispatchBatchInput): Promise<BatchOutcome> {
+  const attempt: BatchAttempt = { input, startedAt: performance.now(), state: input.state, tally: NO_TALLY };
+  const release = await deps.places.enter(input.mode === 'local' ? 0 : PLACE_WAIT_MS, input.signal);
+  if (release === null) {
+    if (input.mode === 'local') return { kind: 'busy' };
+    return wait(deps, attempt, new IntegrationError(input.signal.aborted ? 'DELIVERY.CANCELLED' : 'DESTINATION.BUSY'));
+  }
+  try {
+    return await attemptBatch(deps, attempt);
+  } catch (error) {
+    if (isIntegrationError(error) && error.code === 'STORE.UNAVAILABLE') return wait(deps, attempt, error);
+    return onUnexpected(deps, attempt, error);
+  } finally {
+    release();
+  }
+}
+
+/** Throws what the store throws: `attempt.state` then tells the next attempt how far this one came. */
+async function attemptBatch(deps: Deps, attempt: BatchAttempt): Promise<BatchOutcome> {
+  const { batch, deadlines } = attempt.input;
+  if (attempt.state.receipts.length > 0) await settleCarried(deps, attempt);
+  if (attempt.state.falling) {
+    await fallAll(deps, attempt);
+    return done(deps, attempt);
+  }
+  const loaded = await deps.batches.loadBatch(batch, MAX_BATCH_BYTES, deadlines.storeMs);
+  const { events, held, delivered, superseded, missing } = loaded;
+  if (missing === batch.events.length) return notFound(deps, attempt);
+  add(attempt, { delivered, superseded: superseded + missing });
+  const closed = loaded.destination.breaker === 'closed';
+  const back = closed ? held : [...held, ...events.map(({ ref }) => ref)];
+  if (back.length > 0) await giveBack(deps, attempt, back, null);
+  if (!closed || events.length === 0) return done(deps, attempt);
+  return send(deps, attempt, loaded);
+}
+
+async function send(
+  deps: Deps,
+  attempt: BatchAttempt,
+  { events, destination }: Pick<LoadedBatch, 'events' | 'destination'>,
+): Promise<BatchOutcome> {
+  const { mode, deadlines, signal } = attempt.input;
+  const options = { mode, timeoutMs: deadlines.sendMs, signal, destination };
+  let answers: Awaited<ReturnType<BatchDispatcher['dispatchBatch']>>;
+  try {
+    const outgoing = events.map(({ event }) => event);
+    answers = await deps.dispatcher.dispatchBatch(outgoing, options);
+  } catch (thrown) {
+    const error = isIntegrationError(thrown) ? thrown : new IntegrationError('HANDLER.FAILED', { cause: thrown });
+    return onWholeFailure(deps, attempt, events, error);
+  }
+  if (answers === 'unsupported') {
+    // The relay thinks otherwise: a worker of another release, or with another configuration.
+    await fallOut(deps, attempt, {
+      fallen: events.map(({ ref }) => ({ ref, delayMs: 0, alone: true, attempts: [] })),
+    });
+    return done(deps, attempt);
+  }
+  if (answers === 'busy') {
+    return mode === 'local' ? { kind: 'busy' } : wait(deps, attempt, new IntegrationError('DESTINATION.BUSY'));
+  }
+  const receipts: { ref: EventRef; receipt: Receipt }[] = [];
+  const failed: { ref: EventRef; event: LoadedBatch['events'][number]['event']; error: IntegrationError }[] = [];
+  for (const [index, { ref, event }] of events.entries()) {
+    const answer = answers[index] ?? new IntegrationError('HTTP.BAD_RESPONSE');
+    if (isIntegrationError(answer)) failed.push({ ref, event, error: answer });
+    else receipts.push({ ref, receipt: answer });
+  }
+  // From here on effects stand: should settling not come through, the next attempt settles and sends none of them again.
+  const before = attempt.state;
+  const places = new Map(attempt.input.batch.events.map(({ eventId }, place) => [eventId, place]));
+  const carried = receipts.map(
+    ({ ref, receipt }) => [places.get(ref.eventId) ?? -1, receipt.id, receipt.hash] as const,
+  );
+  attempt.state = { ...before, receipts: carried };
+  await settle(deps, attempt, receipts);
+  attempt.state = before;
+  if (failed.length > 0) await fallEach(deps, attempt, failed);
+  return done(deps, attempt);
+}
+
+async function settle(
+  deps: Deps,
+  attempt: BatchAttempt,
+  receipts: readonly { readonly ref: EventRef; readonly receipt: Receipt }[],
+): Promise<void> {
+  if (receipts.length === 0) return;
+  const answers = await withinDeadline(attempt, (timeoutMs) => deps.batches.settleBatch(receipts, timeoutMs));
+  if (answers.superseded > 0) deps.onFencedSettle(answers.superseded);
+  add(attempt, { delivered: answers.settled + answers.already, superseded: answers.superseded });
+}
+
+/** R15: what an earlier attempt heard and could not write. Counted by the load that follows, which finds it settled. */
+async function settleCarried(deps: Deps, attempt: BatchAttempt): Promise<void> {
+  const at = new Date().toISOString();
+  const receipts = attempt.state.receipts.flatMap(([place, id, hash]) => {
+    const ref = attempt.input.batch.events[place];
+    return ref === undefined ? [] : [{ ref, receipt: { id, hash, status: null, at, replayed: false } }];
+  });
+  const { tally } = attempt;
+  await settle(deps, attempt, receipts);
+  attempt.tally = tally;
+  attempt.state = { ...attempt.state, receipts: [] };
+}
+
+/** R20: tried once more, but for the events whose policy says otherwise: those fall out at once. */
+async function onWholeFailure(
+  deps: Deps,
+  attempt: BatchAttempt,
+  events: LoadedBatch['events'],
+  error: IntegrationError,
+): Promise<BatchOutcome> {
+  const { mode, deadlines } = attempt.input;
+  const { code, status } = error;
+  const refs = events.map(({ ref }) => ref);
+  if (code === 'DESTINATION.OPEN') {
+    // This worker stays away, or the destination has changed since it was looked at.
+    await giveBack(deps, attempt, refs, Math.max(1_000, error.retryAfterMs ?? 0) * (1 + deps.random()));
+    return done(deps, attempt);
+  }
+  if (!catalogEntry(code).spends) {
+    // A shutdown may have cut off a post that has its effect.
+    attempt.state = { ...attempt.state, sent: attempt.state.sent || catalogEntry(code).effect === 'unknown' };
+    return wait(deps, attempt, error);
+  }
+  const before = attempt.state;
+  const last: BatchTry = { code, status, local: mode === 'local' };
+  const tries = [...before.tries, last];
+  // Until it is judged: with the store away nobody can tell whom the policies let stay, so all fall out when it is back.
+  attempt.state = { ...before, tries, falling: true };
+  const budgets = await deps.batches.readBudgets(refs, deadlines.storeMs);
+  // What a destination says of a whole post may quote any of its events: it is kept only where all are of one tenant.
+  const oneTenant = new Set(events.map(({ event }) => event.tenantId)).size === 1;
+  const fallen: (FallenEvent & { readonly delayMs: number })[] = [];
+  const pauses: number[] = [];
+  for (const { ref, event } of events) {
+    const { delayMs, alone } = judge(deps, attempt, { budget: budgets.get(ref.eventId), tries: before.tries, error });
+    if (tries.length < BATCH_TRIES && delayMs !== null && delayMs <= LONGEST_PAUSE_MS) {
+      pauses.push(delayMs);
+      continue;
+    }
+    const told = oneTenant
+      ? { ...describeFailure(error, deps.redactor.forEvent(event)), local: last.local }
+      : asFailure(last);
+    fallen.push({ ref, delayMs: delayMs ?? 0, alone, attempts: [...before.tries.map(asFailure), told] });
+  }
+  if (fallen.length > 0) await fallOut(deps, attempt, { fallen, code });
+  attempt.state = { ...before, tries };
+  deps.log.warn({ ...logFields(attempt), code, status, fellOut: fallen.length, goOn: pauses.length }, 'batch.failed');
+  return pauses.length === 0 ? done(deps, attempt) : fail(deps, attempt, error, Math.max(...pauses));
+}
+
+/** R19: a worker whose database has none of the events. After five tries the run fails, with an alert and no letter. */
+function notFound(deps: Deps, attempt: BatchAttempt): BatchOutcome {
+  const code = 'DISPATCH.EVENT_NOT_FOUND';
+  const { notFound: times } = attempt.state;
+  const totals = { ...countAttempts([], 0), spent: times, spentByCode: { [code]: times } };
+  const { random } = deps;
+  const decision = decideAfterFailure({ code, retryAfterMs: null, totals, policy: DEFAULT_POLICY, random });
+  attempt.state = { ...attempt.state, notFound: times + 1 };
+  if (decision.kind === 'final') deps.onEventNotFound();
+  return fail(deps, attempt, new IntegrationError(code), decision.kind === 'retry' ? decision.delayMs : null);
+}
+
+/** For what spends nothing. */
+function wait(deps: Deps, attempt: BatchAttempt, error: IntegrationError): BatchOutcome {
+  const { code, retryAfterMs } = error;
+  const totals = countAttempts([], 0);
+  const { random } = deps;
+  const decision = decideAfterFailure({ code, retryAfterMs, totals, policy: DEFAULT_POLICY, random });
+  return fail(deps, attempt, error, decision.kind === 'retry' ? decision.delayMs : 1_000);
+}
+
+/** A bug of ours, or of a library: after a few, every event goes on by itself, where it meets the same or does not. */
+function onUnexpected(deps: Deps, attempt: BatchAttempt, error: unknown): BatchOutcome {
+  deps.log.error({ ...logFields(attempt), err: error }, 'batch.unexpected_error');
+  const unexpected = attempt.state.unexpected + 1;
+  attempt.state = { ...attempt.state, unexpected, falling: attempt.state.falling || unexpected >= MOST_UNEXPECTED };
+  return fail(deps, attempt, new IntegrationError('HANDLER.FAILED'), 1_000);
+}
+
+function fail(deps: Deps, attempt: BatchAttempt, error: IntegrationError, delayMs: number | null): BatchOutcome {
+  const { code, status } = error;
+  const cause = code === 'STORE.UNAVAILABLE' ? { err: error.cause } : {};
+  deps.log.warn({ ...logFields(attempt), ...attempt.tally, code, status, delayMs, ...cause }, 'batch.attempted');
+  return { kind: 'failed', code, status, delayMs, state: attempt.state };
+}
+
+function done(deps: Deps, attempt: BatchAttempt): BatchOutcome {
+  const durationMs = Math.round(performance.now() - attempt.startedAt);
+  deps.log.debug({ ...logFields(attempt), ...attempt.tally, durationMs }, 'batch.attempted');
+  return { kind: 'done', tally: attempt.tally };
+}

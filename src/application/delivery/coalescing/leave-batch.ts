@@ -1,0 +1,125 @@
+/** How events leave their batch (R20): each PENDING in the next epoch, with what is known of it, in one statement for all. */
+import { countAttempts } from '../../../domain/delivery/attempt-totals.js';
+import type { BatchTry } from '../../../domain/delivery/batch-state.js';
+import { decideAfterFailure } from '../../../domain/delivery/decide-after-failure.js';
+import { catalogEntry, type ErrorCode } from '../../../domain/delivery/error-catalog.js';
+import { IntegrationError } from '../../../domain/delivery/integration-error.js';
+import type { OutboxEvent } from '../../../domain/delivery/outbox-event.js';
+import { DEFAULT_POLICY } from '../../../domain/delivery/policy.js';
+import { describeFailure } from '../describe-failure.js';
+import type { AttemptFailure, Budget, EventRef, FallenEvent } from '../ports.js';
+import { add, type BatchAttempt, type DispatchBatchDeps, logFields, withinDeadline } from './batch-attempt.js';
+
+type Deps = Pick<DispatchBatchDeps, 'batches' | 'log' | 'random' | 'redactor'>;
+
+/** Events that fall out of one batch come due no faster than this. */
+const SPREAD_MS = 20;
+
+/** Those that failed by themselves: each by its own policy. */
+export async function fallEach(
+  deps: Deps,
+  attempt: BatchAttempt,
+  failed: readonly { readonly ref: EventRef; readonly event: OutboxEvent; readonly error: IntegrationError }[],
+): Promise<void> {
+  const { mode, deadlines } = attempt.input;
+  const refs = failed.map(({ ref }) => ref);
+  const budgets = await deps.batches.readBudgets(refs, deadlines.storeMs);
+  const { tries } = attempt.state;
+  const fallen = failed.map(({ ref, event, error }) => {
+    const { delayMs } = judge(deps, attempt, { budget: budgets.get(ref.eventId), tries, error });
+    const failure = { ...describeFailure(error, deps.redactor.forEvent(event)), local: mode === 'local' };
+    const own = catalogEntry(error.code).spends ? [failure] : [];
+    return { ref, delayMs: delayMs ?? 0, alone: true, attempts: [...tries.map(asFailure), ...own] };
+  });
+  // R18: what spends nothing leaves no row that could tell of its effect.
+  const doubtful = failed.some(
+    ({ error: { code } }) => !catalogEntry(code).spends && catalogEntry(code).effect === 'unknown',
+  );
+  await fallOut(deps, attempt, { fallen, doubtful });
+  for (const { ref, event, error } of failed) {
+    const { code, status, field } = error;
+    const of = { eventId: ref.eventId, epoch: ref.epoch, eventName: event.eventName };
+    deps.log.warn({ ...logFields(attempt), ...of, code, status, field }, 'delivery.fell_out');
+  }
+}
+
+/** What is still carried, by what `tries` tells of it; nothing is read of the events, and nothing sent. */
+export async function fallAll(deps: Deps, attempt: BatchAttempt): Promise<void> {
+  const { batch, deadlines } = attempt.input;
+  const { tries } = attempt.state;
+  const last = tries.at(-1);
+  const budgets = last === undefined ? new Map() : await deps.batches.readBudgets(batch.events, deadlines.storeMs);
+  const fallen = batch.events.map((ref) => {
+    if (last === undefined) return { ref, delayMs: 0, alone: true, attempts: [] };
+    const error = new IntegrationError(last.code, last.status === null ? {} : { status: last.status });
+    const { delayMs, alone } = judge(deps, attempt, {
+      budget: budgets.get(ref.eventId),
+      tries: tries.slice(0, -1),
+      error,
+    });
+    return { ref, delayMs: delayMs ?? 0, alone, attempts: tries.map(asFailure) };
+  });
+  await fallOut(deps, attempt, { fallen, code: last?.code ?? null });
+}
+
+/**
+ * When the event comes again, by its own policy; null: it has no try left, and its own run ends it. `alone`: it is not tried
+ * in a batch again; what says nothing of the event itself leaves it in.
+ */
+export function judge(
+  { random }: Pick<Deps, 'random'>,
+  attempt: BatchAttempt,
+  given: { readonly budget: Budget | undefined; readonly tries: readonly BatchTry[]; readonly error: IntegrationError },
+): { readonly delayMs: number | null; readonly alone: boolean } {
+  const { policy = DEFAULT_POLICY, codes = [], sinceFirstMs = 0 } = given.budget ?? {};
+  const { code, retryAfterMs } = given.error;
+  const tookMs = performance.now() - attempt.startedAt;
+  const totals = countAttempts([...codes, ...given.tries.map((one) => one.code)], sinceFirstMs + tookMs);
+  const decision = decideAfterFailure({ code, retryAfterMs, totals, policy, random });
+  if (decision.kind === 'final') return { delayMs: null, alone: true };
+  const passing = code === 'HTTP.RATE_LIMITED' || (code === 'DELIVERY.ATTEMPT_LOST' && totals.lostInRow === 0);
+  return { delayMs: decision.delayMs, alone: !passing };
+}
+
+export async function fallOut(
+  deps: Deps,
+  attempt: BatchAttempt,
+  given: {
+    readonly fallen: readonly (FallenEvent & { readonly delayMs: number })[];
+    /** Of what falls out with the whole batch. */
+    readonly code?: ErrorCode | null;
+    readonly doubtful?: boolean;
+  },
+): Promise<void> {
+  const { batch, runId, worker } = attempt.input;
+  const spread = given.fallen.map((one, index) => ({ ...one, delayMs: Math.max(one.delayMs, index * SPREAD_MS) }));
+  const options = { runId, worker, doubtful: attempt.input.state.sent || (given.doubtful ?? false) };
+  const { fallen, superseded } = await withinDeadline(attempt, (timeoutMs) =>
+    deps.batches.fallOut(batch.carrier, spread, options, timeoutMs),
+  );
+  add(attempt, { fellOut: fallen, superseded, code: given.code ?? null });
+}
+
+/**
+ * Not sent, and nothing spent but by earlier posts of the batch. They wait again: after `delayMs`, or, where it is null, in
+ * the place that their age gives them.
+ */
+export async function giveBack(
+  deps: Deps,
+  attempt: BatchAttempt,
+  refs: readonly EventRef[],
+  delayMs: number | null,
+): Promise<void> {
+  const { batch, runId, worker, deadlines, state } = attempt.input;
+  const attempts = attempt.state.tries.map(asFailure);
+  const back = refs.map((ref) => ({ ref, delayMs, alone: false, attempts }));
+  const options = { runId, worker, doubtful: state.sent };
+  const { fallen, superseded } = await deps.batches.fallOut(batch.carrier, back, options, deadlines.storeMs);
+  add(attempt, { gaveBack: fallen, superseded });
+}
+
+/** An attempt of which only this is known, or may be told. */
+export function asFailure({ code, status, local }: BatchTry): AttemptFailure & { readonly local: boolean } {
+  const { message } = catalogEntry(code);
+  return { code, status, message, stack: null, causes: [], response: null, field: null, local };
+}
