@@ -18,19 +18,24 @@ WITH row AS MATERIALIZED (
       WHEN ${PAUSED} THEN 'held' ELSE 'carried' END AS state
   FROM unnest($2::uuid[], $3::int[]) WITH ORDINALITY AS a(event_id, epoch, place)
   JOIN outbox.delivery d ON d.event_id = a.event_id
+), small AS MATERIALIZED (
+  -- By what is stored, so that what does not fit is not unpacked; what it unpacks to is counted again below.
+  SELECT s.* FROM (
+    SELECT row.*, sum(pg_column_size(e.payload)) OVER (ORDER BY row.place) AS stored, row_number() OVER (ORDER BY row.place) AS nth
+    FROM row JOIN outbox.event e ON e.id = row.event_id WHERE row.state = 'carried') s
+  WHERE s.stored <= $4::bigint OR s.nth = 1
 ), sendable AS MATERIALIZED (
   SELECT row.place, e.id, e.event_name, e.event_type, e.routing_key, e.source, e.aggregate_type, e.aggregate_id,
     e.aggregate_version::text AS aggregate_version, e.tenant_id, coalesce(r.payload, e.payload)::text AS payload, e.headers,
     coalesce(r.content_hash, e.content_hash) AS content_hash,
     to_char(e.occurred_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS occurred_at,
     to_char(e.recorded_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS recorded_at
-  FROM row
+  FROM small row
   JOIN outbox.event e ON e.id = row.event_id
   LEFT JOIN LATERAL (
     SELECT v.payload, v.content_hash FROM outbox.event_revision v
     WHERE row.epoch > 0 AND v.event_id = row.event_id AND v.epoch <= row.epoch ORDER BY v.epoch DESC, v.seq DESC LIMIT 1
   ) r ON true
-  WHERE row.state = 'carried'
 ), fit AS (
   SELECT *, sum(octet_length(payload)) OVER (ORDER BY place) AS bytes, row_number() OVER (ORDER BY place) AS nth FROM sendable
 )
@@ -66,6 +71,11 @@ FROM jsonb_to_recordset($1::jsonb) AS r(event_id uuid, epoch int, receipt jsonb)
 WHERE d.event_id = r.event_id AND d.epoch = r.epoch AND d.status IN ('PENDING', 'STARTED')
 RETURNING d.event_id`;
 
+/** $1 events, $2 epochs. Which are settled in their epoch: a settling that was not answered has done its work. */
+export const FIND_SETTLED = `
+SELECT d.event_id FROM unnest($1::uuid[], $2::int[]) AS a(event_id, epoch)
+JOIN outbox.delivery d ON d.event_id = a.event_id AND d.epoch = a.epoch AND d.status = 'DELIVERED'`;
+
 /**
  * R17, R20. $1 carrier, $2 [{event_id, epoch, delay_ms, alone, tried}], $3 [{event_id, epoch, n, …}] attempts, $4 run, $5
  * worker, $6 doubt. The budget goes on; where nothing has begun to spend it, it begins with the next epoch, so that the next
@@ -78,6 +88,8 @@ WITH fallen AS (
     budget_epoch = CASE WHEN d.budget_epoch = d.epoch AND NOT f.tried THEN d.epoch + 1 ELSE d.budget_epoch END,
     no_coalesce = d.no_coalesce OR f.alone, doubtful = d.doubtful OR $6::boolean,
     due_at = CASE WHEN f.delay_ms IS NOT NULL THEN clock_timestamp() + f.delay_ms * interval '1 millisecond'
+      -- A budget that goes on counts from its due time on what it waits for us.
+      WHEN f.tried OR d.budget_epoch < d.epoch THEN clock_timestamp()
       ELSE least(clock_timestamp(), (SELECT e.recorded_at FROM outbox.event e WHERE e.id = d.event_id)) END
   FROM jsonb_to_recordset($2::jsonb) AS f(event_id uuid, epoch int, delay_ms bigint, alone boolean, tried boolean)
   WHERE d.event_id = f.event_id AND d.epoch = f.epoch AND d.carrier = $1::text AND d.status IN ('PENDING', 'STARTED')

@@ -13,12 +13,26 @@ import { isIntegrationError } from '../../domain/delivery/integration-error.js';
 import { DEFAULT_POLICY, type RetryPolicy } from '../../domain/delivery/policy.js';
 import type { Receipt } from '../../domain/delivery/receipt.js';
 import { type BreakerRow, type EventColumns, readBreaker, readEvent } from './attempt-store.js';
-import { FALL_OUT, LOAD_BATCH, LOAD_DESTINATION, READ_BUDGETS, SETTLE_BATCH } from './batch-statements.js';
+import {
+  FALL_OUT,
+  FIND_SETTLED,
+  LOAD_BATCH,
+  LOAD_DESTINATION,
+  READ_BUDGETS,
+  SETTLE_BATCH,
+} from './batch-statements.js';
 import { type PgPool, runStatement } from './pg-pool.js';
 import { toStorableJson, toStorableText } from './to-storable.js';
 
 /** `attempts` settles what is not open, one by one. */
 export function createBatchStore(pool: PgPool, attempts: Pick<AttemptStore, 'settle'>): BatchStore {
+  const findSettled = (refs: readonly EventRef[], timeoutMs: number) =>
+    runStatement<{ event_id: string }>(pool, {
+      name: 'batch_find_settled',
+      text: FIND_SETTLED,
+      values: [refs.map(({ eventId }) => eventId), refs.map(({ epoch }) => epoch)],
+      timeoutMs,
+    });
   return {
     async loadBatch({ carrier, destination, events }, maxBytes, timeoutMs) {
       const values = [carrier, events.map(({ eventId }) => eventId), events.map(({ epoch }) => epoch), maxBytes];
@@ -65,7 +79,17 @@ export function createBatchStore(pool: PgPool, attempts: Pick<AttemptStore, 'set
         // One row that the database refuses must not keep the others: each is settled by itself.
         if (isIntegrationError(error)) throw error;
       }
-      for (const { ref, receipt } of receipts) {
+      const open = receipts.filter(({ ref }) => !done.has(ref.eventId));
+      for (const { event_id } of open.length === 0
+        ? []
+        : await findSettled(
+            open.map(({ ref }) => ref),
+            timeoutMs,
+          )) {
+        done.add(event_id);
+        answers.already += 1;
+      }
+      for (const { ref, receipt } of open) {
         if (done.has(ref.eventId)) continue;
         const leftMs = Math.max(50, timeoutMs - (performance.now() - startedAt));
         try {
@@ -144,14 +168,16 @@ interface BudgetRow {
 function readBatch(asked: number, rows: readonly BatchRow[]): Omit<LoadedBatch, 'destination'> {
   const events: LoadedBatch['events'][number][] = [];
   const held: EventRef[] = [];
+  const over: EventRef[] = [];
   let delivered = 0;
   let superseded = 0;
   for (const row of rows) {
     const ref = { eventId: row.event_id, epoch: row.epoch };
     if (row.state === 'delivered') delivered += 1;
     else if (row.state === 'superseded') superseded += 1;
-    else if (row.state === 'held' || row.id === null) held.push(ref);
+    else if (row.state === 'held') held.push(ref);
+    else if (row.id === null) over.push(ref);
     else events.push({ ref, event: readEvent(row) });
   }
-  return { events, held, delivered, superseded, missing: asked - rows.length };
+  return { events, held, over, delivered, superseded, missing: asked - rows.length };
 }

@@ -1,4 +1,7 @@
-/** Types of one destination, and tenants of one type, that are counted: more of them can wait for the next second. */
+/**
+ * Types of one destination, and tenants of one type, that are looked at. Where more tenants than that wait, and half of those
+ * that were looked at have something due, it is taken for as much as was asked for.
+ */
 const MOST_TYPES = 100;
 const MOST_TENANTS = 500;
 
@@ -7,14 +10,14 @@ const ORDERED = `d.status = 'PENDING' AND d.order_key IS NOT NULL`;
 
 /** Lanes of unordered rows are in the order of their due times: what is not due is not looked at. */
 const UNORDERED_DUE = (lane: string, most: string) => `(SELECT count(*)::integer AS due FROM (
-  SELECT ${lane} AND d.due_at <= statement_timestamp() LIMIT ${most}) counted)`;
+  SELECT ${lane} AND d.due_at <= statement_timestamp() ORDER BY d.due_at LIMIT ${most}) counted)`;
 
 /** Those of ordered rows are not: so many are looked at, whatever they are. */
 const ORDERED_DUE = (
   lane: string,
   most: string,
 ) => `(SELECT count(*) FILTER (WHERE due_at <= statement_timestamp())::integer AS due FROM (
-  SELECT d.due_at ${lane} LIMIT ${most}) counted)`;
+  SELECT d.due_at ${lane} ORDER BY d.order_key, d.order_no LIMIT ${most}) counted)`;
 
 /**
  * Of the destination k.destination: its event types with waiting `rows`, each with its due ones. By loose index scans, and
@@ -47,7 +50,7 @@ const dueByType = (rows: string, looked: (lane: string, most: string) => string)
       FROM t CROSS JOIN LATERAL ${nextTenant('AND d.tenant > t.tenant')} f
         CROSS JOIN LATERAL ${dueOf('f.tenant', '$2::integer - t.waiting')} c
       WHERE t.waiting < $2::integer AND t.n < ${MOST_TENANTS}
-    ) SELECT max(waiting) AS waiting FROM t
+    ) SELECT CASE WHEN max(n) = ${MOST_TENANTS} AND max(waiting) >= ${MOST_TENANTS / 2} THEN $2::integer ELSE max(waiting) END AS waiting FROM t
   ) w`;
 };
 
