@@ -11,7 +11,6 @@ import { healthyView } from '../../domain/delivery/breaker.js';
 import { isErrorCode } from '../../domain/delivery/error-catalog.js';
 import { isIntegrationError } from '../../domain/delivery/integration-error.js';
 import { DEFAULT_POLICY, type RetryPolicy } from '../../domain/delivery/policy.js';
-import type { Receipt } from '../../domain/delivery/receipt.js';
 import { type BreakerRow, type EventColumns, readBreaker, readEvent } from './attempt-store.js';
 import {
   FALL_OUT,
@@ -71,7 +70,8 @@ export function createBatchStore(pool: PgPool, attempts: Pick<AttemptStore, 'set
       const done = new Set<string>();
       let refused: unknown = null;
       try {
-        const values = [JSON.stringify(inOrder(receipts).map(settledRow))];
+        const ordered = inOrder(receipts);
+        const values = [...columnsOf(ordered), ordered.map(({ receipt }) => toStorableJson(receipt))];
         const statement = { name: 'batch_settle', text: SETTLE_BATCH, values, timeoutMs };
         for (const { event_id } of await runStatement<{ event_id: string }>(pool, statement)) done.add(event_id);
         answers.settled = done.size;
@@ -105,13 +105,14 @@ export function createBatchStore(pool: PgPool, attempts: Pick<AttemptStore, 'set
 
     async fallOut(carrier, events, { runId, worker, doubtful }, timeoutMs) {
       const ordered = inOrder(events);
-      const rows = ordered.map(({ ref, delayMs, alone, attempts: tries }) => ({
-        ...columnsOf(ref),
-        delay_ms: delayMs === null ? null : Math.round(delayMs),
-        alone,
-        tried: tries.length > 0,
-      }));
-      const values = [carrier, JSON.stringify(rows), JSON.stringify(ordered.flatMap(attemptRows))];
+      const values = [
+        carrier,
+        ...columnsOf(ordered),
+        ordered.map(({ delayMs }) => (delayMs === null ? null : Math.round(delayMs))),
+        ordered.map(({ alone }) => alone),
+        ordered.map(({ attempts: tries }) => tries.length > 0),
+        JSON.stringify(ordered.flatMap(attemptRows)),
+      ];
       const fallen = await runStatement(pool, {
         name: 'batch_fall_out',
         text: FALL_OUT,
@@ -128,17 +129,15 @@ function inOrder<Item extends { readonly ref: EventRef }>(items: readonly Item[]
   return [...items].sort((a, b) => (a.ref.eventId < b.ref.eventId ? -1 : 1));
 }
 
-function settledRow({ ref, receipt }: { readonly ref: EventRef; readonly receipt: Receipt }): object {
-  return { ...columnsOf(ref), receipt: JSON.parse(toStorableJson(receipt) ?? 'null') };
-}
-
-function columnsOf({ eventId, epoch }: EventRef): { event_id: string; epoch: number } {
-  return { event_id: eventId, epoch };
+/** Ids and epochs, as two lists. */
+function columnsOf(items: readonly { readonly ref: EventRef }[]): [string[], number[]] {
+  return [items.map(({ ref }) => ref.eventId), items.map(({ ref }) => ref.epoch)];
 }
 
 function attemptRows({ ref, delayMs, attempts }: FallenEvent): object[] {
   return attempts.map(({ local, code, status, message, stack, causes, response, field }, index) => ({
-    ...columnsOf(ref),
+    event_id: ref.eventId,
+    epoch: ref.epoch,
     n: index + 1,
     local,
     code,

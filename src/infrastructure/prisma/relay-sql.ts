@@ -258,18 +258,24 @@ claimed AS (
   WHERE d.event_id = ANY (ARRAY(SELECT event_id FROM fit))
   RETURNING d.event_id, d.epoch, d.budget_epoch, d.carrier, d.destination, d.event_type, d.tenant, d.policy_hash, d.start_tries
 )
--- One row at least, so that the cursor comes back from an empty claim.
-SELECT walk.cursor, walk.lanes_left, walk.wrapped, c.event_id, c.epoch, c.carrier, c.destination, c.event_type, c.tenant,
-  c.policy_hash, p.body AS policy, c.start_tries, coalesce(e.event_name, '') AS event_name, coalesce(e.aggregate_type, '') AS aggregate_type,
+-- One row at least, so that the cursor comes back from an empty claim. The first one tells what is said once: where the next
+-- walk goes on, and the policies that the rows name.
+SELECT w.cursor, w.lanes_left, w.wrapped, w.policies, c.event_id, c.epoch, c.carrier, c.destination, c.event_type, c.tenant,
+  c.policy_hash, c.start_tries, coalesce(e.event_name, '') AS event_name, coalesce(e.aggregate_type, '') AS aggregate_type,
   coalesce(e.aggregate_id, '') AS aggregate_id,
   -- A local attempt counts nothing that came before it: only a budget that begins with it is right for one.
   c.budget_epoch = c.epoch AS first_of_budget, coalesce(h.health = 'ok' AND h.breaker = 'closed', true) AS destination_well
-FROM ${walkOf(MOST_DESTINATIONS)} walk
-LEFT JOIN (claimed c JOIN fit USING (event_id)) ON true
-LEFT JOIN LATERAL (SELECT body FROM outbox.policy WHERE hash = c.policy_hash LIMIT 1) p ON true
+FROM (
+  SELECT walk.*, 1::bigint AS nth, (SELECT jsonb_object_agg(p.hash, p.body) FROM outbox.policy p
+    WHERE p.hash = ANY (ARRAY(SELECT DISTINCT policy_hash FROM claimed))) AS policies
+  FROM ${walkOf(MOST_DESTINATIONS)} walk
+) w
+FULL JOIN (
+  SELECT claimed.*, row_number() OVER (ORDER BY fit.place) AS nth FROM claimed JOIN fit USING (event_id)
+) c USING (nth)
 LEFT JOIN LATERAL (SELECT event_name, aggregate_type, aggregate_id FROM outbox.event WHERE id = c.event_id LIMIT 1) e ON true
-LEFT JOIN LATERAL (SELECT health, breaker FROM outbox.destination WHERE name = c.destination LIMIT 1) h ON true
-ORDER BY fit.place
+LEFT JOIN outbox.destination h ON h.name = c.destination
+ORDER BY nth
 `;
 
 /** R7: $1 lease token · $2 ids. Answers the ids that were marked. A run starts without failed starts on its row. */
