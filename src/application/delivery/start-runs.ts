@@ -106,6 +106,9 @@ function groupByCarrier(events: readonly ClaimedEvent[]): (ClaimedBatch | Claime
   return runs;
 }
 
+/** One for all: without a reason of ours an abort makes an error with a stack, for every start. */
+const ANSWERED = new Error('answered');
+
 async function startBefore(
   deps: { readonly starter: WorkflowStarter; readonly time: RelayTime },
   run: ClaimedBatch | ClaimedEvent,
@@ -121,7 +124,7 @@ async function startBefore(
   } catch (error) {
     return { kind: 'refused', reason: error instanceof Error ? error.message : String(error) };
   } finally {
-    answered.abort();
+    answered.abort(ANSWERED);
   }
 }
 
