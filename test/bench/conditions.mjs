@@ -30,7 +30,7 @@ const FILE_SYSTEMS = {
   2035054128: 'overlay',
 };
 
-export async function readConditions(world, { pairs, seconds, figures }) {
+export async function readConditions(world, { pairs, seconds, shrink, figures }) {
   const { dependencies, devDependencies, version } = JSON.parse(await readFile(PACKAGE, 'utf8'));
   const watched = ['@temporalio/worker', '@temporalio/client', 'pg', 'undici', 'express', 'graphile-worker', 'pg-boss'];
   const [{ model }] = cpus();
@@ -38,6 +38,7 @@ export async function readConditions(world, { pairs, seconds, figures }) {
     startedAt: new Date().toISOString(),
     figures,
     runs: `${pairs} of each side, about ${seconds} s each, in turns A B, B A, …; a CHECKPOINT and half a second before each`,
+    ...(shrink === 1 ? {} : { shrink: `backlogs are an ${shrink}th of what the figures say: a trial` }),
     build: { version, commit: await readCommit() },
     temporal: {
       server: world.temporal.server,

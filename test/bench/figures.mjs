@@ -16,10 +16,15 @@
  * @property {{ atLeast: number } | { atMost: number }} [goal] for the median; none: it is reported
  * @property {string} why what it tells
  * @property {number} [runs] how often, where it takes too long for as many as --pairs
- * @property {number} [seconds] of one run, in place of --seconds
+ * @property {number} [scale] how many times --seconds one run takes
+ * @property {boolean} [long] minutes for each run, or a million events: only with --long, or by its name
+ * @property {Omit<Figure, 'a' | 'b'>[]} [more] what else the same runs tell, each a figure of its own in the report; `why` is
+ *   that of the first unless given
  */
 
 import { FIGURES_BESIDE_OTHERS } from './figures-beside-others.mjs';
+import { FIGURES_OF_GROWTH } from './figures-of-growth.mjs';
+import { FIGURES_OF_ONE_EVENT } from './figures-of-one-event.mjs';
 
 const composed = { use: 'ours', label: 'composed', options: { roles: 'composed' } };
 const apart = { use: 'ours', label: 'apart', options: { roles: 'apart' } };
@@ -64,4 +69,6 @@ export const FIGURES = [
     why: 'What one run for many events gains over one run for each, behind a backlog.',
   })),
   ...FIGURES_BESIDE_OTHERS,
+  ...FIGURES_OF_ONE_EVENT,
+  ...FIGURES_OF_GROWTH,
 ];

@@ -10,10 +10,18 @@ export class NotAvailableError extends Error {
  * @param {import('./world.mjs').World} world
  * @param {import('./figures.mjs').Figure} figure
  * @param {{ pairs: number, seconds: number, log: (line: string) => void }} options
+ * @returns {Promise<object[]>} the figure, and after it what else its runs have told (`more`)
  */
 export async function measureFigure(world, figure, { pairs, seconds, log }) {
-  const { name, title, why, goal = null, field = 'perSecond', unit = 'events/s', runs = pairs } = figure;
-  const answer = { name, title, why, goal, field, unit };
+  const { title, field = 'perSecond', runs = pairs, scale = 1, more = [] } = figure;
+  const rows = [figure, ...more].map((row) => ({
+    name: row.name,
+    title: row.title,
+    why: row.why ?? `From the runs of “${title}”.`,
+    goal: row.goal ?? null,
+    field: row.field ?? 'perSecond',
+    unit: row.unit ?? 'events/s',
+  }));
   const contenders = [];
   try {
     const sides = {};
@@ -27,24 +35,20 @@ export async function measureFigure(world, figure, { pairs, seconds, log }) {
       sides[side] = { label, contender, runs: [] };
     }
     const measure = (side) => async () => {
-      const measured = await side.contender.measure(figure.seconds ?? seconds);
+      const measured = await side.contender.measure(seconds * scale);
       const value = measured[field];
       if (!Number.isFinite(value)) throw new Error(`${side.label}: expected a number "${field}", got ${value}`);
       side.runs.push(measured);
       return value;
     };
     const common = { log: (line) => log(`  ${line}`), before: world.settle };
-    if (sides.b === undefined) {
-      const a = await runAlone({ ...common, a: measure(sides.a), runs });
-      return judge({ ...answer, status: 'measured', a: toSide(sides.a, a), value: spreadOf(a) }, log);
-    }
-    const found = await runPairs({ ...common, a: measure(sides.a), b: measure(sides.b), pairs: runs });
-    const [a, b] = [toSide(sides.a, found.a), toSide(sides.b, found.b)];
-    return judge({ ...answer, status: 'measured', a, b, value: found.ratio }, log);
+    if (sides.b === undefined) await runAlone({ ...common, a: measure(sides.a), runs });
+    else await runPairs({ ...common, a: measure(sides.a), b: measure(sides.b), pairs: runs });
+    return rows.map((row, at) => judge(toAnswer(row, sides, at === 0), log));
   } catch (error) {
     const status = error instanceof NotAvailableError ? 'skipped' : 'failed';
     log(`  ${status}: ${status === 'skipped' ? error.message : error.stack}`);
-    return { ...answer, status, reason: error.message };
+    return rows.map((row) => ({ ...row, status, reason: error.message }));
   } finally {
     for (const contender of contenders.reverse()) {
       await contender.close().catch((error) => log(`  not closed: ${error.message}`));
@@ -52,14 +56,33 @@ export async function measureFigure(world, figure, { pairs, seconds, log }) {
   }
 }
 
-function toSide({ label, contender, runs }, values) {
-  return { label, name: contender.name, settings: contender.settings, spread: spreadOf(values), runs };
+/** All runs stand once in the report, with the first figure that is made of them. */
+function toAnswer(row, { a, b }, withRuns) {
+  const valuesOf = ({ label, runs }) =>
+    runs.map((run) => {
+      if (!Number.isFinite(run[row.field]))
+        throw new Error(`${label}: expected a number "${row.field}", got ${run[row.field]}`);
+      return run[row.field];
+    });
+  const toSide = (side) => ({
+    label: side.label,
+    name: side.contender.name,
+    settings: side.contender.settings,
+    spread: spreadOf(valuesOf(side)),
+    ...(withRuns ? { runs: side.runs } : {}),
+  });
+  const answer = { ...row, status: 'measured', a: toSide(a) };
+  if (b === undefined) return { ...answer, value: answer.a.spread };
+  const other = toSide(b);
+  return { ...answer, b: other, value: spreadOf(answer.a.spread.all.map((value, at) => value / other.spread.all[at])) };
 }
 
 function judge(figure, log) {
   const { goal, value } = figure;
   const { median } = value;
   const met = goal === null ? null : 'atLeast' in goal ? median >= goal.atLeast : median <= goal.atMost;
-  log(`  ${show(median)} (${show(value.min)}–${show(value.max)})${met === false ? ', MISSES ITS GOAL' : ''}`);
+  log(
+    `  ${figure.name}: ${show(median)} (${show(value.min)}–${show(value.max)})${met === false ? ', MISSES ITS GOAL' : ''}`,
+  );
   return { ...figure, met };
 }

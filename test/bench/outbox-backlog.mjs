@@ -5,6 +5,8 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
+import { anyIs, standing, UNDER_WAY, untilPauseHolds, untilWoken, WAITING } from './backlog-standing.mjs';
+import { fillOutbox } from './fill-outbox.mjs';
 import { steadyRate } from './run-pairs.mjs';
 import { newEvent } from './sample-event.mjs';
 
@@ -15,7 +17,8 @@ const LATE_MS = 60_000;
 
 /** @param {{ outboxUrl: string, auditUrl: string }} options */
 export function openBacklog({ outboxUrl, auditUrl }) {
-  const outbox = new pg.Pool({ connectionString: outboxUrl, max: 1 });
+  // Whether anything is open must be asked of an index: the planner takes one of many rows for quickly found in the table.
+  const outbox = new pg.Pool({ connectionString: outboxUrl, max: 2, options: '-c enable_seqscan=off' });
   const audit = new pg.Pool({ connectionString: auditUrl, max: 1 });
   // A server that is stopped below an idle connection is told by the next statement; unheard it would end the bench.
   for (const pool of [outbox, audit]) pool.on('error', () => {});
@@ -31,59 +34,109 @@ export function openBacklog({ outboxUrl, auditUrl }) {
       appended += events.length;
     }
   };
-  /** The index of what is open answers; a count of all rows would cost more than what is measured. */
   const untilNothingIsOpen = async (withinMs) => {
     const deadline = Date.now() + withinMs + LATE_MS;
-    for (;;) {
-      const { rows } = await outbox.query(
-        `SELECT FROM outbox.delivery WHERE status = 'PENDING' AND order_key IS NULL
-         UNION ALL SELECT FROM outbox.delivery WHERE status = 'STARTED' AND carrier IS NULL
-         UNION ALL SELECT FROM outbox.delivery WHERE status = 'STARTED' AND carrier IS NOT NULL LIMIT 1`,
-      );
-      if (rows.length === 0) return;
+    while (await anyIs(outbox, [WAITING, ...UNDER_WAY])) {
       if (Date.now() > deadline) throw new Error(`events are still open: ${await standing(outbox)}`);
       await sleep(ASK_EVERY_MS);
     }
+  };
+  const pause = async () => {
+    const { rows } = await outbox.query(
+      `INSERT INTO outbox.pause (id, event_type, reason, actor) VALUES (gen_random_uuid(), 'ORDER', 'bench', 'bench')
+       RETURNING extract(epoch FROM clock_timestamp())::float8 AS at`,
+    );
+    return rows[0].at;
+  };
+  const endPause = async () => {
+    // An event of another type wakes a relay that has slept for up to a second: what follows finds it awake.
+    await append(1, { eventType: 'WAKE' });
+    await untilWoken(outbox);
+    const { rows } = await outbox.query(
+      'DELETE FROM outbox.pause RETURNING extract(epoch FROM clock_timestamp())::float8 AS at',
+    );
+    return rows[0].at;
   };
 
   return {
     /** Appends so many and keeps them waiting. Vacuums, else autovacuum does it in the middle of some runs. */
     async hold(count) {
-      await outbox.query(
-        `INSERT INTO outbox.pause (id, event_type, reason, actor) VALUES (gen_random_uuid(), 'ORDER', 'bench', 'bench')`,
-      );
+      await pause();
       await append(count);
+      await outbox.query('VACUUM (ANALYZE)');
+    },
+    /** The same for many, made inside of the server. `paused`: it is already. */
+    async fill(count, { paused = false, log } = {}) {
+      if (!paused) await pause();
+      await fillOutbox(outbox, count, { log });
+      appended += count;
       await outbox.query('VACUUM (ANALYZE)');
     },
     /**
      * Lets them go and waits until all are settled.
-     * @returns {Promise<{ seconds: number, steadyPerSecond: number }>}
+     * @returns {Promise<{ seconds: number, steadyPerSecond: number, earlyPerSecond: number, latePerSecond: number }>}
      */
     async release(count, expectedSeconds) {
-      // An event of another type wakes a relay that has slept for up to a second: what follows finds it awake.
-      await append(1, { eventType: 'WAKE' });
-      await untilNothingOfWakeIsOpen(outbox);
-      const { rows } = await outbox.query(
-        'DELETE FROM outbox.pause RETURNING extract(epoch FROM clock_timestamp())::float8 AS at',
-      );
+      const since = await endPause();
       await untilNothingIsOpen(expectedSeconds * 2_000);
       const { rows: settled } = await outbox.query(
         `SELECT extract(epoch FROM settled_at)::float8 AS at FROM outbox.delivery
          WHERE settled_at >= to_timestamp($1) AND event_type = 'ORDER' ORDER BY 1`,
-        [rows[0].at],
+        [since],
       );
       if (settled.length !== count) throw new Error(`let ${count} events go, found ${settled.length} settled since`);
       const times = settled.map(({ at }) => at);
-      return { seconds: times.at(-1) - rows[0].at, steadyPerSecond: steadyRate(times) };
+      return {
+        seconds: times.at(-1) - since,
+        steadyPerSecond: steadyRate(times),
+        earlyPerSecond: steadyRate(times, [0.1, 0.4]),
+        latePerSecond: steadyRate(times, [0.6, 0.9]),
+      };
     },
-    /** @throws Error unless every event ever appended is DELIVERED and has exactly one record */
-    async verify() {
+    /**
+     * Lets them go for so long, or until none is left, and pauses what is left.
+     * @param {() => Promise<void>} during is called once they go
+     * @returns {Promise<{ count: number, seconds: number, steadySeconds: number, left: number }>} what was settled in that
+     *   time; `steadySeconds`: from the first to the last tenth of it
+     */
+    async releaseFor(seconds, during = async () => {}) {
+      const since = await endPause();
+      const deadline = Date.now() + seconds * 1_000;
+      const beside = during();
+      beside.catch(() => {}); // awaited below
+      while (Date.now() < deadline && (await anyIs(outbox, [WAITING, ...UNDER_WAY]))) {
+        await sleep(Math.min(ASK_EVERY_MS, Math.max(0, deadline - Date.now())));
+      }
+      const until = await pause();
+      await beside;
+      await untilPauseHolds(outbox);
+      const { rows } = await outbox.query(
+        `SELECT count(*)::int AS count, extract(epoch FROM max(settled_at))::float8 AS last,
+           extract(epoch FROM percentile_disc(0.1) WITHIN GROUP (ORDER BY settled_at))::float8 AS "from",
+           extract(epoch FROM percentile_disc(0.9) WITHIN GROUP (ORDER BY settled_at))::float8 AS "to",
+           (SELECT count(*)::int FROM outbox.delivery WHERE status = 'PENDING') AS left
+         FROM outbox.delivery WHERE settled_at >= to_timestamp($1) AND settled_at < to_timestamp($2) AND event_type = 'ORDER'`,
+        [since, until],
+      );
+      const { count, last, from, to, left } = rows[0];
+      if (count === 0) throw new Error(`nothing was delivered in ${seconds} s: ${await standing(outbox)}`);
+      return { count, seconds: (left === 0 ? last : until) - since, steadySeconds: to - from, left };
+    },
+    /**
+     * @param {{ partly?: boolean }} options `partly`: others may wait
+     * @throws Error unless every event ever appended is DELIVERED and has exactly one record
+     */
+    async verify({ partly = false } = {}) {
       const sums = 'count(*)::int AS n, sum(hashtextextended(event_id::text, 0))::text AS ids';
       const [delivered, records] = await Promise.all([
         outbox.query(`SELECT ${sums} FROM outbox.delivery WHERE status = 'DELIVERED'`),
         audit.query(`SELECT ${sums}, count(DISTINCT event_id)::int AS distinct FROM audit.record`),
       ]).then((answers) => answers.map(({ rows }) => rows[0]));
-      const same = delivered.n === appended && records.n === appended && records.distinct === appended;
+      const waiting = partly
+        ? (await outbox.query(`SELECT count(*)::int AS n FROM outbox.delivery WHERE status = 'PENDING'`)).rows[0].n
+        : 0;
+      const expected = appended - waiting;
+      const same = delivered.n === expected && records.n === expected && records.distinct === expected;
       if (same && delivered.ids === records.ids) return;
       throw new Error(
         `appended ${appended}, delivered ${delivered.n}, records ${records.n} of ${records.distinct} events` +
@@ -98,20 +151,4 @@ export function openBacklog({ outboxUrl, auditUrl }) {
       await Promise.all([outbox.end(), audit.end()]);
     },
   };
-}
-
-async function untilNothingOfWakeIsOpen(outbox) {
-  for (const deadline = Date.now() + LATE_MS; ; await sleep(5)) {
-    const { rows } = await outbox.query(
-      `SELECT FROM outbox.delivery WHERE event_type = 'WAKE' AND status <> 'DELIVERED' LIMIT 1`,
-    );
-    if (rows.length === 0) return;
-    if (Date.now() > deadline) throw new Error(`an event is not delivered: ${await standing(outbox)}`);
-  }
-}
-
-async function standing(outbox) {
-  const { rows } = await outbox.query('SELECT status, count(*)::int AS n FROM outbox.delivery GROUP BY 1 ORDER BY 1');
-  const letters = await outbox.query('SELECT code, message FROM outbox.dead_letter LIMIT 1');
-  return JSON.stringify([...rows, ...letters.rows]);
 }

@@ -9,7 +9,7 @@ const ROW = 30;
 const TOP = 56;
 const BOTTOM = 58;
 
-const STYLE = `
+export const STYLE = `
 text{font:13px system-ui,sans-serif;fill:#1f2328}.title{font-size:16px;font-weight:600}.soft{fill:#59636e}.bad{fill:#b3261e}
 .ground{fill:#fff}.grid{stroke:#d1d9e0}.line{stroke:#1a7f37;stroke-width:2;stroke-dasharray:5 4}.range{stroke:#8c959f;stroke-width:3}
 .dot{fill:#0969da;fill-opacity:.55}.dot.bad{fill:#cf222e}.median{stroke:#1f2328;stroke-width:3}
@@ -75,7 +75,7 @@ function createScale(values, logarithmic) {
 }
 
 /** From 0, at most eight steps of 1, 2 or 5 times a power of ten. */
-function steps(max) {
+export function steps(max) {
   const rough = max / 8;
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 5, 10].map((n) => n * power).find((one) => one >= rough);
@@ -91,6 +91,6 @@ function decades(min, max) {
   return all.slice(first, Math.max(last, first + 1) + 1);
 }
 
-function escapeXml(text) {
+export function escapeXml(text) {
   return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('"', '&quot;');
 }

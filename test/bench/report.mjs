@@ -1,8 +1,8 @@
 // The report: report.json with every run, report.md for people, and the plots.
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { dotPlot } from './plot.mjs';
-import { show } from './run-pairs.mjs';
+import { goalOf, plotsOf } from './report-plots.mjs';
+import { show, spreadOf } from './run-pairs.mjs';
 
 /** @param {string} folder @param {{ conditions: object, figures: object[] }} report */
 export async function writeReport(folder, report) {
@@ -41,7 +41,7 @@ ${tableOf(report)}
 
 ${[...left.map(({ title, status, reason }) => `- ${title}: ${status}. ${reason}`), ...plots].join('\n\n')}
 
-## What each figure tells
+${timesOf(figures)}## What each figure tells
 ${figures.map(({ title, why }) => `- ${title}: ${why}`).join('\n')}
 
 ## Contenders
@@ -50,6 +50,19 @@ ${contendersOf(figures).join('\n')}
 ## Conditions
 ${flatten(conditions).join('\n')}
 `;
+}
+
+/** What is a time of each event or claim: the medians of the runs' quantiles, and of how many. */
+function timesOf(figures) {
+  const timed = figures.filter(({ a }) => a?.runs?.[0]?.p99Ms !== undefined);
+  if (timed.length === 0) return '';
+  const rows = timed.map(({ title, a: { runs } }) => {
+    const of = (field) => show(spreadOf(runs.map((run) => run[field])).median);
+    const counts = runs.map(({ count }) => count);
+    const waiting = runs[0].waiting?.toLocaleString('en') ?? '';
+    return [title, ...['p50Ms', 'p95Ms', 'p99Ms', 'mostMs'].map(of), `${counts.join(', ')}`, waiting];
+  });
+  return `## Times, ms\n${toTable(['of', 'p50', 'p95', 'p99', 'most', 'how many, by run', 'waiting'], rows)}\n\n`;
 }
 
 function contendersOf(figures) {
@@ -69,55 +82,6 @@ function flatten(value, path = '') {
     if (typeof one === 'object' && one !== null && !Array.isArray(one)) return flatten(one, name);
     return [`- ${name}: ${Array.isArray(one) ? one.join(', ') : one}`];
   });
-}
-
-/** By file name. Goals differ by more than an order of magnitude: what is drawn is how far a figure is from its own. */
-function plotsOf(figures) {
-  const measured = figures.filter(({ status }) => status === 'measured');
-  const judged = measured.filter(({ goal }) => goal !== null);
-  const toGoal =
-    ({ goal }) =>
-    (value) =>
-      'atLeast' in goal ? value / goal.atLeast : goal.atMost / value;
-  const rates = new Map();
-  for (const { a, b, unit } of measured) {
-    for (const side of [a, b]) {
-      if (side === undefined || unit !== 'events/s') continue;
-      rates.set(side.label, [...(rates.get(side.label) ?? []), ...side.spread.all]);
-    }
-  }
-  return {
-    ...(judged.length === 0
-      ? {}
-      : {
-          'goals.svg': dotPlot({
-            title: 'Figures against their goals',
-            axis: 'how many times as good as the goal asks (right of the line: met)',
-            line: 1,
-            rows: judged.map((figure) => ({
-              label: figure.title,
-              values: figure.value.all.map(toGoal(figure)),
-              note: `${show(figure.value.median)}, goal ${goalOf(figure)}`,
-              bad: figure.met === false,
-            })),
-          }),
-        }),
-    ...(rates.size === 0
-      ? {}
-      : {
-          'rates.svg': dotPlot({
-            title: 'Rates of all runs',
-            axis: 'events a second, logarithmic',
-            logarithmic: true,
-            rows: [...rates].map(([label, values]) => ({ label, values })),
-          }),
-        }),
-  };
-}
-
-function goalOf({ goal }) {
-  if (goal === null) return '';
-  return 'atLeast' in goal ? `≥ ${goal.atLeast}` : `≤ ${goal.atMost}`;
 }
 
 function spreadText({ median, min, max }) {

@@ -57,13 +57,20 @@ export function quantileOf(values, q) {
   return sorted[Math.max(0, Math.ceil(q * sorted.length) - 1)];
 }
 
+/** What a report says of times in ms. */
+export function timesOf(values) {
+  const [p50Ms, p95Ms, p99Ms, mostMs] = [0.5, 0.95, 0.99, 1].map((q) => quantileOf(values, q));
+  return { count: values.length, p50Ms, p95Ms, p99Ms, mostMs };
+}
+
 /**
  * The rate of the middle, from a tenth to nine tenths of what was done: without the first claim and the last stragglers. Beside
  * the rate of the whole it tells whether those made it.
  * @param {readonly number[]} times in seconds, ascending
+ * @param {readonly [number, number]} part of them
  */
-export function steadyRate(times) {
-  const [from, to] = [0.1, 0.9].map((q) => Math.max(0, Math.ceil(q * times.length) - 1));
+export function steadyRate(times, part = [0.1, 0.9]) {
+  const [from, to] = part.map((q) => Math.max(0, Math.ceil(q * times.length) - 1));
   return (to - from) / (times[to] - times[from]);
 }
 

@@ -21,6 +21,7 @@ import { startTemporal } from './temporal-server.mjs';
  * @property {string} folder for files of a session
  * @property {(line: string) => void} log
  * @property {number} seconds
+ * @property {number} shrink by what contenders divide their backlogs
  * @property {() => Promise<void>} close
  */
 
@@ -38,10 +39,10 @@ import { startTemporal } from './temporal-server.mjs';
 const QUIET_MS = 500;
 
 /**
- * @param {{ temporal?: 'dev' | 'postgres', seconds?: number, log?: (line: string) => void }} options
+ * @param {{ temporal?: 'dev' | 'postgres', seconds?: number, shrink?: number, log?: (line: string) => void }} options
  * @returns {Promise<World>}
  */
-export async function openWorld({ temporal = 'dev', seconds = 10, log = () => {} } = {}) {
+export async function openWorld({ temporal = 'dev', seconds = 10, shrink = 1, log = () => {} } = {}) {
   const folder = await mkdtemp(join(tmpdir(), 'outbox-bench-'));
   await chmod(folder, 0o755); // PostgreSQL runs as another user under root
   const undo = [() => rm(folder, { recursive: true, force: true })];
@@ -71,6 +72,7 @@ export async function openWorld({ temporal = 'dev', seconds = 10, log = () => {}
       folder,
       log,
       seconds,
+      shrink,
       close,
     };
   } catch (error) {

@@ -15,18 +15,7 @@ import { createPool } from '../../../dist/src/infrastructure/prisma/pg-pool.js';
 import { createRelayStore } from '../../../dist/src/infrastructure/prisma/relay-store.js';
 import { drainBacklog, inChunks } from '../drain-backlog.mjs';
 import { newEvent } from '../sample-event.mjs';
-
-/** The worker's SETTLE (attempt-statements.ts) for many rows. Its receipt has the size of the audit log's. */
-const SETTLE = `
-UPDATE outbox.delivery SET status = 'DELIVERED', receipt = $2::jsonb, settled_at = clock_timestamp(), lease_token = NULL
-WHERE event_id = ANY ($1::uuid[]) AND epoch = 0 AND status IN ('PENDING', 'STARTED')`;
-const RECEIPT = JSON.stringify({
-  id: '0197d3a0-0000-7000-8000-000000000001',
-  hash: `sha-256:${'ab'.repeat(32)}`,
-  at: '2026-01-01T00:00:00.000Z',
-  replayed: false,
-  status: 201,
-});
+import { settleRows } from '../settle-rows.mjs';
 
 const APPENDED_AT_ONCE = 500;
 const started = Promise.resolve({ kind: 'started', eager: false });
@@ -34,15 +23,18 @@ const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: (...lin
 
 /**
  * @param {import('../world.mjs').World} world
- * @param {{ batch?: number, maxRuns?: number, inFlight?: number }} options the relay's own, its defaults unless given
+ * @param {{ relays?: number, batch?: number, maxRuns?: number, inFlight?: number }} options `relays`: loops beside each other,
+ *   each with a store and connections of its own, in this one process (its JavaScript is a small part of the work); the others
+ *   are the relay's own, its defaults unless given
  */
-export async function prepare(world, options = {}) {
+export async function prepare(world, { relays = 1, ...options } = {}) {
   const url = await world.postgres.createOutbox('bench');
   const pool = createPool(url);
   const settler = createPool(url, { max: 2 });
   const { hashes, bodies } = hashPolicies(resolvePolicies());
   await createDeploymentStore(pool).storePolicies(bodies);
-  const store = createRelayStore(pool);
+  const pools = [pool, ...Array.from({ length: relays - 1 }, () => createPool(url))];
+  const stores = pools.map((one) => createRelayStore(one));
   const counters = {};
 
   const drain = async (count) => {
@@ -53,34 +45,35 @@ export async function prepare(world, options = {}) {
       done = (error) => (error === undefined ? resolve() : reject(error));
     });
     const settle = async (rows) => {
-      const values = [rows.map((row) => row.eventId), RECEIPT];
-      settled += (await settler.query({ name: 'settle', text: SETTLE, values })).rowCount;
+      settled += await settleRows(settler, rows);
       if (settled === count) done();
     };
-    const relay = relayOutbox(
-      {
-        store: {
-          ...store,
-          async markStarted(token, rows, again) {
-            const marked = await store.markStarted(token, rows, again);
-            settling = settling.then(() => settle(rows));
-            settling.catch(done);
-            return marked;
+    const startRelay = (store) =>
+      relayOutbox(
+        {
+          store: {
+            ...store,
+            async markStarted(token, rows, again) {
+              const marked = await store.markStarted(token, rows, again);
+              settling = settling.then(() => settle(rows));
+              settling.catch(done);
+              return marked;
+            },
+          },
+          starter: { start: () => started },
+          deadLetters: createDeadLetterStore(pool),
+          time: systemTime,
+          telemetry: {
+            log: silent,
+            count: (name, by) => {
+              counters[name] = (counters[name] ?? 0) + by;
+            },
           },
         },
-        starter: { start: () => started },
-        deadLetters: createDeadLetterStore(pool),
-        time: systemTime,
-        telemetry: {
-          log: silent,
-          count: (name, by) => {
-            counters[name] = (counters[name] ?? 0) + by;
-          },
-        },
-      },
-      { policies: hashes, ...options },
-    );
-    await all.finally(() => relay.stop());
+        { policies: hashes, ...options },
+      );
+    const running = stores.map(startRelay);
+    await all.finally(() => Promise.all(running.map((relay) => relay.stop())));
   };
 
   return drainBacklog(world, {
@@ -89,7 +82,7 @@ export async function prepare(world, options = {}) {
       batch: options.batch ?? 200,
       inFlight: options.inFlight ?? 50,
       maxRuns: options.maxRuns ?? 500,
-      relays: 1,
+      relays,
     },
     processes: { bench: process.pid },
     databases: { outbox: url },
@@ -116,7 +109,7 @@ export async function prepare(world, options = {}) {
     },
     async close() {
       await settler.end();
-      await pool.end();
+      for (const one of pools) await one.end();
       await world.postgres.drop(url);
     },
   });
