@@ -86,6 +86,9 @@ const SIZES = '(SELECT $9::jsonb)';
 const rowsOf = (lane: string) =>
   `CASE WHEN ${lane}.size = 1 THEN $3::integer ELSE least(${MOST_CARRIED}, $3::integer * ${lane}.size) END`;
 
+/** Rows that one claim takes of all lanes. */
+const MOST_ROWS = `greatest($3::integer, ${MOST_CARRIED})`;
+
 /** What a row takes of the room and of the batch. */
 const runsOf = (alone: string) => `CASE WHEN ${alone} THEN 1 ELSE 1::float8 / size END`;
 
@@ -192,7 +195,7 @@ first AS MATERIALIZED (
 spare AS MATERIALIZED (
   SELECT f.*, ceil(greatest(0, least(
       ($3::integer - sum(f.runs) OVER ()) * f.size, (f.room - sum(f.runs) OVER (PARTITION BY f.destination)) * f.size,
-      ${rowsOf('f')} - sum(f.taken) OVER ()))
+      CASE WHEN f.size = 1 THEN ${MOST_ROWS} ELSE ${rowsOf('f')} END - sum(f.taken) OVER ()) - ${ROUNDED})
     / nullif(count(*) FILTER (WHERE f.full_lane) OVER (PARTITION BY f.destination), 0))::integer AS quota
   FROM (
     SELECT destination, turn, event_type, tenant, room, size, n, count(*) AS taken, sum(${runsOf('alone')}) AS runs,
@@ -222,7 +225,7 @@ fit AS MATERIALIZED (
     ) p
     WHERE p.of_room <= p.room + ${ROUNDED}
     WINDOW start AS (ORDER BY p.in_destination, p.turn ROWS UNBOUNDED PRECEDING)
-  ) q WHERE runs_so_far <= $3::integer + ${ROUNDED} AND place <= greatest($3::integer, ${MOST_CARRIED})
+  ) q WHERE runs_so_far <= $3::integer + ${ROUNDED} AND place <= ${MOST_ROWS}
 ),
 -- R20: carriers of two events or more; what has no company has a run of its own.
 carriers AS MATERIALIZED (
