@@ -121,7 +121,9 @@ describe('starts that are refused', () => {
         start: async (e) => (e.eventId === 'poison' ? refused : started),
       });
       await world.runUntil(() => world.released.length === 1);
-      expect(world.released).toEqual([{ eventId: 'poison', epoch: 0, delayMs, countTry: true, sent: true }]);
+      expect(world.released).toEqual([
+        { eventId: 'poison', epoch: 0, carrier: null, delayMs, countTry: true, sent: true },
+      ]);
       expect(world.marked).toHaveLength(5);
       expect(world.logged('relay.start_put_off')).toBe(alerts);
       expect(world.logged('relay.starts_refused')).toBe(0);

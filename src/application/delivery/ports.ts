@@ -416,6 +416,7 @@ export interface RelayStore {
     rows: readonly {
       readonly eventId: string;
       readonly epoch: number;
+      readonly carrier?: string | null;
       readonly delayMs: number;
       readonly countTry: boolean;
       readonly sent?: boolean;

@@ -205,10 +205,11 @@ export function relayOutbox(deps: RelayDeps, options: RelayOptions): Relay {
   async function writeBack(leaseToken: string, started: StartedRuns, environment: boolean, leaseEnd: number) {
     const { accepted, refused, unsent } = started;
     const released = [
-      ...unsent.map(({ eventId, epoch }) => ({ eventId, epoch, delayMs: 0, countTry: false })),
+      ...unsent.map(({ eventId, epoch, carrier }) => ({ eventId, epoch, carrier, delayMs: 0, countTry: false })),
       ...refused.map(({ event, reason }) => ({
         eventId: event.eventId,
         epoch: event.epoch,
+        carrier: event.carrier,
         delayMs: environment ? 0 : putOff(event, reason),
         countTry: !environment,
         sent: true,

@@ -309,14 +309,17 @@ RETURNING d.event_id
 `;
 
 /**
- * $1 ids · $2 epochs · $3 whether a batch carries them · $4 statuses. Of the rows that a fenced write missed: how many are
- * settled in the epoch they were claimed in, or have left their batch already (it may be quicker than its mark), and how many
- * stand in that epoch as $4 says. Asked in a statement of its own: the fenced UPDATE's snapshot may be older than the settling
- * that made it miss.
+ * $1 ids · $2 epochs · $3 whether a batch carries them · $4 statuses · $5 lease token. Of the rows that a fenced write missed:
+ * how many are settled in the epoch they were claimed in, or have left their batch already (it may be quicker than its mark),
+ * or were skipped, for their run is just settling them; and how many stand in that epoch as $4 says. Asked in a statement of
+ * its own: the fenced UPDATE's snapshot may be older than the settling that made it miss.
  */
 export const EXPLAIN_MISSED = `
-SELECT count(*) FILTER (WHERE d.epoch > c.epoch OR d.status IN ('DELIVERED', 'DEAD', 'DISCARDED'))::integer AS overtaken,
-  count(*) FILTER (WHERE d.epoch = c.epoch AND d.status = ANY ($4::text[]))::integer AS done_before
+SELECT
+  count(*) FILTER (WHERE d.epoch > c.epoch OR d.status IN ('DELIVERED', 'DEAD', 'DISCARDED') OR d.lease_token = $5::uuid)::integer
+    AS overtaken,
+  count(*) FILTER (WHERE d.epoch = c.epoch AND d.status = ANY ($4::text[]) AND d.lease_token IS DISTINCT FROM $5::uuid)::integer
+    AS done_before
 FROM unnest($1::uuid[], $2::integer[], $3::boolean[]) AS c(event_id, epoch, carried)
 JOIN outbox.delivery d ON d.event_id = c.event_id AND (d.epoch = c.epoch OR (c.carried AND d.epoch > c.epoch))
 `;
