@@ -1,9 +1,12 @@
-// The relay's writes on a real PostgreSQL: leases, fences, overtaken marks (R4, R7). Nothing is fake; a lease "ends" by
+// The relay's writes on a real PostgreSQL: leases, fences, overtaken marks (R4, R7), of rows that batches carry, too (R20). Nothing is fake; a lease "ends" by
 // moving its row's due time into the past, which is all that time itself would do.
 import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 import type { Claim } from '../../src/application/delivery/ports.js';
+import type { CoalescedSizes } from '../../src/domain/delivery/coalescing.js';
 import { DEFAULT_POLICY } from '../../src/domain/delivery/policy.js';
+import { createAttemptStore } from '../../src/infrastructure/prisma/attempt-store.js';
+import { createBatchStore } from '../../src/infrastructure/prisma/batch-store.js';
 import { createPool, type PgPool } from '../../src/infrastructure/prisma/pg-pool.js';
 import { createRelayStore } from '../../src/infrastructure/prisma/relay-store.js';
 import { createTestDatabases, type TestDatabases } from '../support/databases.js';
@@ -141,6 +144,100 @@ describe('a mark', () => {
   });
 });
 
+describe('a batch that is quicker than its relay', () => {
+  const CARRIED = { 'audit.log': { '*': 10 } };
+
+  it('R7, R20: a mark that finds its rows settled, or gone from their batch, is overtaken', async () => {
+    const { token, rows } = await claimBatch(5);
+    await settle(rows[0]?.eventId as string, 'DELIVERED');
+    await leave(rows.slice(1, 3));
+    expect(await store().markStarted(token, rows)).toEqual({ marked: 2, overtaken: 3, fenced: 0 });
+    expect(await read(rows[1]?.eventId as string)).toMatchObject({ status: 'PENDING', epoch: 1, carrier: null });
+    expect(await read(rows[3]?.eventId as string)).toMatchObject({ status: 'STARTED', carrier: rows[3]?.carrier });
+  });
+
+  it('R7, R20: a release that finds them so is overtaken, too, and takes nothing back', async () => {
+    const { token, rows } = await claimBatch(4);
+    await settle(rows[0]?.eventId as string, 'DELIVERED');
+    await leave(rows.slice(1, 3));
+    const answer = await store().release(
+      token,
+      rows.map((row) => ({ ...row, delayMs: 60_000, countTry: true, sent: true })),
+    );
+    expect(answer).toEqual({ released: 1, overtaken: 3, fenced: 0 });
+    expect(await read(rows[1]?.eventId as string)).toMatchObject({ start_tries: 0, epoch: 1 });
+  });
+
+  it('R7, R20: a mark that comes with another relay in possession is fenced', async () => {
+    const { token, rows } = await claimBatch(2);
+    for (const { eventId } of rows) await endLease(eventId);
+    await claim(randomUUID(), {}, CARRIED);
+    expect(await store().markStarted(token, rows)).toEqual({ marked: 0, overtaken: 0, fenced: 2 });
+  });
+
+  it('R20: what the batch is just settling, a mark neither waits for nor touches, and is overtaken; so is a release', async () => {
+    const { token, rows } = await claimBatch(3);
+    const batch = await pool.connect();
+    try {
+      await batch.query('BEGIN');
+      await batch.query(SETTLE, [rows[1]?.eventId, 'DELIVERED']);
+      expect(await store().markStarted(token, rows)).toEqual({ marked: 2, overtaken: 1, fenced: 0 });
+      const released = rows.map((row) => ({ ...row, delayMs: 0, countTry: false }));
+      expect(await store().release(token, released.slice(1, 2))).toEqual({ released: 0, overtaken: 1, fenced: 0 });
+      await batch.query('COMMIT');
+    } finally {
+      batch.release();
+    }
+    expect((await read(rows[1]?.eventId as string)).status).toBe('DELIVERED');
+  });
+
+  it('R7, R20: a mark made again finds what it marked, what was settled since, and what left', async () => {
+    const { token, rows } = await claimBatch(4);
+    expect(await store().markStarted(token, rows)).toEqual({ marked: 4, overtaken: 0, fenced: 0 });
+    await settle(rows[0]?.eventId as string, 'DELIVERED');
+    await leave(rows.slice(1, 2));
+    expect(await store().markStarted(token, rows, true)).toEqual({ marked: 2, overtaken: 2, fenced: 0 });
+  });
+
+  it('R20: released, they wait without a carrier and may go together again', async () => {
+    const { token, rows } = await claimBatch(3);
+    const released = rows.map((row) => ({ ...row, delayMs: 0, countTry: false, sent: true }));
+    expect(await store().release(token, released)).toEqual({ released: 3, overtaken: 0, fenced: 0 });
+    for (const { eventId } of rows) expect(await read(eventId)).toMatchObject({ carrier: null, no_coalesce: false });
+    expect((await claimBatch(0)).rows.map(({ eventId }) => eventId).sort()).toEqual(rows.map((r) => r.eventId).sort());
+  });
+
+  it.each([
+    ['sent, it may be taken: no batch takes its event any more', true, true],
+    ['not sent, it may go together with others', false, false],
+  ])("R20: a start of an event's own that is released: %s", async (_, sent, alone) => {
+    const id = await wait();
+    const token = randomUUID();
+    await claim(token);
+    await store().release(token, [{ eventId: id, epoch: 0, carrier: null, delayMs: 0, countTry: false, sent }]);
+    expect(await read(id)).toMatchObject({ no_coalesce: alone, lease_token: null });
+  });
+
+  /** So many more that wait, claimed with what waits already: for one batch. */
+  async function claimBatch(count: number) {
+    for (let i = 0; i < count; i += 1) await wait();
+    const token = randomUUID();
+    const { events } = await claim(token, {}, CARRIED);
+    const rows = events.map(({ eventId, epoch, carrier }) => ({ eventId, epoch, carrier }));
+    expect(new Set(rows.map(({ carrier }) => carrier)).size).toBe(1);
+    expect(rows[0]?.carrier).not.toBeNull();
+    return { token, rows };
+  }
+
+  async function leave(rows: readonly { eventId: string; epoch: number; carrier: string | null }[]) {
+    const batches = createBatchStore(pool, createAttemptStore(pool));
+    const fallen = rows.map((ref) => ({ ref, delayMs: 60_000, alone: true, attempts: [] }));
+    const options = { runId: 'r', worker: 'w', doubtful: false };
+    const answer = await batches.fallOut(rows[0]?.carrier as string, fallen, options, 5_000);
+    expect(answer.fallen).toBe(rows.length);
+  }
+});
+
 it('R7: a mark made again after its answer was lost finds its own rows marked, and a real fence still counts', async () => {
   const [own, settled, stolen] = [await wait(), await wait(), await wait()];
   const token = randomUUID();
@@ -249,10 +346,11 @@ function store() {
   return createRelayStore(pool);
 }
 
-function claim(leaseToken: string, byType: Record<string, string> = {}): Promise<Claim> {
+function claim(leaseToken: string, byType: Record<string, string> = {}, sizes: CoalescedSizes = {}): Promise<Claim> {
   const policies = { byType, otherwise: 'policy-1' };
   const fixed = { leaseMs: 30_000, batch: 200, cursor: null, defaultMaxRuns: 500, policies };
-  return store().claim({ leaseToken, probeHolder: randomUUID(), ...fixed });
+  const coalesced = { sizes, carrierPrefix: 'main:batch:' };
+  return store().claim({ leaseToken, probeHolder: randomUUID(), ...fixed, coalesced });
 }
 
 function release(eventId: string, epoch = 0) {

@@ -55,6 +55,16 @@ it('R19, R22: one whose worker does not have the event is dispatched again, and 
   }
 });
 
+it('R20, R22: a batch is no event: however it ended its events go on, counted as for a run of their own; no letter', () => {
+  for (const n of [0, 2, 3, 9]) {
+    const again = (code: string) => ({ kind: 'redispatch', code, counted: true });
+    expect(judgeRun(byPerson, n, true)).toEqual(again('WORKFLOW.TERMINATED'));
+    expect(judgeRun(byUs, n, true)).toEqual(again('WORKFLOW.STUCK'));
+    for (const run of [closed, gone]) expect(judgeRun(run, n, true)).toEqual(again('WORKFLOW.LOST'));
+    for (const run of [goesOn, stuck, notHere, unknown]) expect(judgeRun(run, n, true)).toEqual(judgeRun(run, n));
+  }
+});
+
 const of = (n: number, run: JudgedRun) => Array.from({ length: n }, () => run);
 
 it('R21: more than a few per cent of a tick, and more than a few, are the environment', () => {

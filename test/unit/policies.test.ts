@@ -50,6 +50,62 @@ describe('the policies of a configuration', () => {
       { A: { ordering: { by: 'aggregate' } }, B: { ordering: 'block' } },
       [/^policies\.A\.ordering/, /^policies\.B\.ordering/],
     ],
+    [
+      'a coalescing of no kind',
+      { A: { coalescing: 'sometimes' }, B: { coalescing: 200 }, C: { coalescing: null }, '*': { coalescing: true } },
+      ['A', 'B', 'C', '\\*'].map(
+        (type) =>
+          new RegExp(
+            `^policies\\.${type}\\.coalescing: expected "off", "adaptive", "always" or mode, size, above and below$`,
+          ),
+      ),
+    ],
+    [
+      'a coalescing without its mode, or with one that is none',
+      { A: { coalescing: { size: 9 } }, B: { coalescing: { mode: 'on' } } },
+      [/^policies\.A\.coalescing\.mode: /, /^policies\.B\.coalescing\.mode: .*"off"\|"adaptive"\|"always"/],
+    ],
+    [
+      'sizes out of bounds',
+      Object.fromEntries([1, 501, 2.5, '9'].map((size, at) => [`T${at}`, { coalescing: { mode: 'always', size } }])),
+      [
+        /^policies\.T0\.coalescing\.size: .*>=2/,
+        /^policies\.T1\.coalescing\.size: .*<=500/,
+        /^policies\.T2\.coalescing\.size: /,
+        /^policies\.T3\.coalescing\.size: /,
+      ],
+    ],
+    [
+      'backlogs out of bounds',
+      { A: { coalescing: { mode: 'adaptive', above: 100_001, below: 0 } } },
+      [/^policies\.A\.coalescing\.above: .*<=100000/, /^policies\.A\.coalescing\.below: .*>=1/],
+    ],
+    [
+      'a field of a coalescing that is none',
+      { A: { coalescing: { mode: 'off', most: 9 } } },
+      [/^policies\.A\.coalescing\.most: not a field of a policy/],
+    ],
+    [
+      'a lower backlog above the upper one, beside a default, too',
+      {
+        A: { coalescing: { mode: 'adaptive', above: 300, below: 301 } },
+        B: { coalescing: { mode: 'adaptive', above: 249 } },
+        C: { coalescing: { mode: 'adaptive', below: 1_001 } },
+      },
+      [
+        /^policies\.A\.coalescing\.below: expected at most above, which is 300, got 301/,
+        /^policies\.B\.coalescing\.below: expected at most above, which is 249, got 250/,
+        /^policies\.C\.coalescing\.below: expected at most above, which is 1000, got 1001/,
+      ],
+    ],
+    [
+      'a lower backlog above the upper one that it takes from "*", beside other problems',
+      {
+        '*': { coalescing: { mode: 'adaptive', above: 100, below: 10 } },
+        A: { coalescing: { mode: 'adaptive', below: 101 }, maxAttempts: 0 },
+      },
+      [/^policies\.A\.maxAttempts/, /^policies\.A\.coalescing\.below: expected at most above, which is 100, got 101/],
+    ],
     ['no object', [], [/^policies: /]],
     [
       'all of them at once',
@@ -82,6 +138,59 @@ describe('the policies of a configuration', () => {
       ['B', 'skip'],
     ]);
     expect(policies.of('A')).toEqual(policies.otherwise);
+  });
+
+  it('R20: takes every form of a coalescing, up to its bounds', () => {
+    const forms = [
+      ...(['off', 'adaptive', 'always'] as const),
+      ...(['off', 'adaptive', 'always'] as const).map((mode) => ({ mode })),
+      { mode: 'always', size: 2 },
+      { mode: 'always', size: 500 },
+      { mode: 'adaptive', size: 9, above: 100_000, below: 1 },
+      { mode: 'adaptive', above: 1, below: 1 },
+    ];
+    for (const form of forms)
+      expect(findPolicyProblems({ '*': { coalescing: form }, A: { coalescing: form } })).toEqual([]);
+    // What would not fit the defaults fits what "*" says.
+    const all = { mode: 'adaptive', above: 5_000, below: 2_000 } as const;
+    const own = { mode: 'adaptive', below: 1_500 } as const;
+    expect(findPolicyProblems({ '*': { coalescing: all }, A: { coalescing: own } })).toEqual([]);
+  });
+
+  it('R20: tells what travels together: a type takes from "*" what it leaves out, "*" from the defaults', () => {
+    const defaults = { size: 200, above: 1_000, below: 250 };
+    expect(resolvePolicies().coalescings).toEqual({ named: new Map(), otherwise: { mode: 'off', ...defaults } });
+    const { coalescings } = resolvePolicies({
+      '*': { coalescing: { mode: 'adaptive', size: 50, above: 400 } },
+      SAME: { maxAttempts: 3 },
+      NEVER: { coalescing: 'off' },
+      ALWAYS: { coalescing: 'always' },
+      OWN: { coalescing: { mode: 'adaptive', below: 5 } },
+    });
+    const all = { mode: 'adaptive', size: 50, above: 400, below: 250 };
+    expect(coalescings).toEqual({
+      otherwise: all,
+      named: new Map(
+        Object.entries({
+          SAME: all,
+          NEVER: { ...all, mode: 'off' },
+          ALWAYS: { ...all, mode: 'always' },
+          OWN: { ...all, below: 5 },
+        }),
+      ),
+    });
+    const left = { A: { coalescing: { mode: 'adaptive', size: undefined, below: undefined } } } as never;
+    expect(resolvePolicies(left).coalescings.named.get('A')).toEqual({ mode: 'adaptive', ...defaults });
+    expect(resolvePolicies({ A: { coalescing: 'adaptive' } }).coalescings).toEqual({
+      otherwise: { mode: 'off', ...defaults },
+      named: new Map([['A', { mode: 'adaptive', ...defaults }]]),
+    });
+  });
+
+  it('R20: keeps the coalescing out of the policy that is stored', () => {
+    const policies = resolvePolicies({ A: { coalescing: 'always' } });
+    expect(policies.of('A')).toEqual(policies.otherwise);
+    expect(policies.otherwise).toEqual(DEFAULT_POLICY);
   });
 
   it('can refine what a destination or a handler did, and nothing of our own', () => {

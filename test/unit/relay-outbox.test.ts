@@ -11,10 +11,11 @@ import type {
 } from '../../src/application/delivery/ports.js';
 import { type Relay, type RelayOptions, relayOutbox } from '../../src/application/delivery/relay-outbox.js';
 import type { RelayTime } from '../../src/application/delivery/relay-time.js';
+import type { CoalescedSizes } from '../../src/domain/delivery/coalescing.js';
 import { IntegrationError } from '../../src/domain/delivery/integration-error.js';
 import { DEFAULT_POLICY } from '../../src/domain/delivery/policy.js';
 
-type Released = { eventId: string; delayMs: number; countTry: boolean };
+type Released = { eventId: string; carrier?: string | null; delayMs: number; countTry: boolean };
 const started: StartAnswer = { kind: 'started', eager: false };
 const refused: StartAnswer = { kind: 'refused', reason: 'UNAVAILABLE' };
 
@@ -301,6 +302,87 @@ it('a hint is answered by a claim at once, also one that comes while a claim run
   world.relay.hint();
   await world.runUntil(() => world.claims.length > claims);
   expect(world.claimTimes.at(-1)).toBe(before);
+});
+
+describe('events that travel together', () => {
+  const carried = (carrier: string, count: number) => events(count).map((one) => ({ ...one, carrier }));
+  const coalescing = (look: () => Promise<void>, sizes: () => CoalescedSizes = () => ({})) => ({
+    coalescing: { carrierPrefix: 'main:batch:', backlog: { look, sizes } },
+  });
+
+  it('R20: are started by their carrier and marked by one write with what goes alone', async () => {
+    const world = createWorld({ batches: [[...carried('x', 30), ...events(2), ...carried('y', 20)]] });
+    await world.runUntil(() => world.marked.length === 52);
+    expect([world.carriers, world.marks.length]).toEqual([['x', 'y'], 1]);
+    expect(world.counted).toMatchObject({ claimed: 52, started: 52, coalesced: 50 });
+  });
+
+  it('R20: the backlog is looked at after each claim, and what it says goes into the next', async () => {
+    let looks = 0;
+    const world = createWorld({
+      batches: [],
+      options: coalescing(
+        async () => {
+          looks += 1;
+        },
+        () => ({ 'audit.log': { '*': looks } }),
+      ),
+    });
+    await world.runUntil(() => world.claims.length === 3);
+    expect(world.claims.map(({ coalesced }) => [coalesced?.carrierPrefix, coalesced?.sizes])).toEqual(
+      [0, 1, 2].map((size) => ['main:batch:', { 'audit.log': { '*': size } }]),
+    );
+  });
+
+  it('R20: nothing is coalesced where nothing says so', async () => {
+    const world = createWorld({ batches: [] });
+    await world.runUntil(() => world.claims.length === 1);
+    expect(world.claims[0]?.coalesced).toBeUndefined();
+  });
+
+  it('R8, R20: a backlog that cannot be counted is the database away, and the relay goes on', async () => {
+    let looks = 0;
+    const world = createWorld({
+      batches: [events(1), events(1)],
+      options: coalescing(async () => {
+        looks += 1;
+        if (looks === 1) throw new IntegrationError('STORE.UNAVAILABLE');
+      }),
+    });
+    await world.runUntil(() => world.marked.length === 2);
+    expect([world.logged('relay.store_away'), world.logged('relay.store_back')]).toEqual([1, 1]);
+  });
+
+  it('R8, R20: one batch refused beside runs that are accepted is no outage, whatever it carries; all of it waits', async () => {
+    const world = createWorld({
+      batches: [[...carried('x', 40), ...events(2)]],
+      startBatch: async () => refused,
+    });
+    await world.runUntil(() => world.released.length === 40);
+    expect(world.released[0]).toMatchObject({ carrier: 'x', countTry: true, delayMs: 1_000, sent: true });
+    expect(world.marked).toHaveLength(2);
+    expect(world.logged('relay.starts_refused')).toBe(0);
+    expect(world.counted).toMatchObject({ refused: 40, started: 2 });
+  });
+
+  it('R8, R20: batches refused and nothing accepted: the environment, so nothing is counted, and a claim takes one start', async () => {
+    const batches = (function* () {
+      for (let i = 0; ; i += 1) yield carried(`x${i}`, 40);
+    })();
+    const world = createWorld({ batches, startBatch: async () => refused });
+    await world.runUntil(() => world.claims.length === 12);
+    expect(world.released.every(({ countTry, delayMs }) => !countTry && delayMs === 0)).toBe(true);
+    expect(world.logged('relay.starts_refused')).toBe(1);
+    expect(world.claims.at(-1)?.batch).toBe(1);
+  });
+
+  it('R8, R20: an event of a batch that no run could carry is dead, the others of it go', async () => {
+    const [bad, ...fine] = carried('x', 3);
+    const world = createWorld({ batches: [[{ ...(bad as ClaimedEvent), eventName: 'not a name' }, ...fine]] });
+    await world.runUntil(() => world.marked.length === 2);
+    expect(world.deadLetters).toMatchObject([{ run: { eventId: bad?.eventId, carrier: 'x' } }]);
+    expect([world.carriers, world.sent]).toEqual([['x'], fine.map(({ eventId }) => eventId)]);
+  });
 });
 
 it('goes on at the cursor that the last claim returned', async () => {

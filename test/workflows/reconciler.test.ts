@@ -13,11 +13,13 @@ import type { RunInspector } from '../../src/application/delivery/reconcile/port
 import { reconcileRuns } from '../../src/application/delivery/reconcile/reconcile-runs.js';
 import { recordDeadLetter } from '../../src/application/delivery/record-dead-letter.js';
 import { systemTime } from '../../src/application/delivery/relay-time.js';
+import { batchRunId } from '../../src/domain/delivery/workflow-ids.js';
 import { adoptNamespace } from '../../src/infrastructure/prisma/adopt-namespace.js';
 import { createLeaseStore } from '../../src/infrastructure/prisma/lease-store.js';
 import { createReconcileStore } from '../../src/infrastructure/prisma/reconcile-store.js';
 import { createRunInspector } from '../../src/infrastructure/temporal/run-inspector.js';
 import {
+  claimed,
   createDeliveryLine,
   createDeliveryStore,
   createScriptedDispatcher,
@@ -59,7 +61,13 @@ async function lineOf(options: Partial<LineOptions> = {}) {
 
 async function reconcilerOf(
   line: DeliveryLine,
-  more: { runs?: Partial<RunInspector>; find?: () => Promise<FoundEffect>; ours?: () => boolean } = {},
+  more: {
+    runs?: Partial<RunInspector>;
+    /** Around those of Temporal. */
+    recorded?: (runs: RunInspector) => Partial<RunInspector>;
+    find?: () => Promise<FoundEffect>;
+    ours?: () => boolean;
+  } = {},
 ) {
   const hold: LeaseHold = { name: 'reconcile', holder: randomUUID() };
   await createLeaseStore(store.pool).take(hold, 600_000);
@@ -83,7 +91,7 @@ async function reconcilerOf(
     },
     log: silentLog,
     store: createReconcileStore(store.pool),
-    runs: { ...runs, ...more.runs },
+    runs: { ...runs, ...more.recorded?.(runs), ...more.runs },
     namespace: { check: async () => ours(), isOurs: ours },
     recordDeadLetter: (input: Parameters<typeof recordDeadLetter>[1], signal: AbortSignal) =>
       recordDeadLetter({ deadLetters, effects, attempts, finder, log: silentLog }, input, signal),
@@ -587,6 +595,193 @@ describe('what happens between the look and the write', () => {
     const { turn, counters } = await reconcilerOf(line, { runs: { look: async () => ({ kind: 'unknown' }) } });
     await turn();
     expect([await row(id), counters]).toMatchObject([{ status: 'STARTED', epoch: 0, later: false }, {}]);
+  });
+});
+
+describe('batches', () => {
+  interface Batch {
+    readonly carrier: string;
+    readonly ids: readonly string[];
+  }
+  /** So many events STARTED in one batch; `start` false: nobody ever started its run. */
+  async function batchOf(line: DeliveryLine, count: number, { start = true } = {}): Promise<Batch> {
+    const carrier = batchRunId({ deployment: line.deployment, id: randomUUID() });
+    const ids = await Promise.all(Array.from({ length: count }, () => store.append()));
+    await store.pool.query('UPDATE outbox.delivery SET carrier = $2 WHERE event_id = ANY ($1)', [ids, carrier]);
+    if (start) {
+      const events = ids.map((id) => ({ ...claimed(id), carrier }));
+      expect(await line.starter.startBatch({ carrier, events }, 5_000)).toMatchObject({ kind: 'started' });
+    }
+    return { carrier, ids };
+  }
+  const handleOf = (line: DeliveryLine, { carrier }: Batch) => line.client.workflow.getHandle(carrier);
+  const rowsOf = async ({ ids }: Batch) => {
+    const text = `SELECT status, epoch, carrier, redispatches, no_coalesce, due_at > now() AS later
+      FROM outbox.delivery WHERE event_id = ANY ($1) ORDER BY event_id`;
+    return (await store.pool.query<Record<string, unknown>>(text, [ids])).rows;
+  };
+  const all = (batch: Batch, row: object) => batch.ids.map(() => expect.objectContaining(row) as object);
+  const alone = { status: 'PENDING', epoch: 1, carrier: null, no_coalesce: true, redispatches: 1 };
+  const lettersOf = async ({ ids }: Batch) => (await Promise.all(ids.map((id) => store.letters(id)))).flat();
+  /** What Temporal was asked about, beside what it answers. */
+  const recording = (looked: string[]) => (runs: RunInspector) => ({
+    look: (workflowId: string) => {
+      looked.push(workflowId);
+      return runs.look(workflowId);
+    },
+  });
+
+  it('R20, R21: one look for each batch, whatever it carries, and one that goes on is put off as a whole', async () => {
+    const line = await lineOf({ run: false });
+    const [batch, other] = [await batchOf(line, 6), await batchOf(line, 3)];
+    const own = await waitingRun(line);
+    const looked: string[] = [];
+    const { turn, counters } = await reconcilerOf(line, { recorded: recording(looked) });
+    await turn();
+    expect(looked.sort()).toEqual([batch.carrier, other.carrier, line.run(own).workflowId].sort());
+    expect(counters).toEqual({ reconcile_put_off: 10 });
+    for (const one of [batch, other]) {
+      expect(await rowsOf(one)).toEqual(all(one, { status: 'STARTED', epoch: 0, carrier: one.carrier, later: true }));
+    }
+    await turn();
+    expect(looked).toHaveLength(3);
+  });
+
+  it('R20: what is due later of a batch that goes on keeps its time', async () => {
+    const line = await lineOf({ run: false });
+    const batch = await batchOf(line, 2);
+    const [sleeps] = batch.ids;
+    await store.pool.query(`UPDATE outbox.delivery SET due_at = now() + interval '1 hour' WHERE event_id = $1`, [
+      sleeps,
+    ]);
+    const { turn, counters } = await reconcilerOf(line);
+    await turn();
+    expect(counters).toEqual({ reconcile_put_off: 1 });
+    const text = `SELECT due_at > now() + interval '50 minutes' AS kept FROM outbox.delivery WHERE event_id = $1`;
+    expect(await store.one(text, sleeps)).toEqual({ kept: true });
+  });
+
+  it('R20, R22: terminated by a person: no letter; each event goes on in a run of its own, delivered once', async () => {
+    const line = await lineOf({ run: false });
+    const batch = await batchOf(line, 4);
+    const { turn, counters } = await reconcilerOf(line);
+    await handleOf(line, batch).terminate('by hand');
+    await turn();
+    expect(await rowsOf(batch)).toEqual(all(batch, alone));
+    expect([await lettersOf(batch), counters]).toEqual([[], { reconcile_redispatched: 4 }]);
+    const working = await lineOf({ deployment: line.deployment });
+    for (const id of batch.ids) {
+      await markStarted(id);
+      await working.start(id, { epoch: 1, firstAttempt: 'regular' });
+      expect(await working.run(id, 1).result()).toMatchObject({ kind: 'delivered' });
+      expect(modes(id)).toHaveLength(1);
+    }
+    await turn();
+    expect(await rowsOf(batch)).toEqual(all(batch, { status: 'DELIVERED', epoch: 1 }));
+  });
+
+  it('R20, R21: one lost batch of fifty is one lost run: its events go on, and nothing stops', async () => {
+    const line = await lineOf({ run: false });
+    const batch = await batchOf(line, 50, { start: false });
+    const looked: string[] = [];
+    const { turn, counters } = await reconcilerOf(line, { recorded: recording(looked) });
+    await turn();
+    expect([looked, counters]).toEqual([[batch.carrier], { reconcile_redispatched: 50 }]);
+    expect(await rowsOf(batch)).toEqual(all(batch, alone));
+    expect(await stopped()).toEqual({ reason: null });
+  });
+
+  it('R20, R21: five lost batches are too many at once: nothing of them is written', async () => {
+    const line = await lineOf({ run: false });
+    const batches = await Promise.all(Array.from({ length: 5 }, () => batchOf(line, 2, { start: false })));
+    const { turn } = await reconcilerOf(line);
+    await turn();
+    expect(await stopped()).toEqual({ reason: 'RUNS_LOST' });
+    for (const batch of batches) expect(await rowsOf(batch)).toEqual(all(batch, { status: 'STARTED', epoch: 0 }));
+  });
+
+  it('R20, R22: lost for the fourth time without a person: still no letter, for the next run is its own; that one is', async () => {
+    const line = await lineOf({ run: false });
+    const batch = await batchOf(line, 2, { start: false });
+    await store.pool.query('UPDATE outbox.delivery SET redispatches = 3');
+    const { turn } = await reconcilerOf(line);
+    await turn();
+    expect(await rowsOf(batch)).toEqual(all(batch, { ...alone, redispatches: 4 }));
+    expect(await lettersOf(batch)).toEqual([]);
+    for (const id of batch.ids) await markStarted(id);
+    await turn();
+    expect((await lettersOf(batch)).map(({ code, epoch }) => [code, epoch])).toEqual([
+      ['WORKFLOW.LOST', 1],
+      ['WORKFLOW.LOST', 1],
+    ]);
+  });
+
+  it('R20: what has left the batch, or is settled, is left alone; the rest goes on', async () => {
+    const line = await lineOf({ run: false });
+    const batch = await batchOf(line, 4, { start: false });
+    const [settled, left, next] = batch.ids as readonly [string, string, string];
+    await store.batches.settleBatch([{ ref: { eventId: settled, epoch: 0 }, receipt: RECEIPT }], 5_000);
+    const fallen = [{ ref: { eventId: left, epoch: 0 }, delayMs: 60_000, alone: false, attempts: [] }];
+    await store.batches.fallOut(batch.carrier, fallen, { runId: 'r', worker: 'w', doubtful: false }, 5_000);
+    // Claimed again, by another batch.
+    await store.pool.query(`UPDATE outbox.delivery SET carrier = 'other' WHERE event_id = $1`, [next]);
+    const reconcile = createReconcileStore(store.pool);
+    const { hold } = await reconcilerOf(line);
+    const run = { eventId: batch.ids[3] as string, epoch: 0, carrier: batch.carrier };
+    expect(await reconcile.redispatch({ ...hold, holder: randomUUID() }, run, true)).toBe(0);
+    expect(await reconcile.redispatch(hold, run, true)).toBe(1);
+    expect(await row(settled)).toMatchObject({ status: 'DELIVERED', epoch: 0 });
+    expect(await row(left)).toMatchObject({ status: 'PENDING', epoch: 1, redispatches: 0, later: true });
+    expect(await row(next)).toMatchObject({ status: 'STARTED', epoch: 0, redispatches: 0 });
+    expect(await row(run.eventId)).toMatchObject({ status: 'PENDING', epoch: 1, redispatches: 1 });
+    expect(await reconcile.redispatch(hold, run, true)).toBe(0);
+  });
+
+  it('R20, R22: stuck: terminated, and its events go on by themselves', async () => {
+    const bundle = await bundleWorkflowCode({
+      workflowsPath: fileURLToPath(new URL('../fixtures/stuck-workflows/index.ts', import.meta.url)),
+      logger: new DefaultLogger('ERROR'),
+    });
+    const line = await lineOf({ bundle, eager: false });
+    const batch = await batchOf(line, 3);
+    await eventually('a task that failed twice', async () => {
+      const { raw } = await handleOf(line, batch).describe();
+      return (raw.pendingWorkflowTask?.attempt ?? 0) > 1;
+    });
+    const { turn, alerts, counters, runs } = await reconcilerOf(line);
+    await turn();
+    expect(await runs.look(batch.carrier)).toMatchObject({ kind: 'terminated', byUs: true });
+    expect(await rowsOf(batch)).toEqual(all(batch, alone));
+    expect(counters).toEqual({ reconcile_terminated: 1, reconcile_redispatched: 3 });
+    expect(alerts()).toEqual(['workflows_stuck:']);
+  });
+
+  it('R19, R20: a worker on another database has none of its events: told, dispatched again uncounted', async () => {
+    const details = [{ code: 'DISPATCH.EVENT_NOT_FOUND', status: null, attempt: null }];
+    const missing = { type: 'DISPATCH.EVENT_NOT_FOUND', nonRetryable: true, details };
+    const line = await lineOf({
+      activities: { dispatchBatch: () => Promise.reject(ApplicationFailure.create(missing)) } as never,
+    });
+    const batch = await batchOf(line, 3);
+    await expect(handleOf(line, batch).result()).rejects.toMatchObject({ cause: { type: 'DISPATCH.EVENT_NOT_FOUND' } });
+    const { turn, alerts, counters } = await reconcilerOf(line);
+    await turn();
+    expect(alerts()).toEqual([`event_not_found:${line.taskQueue}`]);
+    expect(counters).toEqual({ reconcile_redispatched: 3 });
+    expect(await rowsOf(batch)).toEqual(all(batch, { ...alone, redispatches: 0 }));
+  });
+
+  it('R3, R20: adopted after the loss of all runs, its events may travel together again', async () => {
+    const line = await lineOf({ run: false });
+    const batch = await batchOf(line, 3, { start: false });
+    const own = await store.append();
+    const { name } = await store.one<{ name: string }>('SELECT name FROM outbox.deployment');
+    await adoptNamespace(store.pool, randomUUID(), name);
+    const { turn, counters } = await reconcilerOf(line);
+    await turn();
+    expect(counters).toMatchObject({ reconcile_adopted: 4 });
+    expect(await rowsOf(batch)).toEqual(all(batch, { ...alone, no_coalesce: false, redispatches: 0 }));
+    expect(await row(own)).toMatchObject({ status: 'PENDING', epoch: 1 });
   });
 });
 

@@ -63,17 +63,12 @@ const coalescingMode = z.enum(['off', 'adaptive', 'always']);
 const backlog = z.int().min(1).max(COALESCING_BOUNDS.maxBacklog);
 const coalescing = z.union([
   coalescingMode,
-  z
-    .strictObject({
-      mode: coalescingMode,
-      size: z.int().min(COALESCING_BOUNDS.minSize).max(COALESCING_BOUNDS.maxSize).optional(),
-      above: backlog.optional(),
-      below: backlog.optional(),
-    })
-    .refine(({ above, below }) => (below ?? DEFAULT_COALESCING.below) <= (above ?? DEFAULT_COALESCING.above), {
-      path: ['below'],
-      message: `expected at most above (default ${DEFAULT_COALESCING.above}; of below ${DEFAULT_COALESCING.below})`,
-    }),
+  z.strictObject({
+    mode: coalescingMode,
+    size: z.int().min(COALESCING_BOUNDS.minSize).max(COALESCING_BOUNDS.maxSize).optional(),
+    above: backlog.optional(),
+    below: backlog.optional(),
+  }),
 ]);
 
 const policy = z.strictObject({
@@ -105,7 +100,20 @@ export const policiesSchema = z
     path: ['OUTBOX', 'ordering'],
     message: 'expected none: its events are our own, of what operators do, and have no version',
     when: beside,
-  });
+  })
+  .superRefine(
+    (policies, { addIssue }) => {
+      for (const [name, own] of Object.entries(policies ?? {})) {
+        const said = own?.coalescing;
+        if (typeof said !== 'object' || (said?.above === undefined && said?.below === undefined)) continue;
+        const everyone = name === '*' ? DEFAULT_COALESCING : coalesce(DEFAULT_COALESCING, policies['*']?.coalescing);
+        const { above, below } = coalesce(everyone, said);
+        const message = `expected at most above, which is ${above}, got ${below}: what is left out comes from "*", then from the defaults`;
+        if (below > above) addIssue({ code: 'custom', path: [name, 'coalescing', 'below'], message });
+      }
+    },
+    { when: beside },
+  );
 
 /** Told beside whatever else does not fit, so that every problem is told at once. */
 function beside(): boolean {
@@ -141,7 +149,7 @@ export interface PolicyInput {
   readonly ordering?: 'none' | { readonly by: 'aggregate'; readonly whenHeadDead: 'block' | 'skip' };
   /**
    * Whether many events travel in one run, to a destination whose handler takes them together (`deliverBatch`; the audit
-   * log's does). `off`, the default: never. `adaptive`: while more than `above` (1,000) due events of the type wait for a
+   * log's does). `off`, the default: never. `adaptive`: from `above` (1,000) due events of the type on that wait for a
    * destination, until fewer than `below` (250) do. `always`: whatever waits together. `size`: at most so many in one run, 2
    * to 500, default 200. What fails in it goes on in a run of its own. See docs/coalescing.md.
    */
@@ -159,8 +167,8 @@ export interface PolicyInput {
 export type PoliciesInput = Readonly<Record<string, PolicyInput>>;
 
 /**
- * JSON Schema (draft 2020-12) of the `policies` section, for editors and for files that are made by other programs. Two
- * rules it cannot say: `maximumMs` is at least `initialMs`; `*` and `OUTBOX` have no `ordering`.
+ * JSON Schema (draft 2020-12) of the `policies` section, for editors and for files that are made by other programs. Three
+ * rules it cannot say: `maximumMs` is at least `initialMs`; `below` is at most `above`; `*` and `OUTBOX` have no `ordering`.
  */
 export function policiesJsonSchema(): object {
   return { title: 'temporal-outbox policies', ...z.toJSONSchema(policiesSchema, { io: 'input' }) };
@@ -253,8 +261,16 @@ type CheckedPolicy = Partial<Omit<RetryPolicy, 'codes'>> & {
   readonly coalescing?: PolicyInput['coalescing'];
 };
 
-function coalesce(base: Coalescing, input: PolicyInput['coalescing']): Coalescing {
-  return { ...base, ...(typeof input === 'string' ? { mode: input } : input) };
+type CoalescingInput = z.output<typeof coalescing> | undefined;
+
+function coalesce(base: Coalescing, input: CoalescingInput): Coalescing {
+  const own: Exclude<CoalescingInput, string> = typeof input === 'string' ? { mode: input } : input;
+  return {
+    mode: own?.mode ?? base.mode,
+    size: own?.size ?? base.size,
+    above: own?.above ?? base.above,
+    below: own?.below ?? base.below,
+  };
 }
 
 function refine(base: RetryPolicy, input: CheckedPolicy | undefined): RetryPolicy {

@@ -51,19 +51,18 @@ export async function startRuns(
   let refusals = 0;
   let acceptances = 0;
 
-  const goOn = () =>
-    sent < runs.length &&
+  const maySend = () =>
     !options.stopped() &&
     deps.time.now() <= options.lastStartAt &&
     (refusals < REFUSALS_TO_STOP || refusals <= acceptances);
 
   const sendOneByOne = async () => {
-    while (goOn()) {
+    while (sent < runs.length && maySend()) {
       const run = runs[sent++] as ClaimedBatch | ClaimedEvent;
       const own = 'eventId' in run ? [run] : run.events;
       let answer = await startBefore(deps, run, options.startTimeoutMs);
       // Released, its events go into other batches, while an unanswered one may be under way: asked once more, it is known.
-      if (answer.kind === 'refused' && !('eventId' in run) && goOn()) {
+      if (answer.kind === 'refused' && !('eventId' in run) && maySend()) {
         answer = await startBefore(deps, run, options.startTimeoutMs);
       }
       if (answer.kind === 'refused') {

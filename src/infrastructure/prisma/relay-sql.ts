@@ -95,6 +95,9 @@ const SIZES = '(SELECT $9::jsonb)';
 const rowsOf = (lane: string) =>
   `CASE WHEN ${lane}.size = 1 THEN $3::integer ELSE least(${MOST_CARRIED}, $3::integer * ${lane}.size) END`;
 
+/** Rows that one claim takes of all lanes. */
+const MOST_ROWS = `greatest($3::integer, ${MOST_CARRIED})`;
+
 /** What a row takes of the room and of the batch. */
 const runsOf = (alone: string) => `CASE WHEN ${alone} THEN 1 ELSE 1::float8 / size END`;
 
@@ -204,7 +207,7 @@ first AS MATERIALIZED (
 spare AS MATERIALIZED (
   SELECT f.*, ceil(greatest(0, least(
       ($3::integer - sum(f.runs) OVER ()) * f.size, (f.room - sum(f.runs) OVER (PARTITION BY f.destination)) * f.size,
-      CASE WHEN f.size = 1 THEN $3::integer ELSE ${MOST_CARRIED} - sum(f.taken) FILTER (WHERE f.size > 1) OVER () END))
+      CASE WHEN f.size = 1 THEN ${MOST_ROWS} ELSE ${rowsOf('f')} END - sum(f.taken) OVER ()) - ${ROUNDED})
     / nullif(count(*) FILTER (WHERE f.full_lane) OVER (PARTITION BY f.destination), 0))::integer AS quota
   FROM (
     SELECT destination, turn, event_type, tenant, room, size, n, count(*) AS taken, sum(${runsOf('alone')}) AS runs,
@@ -234,7 +237,7 @@ fit AS MATERIALIZED (
     ) p
     WHERE p.of_room <= p.room + ${ROUNDED}
     WINDOW start AS (ORDER BY p.in_destination, p.turn ROWS UNBOUNDED PRECEDING)
-  ) q WHERE runs_so_far <= $3::integer + ${ROUNDED} AND place <= greatest($3::integer, ${MOST_CARRIED})
+  ) q WHERE runs_so_far <= $3::integer + ${ROUNDED} AND place <= ${MOST_ROWS}
 ),
 -- R20: carriers of two events or more; what has no company has a run of its own.
 carriers AS MATERIALIZED (
@@ -324,14 +327,17 @@ RETURNING d.event_id
 `;
 
 /**
- * $1 ids · $2 epochs · $3 whether a batch carries them · $4 statuses. Of the rows that a fenced write missed: how many are
- * settled in the epoch they were claimed in, or have left their batch already (it may be quicker than its mark), and how many
- * stand in that epoch as $4 says. Asked in a statement of its own: the fenced UPDATE's snapshot may be older than the settling
- * that made it miss.
+ * $1 ids · $2 epochs · $3 whether a batch carries them · $4 statuses · $5 lease token. Of the rows that a fenced write missed:
+ * how many are settled in the epoch they were claimed in, or have left their batch already (it may be quicker than its mark),
+ * or were skipped, for their run is just settling them; and how many stand in that epoch as $4 says. Asked in a statement of
+ * its own: the fenced UPDATE's snapshot may be older than the settling that made it miss.
  */
 export const EXPLAIN_MISSED = `
-SELECT count(*) FILTER (WHERE d.epoch > c.epoch OR d.status IN ('DELIVERED', 'DEAD', 'DISCARDED'))::integer AS overtaken,
-  count(*) FILTER (WHERE d.epoch = c.epoch AND d.status = ANY ($4::text[]))::integer AS done_before
+SELECT
+  count(*) FILTER (WHERE d.epoch > c.epoch OR d.status IN ('DELIVERED', 'DEAD', 'DISCARDED') OR d.lease_token = $5::uuid)::integer
+    AS overtaken,
+  count(*) FILTER (WHERE d.epoch = c.epoch AND d.status = ANY ($4::text[]) AND d.lease_token IS DISTINCT FROM $5::uuid)::integer
+    AS done_before
 FROM unnest($1::uuid[], $2::integer[], $3::boolean[]) AS c(event_id, epoch, carried)
 JOIN outbox.delivery d ON d.event_id = c.event_id AND (d.epoch = c.epoch OR (c.carried AND d.epoch > c.epoch))
 `;

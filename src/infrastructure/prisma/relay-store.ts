@@ -45,7 +45,7 @@ export function createRelayStore(pool: PgPool): RelayStore & BacklogStore {
         ...(await mark('relay-mark-carried', MARK_CARRIED, carried)),
       ];
       // STARTED in this epoch: while our lease lasts only our own mark can have done that.
-      const { before, ...missed } = await explainMissed(pool, rows, marked, again ? ['STARTED'] : []);
+      const { before, ...missed } = await explainMissed(pool, leaseToken, rows, marked, again ? ['STARTED'] : []);
       return { marked: marked.length + before, ...missed };
     },
 
@@ -63,7 +63,13 @@ export function createRelayStore(pool: PgPool): RelayStore & BacklogStore {
         timeoutMs: STATEMENT_TIMEOUT_MS,
       });
       // Released, it may be claimed and started by anybody since.
-      const { before, ...missed } = await explainMissed(pool, rows, released, again ? ['PENDING', 'STARTED'] : []);
+      const { before, ...missed } = await explainMissed(
+        pool,
+        leaseToken,
+        rows,
+        released,
+        again ? ['PENDING', 'STARTED'] : [],
+      );
       return { released: released.length + before, ...missed };
     },
 
@@ -202,6 +208,7 @@ function toClaimedEvent(row: ClaimRow, eventId: string, policy: RetryPolicy = DE
 
 async function explainMissed(
   pool: PgPool,
+  leaseToken: string,
   asked: readonly { readonly eventId: string; readonly epoch: number; readonly carrier?: string | null }[],
   changed: readonly { event_id: string }[],
   doneBefore: readonly string[],
@@ -217,6 +224,7 @@ async function explainMissed(
       missed.map((row) => row.epoch),
       missed.map((row) => (row.carrier ?? null) !== null),
       doneBefore,
+      leaseToken,
     ],
     timeoutMs: STATEMENT_TIMEOUT_MS,
   });

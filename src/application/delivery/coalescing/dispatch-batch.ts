@@ -92,7 +92,13 @@ async function attemptBatch(deps: Deps, attempt: BatchAttempt): Promise<BatchOut
     const closed = loaded.destination.breaker === 'closed';
     const back = closed ? held : [...held, ...over, ...events.map(({ ref }) => ref)];
     if (back.length > 0) await giveBack(deps, attempt, back, null);
-    if (!closed || events.length === 0) return done(deps, attempt);
+    if (!closed) return done(deps, attempt);
+    if (events.length === 0) {
+      // One fits always, so these have no event in this database: each meets that by itself.
+      const fallen = over.map((ref) => ({ ref, delayMs: 0, alone: true, attempts: [] }));
+      if (fallen.length > 0) await fallOut(deps, attempt, { fallen });
+      return done(deps, attempt);
+    }
     const outcome = await send(deps, attempt, loaded);
     if (outcome !== 'sent') return outcome;
     if (over.length === 0) return done(deps, attempt);
