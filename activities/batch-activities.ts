@@ -50,5 +50,5 @@ export function createBatchActivities(deps: BatchActivitiesDeps): BatchActivitie
 function afterLost(state: BatchState, attempt: number): BatchState {
   if (state.ended >= attempt - 1 || state.falling) return state;
   const tries = [...state.tries, { code: 'DELIVERY.ATTEMPT_LOST', status: null, local: false } as const];
-  return { ...state, tries, sent: true, receipts: [], falling: tries.length >= BATCH_TRIES };
+  return { ...state, tries, sent: true, falling: tries.length >= BATCH_TRIES };
 }

@@ -55,6 +55,20 @@ it('R19, R22: one whose worker does not have the event is dispatched again, and 
   }
 });
 
+it('R20, R22: the run of a batch is no event’s: its events are dispatched again, however often, and never a letter', () => {
+  for (const n of [0, 3, 9]) {
+    for (const [run, code] of [
+      [byPerson, 'WORKFLOW.TERMINATED'],
+      [closed, 'WORKFLOW.LOST'],
+      [gone, 'WORKFLOW.LOST'],
+      [byUs, 'WORKFLOW.STUCK'],
+    ] as const) {
+      expect(judgeRun(run, n, true)).toEqual({ kind: 'redispatch', code, counted: true });
+    }
+    for (const run of [goesOn, stuck, unknown, notHere]) expect(judgeRun(run, n, true)).toEqual(judgeRun(run, n));
+  }
+});
+
 const of = (n: number, run: JudgedRun) => Array.from({ length: n }, () => run);
 
 it('R21: more than a few per cent of a tick, and more than a few, are the environment', () => {

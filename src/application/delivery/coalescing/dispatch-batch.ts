@@ -27,7 +27,7 @@ import {
   logFields,
   withinDeadline,
 } from './batch-attempt.js';
-import { asFailure, fallAll, fallEach, fallOut, giveBack, judge } from './leave-batch.js';
+import { asFailure, fallAll, fallEach, fallOut, fallSpent, giveBack, judge } from './leave-batch.js';
 
 export type BatchOutcome =
   | { readonly kind: 'done'; readonly tally: BatchTally }
@@ -74,11 +74,12 @@ export async function dispatchBatch(deps: Deps, input: DispatchBatchInput): Prom
 /** Throws what the store throws: `attempt.state` then tells the next attempt how far this one came. */
 async function attemptBatch(deps: Deps, attempt: BatchAttempt): Promise<BatchOutcome> {
   const { batch, deadlines } = attempt.input;
-  if (attempt.state.receipts.length > 0) await settleCarried(deps, attempt);
   if (attempt.state.falling) {
-    await fallAll(deps, attempt);
+    const settled = await settleFalling(deps, attempt);
+    await fallAll(deps, attempt, settled);
     return done(deps, attempt);
   }
+  if (attempt.state.receipts.length > 0) await settleCarried(deps, attempt);
   const loaded = await deps.batches.loadBatch(batch, MAX_BATCH_BYTES, deadlines.storeMs);
   const { events, held, delivered, superseded, missing } = loaded;
   if (missing === batch.events.length) return notFound(deps, attempt);
@@ -87,7 +88,9 @@ async function attemptBatch(deps: Deps, attempt: BatchAttempt): Promise<BatchOut
   const back = closed ? held : [...held, ...events.map(({ ref }) => ref)];
   if (back.length > 0) await giveBack(deps, attempt, back, null);
   if (!closed || events.length === 0) return done(deps, attempt);
-  return send(deps, attempt, loaded);
+  const over = await fallSpent(deps, attempt, events);
+  const left = events.filter(({ ref }) => !over.has(ref.eventId));
+  return left.length === 0 ? done(deps, attempt) : send(deps, attempt, { ...loaded, events: left });
 }
 
 async function send(
@@ -128,9 +131,11 @@ async function send(
   const carried = receipts.map(
     ({ ref, receipt }) => [places.get(ref.eventId) ?? -1, receipt.id, receipt.hash] as const,
   );
-  attempt.state = { ...before, receipts: carried };
+  // R18: of what failed, too, until its attempt is written.
+  const sent = before.sent || failed.some(({ error }) => catalogEntry(error.code).effect === 'unknown');
+  attempt.state = { ...before, sent, receipts: carried };
   await settle(deps, attempt, receipts);
-  attempt.state = before;
+  attempt.state = { ...before, sent };
   if (failed.length > 0) await fallEach(deps, attempt, failed);
   return done(deps, attempt);
 }
@@ -148,18 +153,42 @@ async function settle(
 
 /** R15: what an earlier attempt heard and could not write. Counted by the load that follows, which finds it settled. */
 async function settleCarried(deps: Deps, attempt: BatchAttempt): Promise<void> {
-  const at = new Date().toISOString();
-  const receipts = attempt.state.receipts.flatMap(([place, id, hash]) => {
-    const ref = attempt.input.batch.events[place];
-    return ref === undefined ? [] : [{ ref, receipt: { id, hash, status: null, at, replayed: false } }];
-  });
   const { tally } = attempt;
-  await settle(deps, attempt, receipts);
+  await settle(deps, attempt, carriedReceipts(attempt));
   attempt.tally = tally;
   attempt.state = { ...attempt.state, receipts: [] };
 }
 
-/** R20: tried once more, but for the events whose policy says otherwise: those fall out at once. */
+/**
+ * The same before the rest falls out; nothing is loaded then. A receipt that the database does not take, whatever it has
+ * against it, keeps nobody: that event goes on with the rest, and its effect stands (R18).
+ */
+async function settleFalling(deps: Deps, attempt: BatchAttempt): Promise<readonly EventRef[]> {
+  const receipts = carriedReceipts(attempt);
+  try {
+    await settle(deps, attempt, receipts);
+  } catch (error) {
+    if (isIntegrationError(error)) throw error;
+    deps.log.error({ ...logFields(attempt), err: error }, 'batch.not_settled');
+    return [];
+  }
+  attempt.state = { ...attempt.state, receipts: [] };
+  return receipts.map(({ ref }) => ref);
+}
+
+function carriedReceipts({ state, input }: BatchAttempt): { readonly ref: EventRef; readonly receipt: Receipt }[] {
+  const at = new Date().toISOString();
+  return state.receipts.flatMap(([place, id, hash]) => {
+    const ref = input.batch.events[place];
+    return ref === undefined ? [] : [{ ref, receipt: { id, hash, status: null, at, replayed: false } }];
+  });
+}
+
+/**
+ * R20: tried once more, but for the events whose policy says otherwise: those fall out at once. What is final by its nature is
+ * a word on the post, not on any of its events: one that does not fit, or a wrong address, must not kill all that travelled
+ * with it (R19). Nothing of it is counted then, and each is sent by itself.
+ */
 async function onWholeFailure(
   deps: Deps,
   attempt: BatchAttempt,
@@ -180,6 +209,7 @@ async function onWholeFailure(
     return wait(deps, attempt, error);
   }
   const before = attempt.state;
+  const refusesAll = catalogEntry(code).rule.kind === 'final';
   const last: BatchTry = { code, status, local: mode === 'local' };
   const tries = [...before.tries, last];
   // Until it is judged: with the store away nobody can tell whom the policies let stay, so all fall out when it is back.
@@ -198,9 +228,11 @@ async function onWholeFailure(
     const told = oneTenant
       ? { ...describeFailure(error, deps.redactor.forEvent(event)), local: last.local }
       : asFailure(last);
-    fallen.push({ ref, delayMs: delayMs ?? 0, alone, attempts: [...before.tries.map(asFailure), told] });
+    const own = delayMs === null && refusesAll ? [] : [told];
+    fallen.push({ ref, delayMs: delayMs ?? 0, alone, attempts: [...before.tries.map(asFailure), ...own] });
   }
-  if (fallen.length > 0) await fallOut(deps, attempt, { fallen, code });
+  const doubtful = refusesAll && catalogEntry(code).effect === 'unknown';
+  if (fallen.length > 0) await fallOut(deps, attempt, { fallen, code, doubtful });
   attempt.state = { ...before, tries };
   deps.log.warn({ ...logFields(attempt), code, status, fellOut: fallen.length, goOn: pauses.length }, 'batch.failed');
   return pauses.length === 0 ? done(deps, attempt) : fail(deps, attempt, error, Math.max(...pauses));
