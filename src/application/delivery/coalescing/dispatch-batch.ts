@@ -27,9 +27,9 @@ import {
   leftMs,
   logFields,
   storeMs,
-  withinDeadline,
 } from './batch-attempt.js';
-import { asFailure, fallAll, fallEach, fallOut, giveBack, isWholesRefusal, judge } from './leave-batch.js';
+import { asFailure, fallAll, fallEach, fallOut, fallSpent, giveBack, isWholesRefusal, judge } from './leave-batch.js';
+import { settle, settleCarried, settleFalling } from './settle-batch.js';
 
 export type BatchOutcome =
   | { readonly kind: 'done'; readonly tally: BatchTally }
@@ -79,9 +79,12 @@ export async function dispatchBatch(deps: Deps, input: DispatchBatchInput): Prom
 
 /** Throws what the store throws: `attempt.state` then tells the next attempt how far this one came. */
 async function attemptBatch(deps: Deps, attempt: BatchAttempt): Promise<BatchOutcome> {
-  if (attempt.state.receipts.length > 0) await settleCarried(deps, attempt);
   if (attempt.state.falling) {
-    await fallAll(deps, attempt);
+    await fallAll(deps, attempt, await settleFalling(deps, attempt));
+    return done(deps, attempt);
+  }
+  if (attempt.state.receipts.length > 0 && !(await settleCarried(deps, attempt))) {
+    await fallAll(deps, attempt, []);
     return done(deps, attempt);
   }
   for (let part = attempt.input.batch; ; ) {
@@ -99,7 +102,9 @@ async function attemptBatch(deps: Deps, attempt: BatchAttempt): Promise<BatchOut
       if (fallen.length > 0) await fallOut(deps, attempt, { fallen });
       return done(deps, attempt);
     }
-    const outcome = await send(deps, attempt, loaded);
+    const spent = await fallSpent(deps, attempt, events);
+    const left = events.filter(({ ref }) => !spent.has(ref.eventId));
+    const outcome = left.length === 0 ? 'sent' : await send(deps, attempt, { ...loaded, events: left });
     if (outcome !== 'sent') return outcome;
     if (over.length === 0) return done(deps, attempt);
     if (leftMs(attempt) < attempt.input.deadlines.totalMs / 2 || attempt.input.signal.aborted) {
@@ -155,47 +160,20 @@ async function send(
   const carried = receipts.map(
     ({ ref, receipt }) => [places.get(ref.eventId) ?? -1, receipt.id, receipt.hash] as const,
   );
-  attempt.state = { ...before, receipts: carried };
+  // R18: of what failed, too, until its attempt is written.
+  const sent = before.sent || failed.some(({ error }) => catalogEntry(error.code).effect === 'unknown');
+  attempt.state = { ...before, sent, receipts: carried };
   await settle(deps, attempt, receipts);
-  attempt.state = before;
+  attempt.state = { ...before, sent };
   if (failed.length > 0) await fallEach(deps, attempt, failed);
   return 'sent';
 }
 
-async function settle(
-  deps: Deps,
-  attempt: BatchAttempt,
-  receipts: readonly { readonly ref: EventRef; readonly receipt: Receipt }[],
-): Promise<void> {
-  if (receipts.length === 0) return;
-  const answers = await withinDeadline(attempt, (timeoutMs) => deps.batches.settleBatch(receipts, timeoutMs));
-  if (answers.superseded > 0) deps.onFencedSettle(answers.superseded);
-  add(attempt, { delivered: answers.settled + answers.already, superseded: answers.superseded });
-}
-
 /**
- * R15: what an earlier attempt heard and could not write. Counted by the load that follows, which finds it settled. What the
- * database refuses is not tried without end: it falls out with the others, and its own run settles what it is answered anew.
+ * R20: tried once more, but for the events whose policy says otherwise: those fall out at once. What is final by its nature is
+ * a word on the post, not on any of its events: one that does not fit, or a wrong address, must not kill all that travelled
+ * with it (R19). Nothing of it is counted then, and each is sent by itself.
  */
-async function settleCarried(deps: Deps, attempt: BatchAttempt): Promise<void> {
-  const at = new Date().toISOString();
-  const receipts = attempt.state.receipts.flatMap(([place, id, hash]) => {
-    const ref = attempt.input.batch.events[place];
-    return ref === undefined ? [] : [{ ref, receipt: { id, hash, status: null, at, replayed: false } }];
-  });
-  const { tally } = attempt;
-  try {
-    await settle(deps, attempt, receipts);
-    if (!attempt.state.falling) attempt.tally = tally;
-  } catch (error) {
-    if (isIntegrationError(error)) throw error;
-    deps.log.error({ ...logFields(attempt), err: error }, 'batch.receipts_refused');
-    attempt.state = { ...attempt.state, falling: true, sent: true };
-  }
-  attempt.state = { ...attempt.state, receipts: [] };
-}
-
-/** R20: tried once more, but for the events whose policy says otherwise: those fall out at once. */
 async function onWholeFailure(
   deps: Deps,
   attempt: BatchAttempt,
@@ -226,12 +204,14 @@ async function onWholeFailure(
   const told = new Set(events.map(({ event }) => event.tenantId)).size === 1 ? events[0] : undefined;
   const fallen: (FallenEvent & { readonly delayMs: number })[] = [];
   const pauses: number[] = [];
-  const refused = isWholesRefusal(code);
+  let doubtful = false;
   for (const one of events) {
     const { ref, event } = one;
     const budget = budgets.get(ref.eventId);
     const { delayMs, alone } = judge(deps, attempt, { budget, tries: before.tries, error });
-    if (!refused && tries.length < BATCH_TRIES && delayMs !== null && delayMs <= LONGEST_PAUSE_MS) {
+    const refused = isWholesRefusal(code) && delayMs === null;
+    doubtful ||= refused && catalogEntry(code).effect === 'unknown';
+    if (tries.length < BATCH_TRIES && delayMs !== null && delayMs <= LONGEST_PAUSE_MS) {
       pauses.push(delayMs);
       continue;
     }
@@ -242,8 +222,7 @@ async function onWholeFailure(
     const attempts = [...before.tries.map(asFailure), ...(refused ? [] : [failure])];
     fallen.push({ ref, delayMs: refused ? 0 : (delayMs ?? 0), alone, attempts });
   }
-  if (fallen.length > 0)
-    await fallOut(deps, attempt, { fallen, code, doubtful: refused && catalogEntry(code).effect === 'unknown' });
+  if (fallen.length > 0) await fallOut(deps, attempt, { fallen, code, doubtful });
   attempt.state = { ...before, tries };
   deps.log.warn({ ...logFields(attempt), code, status, fellOut: fallen.length, goOn: pauses.length }, 'batch.failed');
   return pauses.length === 0 ? done(deps, attempt) : fail(deps, attempt, error, Math.max(...pauses));

@@ -1,7 +1,7 @@
 /** How events leave their batch (R20): each PENDING in the next epoch, with what is known of it, in one statement for all. */
 import { countAttempts } from '../../../domain/delivery/attempt-totals.js';
 import type { BatchTry } from '../../../domain/delivery/batch-state.js';
-import { decideAfterFailure } from '../../../domain/delivery/decide-after-failure.js';
+import { decideAfterFailure, endedBy, isCrashLoop } from '../../../domain/delivery/decide-after-failure.js';
 import { catalogEntry, type ErrorCode } from '../../../domain/delivery/error-catalog.js';
 import { IntegrationError } from '../../../domain/delivery/integration-error.js';
 import type { OutboxEvent } from '../../../domain/delivery/outbox-event.js';
@@ -46,13 +46,39 @@ export async function fallEach(
   deps.log.warn({ ...logFields(attempt), codes }, 'batch.events_failed');
 }
 
-/** What is still carried, by what `tries` tells of it; nothing is read of the events, and nothing sent. */
-export async function fallAll(deps: Deps, attempt: BatchAttempt): Promise<void> {
+/** R12, those that the posts so far have ended: a local one that ran out of its time, or a lost one, was judged by nobody. */
+export async function fallSpent(
+  deps: Deps,
+  attempt: BatchAttempt,
+  events: readonly { readonly ref: EventRef }[],
+): Promise<ReadonlySet<string>> {
+  const { tries } = attempt.state;
+  if (tries.length === 0) return new Set();
+  const refs = events.map(({ ref }) => ref);
+  const budgets = await deps.batches.readBudgets(refs, storeMs(attempt));
+  const over = refs.filter(({ eventId }) => {
+    const { policy = DEFAULT_POLICY, codes = [] } = budgets.get(eventId) ?? {};
+    const totals = countAttempts([...codes, ...tries.map(({ code }) => code)], 0);
+    return isCrashLoop(totals) || endedBy(totals, policy) !== null;
+  });
+  const attempts = tries.map(asFailure);
+  const fallen = over.map((ref) => ({ ref, delayMs: 0, alone: true, attempts }));
+  if (fallen.length > 0) await fallOut(deps, attempt, { fallen });
+  return new Set(over.map(({ eventId }) => eventId));
+}
+
+/** What is still carried but `settled`, by what `tries` tells of it; nothing is read of the events, and nothing sent. */
+export async function fallAll(deps: Deps, attempt: BatchAttempt, settled: readonly EventRef[]): Promise<void> {
   const { batch } = attempt.input;
+  const { receipts } = attempt.state;
   const tries = attempt.state.tries.filter(({ code }) => !isWholesRefusal(code));
+  const untold = attempt.state.tries.some(
+    ({ code }) => isWholesRefusal(code) && catalogEntry(code).effect === 'unknown',
+  );
   const last = tries.at(-1);
-  const budgets = last === undefined ? new Map() : await deps.batches.readBudgets(batch.events, storeMs(attempt));
-  const fallen = batch.events.map((ref) => {
+  const left = batch.events.filter((ref) => !settled.includes(ref));
+  const budgets = last === undefined ? new Map() : await deps.batches.readBudgets(left, storeMs(attempt));
+  const fallen = left.map((ref) => {
     if (last === undefined) return { ref, delayMs: 0, alone: true, attempts: [] };
     const error = new IntegrationError(last.code, last.status === null ? {} : { status: last.status });
     const { delayMs, alone } = judge(deps, attempt, {
@@ -62,7 +88,11 @@ export async function fallAll(deps: Deps, attempt: BatchAttempt): Promise<void> 
     });
     return { ref, delayMs: delayMs ?? 0, alone, attempts: tries.map(asFailure) };
   });
-  await fallOut(deps, attempt, { fallen, code: attempt.state.tries.at(-1)?.code ?? null });
+  await fallOut(deps, attempt, {
+    fallen,
+    code: attempt.state.tries.at(-1)?.code ?? null,
+    doubtful: untold || attempt.state.sent || receipts.length > 0,
+  });
 }
 
 /**
