@@ -98,7 +98,12 @@ async function attemptBatch(deps: Deps, attempt: BatchAttempt): Promise<BatchOut
     if (!closed) return done(deps, attempt);
     if (events.length === 0) {
       // One fits always, so these have no event in this database: each meets that by itself.
-      const fallen = over.map((ref) => ({ ref, delayMs: 0, alone: true, attempts: [] }));
+      const fallen = over.map((ref) => ({
+        ref,
+        delayMs: 0,
+        alone: true,
+        attempts: attempt.state.tries.map(asFailure),
+      }));
       if (fallen.length > 0) await fallOut(deps, attempt, { fallen });
       return done(deps, attempt);
     }
@@ -140,7 +145,7 @@ async function send(
   if (answers === 'unsupported') {
     // The relay thinks otherwise: a worker of another release, or with another configuration.
     await fallOut(deps, attempt, {
-      fallen: events.map(({ ref }) => ({ ref, delayMs: 0, alone: true, attempts: [] })),
+      fallen: events.map(({ ref }) => ({ ref, delayMs: 0, alone: true, attempts: attempt.state.tries.map(asFailure) })),
     });
     return done(deps, attempt);
   }
