@@ -7,7 +7,7 @@
 import { startOurs } from '../start-ours.mjs';
 
 const MOST_ROUNDS = 8;
-const WARM_UP_ROUNDS = 3;
+const WARM_UP_ROUNDS = 2;
 const WARM_UP = 2_000;
 
 /**
