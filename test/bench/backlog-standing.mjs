@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 const ASK_EVERY_MS = 200;
-/** A claim is marked STARTED well within so many asks: when nothing is for so long, a pause has taken hold. */
+/** A claim is marked STARTED well within so many asks. */
 const QUIET_ASKS = 10;
 const LATE_MS = 60_000;
 
@@ -15,11 +15,11 @@ export async function anyIs(outbox, conditions) {
   return (await outbox.query(`SELECT ${asked.join(' OR ')} AS found`)).rows[0].found;
 }
 
-export async function untilPauseHolds(outbox) {
+export async function untilNothingIsUnderWay(outbox) {
   const deadline = Date.now() + LATE_MS;
   for (let quiet = 0; quiet < QUIET_ASKS; await sleep(ASK_EVERY_MS)) {
     quiet = (await anyIs(outbox, UNDER_WAY)) ? 0 : quiet + 1;
-    if (Date.now() > deadline) throw new Error(`events are under way in spite of a pause: ${await standing(outbox)}`);
+    if (Date.now() > deadline) throw new Error(`events are still under way: ${await standing(outbox)}`);
   }
 }
 

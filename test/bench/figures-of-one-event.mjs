@@ -28,7 +28,7 @@ const actions = (shape, label, options) => ({
       name: `history-${shape}`,
       title: `History events of an event, ${label}`,
       field: 'historyEvents',
-      unit: 'of them/event',
+      unit: 'events/event',
     },
     {
       name: `history-bytes-${shape}`,

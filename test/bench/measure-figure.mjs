@@ -1,6 +1,9 @@
 // One figure: prepares its contenders, lets them take turns, judges the median by the goal.
 import { runAlone, runPairs, show, spreadOf } from './run-pairs.mjs';
 
+/** A run that takes so many times --seconds is told before, too. */
+const TELL_FROM = 5;
+
 /** Thrown by a contender's `prepare` for what this build does not have: the figure is left out, and says why. */
 export class NotAvailableError extends Error {
   name = 'NotAvailableError';
@@ -35,6 +38,7 @@ export async function measureFigure(world, figure, { pairs, seconds, log }) {
       sides[side] = { label, contender, runs: [] };
     }
     const measure = (side) => async () => {
+      if (scale >= TELL_FROM) log(`  ${side.label}: about ${Math.round(seconds * scale)} s from now`);
       const measured = await side.contender.measure(seconds * scale);
       const value = measured[field];
       if (!Number.isFinite(value)) throw new Error(`${side.label}: expected a number "${field}", got ${value}`);

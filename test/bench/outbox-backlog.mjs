@@ -5,7 +5,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
-import { anyIs, standing, UNDER_WAY, untilPauseHolds, untilWoken, WAITING } from './backlog-standing.mjs';
+import { anyIs, standing, UNDER_WAY, untilNothingIsUnderWay, untilWoken, WAITING } from './backlog-standing.mjs';
 import { fillOutbox } from './fill-outbox.mjs';
 import { steadyRate } from './run-pairs.mjs';
 import { newEvent } from './sample-event.mjs';
@@ -41,10 +41,15 @@ export function openBacklog({ outboxUrl, auditUrl }) {
       await sleep(ASK_EVERY_MS);
     }
   };
-  const pause = async () => {
+  const pause = () =>
+    outbox.query(
+      `INSERT INTO outbox.pause (id, event_type, reason, actor) VALUES (gen_random_uuid(), 'ORDER', 'bench', 'bench')`,
+    );
+  const capRuns = async (most) => {
     const { rows } = await outbox.query(
-      `INSERT INTO outbox.pause (id, event_type, reason, actor) VALUES (gen_random_uuid(), 'ORDER', 'bench', 'bench')
-       RETURNING extract(epoch FROM clock_timestamp())::float8 AS at`,
+      `INSERT INTO outbox.destination (name, max_runs) VALUES ('audit.log', $1::integer)
+       ON CONFLICT (name) DO UPDATE SET max_runs = $1::integer RETURNING extract(epoch FROM clock_timestamp())::float8 AS at`,
+      [most],
     );
     return rows[0].at;
   };
@@ -104,12 +109,17 @@ export function openBacklog({ outboxUrl, auditUrl }) {
       const deadline = Date.now() + seconds * 1_000;
       const beside = during();
       beside.catch(() => {}); // awaited below
-      while (Date.now() < deadline && (await anyIs(outbox, [WAITING, ...UNDER_WAY]))) {
+      let open = true;
+      while (open && Date.now() < deadline) {
         await sleep(Math.min(ASK_EVERY_MS, Math.max(0, deadline - Date.now())));
+        open = await anyIs(outbox, [WAITING, ...UNDER_WAY]);
       }
-      const until = await pause();
+      // A pause would keep what is under way open for as long as it lasts; without room nothing new is claimed.
+      const until = await capRuns(0);
       await beside;
-      await untilPauseHolds(outbox);
+      if (open) await untilNothingIsUnderWay(outbox);
+      await pause();
+      await capRuns(null);
       const { rows } = await outbox.query(
         `SELECT count(*)::int AS count, extract(epoch FROM max(settled_at))::float8 AS last,
            extract(epoch FROM percentile_disc(0.1) WITHIN GROUP (ORDER BY settled_at))::float8 AS "from",

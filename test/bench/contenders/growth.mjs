@@ -7,7 +7,7 @@
 import { startOurs } from '../start-ours.mjs';
 
 const MOST_ROUNDS = 8;
-const WARM_UP_ROUNDS = 3;
+const WARM_UP_ROUNDS = 2;
 const WARM_UP = 2_000;
 
 /**
@@ -28,7 +28,7 @@ export async function prepare(world, { waiting, ...options }) {
     const found = { count: 0, seconds: 0, steadyCount: 0, steadySeconds: 0, rounds: 0 };
     while (found.rounds < MOST_ROUNDS && found.seconds < seconds * 0.9) {
       await fill(size - left, world.log);
-      const round = await backlog.releaseFor(seconds - found.seconds);
+      const round = await backlog.releaseFor(seconds);
       found.rounds += 1;
       found.count += round.count;
       found.seconds += round.seconds;
