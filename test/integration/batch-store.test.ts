@@ -438,14 +438,16 @@ describe('falling out', () => {
 describe('at once', () => {
   it('R20: a batch that settles, or lets go, while its relay marks or releases: no two wait for each other', async () => {
     const relay = createRelayStore(store.pool);
+    // Among many others, so that the one finds its rows by place and the other by id: locked in two orders, they would cross.
+    await store.pool.query(`INSERT INTO outbox.delivery (event_id, destination, event_type, status, receipt)
+      SELECT gen_random_uuid(), 'audit.log', 'ORDER', 'DELIVERED', '{}' FROM generate_series(1, 20000)`);
+    await store.pool.query('VACUUM ANALYZE outbox.delivery');
     for (let round = 0; round < 20; round += 1) {
-      // Written directly: ids in no order of the table, so that an order by id is another one than by place.
       const { rows } = await store.pool.query<{ id: string }>(
         `INSERT INTO outbox.delivery (event_id, destination, event_type, carrier, lease_token)
          SELECT gen_random_uuid(), $1, 'ORDER', $2, $3 FROM generate_series(1, 200) RETURNING event_id AS id`,
         [DESTINATION, CARRIER, '00000000-0000-4000-8000-000000000001'],
       );
-      await store.pool.query('ANALYZE outbox.delivery');
       const own = rows.map(({ id }) => ({ eventId: id, epoch: 0, carrier: CARRIER }));
       const token = '00000000-0000-4000-8000-000000000001';
       const releases = own.map((one) => ({ ...one, delayMs: 0, countTry: false }));
