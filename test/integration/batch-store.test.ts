@@ -3,9 +3,11 @@
  * fake; what a claim and a mark would have left is written directly.
  */
 import { randomUUID } from 'node:crypto';
+import { jest } from '@jest/globals';
 import type { AttemptFailure, EventRef, FallenEvent } from '../../src/application/delivery/ports.js';
 import { DEFAULT_POLICY } from '../../src/domain/delivery/policy.js';
 import type { Receipt } from '../../src/domain/delivery/receipt.js';
+import { createBatchStore } from '../../src/infrastructure/prisma/batch-store.js';
 import { createRelayStore } from '../../src/infrastructure/prisma/relay-store.js';
 import { createDeliveryStore, type DeliveryStore, FAST_POLICY } from '../support/delivery-line.js';
 import { eventually } from '../support/eventually.js';
@@ -224,6 +226,24 @@ describe('settling', () => {
     }
   });
 
+  it('R16, R20: what is open by one statement for all, whatever its lease', async () => {
+    const ids = [...(await carried(2)), ...(await carried(2, { status: 'PENDING' }))];
+    await store.pool.query('UPDATE outbox.delivery SET lease_token = gen_random_uuid() WHERE event_id = $1', [ids[3]]);
+    const alone: string[] = [];
+    const batches = createBatchStore(store.pool, {
+      settle: async ({ eventId }) => {
+        alone.push(eventId);
+        return 'superseded';
+      },
+    });
+    const receipts = refs(ids).map((ref) => ({ ref, receipt: receiptOf(ref.eventId) }));
+    expect(await batches.settleBatch(receipts, T)).toEqual({ settled: 4, already: 0, superseded: 0 });
+    expect(alone).toEqual([]);
+    // What was not found open is asked for by itself.
+    expect(await batches.settleBatch(receipts.slice(0, 1), T)).toEqual({ settled: 0, already: 0, superseded: 1 });
+    expect(alone).toEqual([ids[0]]);
+  });
+
   it('R16, R20: counts each for what it is, and writes a receipt over none', async () => {
     const ids = await carried(4);
     const [open, delivered, later, discarded] = ids as [string, string, string, string];
@@ -269,12 +289,15 @@ describe('settling', () => {
 
   it('R11, R16: with the database too slow nothing is settled one by one: STORE.UNAVAILABLE', async () => {
     const ids = await carried(2);
+    const settleAlone = jest.fn<DeliveryStore['attempts']['settle']>();
+    const batches = createBatchStore(store.pool, { settle: settleAlone });
     const other = await store.pool.connect();
     try {
       await other.query('BEGIN');
       await other.query('SELECT FROM outbox.delivery WHERE event_id = $1 FOR UPDATE', [ids[0]]);
       const receipts = refs(ids).map((ref) => ({ ref, receipt: receiptOf('r') }));
-      await expect(store.batches.settleBatch(receipts, 100)).rejects.toMatchObject({ code: 'STORE.UNAVAILABLE' });
+      await expect(batches.settleBatch(receipts, 100)).rejects.toMatchObject({ code: 'STORE.UNAVAILABLE' });
+      expect(settleAlone).not.toHaveBeenCalled();
     } finally {
       await other.query('ROLLBACK');
       other.release();
@@ -415,8 +438,11 @@ describe('falling out', () => {
 describe('at once', () => {
   it('R20: a batch that settles, or lets go, while its relay marks or releases: no two wait for each other', async () => {
     const relay = createRelayStore(store.pool);
+    // Among many others, so that the one finds its rows by place and the other by id: locked in two orders, they would cross.
+    await store.pool.query(`INSERT INTO outbox.delivery (event_id, destination, event_type, status, receipt)
+      SELECT gen_random_uuid(), 'audit.log', 'ORDER', 'DELIVERED', '{}' FROM generate_series(1, 20000)`);
+    await store.pool.query('VACUUM ANALYZE outbox.delivery');
     for (let round = 0; round < 20; round += 1) {
-      // Written directly: ids in no order of the table, so that an order by id is another one than by place.
       const { rows } = await store.pool.query<{ id: string }>(
         `INSERT INTO outbox.delivery (event_id, destination, event_type, carrier, lease_token)
          SELECT gen_random_uuid(), $1, 'ORDER', $2, $3 FROM generate_series(1, 200) RETURNING event_id AS id`,
