@@ -14,7 +14,7 @@ export interface Identity {
 
 export interface SupervisedProcess {
   readonly pid: number;
-  /** The last lines that it printed, for an error message. */
+  /** What it printed, for an error message; of much its beginning and its end. */
   tail(): string;
   hasExited(): boolean;
   /** Rejects with a ServerEndedError when the process ended although nobody stopped it; never resolves. */
@@ -39,6 +39,8 @@ export interface SpawnOptions extends Identity {
   readonly pidFile: string;
 }
 
+const KEPT_CHARACTERS = 4_000;
+
 export async function spawnSupervised(options: SpawnOptions): Promise<SupervisedProcess> {
   const child = spawn(options.command, options.args, {
     env: options.env,
@@ -50,10 +52,16 @@ export async function spawnSupervised(options: SpawnOptions): Promise<Supervised
   });
   // At once: what is between a spawn and its pid file, a kill leaves behind unknown.
   if (child.pid !== undefined) writeFileSync(options.pidFile, `${child.pid}\n${options.command}\n`);
+  // Of a long one both ends: a server that ends in a stack says at its beginning why.
   let printed = '';
+  let first: string | null = null;
   const collect = (chunk: Buffer) => {
-    printed = (printed + chunk.toString('utf8')).slice(-4_000);
+    printed += chunk.toString('utf8');
+    if (printed.length <= 2 * KEPT_CHARACTERS) return;
+    first ??= printed.slice(0, KEPT_CHARACTERS);
+    printed = printed.slice(-KEPT_CHARACTERS);
   };
+  const kept = () => (first === null ? printed : `${first}\n…\n${printed}`).trim();
   child.stdout.on('data', collect);
   child.stderr.on('data', collect);
   const exited = new Promise<void>((resolve) => {
@@ -88,7 +96,7 @@ export async function spawnSupervised(options: SpawnOptions): Promise<Supervised
   return {
     pid,
     failed,
-    tail: () => printed.trim(),
+    tail: kept,
     hasExited: () => ended,
     async stop(signal, graceMs) {
       stopping = true;
