@@ -90,16 +90,17 @@ async function appendAudit(
 
 /**
  * $1 events. As record_events makes it; dead where an open letter says so. Else far beyond every epoch that is told of: runs
- * that were lost, or never made an attempt, leave no row here, and Temporal knows them. Epochs without a letter ask `find`
- * before a letter (R18).
+ * that were lost, or never made an attempt, leave no row here, and Temporal knows them. What they did may
+ * stand, so `find` is asked before a letter (R18).
  */
 const CREATE_DELIVERY = `
-INSERT INTO outbox.delivery (event_id, epoch, budget_epoch, status, destination, event_type, tenant, order_key, order_no, settled_at)
+INSERT INTO outbox.delivery (event_id, epoch, budget_epoch, status, destination, event_type, tenant, order_key, order_no, settled_at,
+  doubtful)
 SELECT e.id, x.epoch, x.epoch, CASE WHEN l.epoch IS NULL THEN 'PENDING' ELSE 'DEAD' END, e.routing_key, e.event_type,
   e.tenant_id,
   CASE WHEN t.name IS NOT NULL THEN outbox.order_key(e.aggregate_type, e.aggregate_id) END,
   CASE WHEN t.name IS NOT NULL THEN e.aggregate_version END,
-  CASE WHEN l.epoch IS NOT NULL THEN clock_timestamp() END
+  CASE WHEN l.epoch IS NOT NULL THEN clock_timestamp() END, true
 FROM outbox.event e
 LEFT JOIN outbox.event_type t ON t.name = e.event_type AND t.ordering <> 'none' AND e.aggregate_version IS NOT NULL
 LEFT JOIN outbox.dead_letter l ON l.event_id = e.id AND l.state = 'open'
