@@ -453,9 +453,11 @@ describe('receipts', () => {
     expect(sends()).toEqual([['regular', 3]]);
   });
 
-  it('R15: a cancelled run that has receipts in hand writes them', async () => {
+  it('R15: a cancelled run that has receipts in hand writes them; what failed falls out, unsent, with a doubt', async () => {
     settleFails = 1_000;
-    const { ids, run } = await started();
+    const { carrier, ids, run } = await carry();
+    script(ids[1], broken());
+    await line.startBatch(carrier, ids);
     await eventually('it to wait with its receipts', async () =>
       (await readHistory(run)).some((step) => step.startsWith('timer')),
     );
@@ -464,8 +466,11 @@ describe('receipts', () => {
       (await run.fetchHistory()).events?.some((event) => event.workflowExecutionCancelRequestedEventAttributes),
     );
     settleFails = 0;
-    expect(await run.result()).toEqual(tally({ delivered: 3 }));
-    expect(await store.carriedRows(ids)).toMatchObject(three({ status: 'DELIVERED' }));
+    expect(await run.result()).toEqual(tally({ delivered: 2, fellOut: 1 }));
+    expect(sends()).toEqual([['local', 3]]);
+    const delivered = { status: 'DELIVERED', receipt: RECEIPT.id };
+    const out = { status: 'PENDING', epoch: 1, doubtful: true };
+    expect(await store.carriedRows(ids)).toMatchObject([delivered, out, delivered]);
   });
 });
 
@@ -482,10 +487,14 @@ describe('who may send', () => {
     await store.pool.query('UPDATE outbox.delivery SET epoch = 1, carrier = NULL WHERE event_id = ANY ($1)', [
       disarmed.ids,
     ]);
+    // Delivered by the run of another epoch is not delivered by this one.
+    const elsewhere = { eventId: disarmed.ids[0], epoch: 1, carrier: null };
+    await store.attempts.settle(elsewhere, RECEIPT, null, 5_000);
     await line.startBatch(disarmed.carrier, disarmed.ids);
     expect(await disarmed.run.result()).toEqual(tally({ superseded: 3 }));
     expect(posts).toHaveLength(1);
-    expect(await store.carriedRows(disarmed.ids)).toMatchObject(three({ status: 'STARTED', epoch: 1 }));
+    const going = { status: 'STARTED', epoch: 1 };
+    expect(await store.carriedRows(disarmed.ids)).toMatchObject([{ status: 'DELIVERED', epoch: 1 }, going, going]);
   });
 
   it('R16, R20: a claim that disarms it in the middle of its post: receipts settle by epoch, failures write nothing', async () => {

@@ -14,6 +14,7 @@ import {
   createDeliveryLine,
   createDeliveryStore,
   createScriptedDispatcher,
+  type DeliveryLine,
   type DeliveryStore,
   readHistory,
 } from '../support/delivery-line.js';
@@ -24,7 +25,12 @@ let store: DeliveryStore;
 beforeAll(async () => {
   store = await createDeliveryStore();
 });
-afterAll(() => store.close());
+/** Of the batches: stopped at the end, whatever became of a test. */
+const lines: DeliveryLine[] = [];
+afterAll(async () => {
+  await Promise.all(lines.map((own) => own.stop()));
+  await store.close();
+});
 
 type Dying = Pick<Awaited<ReturnType<typeof withDyingWorker>>, 'child' | 'output'>;
 
@@ -104,22 +110,23 @@ const carry = async (carrier: string) => [await store.append({ carrier }), await
 
 it('R10, R20: killed in the local attempt of a batch: one regular post, and no second local one', async () => {
   const { line, next, ...dying } = await withDyingWorker();
+  lines.push(line);
   const carrier = line.carrier();
   const ids = await carry(carrier);
   posts.splice(0);
   await line.startBatch(carrier, ids);
   await killWhileDispatching(dying, 'local');
   const second = await next();
+  lines.push(second);
   expect(await second.batch(carrier).result()).toMatchObject({ delivered: 2, fellOut: 0 });
   expect(posts).toEqual([{ ids, mode: 'regular' }]);
   expect(await readHistory(second.batch(carrier))).toEqual(['marker', 'scheduled dispatchBatch']);
   expect(await store.carriedRows(ids)).toMatchObject([{ status: 'DELIVERED', carrier, attempts: [] }, { carrier }]);
-  await second.stop();
-  await line.stop();
 });
 
 it('R12, R20: a batch that kills two workers kills no third one: all fall out, each alone, and may have their effect', async () => {
   const { line, next, ...dying } = await withDyingWorker();
+  lines.push(line);
   const carrier = line.carrier();
   const ids = await carry(carrier);
   posts.splice(0);
@@ -127,11 +134,10 @@ it('R12, R20: a batch that kills two workers kills no third one: all fall out, e
   await killWhileDispatching(dying, 'local');
   await killWhileDispatching(spawnWorker(line.taskQueue), 'regular');
   const third = await next();
+  lines.push(third);
   expect(await third.batch(carrier).result()).toMatchObject({ fellOut: 2, code: 'DELIVERY.ATTEMPT_LOST' });
   expect(posts).toEqual([]);
   const attempts = ['0/1 DELIVERY.ATTEMPT_LOST local carried', '0/2 DELIVERY.ATTEMPT_LOST carried'];
   const out = { status: 'PENDING', epoch: 1, carrier: null, no_coalesce: true, doubtful: true, attempts };
   expect(await store.carriedRows(ids)).toMatchObject([out, out]);
-  await third.stop();
-  await line.stop();
 });
