@@ -3,7 +3,7 @@ import { activityInfo, cancellationSignal, heartbeat } from '@temporalio/activit
 import type { DispatchBatchInput } from '../src/application/delivery/coalescing/batch-attempt.js';
 import type { BatchOutcome } from '../src/application/delivery/coalescing/dispatch-batch.js';
 import type { Logger } from '../src/application/delivery/ports.js';
-import { BATCH_TRIES, type BatchState } from '../src/domain/delivery/batch-state.js';
+import { BATCH_TRIES, type BatchState, type BatchTry } from '../src/domain/delivery/batch-state.js';
 import type { BatchActivities, DispatchBatchTask } from '../workflows/contract.js';
 import { currentRun, keepBeating, toFailure, unexpected } from './failures.js';
 
@@ -43,10 +43,8 @@ export function createBatchActivities(deps: BatchActivitiesDeps): BatchActivitie
   };
 }
 
-const LOST = { code: 'DELIVERY.ATTEMPT_LOST', status: null, local: false } as const;
-
 /**
- * Every attempt that ends hands on its number. Where the one before did not, it was lost, with whatever it had sent: that
+ * Every attempt that ends hands on its number. Those since then did not end: they were lost, with whatever they had sent. Each
  * counts as a try (R20), so that what kills its workers kills few.
  */
 function afterLost(state: BatchState, attempt: number): BatchState {
@@ -58,3 +56,5 @@ function afterLost(state: BatchState, attempt: number): BatchState {
   const tries = [...state.tries, ...lostOnes].slice(0, BATCH_TRIES);
   return { ...state, tries, ended, sent: true, falling: state.tries.length + lost >= BATCH_TRIES };
 }
+
+const LOST: BatchTry = { code: 'DELIVERY.ATTEMPT_LOST', status: null, local: false };

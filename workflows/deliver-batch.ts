@@ -3,7 +3,7 @@
  * it delivered; it writes no dead letter, for each event that failed has left it.
  *
  * Nothing that happens to the run keeps an event: a person's cancellation, or an error that this code does not know, lets fall
- * out all that it still carries.
+ * out all that it still carries, once the receipts that it has in hand are written (R15).
  */
 import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
 import {
@@ -53,10 +53,7 @@ export async function deliverBatch(input: DeliverBatchInput): Promise<DeliverBat
     const first = await CancellationScope.nonCancellable(() => firstAttempt(input));
     if (first.kind === 'done') return end(input, first.tally);
     handover = first;
-    // R15: with receipts in hand nothing is left to cancel, only to be written.
-    const goOn = () => regularAttempts(input, first);
-    const tally = await (first.state.receipts.length === 0 ? goOn() : CancellationScope.nonCancellable(goOn));
-    return end(input, tally);
+    return end(input, await regularAttempts(input, first));
   } catch (error) {
     const failure = readFailure(error);
     // R19: a worker whose database has none of the events. The reconciler gives them to another run.

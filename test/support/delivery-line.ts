@@ -36,7 +36,7 @@ import { DEFAULT_TIMEOUTS, type DeliveryTimeouts } from '../../src/domain/delive
 import type { IntegrationError } from '../../src/domain/delivery/integration-error.js';
 import { DEFAULT_POLICY, type RetryPolicy } from '../../src/domain/delivery/policy.js';
 import type { Receipt } from '../../src/domain/delivery/receipt.js';
-import { eventRunId } from '../../src/domain/delivery/workflow-ids.js';
+import { batchRunId, eventRunId } from '../../src/domain/delivery/workflow-ids.js';
 import { createRedactor } from '../../src/domain/redaction/redactor.js';
 import { createAttemptStore } from '../../src/infrastructure/prisma/attempt-store.js';
 import { createBatchStore } from '../../src/infrastructure/prisma/batch-store.js';
@@ -49,7 +49,7 @@ import { createDeliveryWorker } from '../../src/infrastructure/temporal/delivery
 import { searchAttributeNames } from '../../src/infrastructure/temporal/search-attributes.js';
 import { slotsFor, type WorkerSlots } from '../../src/infrastructure/temporal/worker-slots.js';
 import { createWorkflowStarter } from '../../src/infrastructure/temporal/workflow-starter.js';
-import type { DeliveryActivities } from '../../workflows/contract.js';
+import type { BatchActivities, DeliveryActivities } from '../../workflows/contract.js';
 import { createTestDatabases } from './databases.js';
 import { temporalAddress } from './temporal.js';
 
@@ -79,6 +79,19 @@ export interface AttemptRow {
   readonly finished: boolean;
 }
 
+/** A row that was carried, and what left its batch with it. */
+export interface CarriedRow {
+  readonly status: string;
+  readonly epoch: number;
+  readonly carrier: string | null;
+  readonly budget_epoch: number;
+  readonly no_coalesce: boolean;
+  readonly doubtful: boolean;
+  readonly receipt: string | null;
+  /** `<epoch>/<n> <code>`, and ` local` and ` carried` where it was. */
+  readonly attempts: readonly string[];
+}
+
 /** Databases with a policy that retries at once, and the rows of a test. */
 export async function createDeliveryStore() {
   const databases = await createTestDatabases();
@@ -104,10 +117,11 @@ export async function createDeliveryStore() {
         routingKey?: string;
         eventType?: string;
         tenantId?: string;
+        carrier?: string;
       } = {},
     ) {
       const { status = 'STARTED', policyHash = FAST_POLICY_HASH, payload = '{"total":1}' } = options;
-      const { routingKey = 'test.destination', eventType = 'ORDER', tenantId = 'acme' } = options;
+      const { routingKey = 'test.destination', eventType = 'ORDER', tenantId = 'acme', carrier = null } = options;
       const { id } = await one<{ id: string }>(
         `SELECT outbox.record_event(jsonb_build_object('eventName', 'order.order.placed.v1', 'eventType', $3::text,
            'routingKey', $2::text, 'tenantId', $4::text, 'aggregate', jsonb_build_object('type', 'order', 'id', '1'),
@@ -119,8 +133,8 @@ export async function createDeliveryStore() {
         tenantId,
       );
       await pool.query(
-        'UPDATE outbox.delivery SET status = $2, policy_hash = $3, started_at = now() WHERE event_id = $1',
-        [id, status, policyHash],
+        'UPDATE outbox.delivery SET status = $2, policy_hash = $3, started_at = now(), carrier = $4 WHERE event_id = $1',
+        [id, status, policyHash, carrier],
       );
       return id;
     },
@@ -139,6 +153,15 @@ export async function createDeliveryStore() {
 
     delivery: (id: string) =>
       one<DeliveryRow>('SELECT status, epoch, receipt FROM outbox.delivery WHERE event_id = $1', id),
+    /** In their order: where each stands, and what travels on with it. */
+    async carriedRows(ids: readonly string[]): Promise<CarriedRow[]> {
+      const text = `SELECT d.status, d.epoch, d.carrier, d.budget_epoch, d.no_coalesce, d.doubtful, d.receipt->>'id' AS receipt,
+          ARRAY(SELECT a.epoch || '/' || a.n || ' ' || coalesce(a.code, 'delivered') || CASE WHEN a.local THEN ' local' ELSE '' END
+            || CASE WHEN a.carrier IS NULL THEN '' ELSE ' carried' END
+            FROM outbox.delivery_attempt a WHERE a.event_id = d.event_id ORDER BY a.epoch, a.n) AS attempts
+        FROM unnest($1::uuid[]) WITH ORDINALITY AS i(id, place) JOIN outbox.delivery d ON d.event_id = i.id ORDER BY i.place`;
+      return (await pool.query(text, [ids])).rows;
+    },
     async attemptRows(id: string): Promise<AttemptRow[]> {
       const text = `SELECT n, local, code, finished_at IS NOT NULL AS finished FROM outbox.delivery_attempt
         WHERE event_id = $1 ORDER BY epoch, n`;
@@ -182,7 +205,7 @@ export interface LineOptions {
   readonly policy?: RetryPolicy;
   readonly eager?: boolean;
   /** Instead of ours, for answers that ours never give. */
-  readonly activities?: DeliveryActivities;
+  readonly activities?: Partial<DeliveryActivities & BatchActivities>;
   /** Default: nobody listens. */
   readonly log?: Logger;
   /** By which notices go out; default none. */
@@ -295,6 +318,11 @@ export async function createDeliveryLine(options: LineOptions) {
       ),
     run: (eventId: string, epoch = 0): WorkflowHandle =>
       client.workflow.getHandle(eventRunId({ deployment, eventId, epoch })),
+    /** R20: a carrier's name, as a claim makes it; it is the id of its run. */
+    carrier: () => batchRunId({ deployment, id: randomUUID() }),
+    startBatch: (carrier: string, eventIds: readonly string[], overrides: Partial<ClaimedEvent> = {}) =>
+      starter.startBatch({ carrier, events: eventIds.map((id) => ({ ...claimed(id), carrier, ...overrides })) }, 5_000),
+    batch: (carrier: string): WorkflowHandle => client.workflow.getHandle(carrier),
     async stop() {
       worker?.shutdown();
       await running;

@@ -4,9 +4,12 @@
 import { fileURLToPath } from 'node:url';
 import { NativeConnection } from '@temporalio/worker';
 import { createActivities } from '../../dist/activities/create-activities.js';
+import { dispatchBatch } from '../../dist/src/application/delivery/coalescing/dispatch-batch.js';
 import { dispatchEvent } from '../../dist/src/application/delivery/dispatch-event.js';
 import { recordDeadLetter } from '../../dist/src/application/delivery/record-dead-letter.js';
+import { createSemaphore } from '../../dist/src/application/delivery/semaphore.js';
 import { createAttemptStore } from '../../dist/src/infrastructure/prisma/attempt-store.js';
+import { createBatchStore } from '../../dist/src/infrastructure/prisma/batch-store.js';
 import { createDeadLetterStore } from '../../dist/src/infrastructure/prisma/dead-letter-store.js';
 import { createEffectStore } from '../../dist/src/infrastructure/prisma/effect-store.js';
 import { createPool } from '../../dist/src/infrastructure/prisma/pg-pool.js';
@@ -21,7 +24,12 @@ const dispatcher = {
     process.stdout.write(`dispatching ${mode} ${event.id}\n`);
     return new Promise(() => {});
   },
+  dispatchBatch(events, { mode }) {
+    process.stdout.write(`dispatching ${mode} ${events.length} events\n`);
+    return new Promise(() => {});
+  },
 };
+const batchPlaces = createSemaphore(() => 4, 4);
 const worker = await createDeliveryWorker({
   connection: await NativeConnection.connect({ address }),
   namespace: 'default',
@@ -30,6 +38,20 @@ const worker = await createDeliveryWorker({
   workflowBundle: await readWorkflowBundle(fileURLToPath(new URL('../../dist/workflow-bundle.js', import.meta.url))),
   slots: slotsFor(1, { local: 32, regular: 64 }),
   activities: createActivities({
+    dispatchBatch: (input) =>
+      dispatchBatch(
+        {
+          batches: createBatchStore(pool, createAttemptStore(pool)),
+          dispatcher,
+          log,
+          random: Math.random,
+          placesOf: () => batchPlaces,
+          lastTookMs: new Map(),
+          onFencedSettle() {},
+          onEventNotFound() {},
+        },
+        input,
+      ),
     dispatchEvent: (input) =>
       dispatchEvent(
         {

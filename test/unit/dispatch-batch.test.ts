@@ -198,11 +198,14 @@ describe('what the destination answers', () => {
     expect(await one.run()).toEqual(done({ fellOut: 3 }));
     expect(one.fallen()).toEqual(IDS.map((id, n) => ({ id, delayMs: n * 20, alone: true, codes: [] })));
     expect(one.doubtful()).toEqual([false]);
+    // What another worker's handler has tried is spent.
+    await one.run({ state: { ...NEW_BATCH, tries: [tryOf('HTTP.NETWORK')] } });
+    expect(one.fallen().slice(3)).toMatchObject(IDS.map(() => ({ codes: ['HTTP.NETWORK'] })));
   });
 });
 
 describe('a post that fails as a whole', () => {
-  it('R20: the first time it is tried again after the longest delay of its events, and nothing leaves', async () => {
+  it('R20: the first time it is tried again after their delay, and nothing leaves', async () => {
     const one = set({}, failing('HTTP.SERVER_ERROR', { status: 503 }));
     expect(await one.run({ mode: 'local' })).toEqual({
       kind: 'failed',
@@ -261,6 +264,18 @@ describe('a post that fails as a whole', () => {
   it('R20: a delay of 20 s is waited for in the batch', async () => {
     const policy: RetryPolicy = { ...DEFAULT_POLICY, backoff: { kind: 'fixed', intervalMs: 20_000 } };
     expect(await set({}, failing('HTTP.NETWORK'), { policy }).run()).toMatchObject({ kind: 'failed', delayMs: 20_000 });
+  });
+
+  it('R20: the longest of its events’ delays is waited for', async () => {
+    const later: RetryPolicy = { ...DEFAULT_POLICY, backoff: { kind: 'fixed', intervalMs: 7_000 } };
+    const one = set(
+      {
+        readBudgets: async () =>
+          new Map(IDS.map((id) => [id, { policy: id === 'b' ? later : DEFAULT_POLICY, codes: [], sinceFirstMs: 0 }])),
+      },
+      failing('HTTP.NETWORK'),
+    );
+    expect(await one.run()).toMatchObject({ kind: 'failed', delayMs: 7_000 });
   });
 
   it('R20: each by its own policy: some leave at once, the others are tried again', async () => {

@@ -278,6 +278,7 @@ describe('R20: the audit handler with many events', () => {
       [whole(503, 'store_unavailable'), 'HTTP.SERVER_ERROR'],
       [whole(500, 'internal'), 'INGEST.INTERNAL'],
       [{ status: 201, body: json(receiptOf(idOf(0)).receipt) }, 'HTTP.BAD_RESPONSE'],
+      [{ status: 201, body: json(receiptOf('').receipt) }, 'HTTP.BAD_RESPONSE'],
       [{ status: 200, body: '<html>' }, 'HTTP.BAD_RESPONSE'],
       [{ status: 302, headers: { location: '/' } }, 'HTTP.BAD_RESPONSE'],
       ['network-error', 'HTTP.NETWORK'],

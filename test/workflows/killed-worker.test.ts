@@ -14,17 +14,23 @@ import {
   createDeliveryLine,
   createDeliveryStore,
   createScriptedDispatcher,
+  type DeliveryLine,
   type DeliveryStore,
   readHistory,
 } from '../support/delivery-line.js';
 import { temporalAddress } from '../support/temporal.js';
 
-const { dispatcher, modes } = createScriptedDispatcher();
+const { dispatcher, modes, posts } = createScriptedDispatcher();
 let store: DeliveryStore;
 beforeAll(async () => {
   store = await createDeliveryStore();
 });
-afterAll(() => store.close());
+/** Of the batches: stopped at the end, whatever became of a test. */
+const lines: DeliveryLine[] = [];
+afterAll(async () => {
+  await Promise.all(lines.map((own) => own.stop()));
+  await store.close();
+});
 
 type Dying = Pick<Awaited<ReturnType<typeof withDyingWorker>>, 'child' | 'output'>;
 
@@ -33,12 +39,16 @@ const SHORT = { ...DEFAULT_TIMEOUTS, regular: { ...DEFAULT_TIMEOUTS.regular, sta
 /** A task queue whose only worker is one that will be killed. */
 async function withDyingWorker(timeouts: DeliveryTimeouts = SHORT) {
   const line = await createDeliveryLine({ store, dispatcher, timeouts, eager: false, run: false });
+  const next = () => createDeliveryLine({ store, dispatcher, deployment: line.deployment });
+  return { line, next, ...spawnWorker(line.taskQueue) };
+}
+
+function spawnWorker(taskQueue: string) {
   const script = fileURLToPath(new URL('../support/worker-process.mjs', import.meta.url));
-  const child = spawn(process.execPath, [script, store.url, temporalAddress(), line.taskQueue], {
+  const child = spawn(process.execPath, [script, store.url, temporalAddress(), taskQueue], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
-  const next = () => createDeliveryLine({ store, dispatcher, deployment: line.deployment });
-  return { line, next, child, output: child.stdout };
+  return { child, output: child.stdout };
 }
 
 async function killWhileDispatching({ child, output }: Dying, mode: string): Promise<void> {
@@ -94,4 +104,40 @@ it('R13: killed in a long attempt, of up to ten minutes: noticed by the missing 
   ]);
   await second.stop();
   await line.stop();
+});
+
+const carry = async (carrier: string) => [await store.append({ carrier }), await store.append({ carrier })];
+
+it('R10, R20: killed in the local attempt of a batch: one regular post, and no second local one', async () => {
+  const { line, next, ...dying } = await withDyingWorker();
+  lines.push(line);
+  const carrier = line.carrier();
+  const ids = await carry(carrier);
+  posts.splice(0);
+  await line.startBatch(carrier, ids);
+  await killWhileDispatching(dying, 'local');
+  const second = await next();
+  lines.push(second);
+  expect(await second.batch(carrier).result()).toMatchObject({ delivered: 2, fellOut: 0 });
+  expect(posts).toEqual([{ ids, mode: 'regular' }]);
+  expect(await readHistory(second.batch(carrier))).toEqual(['marker', 'scheduled dispatchBatch']);
+  expect(await store.carriedRows(ids)).toMatchObject([{ status: 'DELIVERED', carrier, attempts: [] }, { carrier }]);
+});
+
+it('R12, R20: a batch that kills two workers kills no third one: all fall out, each alone, and may have their effect', async () => {
+  const { line, next, ...dying } = await withDyingWorker();
+  lines.push(line);
+  const carrier = line.carrier();
+  const ids = await carry(carrier);
+  posts.splice(0);
+  await line.startBatch(carrier, ids);
+  await killWhileDispatching(dying, 'local');
+  await killWhileDispatching(spawnWorker(line.taskQueue), 'regular');
+  const third = await next();
+  lines.push(third);
+  expect(await third.batch(carrier).result()).toMatchObject({ fellOut: 2, code: 'DELIVERY.ATTEMPT_LOST' });
+  expect(posts).toEqual([]);
+  const attempts = ['0/1 DELIVERY.ATTEMPT_LOST local carried', '0/2 DELIVERY.ATTEMPT_LOST carried'];
+  const out = { status: 'PENDING', epoch: 1, carrier: null, no_coalesce: true, doubtful: true, attempts };
+  expect(await store.carriedRows(ids)).toMatchObject([out, out]);
 });

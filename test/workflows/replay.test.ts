@@ -19,6 +19,7 @@ import {
   type DeliveryStore,
   RECEIPT,
   type Step,
+  type WholeStep,
   workflowBundle,
 } from '../support/delivery-line.js';
 import { eventually } from '../support/eventually.js';
@@ -51,13 +52,45 @@ const SCENARIOS: Record<string, { steps: Step[]; firstAttempt?: 'regular'; cance
   'cancelled-in-a-backoff': { steps: [later], cancel: true },
 };
 
+interface BatchScenario {
+  readonly wholes: WholeStep[];
+  /** Of its first event. */
+  readonly steps?: Step[];
+  readonly destinationWell?: false;
+  readonly line?: 'patient';
+  /** A person's, while it waits for its second post. */
+  readonly cancel?: true;
+}
+
+const wholeUntilAborted: WholeStep = ({ signal }) =>
+  new Promise((_, reject) => {
+    signal.addEventListener('abort', () => reject(new IntegrationError('DELIVERY.CANCELLED')));
+  });
+const wholeUntilSecondTask: WholeStep = async () => {
+  await eventually('a second workflow task', async () => (await eventsOf(open)).length >= 6);
+  throw broken;
+};
+const soon = new IntegrationError('HTTP.RATE_LIMITED', { status: 429, retryAfterMs: 15_000 });
+
+const BATCHES: Record<string, BatchScenario> = {
+  'batch-delivered-locally': { wholes: ['each'] },
+  'batch-some-fall-out': { wholes: ['each'], steps: [refused] },
+  'batch-delivered-by-the-second': { wholes: [broken, 'each'] },
+  'batch-all-fall-out': { wholes: [broken] },
+  'batch-local-timeout': { wholes: [wholeUntilAborted, 'each'] },
+  'batch-local-outlasts-its-task': { wholes: [wholeUntilSecondTask, 'each'], line: 'patient' },
+  'batch-busy-then-delivered': { wholes: ['busy', 'each'] },
+  'batch-regular-from-the-start': { wholes: ['each'], destinationWell: false },
+  'batch-cancelled-in-a-backoff': { wholes: [soon], cancel: true },
+};
+
 let store: DeliveryStore;
 let line: DeliveryLine;
 let patient: DeliveryLine;
 let telling: DeliveryLine;
 /** The run of the scenario under way. */
 let open: WorkflowHandle;
-const { dispatcher, script } = createScriptedDispatcher();
+const { dispatcher, script, scriptBatch } = createScriptedDispatcher();
 beforeAll(async () => {
   store = await createDeliveryStore();
   const local = { ...DEFAULT_TIMEOUTS.local, startToCloseMs: 500 };
@@ -132,6 +165,27 @@ it.each(Object.keys(SCENARIOS))('a fresh history replays: %s', async (name) => {
   expect(await replay(await keep(name, run))).toBeUndefined();
 });
 
+it.each(Object.keys(BATCHES))('R20: a fresh history replays: %s', async (name) => {
+  const { wholes, steps = [RECEIPT], destinationWell = true, cancel, line: which } = BATCHES[name] ?? { wholes: [] };
+  const own = which === 'patient' ? patient : line;
+  const carrier = own.carrier();
+  const ids = [await store.append({ carrier }), await store.append({ carrier })];
+  const run = own.batch(carrier);
+  open = run;
+  script(ids[0] ?? '', ...steps);
+  scriptBatch(...wholes);
+  await own.startBatch(carrier, ids, { destinationWell });
+  if (cancel) {
+    await eventually('the first failure', async () => {
+      const timers = (await eventsOf(run)).filter((event) => event.timerStartedEventAttributes);
+      return timers.length > 0;
+    });
+    await run.cancel();
+  }
+  await run.result();
+  expect(await replay(await keep(name, run))).toBeUndefined();
+});
+
 it('a fresh history replays: a group told by two channels, one of which is given up', async () => {
   const id = await store.append({ eventType: 'TOLD' });
   script(id, refused);
@@ -149,7 +203,8 @@ it('a fresh history replays: a group told by two channels, one of which is given
 describe('committed histories', () => {
   it('replay, each of them', async () => {
     const names = (await readdir(FOLDER)).filter((name) => name.endsWith('.json') && !name.startsWith('must-fail'));
-    expect(names.length).toBeGreaterThanOrEqual(Object.keys(SCENARIOS).length);
+    const expected = [...Object.keys(SCENARIOS), ...Object.keys(BATCHES)].map((name) => `${name}.json`);
+    expect(names).toEqual(expect.arrayContaining(expected));
     for (const name of names) {
       const error = await replay(await read(name));
       expect({ name, error }).toEqual({ name, error: undefined });

@@ -144,9 +144,8 @@ async function send(
   }
   if (answers === 'unsupported') {
     // The relay thinks otherwise: a worker of another release, or with another configuration.
-    await fallOut(deps, attempt, {
-      fallen: events.map(({ ref }) => ({ ref, delayMs: 0, alone: true, attempts: attempt.state.tries.map(asFailure) })),
-    });
+    const attempts = attempt.state.tries.map(asFailure);
+    await fallOut(deps, attempt, { fallen: events.map(({ ref }) => ({ ref, delayMs: 0, alone: true, attempts })) });
     return done(deps, attempt);
   }
   if (answers === 'busy') {
