@@ -363,7 +363,7 @@ describe('with 200,000 rows in 21 lanes', () => {
       expect([...plain.scans, ...coalesced.scans]).toEqual([]);
       expect([plain.rows, coalesced.rows]).toEqual([200, 1_000]);
       // A row is read, locked and written, each by a few pages of table and indexes: a scan would be thousands more.
-      
+
       expect(plain.buffers).toBeLessThan(200 * 30 + 1_000);
       expect(coalesced.buffers).toBeLessThan(1_000 * 30 + 1_000);
     }
