@@ -43,12 +43,18 @@ export function createBatchActivities(deps: BatchActivitiesDeps): BatchActivitie
   };
 }
 
+const LOST = { code: 'DELIVERY.ATTEMPT_LOST', status: null, local: false } as const;
+
 /**
  * Every attempt that ends hands on its number. Where the one before did not, it was lost, with whatever it had sent: that
  * counts as a try (R20), so that what kills its workers kills few.
  */
 function afterLost(state: BatchState, attempt: number): BatchState {
-  if (state.ended >= attempt - 1 || state.falling) return state;
-  const tries = [...state.tries, { code: 'DELIVERY.ATTEMPT_LOST', status: null, local: false } as const];
-  return { ...state, tries, sent: true, receipts: [], falling: tries.length >= BATCH_TRIES };
+  const lost = attempt - 1 - state.ended;
+  if (lost <= 0) return state;
+  const ended = attempt - 1;
+  if (state.falling) return { ...state, ended, sent: true };
+  const lostOnes = Array.from({ length: Math.min(lost, BATCH_TRIES) }, () => LOST);
+  const tries = [...state.tries, ...lostOnes].slice(0, BATCH_TRIES);
+  return { ...state, tries, ended, sent: true, falling: state.tries.length + lost >= BATCH_TRIES };
 }

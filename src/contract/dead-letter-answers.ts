@@ -69,6 +69,7 @@ export const deadLetterSchema = deadLetterSummarySchema.extend({
         status: statusSchema.nullable(),
         message: z.string().nullable(),
         worker: z.string().nullable(),
+        carrier: z.string().nullable().meta({ description: "The batch's workflow id; null: the event's own run." }),
       }),
     )
     .meta({ description: "Of all epochs up to the letter's, in their order; the latest 200." }),

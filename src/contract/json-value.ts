@@ -14,7 +14,8 @@ export interface FieldProblem {
 
 /** One segment appended to a JSON Pointer, escaped. */
 export function joinPointer(pointer: string, segment: string | number): string {
-  return `${pointer}/${String(segment).replaceAll('~', '~0').replaceAll('/', '~1')}`;
+  const text = String(segment);
+  return `${pointer}/${/[~/]/.test(text) ? text.replaceAll('~', '~0').replaceAll('/', '~1') : text}`;
 }
 
 /** Of a pointer, in UTF-16 code units: keys are the sender's, and a long one would come back once for each problem below it. */
@@ -26,6 +27,7 @@ const LONGEST_POINTER = 512;
  * At most `atMost` of them; what a pointer of 512 characters cannot name is told by its nearest ancestor. Walks with a stack of its own, so that no depth can exhaust the call stack.
  */
 export function findUnstorable(value: unknown, atMost: number): FieldProblem[] {
+  if (isStorable(value)) return [];
   const problems: FieldProblem[] = [];
   const open: { value: unknown; pointer: string; named: boolean }[] = [{ value, pointer: '', named: true }];
   while (open.length > 0 && problems.length < atMost) {
@@ -51,6 +53,26 @@ export function findUnstorable(value: unknown, atMost: number): FieldProblem[] {
     }
   }
   return problems;
+}
+
+/** Whether the walk would find nothing: nearly always so, and then no pointer need be made. */
+function isStorable(value: unknown): boolean {
+  const open: unknown[] = [value];
+  while (open.length > 0) {
+    const current = open.pop();
+    if (typeof current === 'string' ? textProblem(current) : typeof current === 'number' && numberProblem(current))
+      return false;
+    if (typeof current !== 'object' || current === null) continue;
+    if (Array.isArray(current)) {
+      for (const item of current) open.push(item);
+      continue;
+    }
+    for (const key of Object.keys(current)) {
+      if (textProblem(key) !== null) return false;
+      open.push((current as Record<string, unknown>)[key]);
+    }
+  }
+  return true;
 }
 
 /**

@@ -24,6 +24,18 @@ const UNNAMED = 'event.unnamed';
  * left becomes `event.unnamed`. The original stays in `routing.eventName`. In time linear in the name's length.
  */
 export function toAction(eventName: string): Action {
+  const known = KNOWN.get(eventName);
+  if (known !== undefined) return known;
+  const action = readAction(eventName);
+  // Names are few where systems make them; where somebody else does, no more than these are kept.
+  if (KNOWN.size < MOST_KNOWN && eventName.length <= AUDIT_LIMITS.action) KNOWN.set(eventName, action);
+  return action;
+}
+
+const KNOWN = new Map<string, Action>();
+const MOST_KNOWN = 1_000;
+
+function readAction(eventName: string): Action {
   const version = VERSION.exec(eventName);
   const actionVersion = Math.max(1, Number(version?.[1] ?? 1));
   const name = version === null ? eventName : eventName.slice(0, version.index);

@@ -70,9 +70,9 @@ function* describe(letter: DeadLetter): Generator<string> {
   }
   if (isErrorCode(letter.code)) yield `${'advice'.padEnd(15)}${catalogEntry(letter.code).advice}`;
   for (const line of (stack ?? '').split('\n')) if (line !== '') yield `${'stack'.padEnd(15)}${line}`;
-  for (const { epoch, n, local, startedAt, code, status, message } of attempts) {
+  for (const { epoch, n, local, startedAt, code, status, message, carrier } of attempts) {
     const end = code === null ? 'without an error' : [code, status, message].filter((part) => part !== null).join(' ');
-    yield `${'attempt'.padEnd(15)}${epoch}.${n}${local ? ' local' : ''}  ${startedAt}  ${end}`;
+    yield `${'attempt'.padEnd(15)}${epoch}.${n}${local ? ' local' : ''}  ${startedAt}  ${end}${carrier === null ? '' : `  in ${carrier}`}`;
   }
   for (const { epoch, actor, reason, createdAt } of revisions) {
     yield `${'revision'.padEnd(15)}from epoch ${epoch}  ${createdAt}  ${actor}: ${reason}`;

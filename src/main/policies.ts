@@ -2,6 +2,7 @@
 import { applyOrdering } from '../application/delivery/ordering/apply-ordering.js';
 import { hashPolicies, policyHash } from '../application/delivery/policy-hash.js';
 import { type Policies, resolvePolicies } from '../application/delivery/policy-schema.js';
+import type { Coalescing } from '../domain/delivery/coalescing.js';
 import { describePolicy } from '../domain/delivery/describe-policy.js';
 import { ERROR_CODES, type ErrorCode, isErrorCode } from '../domain/delivery/error-catalog.js';
 import { simulateFailures } from '../domain/delivery/simulate-failures.js';
@@ -27,14 +28,16 @@ export async function runListPolicies(options: Common): Promise<number> {
   const policies = await load(options);
   const rows = ['*', ...policies.named].map((eventType) => {
     const policy = eventType === '*' ? policies.otherwise : policies.of(eventType);
-    return { eventType, hash: policyHash(policy), policy, ordering: policies.orderings.get(eventType) ?? 'none' };
+    const ordering = policies.orderings.get(eventType) ?? 'none';
+    const coalescing = policies.coalescings.named.get(eventType) ?? policies.coalescings.otherwise;
+    return { eventType, hash: policyHash(policy), policy, ordering, coalescing };
   });
   const settings = loadSettings(processEnvironment(), []);
   const open = settings.databaseUrl === undefined ? null : await readOpen(settings.databaseUrl);
   if (options.json) return print(JSON.stringify({ policies: rows, open }));
-  for (const { eventType, hash, policy, ordering } of rows) {
+  for (const { eventType, hash, policy, ordering, coalescing } of rows) {
     const order = ordering === 'none' ? '' : `; by aggregate, ${ordering}`;
-    print(`${eventType.padEnd(16)}${hash}  ${describePolicy(policy)}${order}`);
+    print(`${eventType.padEnd(16)}${hash}  ${describePolicy(policy)}${order}${describeCoalescing(coalescing)}`);
   }
   if (open === null) return print('\nOUTBOX_DATABASE_URL is not set: not looked at open deliveries');
   print(open.length === 0 ? '\nno open deliveries' : '\nopen deliveries:');
@@ -42,6 +45,12 @@ export async function runListPolicies(options: Common): Promise<number> {
     print(`${eventType.padEnd(16)}${hash ?? '(given by the claim)'}  ${count}`);
   }
   return 0;
+}
+
+function describeCoalescing({ mode, size, above, below }: Coalescing): string {
+  if (mode === 'off') return '';
+  const when = mode === 'always' ? 'always' : `above ${above} waiting, until below ${below}`;
+  return `; up to ${size} in one run, ${when}`;
 }
 
 /** `outbox policies --simulate CODE`: the attempts of an event that always fails so. */

@@ -11,7 +11,7 @@ import { raiseAlert } from '../application/delivery/notify/raise-alert.js';
 import { recordDeadLetter } from '../application/delivery/record-dead-letter.js';
 import { systemTime } from '../application/delivery/relay-time.js';
 import { runUnderLease } from '../application/delivery/run-under-lease.js';
-import { createSemaphore } from '../application/delivery/semaphore.js';
+import { createSemaphore, type Semaphore } from '../application/delivery/semaphore.js';
 import { DEFAULT_BREAKER } from '../domain/delivery/breaker.js';
 import { createRedactor } from '../domain/redaction/redactor.js';
 import { createHttpClient } from '../infrastructure/http/create-http-client.js';
@@ -65,7 +65,8 @@ export async function startWorkerRole(context: DeliveryContext): Promise<Started
       redactor,
       onEventNotFound,
     },
-    places: createSemaphore(() => BATCH_PLACES, BATCH_PLACES),
+    placesOf: placesByDestination(),
+    lastTookMs: new Map<string, number>(),
     onFencedSettle: (count: number) => counters.count('fenced_settles', count),
   };
   const identity = `${hostname()}:${process.pid}`.slice(-80);
@@ -136,5 +137,15 @@ export async function startWorkerRole(context: DeliveryContext): Promise<Started
       await destinations.stop();
       await http.close();
     },
+  };
+}
+
+/** Only of destinations that a relay coalesces for, which are those of a configuration. */
+function placesByDestination(): (destination: string) => Semaphore {
+  const places = new Map<string, Semaphore>();
+  return (destination) => {
+    const known = places.get(destination) ?? createSemaphore(() => BATCH_PLACES, BATCH_PLACES);
+    places.set(destination, known);
+    return known;
   };
 }

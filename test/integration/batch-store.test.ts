@@ -100,15 +100,15 @@ describe('loading', () => {
     expect(events.map(({ ref }) => ids.indexOf(ref.eventId))).toEqual([0, 1, 2].filter((i) => !heldAt.includes(i)));
   });
 
-  it('R20: so many bytes of payloads, the rest is held; one event goes at least, whatever its size', async () => {
+  it('R20: so many bytes of payloads, the rest is left over; one event goes at least, whatever its size', async () => {
     const ids = [
       ...(await carried(2, { payload: JSON.stringify({ fill: 'x'.repeat(900) }) })),
       ...(await carried(1, { payload: JSON.stringify({ fill: 'x'.repeat(1_900) }) })),
       ...(await carried(1, { payload: '{}' })),
     ];
     const bounded = async (some: string[], bytes: number) => {
-      const { events, held } = await load(some, bytes);
-      return [events.map(({ ref }) => ids.indexOf(ref.eventId)), held.map(({ eventId }) => ids.indexOf(eventId))];
+      const { events, over } = await load(some, bytes);
+      return [events.map(({ ref }) => ids.indexOf(ref.eventId)), over.map(({ eventId }) => ids.indexOf(eventId))];
     };
     expect(await bounded(ids, 2_500)).toEqual([
       [0, 1],
@@ -163,13 +163,13 @@ describe('loading', () => {
     expect(destination.blockedForMs).toBeGreaterThan(50_000);
   });
 
-  it('R20: refuses no event for want of its row in the outbox: it is held', async () => {
+  it('R20: refuses no event for want of its row in the outbox: it is left over', async () => {
     const id = randomUUID();
     await store.pool.query(
       `INSERT INTO outbox.delivery (event_id, destination, event_type, carrier) VALUES ($1, $2, 'ORDER', $3)`,
       [id, DESTINATION, CARRIER],
     );
-    expect(await load([id])).toMatchObject({ events: [], held: [{ eventId: id, epoch: 0 }] });
+    expect(await load([id])).toMatchObject({ events: [], held: [], over: [{ eventId: id, epoch: 0 }] });
   });
 });
 

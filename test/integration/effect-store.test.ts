@@ -127,7 +127,7 @@ it('R12, R18: an attempt that a shutdown ended, and an epoch that was lost, leav
   expect(await refused(0, cancelled)).toBe('none');
   expect(await nextAsk(cancelled)).toMatchObject({ effect: 'unknown', minutes: 1 });
   // As the reconciler dispatches again: what the lost run had in its history only is gone.
-  await store.pool.query('UPDATE outbox.delivery SET epoch = 1 WHERE event_id = $1', [lost]);
+  await store.pool.query('UPDATE outbox.delivery SET epoch = 1, doubtful = true WHERE event_id = $1', [lost]);
   expect(await refused(1, lost)).toBe('none');
   expect(await nextAsk(lost)).toMatchObject({ effect: 'unknown', minutes: 1 });
   // An epoch that ended in a letter has told what it knew.

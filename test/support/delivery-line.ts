@@ -200,6 +200,7 @@ export interface LineOptions {
 
 /** A worker that runs, and a starter, on a task queue of their own. */
 export async function createDeliveryLine(options: LineOptions) {
+  const batchPlaces = createSemaphore(() => 4, 4);
   if (Runtime._instance === undefined) Runtime.install({ logger: new DefaultLogger('ERROR'), shutdownSignals: [] });
   const {
     store,
@@ -233,7 +234,8 @@ export async function createDeliveryLine(options: LineOptions) {
                   {
                     ...{ batches, log, random: () => 0.5, redactor: createRedactor() },
                     dispatcher: { dispatchBatch: async () => 'unsupported', ...dispatcher },
-                    places: createSemaphore(() => 4, 4),
+                    placesOf: () => batchPlaces,
+                    lastTookMs: new Map(),
                     onFencedSettle: (count) => void fenced.push(`batch: ${count}`),
                     onEventNotFound: () => {},
                   },

@@ -1,9 +1,10 @@
 /** Pure: the catalogue's rules, the default policy and made-up totals. Nothing real, nothing fake. */
 import fc from 'fast-check';
-import { type AttemptTotals, NO_ATTEMPTS } from '../../src/domain/delivery/attempt-totals.js';
+import { type AttemptTotals, countAttempts, NO_ATTEMPTS } from '../../src/domain/delivery/attempt-totals.js';
 import { computeDelay } from '../../src/domain/delivery/compute-delay.js';
 import {
   decideAfterFailure,
+  endedBy,
   type FailureDecision,
   isCrashLoop,
   maxAttemptsFor,
@@ -97,6 +98,47 @@ describe('decideAfterFailure', () => {
     expect(decide('DELIVERY.ATTEMPT_LOST', { lostInRow: 2 })).toEqual({ kind: 'final', code: 'DELIVERY.CRASH_LOOP' });
     expect(isCrashLoop({ ...NO_ATTEMPTS, lostInRow: 2 })).toBe(false);
     expect(isCrashLoop({ ...NO_ATTEMPTS, lostInRow: 3 })).toBe(true);
+  });
+
+  it('R12, R20: knows the code that attempts have ended a delivery with already: the last that spent', () => {
+    const over = (codes: readonly ErrorCode[], own: Partial<RetryPolicy> = {}) =>
+      endedBy(countAttempts(codes, 0), { ...policy, ...own });
+    expect(over([])).toBeNull();
+    expect(over(['HTTP.CLIENT_ERROR'])).toBe('HTTP.CLIENT_ERROR');
+    expect(over(['HTTP.NETWORK', 'HTTP.SERVER_ERROR'], { maxAttempts: 2 })).toBe('HTTP.SERVER_ERROR');
+    expect(over(['HTTP.NETWORK', 'HTTP.SERVER_ERROR'], { maxAttempts: 3 })).toBeNull();
+    // A code's own maximum, and a policy that refines it.
+    const tls = Array<ErrorCode>(5).fill('HTTP.TLS');
+    expect(over(tls)).toBe('HTTP.TLS');
+    expect(over(tls.slice(1))).toBeNull();
+    expect(over(['HTTP.CLIENT_ERROR'], { codes: { 'HTTP.CLIENT_ERROR': { attempts: 2 } } })).toBeNull();
+    expect(over(['HTTP.NETWORK'], { codes: { 'HTTP.NETWORK': 'final' } })).toBe('HTTP.NETWORK');
+    // What spends nothing neither ends it nor hides what did.
+    expect(over(['HTTP.NETWORK', 'DELIVERY.ATTEMPT_LOST'], { maxAttempts: 1 })).toBe('HTTP.NETWORK');
+    expect(over(Array<ErrorCode>(20).fill('DESTINATION.BUSY'), { maxAttempts: 1 })).toBeNull();
+  });
+
+  it('R12, R20: whatever fails until it is final is ended by that very code, and by none before', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.constantFrom(...codes((code) => catalogEntry(code).spends)), { minLength: 1, maxLength: 12 }),
+        fc.integer({ min: 1, max: 12 }),
+        (failures, maxAttempts) => {
+          const own = { ...policy, maxAttempts };
+          for (const [n, code] of failures.entries()) {
+            const before = countAttempts(failures.slice(0, n), 0);
+            expect(endedBy(before, own)).toBeNull();
+            const decision = decideAfterFailure({
+              ...{ code, retryAfterMs: null, totals: before, policy: own },
+              random: () => 0.5,
+            });
+            const after = endedBy(countAttempts(failures.slice(0, n + 1), 0), own);
+            expect(after).toBe(decision.kind === 'final' ? decision.code : null);
+            if (decision.kind === 'final') return;
+          }
+        },
+      ),
+    );
   });
 
   it('R12: judges the deadline only after an attempt that the destination answered or let time out', () => {

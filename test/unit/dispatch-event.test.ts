@@ -3,11 +3,17 @@
  * scripted; the same store's real statements are in test/integration, whole runs in test/workflows.
  */
 import { jest } from '@jest/globals';
-import { type DispatchEventInput, dispatchEvent } from '../../src/application/delivery/dispatch-event.js';
+import type { DestinationWatch } from '../../src/application/delivery/destinations/watch-destinations.js';
+import {
+  type DispatchEventDeps,
+  type DispatchEventInput,
+  dispatchEvent,
+} from '../../src/application/delivery/dispatch-event.js';
 import type { AttemptStore, Dispatcher } from '../../src/application/delivery/ports.js';
-import { NO_ATTEMPTS } from '../../src/domain/delivery/attempt-totals.js';
+import { countAttempts, NO_ATTEMPTS } from '../../src/domain/delivery/attempt-totals.js';
 import { healthyView } from '../../src/domain/delivery/breaker.js';
 import { addUnwritten, NOTHING_CARRIED, type UnwrittenEnd } from '../../src/domain/delivery/carried-state.js';
+import type { ErrorCode } from '../../src/domain/delivery/error-catalog.js';
 import { IntegrationError } from '../../src/domain/delivery/integration-error.js';
 import type { OutboxEvent } from '../../src/domain/delivery/outbox-event.js';
 import { DEFAULT_POLICY } from '../../src/domain/delivery/policy.js';
@@ -19,7 +25,11 @@ const RECEIPT = { id: 'rec', hash: 'h', status: 201, at: '2026-01-01T00:00:00.00
 const away = () => Promise.reject(new IntegrationError('STORE.UNAVAILABLE'));
 const log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
-function set(store: Partial<AttemptStore>, dispatch: Dispatcher['dispatch'] = async () => RECEIPT) {
+function set(
+  store: Partial<AttemptStore>,
+  dispatch: Dispatcher['dispatch'] = async () => RECEIPT,
+  destinations?: DispatchEventDeps['destinations'],
+) {
   const attempts: AttemptStore = {
     loadEvent: async () => ({ kind: 'found', ...LOADED }),
     beginAttempt: async () => ({ kind: 'begun', ...LOADED, n: 3, lost: 0, totals: NO_ATTEMPTS }),
@@ -39,6 +49,7 @@ function set(store: Partial<AttemptStore>, dispatch: Dispatcher['dispatch'] = as
     redactor: createRedactor(),
     onFencedSettle: () => {},
     onEventNotFound,
+    ...(destinations === undefined ? {} : { destinations }),
   };
   return {
     sent,
@@ -145,6 +156,63 @@ it('R12: three lost in a row end it before anything is sent', async () => {
   expect(await run()).toMatchObject({ code: 'DELIVERY.CRASH_LOOP', delayMs: null, attempt: 4 });
   expect(sent).not.toHaveBeenCalled();
   expect(removeAttempt).toHaveBeenCalled();
+});
+
+const spentOn = (codes: readonly ErrorCode[], policy = DEFAULT_POLICY) => {
+  const begun = { kind: 'begun', ...LOADED, policy, n: 1, lost: 0, totals: countAttempts(codes, 0) } as const;
+  return async () => begun;
+};
+
+it('R12, R20: what earlier attempts have ended is not sent: its row is removed, and the end has the code of the last', async () => {
+  for (const [codes, policy, code] of [
+    [['HTTP.NETWORK', 'HTTP.CLIENT_ERROR'], DEFAULT_POLICY, 'HTTP.CLIENT_ERROR'],
+    [['HTTP.NETWORK', 'HTTP.SERVER_ERROR'], { ...DEFAULT_POLICY, maxAttempts: 2 }, 'HTTP.SERVER_ERROR'],
+    [['HTTP.SERVER_ERROR', 'DELIVERY.ATTEMPT_LOST'], { ...DEFAULT_POLICY, maxAttempts: 1 }, 'HTTP.SERVER_ERROR'],
+  ] as const) {
+    const removeAttempt = jest.fn<AttemptStore['removeAttempt']>(async () => {});
+    const failAttempt = jest.fn<AttemptStore['failAttempt']>(async () => {});
+    const { run, sent } = set({ beginAttempt: spentOn(codes, policy), removeAttempt, failAttempt });
+    expect(await run()).toEqual({
+      ...{ kind: 'failed', code, status: null, attempt: null, delayMs: null },
+      carried: NOTHING_CARRIED,
+    });
+    expect(sent).not.toHaveBeenCalled();
+    expect(removeAttempt.mock.calls.map(([, row]) => row)).toEqual([
+      { n: 1, runId: 'r', worker: 'w#7', doubtful: false },
+    ]);
+    expect(failAttempt).not.toHaveBeenCalled();
+  }
+});
+
+it('R12, R20: with an attempt left it is sent', async () => {
+  const policy = { ...DEFAULT_POLICY, maxAttempts: 3 };
+  const { run, sent } = set({ beginAttempt: spentOn(['HTTP.NETWORK', 'HTTP.NETWORK'], policy) });
+  expect(await run()).toMatchObject({ kind: 'delivered' });
+  expect(sent).toHaveBeenCalledTimes(1);
+});
+
+it('R6, R20: one that is ended already gives back the trial that it has taken: it says nothing of the destination', async () => {
+  const half = { ...LOADED, destination: { ...healthyView('audit.log'), breaker: 'half_open' as const } };
+  const endTrial = jest.fn<DestinationWatch['endTrial']>();
+  const destinations = { takeTrial: async () => 'trial-1', endTrial, waitMs: () => 1 };
+  const beginAttempt: AttemptStore['beginAttempt'] = async (...[, { trial }]) => {
+    const totals = countAttempts(['HTTP.CLIENT_ERROR'], 0);
+    return trial ? { kind: 'begun', ...half, n: 1, lost: 0, totals } : { kind: 'blocked', ...half };
+  };
+  const { run, sent } = set({ beginAttempt }, undefined, destinations);
+  expect(await run()).toMatchObject({ code: 'HTTP.CLIENT_ERROR', delayMs: null });
+  expect(endTrial.mock.calls).toEqual([['audit.log', 'trial-1', { weight: 'none', reason: null }]]);
+  expect(sent).not.toHaveBeenCalled();
+});
+
+it('R11, R20: where its row cannot be removed nothing is ended yet, and the row is named', async () => {
+  const { run, sent } = set({ beginAttempt: spentOn(['HTTP.CLIENT_ERROR']), removeAttempt: away });
+  expect(await run()).toMatchObject({
+    code: 'STORE.UNAVAILABLE',
+    delayMs: expect.any(Number),
+    carried: { unwritten: [end('w#7')] },
+  });
+  expect(sent).not.toHaveBeenCalled();
 });
 
 it('what a store throws without a code is the store’s fault, what a dispatcher throws the handler’s', async () => {

@@ -8,23 +8,35 @@ import { z } from 'zod';
 import { defineConfig } from '../../src/application/delivery/define-config.js';
 import { defineHandler } from '../../src/application/delivery/define-handler.js';
 import { describeFailure } from '../../src/application/delivery/describe-failure.js';
-import { createDispatcher } from '../../src/application/delivery/dispatcher.js';
+import type { CallEnd } from '../../src/application/delivery/destinations/watch-destinations.js';
+import { createDispatcher, type DispatcherDeps } from '../../src/application/delivery/dispatcher.js';
 import { httpHandler } from '../../src/application/delivery/handlers/http-handler.js';
-import type { DispatchOptions, Handler, Logger } from '../../src/application/delivery/ports.js';
+import type { BatchContext, DispatchOptions, Handler, Logger } from '../../src/application/delivery/ports.js';
+import { healthyView } from '../../src/domain/delivery/breaker.js';
+import type { ErrorCode } from '../../src/domain/delivery/error-catalog.js';
 import { IntegrationError } from '../../src/domain/delivery/integration-error.js';
+import type { JsonObject } from '../../src/domain/delivery/json.js';
 import { createRedactor } from '../../src/domain/redaction/redactor.js';
 import { FakeHttpClient, type Script } from '../../src/infrastructure/http/fake-http-client.js';
 import { failure } from '../contract/http-client.contract.js';
-import { outboxEventOf } from '../support/events.js';
+import { eventOf, outboxEventOf } from '../support/events.js';
 
 const receipt = { id: 'r1', hash: null, status: 201, at: '2026-04-01T00:00:02.000Z', replayed: false };
 const event = outboxEventOf();
 
 function setUp(
   handlers: Handler | readonly Handler[],
-  options: { script?: Script; local?: number; regular?: number; overrunMs?: number } = {},
+  options: {
+    script?: Script;
+    local?: number;
+    regular?: number;
+    overrunMs?: number;
+    watch?: Partial<NonNullable<DispatcherDeps['watch']>>;
+  } = {},
 ) {
   const { script, local = 32, regular = 64, overrunMs = 60_000 } = options;
+  const calm = { see: () => {}, awayForMs: () => 0, limitOf: () => Number.POSITIVE_INFINITY, note: () => {} };
+  const watch = options.watch === undefined ? {} : { watch: { ...calm, ...options.watch } };
   const http = script === undefined ? new FakeHttpClient() : new FakeHttpClient(script);
   const lines: string[] = [];
   let onLine = () => {};
@@ -34,7 +46,7 @@ function setUp(
   };
   const log: Logger = { debug: write, info: write, warn: write, error: write };
   const places = { local, regular };
-  const dispatcher = createDispatcher({ handlers: [handlers].flat(), http, log, places, overrunMs });
+  const dispatcher = createDispatcher({ handlers: [handlers].flat(), http, log, places, overrunMs, ...watch });
   const shutdown = new AbortController();
   return {
     http,
@@ -47,6 +59,11 @@ function setUp(
     dispatch: (parts: Partial<DispatchOptions> & { event?: typeof event } = {}) => {
       const { event: sent = event, ...rest } = parts;
       return dispatcher.dispatch(sent, { mode: 'regular', timeoutMs: 10_000, signal: shutdown.signal, ...rest });
+    },
+    dispatchBatch: (events: readonly (typeof event)[], parts: Partial<DispatchOptions> = {}) => {
+      const destination = healthyView('audit.log');
+      const options = { mode: 'regular' as const, timeoutMs: 10_000, signal: shutdown.signal, destination, ...parts };
+      return dispatcher.dispatchBatch(events, options);
     },
   };
 }
@@ -382,6 +399,243 @@ describe('R14: places', () => {
     await expect(dispatch({ mode: 'local', event: outboxEventOf({ routingKey: 'fast' }) })).resolves.toEqual(receipt);
     slow.release();
     await held;
+  });
+});
+
+describe('R20: many events by one call', () => {
+  const idOf = (n: number) => `0197d3a0-0000-7000-8000-00000000000${n}`;
+  const three = [1, 2, 3].map((n) => outboxEventOf({ id: idOf(n) }));
+  const receiptOf = (id: string) => ({ ...receipt, id: `r-${id}` });
+  const batching = (deliverBatch: NonNullable<Handler['deliverBatch']>): Handler => ({
+    ...throwing(new Error('must not be called')),
+    deliverBatch,
+  });
+  const all = batching(async (events) => events.map(({ id }) => receiptOf(id)));
+  const codesOf = (answers: unknown) =>
+    (answers as unknown[]).map((one) => (one as { code?: string }).code ?? (one as { id?: string }).id);
+
+  it('R20: hands them mapped to one call, and answers each in its place', async () => {
+    const calls: string[][] = [];
+    const handler = batching(async (events, context) => {
+      calls.push(events.map(({ id, name }) => `${id} ${name}`));
+      expect(Object.keys(context)).not.toContain('idempotencyKey');
+      return [
+        receiptOf('a'),
+        { error: new IntegrationError('HTTP.CLIENT_ERROR', { status: 422 }) },
+        { error: new Error('boom') },
+      ];
+    });
+    const answers = await setUp(handler).dispatchBatch(three);
+    expect(calls).toEqual([three.map(({ id, eventName }) => `${id} ${eventName}`)]);
+    expect(answers).toMatchObject([
+      receiptOf('a'),
+      { code: 'HTTP.CLIENT_ERROR', status: 422 },
+      { code: 'HANDLER.FAILED', message: 'Error: boom' },
+    ]);
+  });
+
+  it('R20: a handler without deliverBatch is not called; one that is not there is an error', async () => {
+    expect(await setUp(throwing(new Error('must not be called'))).dispatchBatch(three)).toBe('unsupported');
+    const elsewhere = setUp({ ...all, routingKey: 'other' });
+    expect((await failure(elsewhere.dispatchBatch(three))).code).toBe('DISPATCH.HANDLER_NOT_FOUND');
+  });
+
+  it('R20: one that cannot be mapped is answered in its place and keeps none of the others; all such call nobody', async () => {
+    const calls: number[] = [];
+    const handler = batching(async (events) => {
+      calls.push(events.length);
+      return events.map(({ id }) => receiptOf(id));
+    });
+    const { dispatchBatch } = setUp(handler);
+    const [first, , third] = three as [typeof event, typeof event, typeof event];
+    const bad = outboxEventOf({ id: idOf(2), aggregateId: '' });
+    const answers = (await dispatchBatch([first, bad, third])) as unknown[];
+    expect(answers).toMatchObject([
+      receiptOf(first.id),
+      { code: 'DISPATCH.INVALID_EVENT', field: '/aggregateId' },
+      receiptOf(third.id),
+    ]);
+    expect(codesOf(await dispatchBatch([bad, bad]))).toEqual(['DISPATCH.INVALID_EVENT', 'DISPATCH.INVALID_EVENT']);
+    expect(calls).toEqual([2]);
+  });
+
+  it.each<[string, unknown]>([
+    ['too few answers', [receipt]],
+    ['too many', [receipt, receipt, receipt, receipt]],
+    ['none', undefined],
+    ['no list', { 0: receipt, length: 3 }],
+  ])('%s to a call is HTTP.BAD_RESPONSE as a whole', async (_, answers) => {
+    const { dispatchBatch } = setUp(batching(async () => answers as []));
+    expect(await failure(dispatchBatch(three))).toMatchObject({
+      code: 'HTTP.BAD_RESPONSE',
+      message: expect.stringMatching(/^Expected 3 answers from deliverBatch/),
+    });
+  });
+
+  const hostile = new Proxy(
+    {},
+    {
+      has() {
+        throw new Error('no');
+      },
+    },
+  );
+  const lazy = {
+    get error() {
+      throw new Error('no');
+    },
+  };
+  it.each<[string, unknown, ErrorCode]>([
+    ['nothing', undefined, 'HTTP.BAD_RESPONSE'],
+    ['text', 'ok', 'HTTP.BAD_RESPONSE'],
+    ['a receipt without an id', { ...receipt, id: '' }, 'HTTP.BAD_RESPONSE'],
+    ['a receipt of a refusal', { ...receipt, status: 503 }, 'HTTP.SERVER_ERROR'],
+    ['an error of ours', { error: new IntegrationError('STORE.UNAVAILABLE') }, 'HANDLER.FAILED'],
+    ['an error that is none', { error: undefined }, 'HANDLER.FAILED'],
+    ['getters that throw', lazy, 'HANDLER.FAILED'],
+    ['what tells nothing', hostile, 'HANDLER.FAILED'],
+  ])('%s for an answer is that event’s failure alone', async (_, answer, code) => {
+    const handler = batching(async ([first]) => [receiptOf(first?.id ?? ''), answer as typeof receipt]);
+    const answers = await setUp(handler).dispatchBatch(three.slice(0, 2));
+    expect(codesOf(answers)).toEqual([`r-${idOf(1)}`, code]);
+    expect((answers as unknown[])[1]).toBeInstanceOf(IntegrationError);
+  });
+
+  it('what the call throws is the failure of all', async () => {
+    for (const [thrown, code] of [
+      [new IntegrationError('HTTP.RATE_LIMITED', { retryAfterMs: 5 }), 'HTTP.RATE_LIMITED'],
+      [new TypeError('x'), 'HANDLER.FAILED'],
+    ] as const) {
+      const { dispatchBatch } = setUp(batching(() => Promise.reject(thrown)));
+      expect((await failure(dispatchBatch(three))).code).toBe(code);
+    }
+  });
+
+  it('R13: the deadline and the shutdown end it as they end a single one', async () => {
+    const never = batching(() => new Promise(() => {}));
+    expect((await failure(setUp(never).dispatchBatch(three, { timeoutMs: 20 }))).code).toBe('HTTP.TIMEOUT');
+    const started = Promise.withResolvers<void>();
+    const handler = batching(() => {
+      started.resolve();
+      return new Promise(() => {});
+    });
+    const { dispatchBatch, shutdown } = setUp(handler);
+    const sent = failure(dispatchBatch(three));
+    await started.promise;
+    shutdown.abort();
+    expect((await sent).code).toBe('DELIVERY.CANCELLED');
+  });
+
+  it('R14: a batch takes one place, of its own mode, and gives it back', async () => {
+    const letGo = Promise.withResolvers<void>();
+    const handler = batching(async (events) => {
+      await letGo.promise;
+      return events.map(({ id }) => receiptOf(id));
+    });
+    const { dispatchBatch } = setUp(handler, { local: 1, regular: 1 });
+    const held = [dispatchBatch(three, { mode: 'local' }), dispatchBatch(three)];
+    await expect(dispatchBatch(three, { mode: 'local' })).resolves.toBe('busy');
+    expect((await failure(dispatchBatch(three, { timeoutMs: 20 }))).code).toBe('DESTINATION.BUSY');
+    letGo.resolve();
+    await Promise.all(held);
+    for (const mode of ['local', 'regular'] as const) {
+      await expect(dispatchBatch(three, { mode })).resolves.toHaveLength(3);
+    }
+  });
+
+  it('R6: while this worker stays away from the destination nothing is called', async () => {
+    const { dispatchBatch } = setUp(
+      batching(() => Promise.reject(new Error('must not be called'))),
+      {
+        watch: { awayForMs: () => 1_234 },
+      },
+    );
+    expect(await failure(dispatchBatch(three))).toMatchObject({ code: 'DESTINATION.OPEN', retryAfterMs: 1_234 });
+  });
+
+  const answered = (...codes: (ErrorCode | null)[]) =>
+    batching(async () => codes.map((code) => (code === null ? receipt : { error: new IntegrationError(code) })));
+  it.each<[string, readonly (ErrorCode | null)[], CallEnd['weight'], ErrorCode | null]>([
+    ['every one taken', [null, null], 'success', null],
+    ['one taken of many', ['HTTP.SERVER_ERROR', 'HTTP.TIMEOUT', null], 'success', null],
+    ['one judged, none taken', ['HTTP.SERVER_ERROR', 'HTTP.CLIENT_ERROR'], 'success', null],
+    ['each met what the next would meet', ['HTTP.UNAUTHORIZED', 'HTTP.TIMEOUT'], 'failure', 'HTTP.UNAUTHORIZED'],
+    ['some did, of the others nothing is known', ['DISPATCH.INVALID_EVENT', 'HTTP.TIMEOUT'], 'failure', 'HTTP.TIMEOUT'],
+    ['nothing is known of any', ['DISPATCH.INVALID_EVENT', 'HANDLER.FAILED'], 'none', 'DISPATCH.INVALID_EVENT'],
+  ])('R6, R19: a batch is one word on its destination: %s', async (_, codes, weight, code) => {
+    const noted: CallEnd[] = [];
+    const watch = { note: (_view: object, end: CallEnd) => void noted.push(end) };
+    await setUp(answered(...codes), { watch }).dispatchBatch(codes.map((_, n) => outboxEventOf({ id: idOf(n) })));
+    expect(noted).toMatchObject([{ weight, reason: code === null ? null : { code } }]);
+  });
+
+  it('R19: a call that fails as a whole is one failure, too', async () => {
+    const noted: CallEnd[] = [];
+    const watch = { note: (_view: object, end: CallEnd) => void noted.push(end) };
+    const thrown = new IntegrationError('HTTP.SERVER_ERROR', { status: 500 });
+    await failure(
+      setUp(
+        batching(() => Promise.reject(thrown)),
+        { watch },
+      ).dispatchBatch(three),
+    );
+    expect(noted).toMatchObject([{ weight: 'failure', reason: { code: 'HTTP.SERVER_ERROR', status: 500 } }]);
+  });
+});
+
+describe('R20: defineHandler with deliverBatch', () => {
+  const schema = z.object({ total: z.number() });
+  const eventsOf = (...totals: unknown[]) => totals.map((total) => eventOf({ payload: { total } as JsonObject }));
+  const context = { signal: new AbortController().signal } as BatchContext;
+  const define = (
+    deliverBatch: NonNullable<Parameters<typeof defineHandler<{ total: number }>>[0]['deliverBatch']>,
+  ) => {
+    const handler = defineHandler({ routingKey: 'k', schema, deliver: async () => ({ id: 'x' }), deliverBatch });
+    return (...totals: unknown[]) =>
+      (handler.deliverBatch as NonNullable<Handler['deliverBatch']>)(eventsOf(...totals), context);
+  };
+
+  it('is there only where it is defined', () => {
+    expect(defineHandler({ routingKey: 'k', deliver: async () => ({ id: 'x' }) }).deliverBatch).toBeUndefined();
+  });
+
+  it('checks each payload; the handler gets those that fit, and each answer stands in its place', async () => {
+    const got: number[][] = [];
+    const deliver = define(async (events, given) => {
+      expect(given).toBe(context);
+      got.push(events.map(({ payload }) => payload.total));
+      return events.map(({ payload }) => ({ id: `r${payload.total}` }));
+    });
+    const answers = await deliver(1, 'two', 3);
+    expect(got).toEqual([[1, 3]]);
+    expect(answers).toMatchObject([
+      { id: 'r1', hash: null, status: null, replayed: false, at: expect.any(String) },
+      { error: { code: 'DISPATCH.INVALID_EVENT', field: '/payload/total' } },
+      { id: 'r3' },
+    ]);
+  });
+
+  it('calls nobody where none fits', async () => {
+    const deliver = define(() => Promise.reject(new Error('must not be called')));
+    expect(await deliver('a', 'b')).toMatchObject([{ error: {} }, { error: {} }]);
+  });
+
+  it('hands on what the handler says of one, whatever that is, and keeps the others', async () => {
+    const error = new Error('only this one');
+    const deliver = define(async () => [{ error }, { id: 'r2', status: 200 }, undefined as never, null as never]);
+    const [failed, delivered, ...none] = await deliver(1, 2, 3, 4);
+    expect(failed).toEqual({ error });
+    expect(delivered).toMatchObject({ id: 'r2', status: 200, hash: null });
+    for (const one of none) expect(one).not.toHaveProperty('id');
+  });
+
+  it('takes no answer of another length', async () => {
+    for (const answers of [[{ id: 'r1' }], [{ id: 'r1' }, { id: 'r2' }, { id: 'r3' }], undefined as never]) {
+      await expect(define(async () => answers)(1, 2)).rejects.toMatchObject({
+        code: 'HTTP.BAD_RESPONSE',
+        message: expect.stringMatching(/^Expected 2 answers from deliverBatch/),
+      });
+    }
   });
 });
 

@@ -3,14 +3,27 @@
  * log's own side of these answers is tested with a real server elsewhere.
  */
 import { describeFailure } from '../../src/application/delivery/describe-failure.js';
+import { createDispatcher } from '../../src/application/delivery/dispatcher.js';
+import { batchResponseBytes, splitBatch, toBatchBody } from '../../src/application/delivery/handlers/audit-batch.js';
 import { auditHandler } from '../../src/application/delivery/handlers/audit-handler.js';
 import { type HttpHandlerOptions, httpHandler } from '../../src/application/delivery/handlers/http-handler.js';
 import { noteUnknownTypes } from '../../src/application/delivery/note-unknown-types.js';
 import type { Handler, HandlerContext } from '../../src/application/delivery/ports.js';
-import { parseAuditEvent } from '../../src/contract/audit-dto.js';
+import { AUDIT_LIMITS, parseAuditEvent } from '../../src/contract/audit-dto.js';
+import { healthyView } from '../../src/domain/delivery/breaker.js';
 import { IntegrationError } from '../../src/domain/delivery/integration-error.js';
+import type { Receipt } from '../../src/domain/delivery/receipt.js';
 import { createRedactor } from '../../src/domain/redaction/redactor.js';
-import { type EventForTest, FakeHttpClient, runHandler, type Script } from '../../src/testing.js';
+import {
+  completeEvent,
+  type EventForTest,
+  FakeHttpClient,
+  type OutboxEvent,
+  runHandler,
+  type Script,
+  toAuditEvent,
+  toIntegrationEvent,
+} from '../../src/testing.js';
 import { failure } from '../contract/http-client.contract.js';
 import { eventOf } from '../support/events.js';
 
@@ -176,6 +189,223 @@ describe('the audit handler', () => {
     );
     expect((await failure(find(handler, { status: 503 }).found)).code).toBe('HTTP.SERVER_ERROR');
   });
+});
+
+describe('R20: the audit handler with many events', () => {
+  const handler = auditHandler({ baseUrl: 'http://audit.test:8080/', apiKey: 'key-1' });
+  const json = (body: unknown) => JSON.stringify(body);
+  const idOf = (n: number) => `0197d3a0-0000-7000-8000-${String(n).padStart(12, '0')}`;
+  const eventsOf = (count: number, payload: EventForTest['payload'] = { userId: 'u1' }) =>
+    Array.from({ length: count }, (_, n) => completeEvent({ ...event, id: idOf(n), routingKey: 'audit.log', payload }));
+  const receiptOf = (eventId: string, replayed = false) => ({
+    status: replayed ? 200 : 201,
+    receipt: {
+      recordId: idOf(999_999),
+      eventId,
+      recordedAt: '2026-04-01T00:00:02.000Z',
+      hash: `sha-256:${'cd'.repeat(32)}`,
+      replayed,
+    },
+  });
+  const problemOf = (status: number, code: string, more: object = {}) => ({
+    status,
+    problem: { type: 'about:blank', title: 't', status, detail: 'd', code, retryable: false, ...more },
+  });
+  const sentBy = ({ body = '' }: { body?: string }) =>
+    (JSON.parse(body) as { eventId: string }[]).map(({ eventId }) => eventId);
+  /** One result for each item that was sent. */
+  const results =
+    (of: (eventId: string) => object): Script =>
+    (request) => ({ status: 207, body: json({ results: sentBy(request).map(of) }) });
+
+  type Answered = { readonly answers?: readonly (Receipt | IntegrationError)[]; readonly error?: unknown };
+  async function runBatch(script: Script | readonly Script[], events = eventsOf(3), own = handler) {
+    const http = new FakeHttpClient(...[script].flat());
+    const log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
+    const dispatcher = createDispatcher({ handlers: [own], http, log, places: { local: 1, regular: 1 } });
+    const { signal } = new AbortController();
+    const destination = healthyView('audit.log');
+    const outcome: Answered = await dispatcher
+      .dispatchBatch(events, { mode: 'regular', timeoutMs: 10_000, signal, destination })
+      .then(
+        (answers) => (typeof answers === 'string' ? { error: answers } : { answers }),
+        (error: unknown) => ({ error }),
+      );
+    return { ...outcome, requests: http.requests };
+  }
+
+  it('R25, R26: posts an array of valid DTOs in order, without an Idempotency-Key, and reads a receipt for each', async () => {
+    const { answers, requests } = await runBatch(results((id) => receiptOf(id, id === idOf(1))));
+    expect(answers).toMatchObject(
+      [false, true, false].map((replayed) => ({ id: idOf(999_999), status: replayed ? 200 : 201, replayed })),
+    );
+    const [request] = requests;
+    expect(requests).toHaveLength(1);
+    expect(request).toMatchObject({ method: 'POST', url: 'http://audit.test:8080/integration/v1/audit/logs' });
+    expect(Object.keys(request?.headers ?? {})).toEqual(['authorization', 'content-type']);
+    const sent = JSON.parse(request?.body ?? '') as object[];
+    expect(sent).toMatchObject([0, 1, 2].map((n) => ({ eventId: idOf(n), contentHash: `sha-256:${'0'.repeat(64)}` })));
+    for (const one of sent) expect(parseAuditEvent(one, new Date()).ok).toBe(true);
+  });
+
+  it('reads each item as if it had been sent alone', async () => {
+    const told: [object, string][] = [
+      [problemOf(422, 'invalid_event'), 'HTTP.CLIENT_ERROR'],
+      [problemOf(422, 'identity_conflict'), 'HTTP.ID_CONFLICT'],
+      [problemOf(403, 'tenant_forbidden'), 'HTTP.UNAUTHORIZED'],
+      [problemOf(500, 'internal', { failedIngestId: 'f' }), 'INGEST.INTERNAL'],
+      [problemOf(503, 'store_unavailable'), 'HTTP.SERVER_ERROR'],
+      // Somebody else's receipt is none.
+      [receiptOf(idOf(0)), 'HTTP.BAD_RESPONSE'],
+    ];
+    const body = json({ results: [receiptOf(idOf(0)), ...told.map(([result]) => result)] });
+    const { answers = [] } = await runBatch({ status: 207, body }, eventsOf(7));
+    expect(answers[0]).toMatchObject({ id: idOf(999_999) });
+    const errors = answers.slice(1) as IntegrationError[];
+    expect(errors.map(({ code }) => code)).toEqual(told.map(([, code]) => code));
+    const status = (one: object) => (one as { status: number }).status;
+    expect(errors.map((one) => one.status)).toEqual(told.map(([result]) => status(result)));
+    expect(errors[0]?.response).toMatchObject({ status: 422, body: expect.stringContaining('invalid_event') });
+  });
+
+  it('R19: an answer to the whole is each status’s own, and says nothing of any item', async () => {
+    const whole = (status: number, code: string) => ({ status, body: json(problemOf(status, code).problem) });
+    for (const [answer, code] of [
+      [whole(401, 'unauthorized'), 'HTTP.UNAUTHORIZED'],
+      [whole(413, 'body_too_large'), 'HTTP.CLIENT_ERROR'],
+      [whole(422, 'invalid_event'), 'HTTP.CLIENT_ERROR'],
+      [{ status: 429, headers: { 'retry-after': '2' } }, 'HTTP.RATE_LIMITED'],
+      [whole(503, 'store_unavailable'), 'HTTP.SERVER_ERROR'],
+      [whole(500, 'internal'), 'INGEST.INTERNAL'],
+      [{ status: 201, body: json(receiptOf(idOf(0)).receipt) }, 'HTTP.BAD_RESPONSE'],
+      [{ status: 200, body: '<html>' }, 'HTTP.BAD_RESPONSE'],
+      [{ status: 302, headers: { location: '/' } }, 'HTTP.BAD_RESPONSE'],
+      ['network-error', 'HTTP.NETWORK'],
+    ] as const) {
+      const { answers, error } = await runBatch(answer);
+      expect({ answers, error }).toMatchObject({ answers: undefined, error: { code } });
+    }
+    expect(await runBatch({ status: 429, headers: { 'retry-after': '2' } })).toMatchObject({
+      error: { retryAfterMs: 2_000 },
+    });
+  });
+
+  it.each<[string, string]>([
+    ['one too few', json({ results: [receiptOf(idOf(0)), receiptOf(idOf(1))] })],
+    ['one too many', json({ results: [0, 1, 2, 3].map((n) => receiptOf(idOf(n))) })],
+    ['what is no result', json({ results: [receiptOf(idOf(0)), receiptOf(idOf(1)), { status: 201 }] })],
+    ['no results', '{}'],
+    ['no JSON', '<html>'],
+    ['nothing', ''],
+  ])('a 207 with %s is HTTP.BAD_RESPONSE as a whole', async (_, body) => {
+    expect(await runBatch({ status: 207, body })).toMatchObject({ error: { code: 'HTTP.BAD_RESPONSE', status: 207 } });
+  });
+
+  it('posts no more at once than the log takes: items, and bytes', async () => {
+    const counts = async (events: ReturnType<typeof eventsOf>) => {
+      const { answers = [], requests } = await runBatch(
+        results((id) => receiptOf(id)),
+        events,
+      );
+      // Each event has its own answer, whichever request it was in.
+      expect(answers).toHaveLength(events.length);
+      expect(answers.filter((one) => !('id' in one))).toEqual([]);
+      expect(requests.flatMap(sentBy)).toEqual(events.map(({ id }) => id));
+      for (const { body = '' } of requests)
+        expect(Buffer.byteLength(body)).toBeLessThanOrEqual(AUDIT_LIMITS.batchBytes);
+      return requests.map((request) => sentBy(request).length);
+    };
+    expect(await counts(eventsOf(500))).toEqual([500]);
+    expect(await counts(eventsOf(501))).toEqual([500, 1]);
+    // Three bytes each.
+    const large = eventsOf(120, { note: '€'.repeat(13_000) });
+    const parts = await counts(large);
+    expect(parts).toHaveLength(2);
+    // As many as fit.
+    const size = Buffer.byteLength(toBatchBody([{ eventId: '', json: json(auditOf(large[0])) }])) - 1;
+    expect(parts[0]).toBe(Math.floor((AUDIT_LIMITS.batchBytes - 1) / size));
+  });
+
+  it('a body is filled, and not beyond what is taken', () => {
+    const item = (bytes: number) => ({ eventId: 'e', json: 'x'.repeat(bytes) });
+    const most = AUDIT_LIMITS.batchBytes;
+    const partsOf = (...sizes: number[]) => {
+      const parts = splitBatch(sizes.map(item));
+      for (const part of parts) expect(toBatchBody(part).length).toBeLessThanOrEqual(most);
+      return parts.map(({ length }) => length);
+    };
+    expect(partsOf(10, most - 14)).toEqual([2]);
+    expect(partsOf(10, most - 12)).toEqual([1, 1]);
+    expect(partsOf()).toEqual([]);
+  });
+
+  it('one that the mapping refuses is not sent, and keeps none of the others; with all such nothing is sent', async () => {
+    const mappers = { 'auth.user.broken.v1': () => ({ action: 'Not An Action' }) };
+    const strict = auditHandler({ baseUrl: 'http://audit.test', apiKey: 'k', mappers });
+    const [first, second, third] = eventsOf(3);
+    if (!(first && second && third)) throw new Error('expected three events');
+    const bad = { ...second, eventName: 'auth.user.broken.v1' };
+    const { answers, requests } = await runBatch(
+      results((id) => receiptOf(id)),
+      [first, bad, third],
+      strict,
+    );
+    expect(answers).toMatchObject([{ id: idOf(999_999) }, { code: 'DISPATCH.INVALID_EVENT', field: '/action' }, {}]);
+    expect(requests.map(sentBy)).toEqual([[first.id, third.id]]);
+    const none = await runBatch('network-error', [bad], strict);
+    expect(none).toMatchObject({ answers: [{ code: 'DISPATCH.INVALID_EVENT' }], requests: [] });
+  });
+
+  it('a failure of a later request is that of its events alone; of the first one, of the call', async () => {
+    const first = results((id) => receiptOf(id));
+    const later = await runBatch([first, { status: 503 }], eventsOf(501));
+    expect(later.answers?.slice(-2)).toMatchObject([{ replayed: false }, { code: 'HTTP.SERVER_ERROR', status: 503 }]);
+    expect(later.requests).toHaveLength(2);
+    const { error } = await runBatch({ status: 503 }, eventsOf(501));
+    expect(error).toMatchObject({ code: 'HTTP.SERVER_ERROR', status: 503 });
+  });
+
+  it('500 receipts, and 500 problems that name some fields, are within what is read of an answer', async () => {
+    const errors = Array.from({ length: 20 }, (_, n) => ({
+      pointer: `/metadata/some-field-of-a-quite-long-name/${n}`,
+      detail: 'Too small: expected string to have >=1 characters, and some more words',
+    }));
+    for (const [of, expected] of [
+      [(id: string) => receiptOf(id), 'id'],
+      [() => problemOf(422, 'invalid_event', { requestId: idOf(1), errors }), 'code'],
+    ] as const) {
+      const { answers = [] } = await runBatch(results(of), eventsOf(500));
+      expect(answers.filter((one) => expected in one && one instanceof Error === (expected === 'code'))).toHaveLength(
+        500,
+      );
+    }
+    // One that never ends is not read to its end.
+    const endless = { status: 207, body: 'x'.repeat(batchResponseBytes(3) + 1) };
+    expect(await runBatch(endless)).toMatchObject({ error: { code: 'HTTP.BAD_RESPONSE' } });
+  });
+
+  it('tells of a type that the mapping does not know as it does for a single one', async () => {
+    const told: string[] = [];
+    const telling = auditHandler({
+      baseUrl: 'http://audit.test',
+      apiKey: 'k',
+      onUnknownType: (type) => told.push(type),
+    });
+    const events = eventsOf(3).map((one, n) =>
+      n === 0 ? one : { ...one, eventName: 'parcel.sorted.v1', eventType: 'SHIPPING' },
+    );
+    await runBatch(
+      results((id) => receiptOf(id)),
+      events,
+      telling,
+    );
+    expect(told).toEqual(['SHIPPING', 'SHIPPING']);
+  });
+
+  function auditOf(one: OutboxEvent | undefined) {
+    if (one === undefined) throw new Error('expected an event');
+    return toAuditEvent(toIntegrationEvent(one), {}, createRedactor());
+  }
 });
 
 describe('an event type that the audit mapping does not know', () => {

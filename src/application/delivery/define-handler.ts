@@ -112,8 +112,9 @@ function batchOf<Payload>({ schema, deliverBatch }: HandlerDefinition<Payload>):
   };
 }
 
+/** What is neither is no receipt either, and the dispatcher says so: of this event, not of the others. */
 function completeAnswer(answer: HandlerReceipt | { readonly error: unknown }): BatchAnswer {
-  return 'error' in answer ? answer : complete(answer);
+  return typeof answer === 'object' && answer !== null && 'error' in answer ? answer : complete(answer);
 }
 
 function complete(receipt: HandlerReceipt): Receipt {

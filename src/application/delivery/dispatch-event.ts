@@ -188,7 +188,8 @@ async function send(
     endTrial('none');
     return fail(deps, attempt, new IntegrationError('DELIVERY.CRASH_LOOP'));
   }
-  const over = endedBy(attempt.totals, attempt.policy);
+  // Of a run that goes on the last failure was judged when it came, by the policy of then.
+  const over = attempt.n === 1 ? endedBy(attempt.totals, attempt.policy) : null;
   if (over !== null) {
     endTrial('none');
     return endUnsent(deps, attempt, over);

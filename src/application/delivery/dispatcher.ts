@@ -57,6 +57,7 @@ export function createDispatcher(deps: DispatcherDeps): Dispatcher & BatchDispat
     destinations.set(key, { handler, handlerMs: handler.timeoutMs ?? DEFAULT_HANDLER_MS, local, regular });
   }
   const toldOfLessTime = new Set<Destination>();
+  const toldOfOneByOne = new Set<string>();
   /** The time comes with the attempt, from the relay; the handler's own definition can only make less of it. */
   const tellOfLessTime = (destination: Destination, attemptMs: number) => {
     const { routingKey, timeoutMs = 0 } = destination.handler;
@@ -78,6 +79,8 @@ export function createDispatcher(deps: DispatcherDeps): Dispatcher & BatchDispat
       /** What an answer says of the destination, where it is no failure as a whole. */
       readonly judge: (answer: Answer) => IntegrationError | null;
       readonly fields: (given: Given) => object;
+      /** Whether its time is that of one event. */
+      readonly timed: boolean;
     },
   ): Promise<Answer | 'busy'> => {
     const endsAt = performance.now() + options.timeoutMs;
@@ -105,7 +108,7 @@ export function createDispatcher(deps: DispatcherDeps): Dispatcher & BatchDispat
     }
     const sentAt = performance.now();
     const note = (error: IntegrationError | null) => {
-      watch?.note(view, endOf(error, performance.now() - sentAt));
+      watch?.note(view, endOf(error, call.timed ? performance.now() - sentAt : null));
       destination.regular.wake(); // there may be more places now
     };
     if (options.mode === 'regular') tellOfLessTime(destination, options.timeoutMs);
@@ -128,23 +131,29 @@ export function createDispatcher(deps: DispatcherDeps): Dispatcher & BatchDispat
         run: (runDeps, mapped, bounds) => runHandler(runDeps, mapped, bounds),
         judge: () => null,
         fields: eventFields,
+        timed: true,
       }),
 
     async dispatchBatch(events, options) {
       const { name } = options.destination;
       const handler = destinations.get(name)?.handler;
-      if (handler !== undefined && handler.deliverBatch === undefined) return 'unsupported';
+      if (handler !== undefined && handler.deliverBatch === undefined) {
+        if (!toldOfOneByOne.has(name)) log.warn({ routingKey: name, hint: ONE_BY_ONE }, 'handler.takes_one_by_one');
+        toldOfOneByOne.add(name);
+        return 'unsupported';
+      }
       return deliver(name, options, {
         prepare: () => events.map(mapOrRefuse),
         run: runBatch,
         judge: judgeBatch,
         fields: (mapped) => ({ routingKey: name, events: mapped.length }),
+        timed: false,
       });
     },
   };
 }
 
-function endOf(error: IntegrationError | null, tookMs: number): CallEnd {
+function endOf(error: IntegrationError | null, tookMs: number | null): CallEnd {
   if (error === null) return { weight: 'success', reason: null, tookMs };
   const { code, status } = error;
   return { weight: weighOutcome(code, status), reason: { code, status }, tookMs };
@@ -165,6 +174,9 @@ async function enter(destination: Destination, { mode, timeoutMs, signal }: Disp
   if (release === null) throw new IntegrationError(signal.aborted ? 'DELIVERY.CANCELLED' : 'DESTINATION.BUSY');
   return release;
 }
+
+const ONE_BY_ONE =
+  'its handler has no deliverBatch here, while the relay coalesces for it: run both with one configuration';
 
 const MOST_NAMED = 20;
 

@@ -251,8 +251,10 @@ export interface LoadedBatch {
   readonly destination: DestinationView;
   /** Carried, and may be sent. */
   readonly events: readonly { readonly ref: EventRef; readonly event: OutboxEvent }[];
-  /** Carried, and not to be sent now: held by a pause, or more than what is read at once. */
+  /** Carried, and held by a pause. */
   readonly held: readonly EventRef[];
+  /** Carried, and more than what is read at once. */
+  readonly over: readonly EventRef[];
   /** Settled in this epoch already. */
   readonly delivered: number;
   /** Not this batch's any more. */
@@ -440,7 +442,12 @@ export type StartAnswer =
   /** A run with this very id exists: success. */
   | { readonly kind: 'exists' }
   /** Refused or unanswered: the environment's fault, never the event's. */
-  | { readonly kind: 'refused'; readonly reason: string };
+  | {
+      readonly kind: 'refused';
+      readonly reason: string;
+      /** Not for now but for what it is: a batch's events may still have runs of their own. */
+      readonly unfit?: true;
+    };
 
 // ---- Store: effects that may stand (R18) ---------------------------------------------------------------------------
 

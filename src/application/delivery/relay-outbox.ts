@@ -206,12 +206,12 @@ export function relayOutbox(deps: RelayDeps, options: RelayOptions): Relay {
     const { accepted, refused, unsent } = started;
     const released = [
       ...unsent.map(({ eventId, epoch, carrier }) => ({ eventId, epoch, carrier, delayMs: 0, countTry: false })),
-      ...refused.map(({ event, reason }) => ({
+      ...refused.map(({ event, reason, unfit }) => ({
         eventId: event.eventId,
         epoch: event.epoch,
         carrier: event.carrier,
         delayMs: environment ? 0 : putOff(event, reason),
-        countTry: !environment,
+        countTry: !environment || unfit,
         sent: true,
       })),
     ];

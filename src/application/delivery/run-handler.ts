@@ -67,7 +67,7 @@ function checkAnswer(answer: unknown): Receipt | IntegrationError {
     if (typeof answer === 'object' && answer !== null && 'error' in answer) return classifyThrown(answer.error);
     return checkReceipt(answer);
   } catch (error) {
-    return error as IntegrationError; // checkReceipt throws nothing else
+    return classifyThrown(error); // a getter may throw, too
   }
 }
 

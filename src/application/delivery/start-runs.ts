@@ -12,7 +12,7 @@ export interface StartRunsOptions {
 export interface StartedRuns {
   /** A run with the id exists: to be marked. */
   readonly accepted: readonly ClaimedEvent[];
-  readonly refused: readonly { readonly event: ClaimedEvent; readonly reason: string }[];
+  readonly refused: readonly Refused[];
   /** Never sent: a shutdown, the lease running out, or starts being refused. */
   readonly unsent: readonly ClaimedEvent[];
   /** Of runs, not of their events. */
@@ -22,6 +22,13 @@ export interface StartedRuns {
   readonly eager: number;
   readonly existed: number;
   readonly coalesced: number;
+}
+
+interface Refused {
+  readonly event: ClaimedEvent;
+  readonly reason: string;
+  /** Its batch was refused for what it is. */
+  readonly unfit: boolean;
 }
 
 /** So many refusals without as many successes: the rest of the batch is not sent into the same wall. */
@@ -38,7 +45,7 @@ export async function startRuns(
 ): Promise<StartedRuns> {
   const runs = groupByCarrier(events);
   const accepted: ClaimedEvent[] = [];
-  const refused: { event: ClaimedEvent; reason: string }[] = [];
+  const refused: Refused[] = [];
   const counted = { eager: 0, existed: 0, coalesced: 0 };
   let sent = 0;
   let refusals = 0;
@@ -60,7 +67,9 @@ export async function startRuns(
       }
       if (answer.kind === 'refused') {
         refusals += 1;
-        refused.push(...own.map((event) => ({ event, reason: answer.reason })));
+        const { reason } = answer;
+        const unfit = !('eventId' in run) && answer.unfit === true;
+        refused.push(...own.map((event) => ({ event, reason, unfit })));
         continue;
       }
       acceptances += 1;
@@ -96,6 +105,9 @@ function groupByCarrier(events: readonly ClaimedEvent[]): (ClaimedBatch | Claime
   return runs;
 }
 
+/** One for all: without a reason of ours an abort makes an error with a stack, for every start. */
+const ANSWERED = new Error('answered');
+
 async function startBefore(
   deps: { readonly starter: WorkflowStarter; readonly time: RelayTime },
   run: ClaimedBatch | ClaimedEvent,
@@ -111,7 +123,7 @@ async function startBefore(
   } catch (error) {
     return { kind: 'refused', reason: error instanceof Error ? error.message : String(error) };
   } finally {
-    answered.abort();
+    answered.abort(ANSWERED);
   }
 }
 

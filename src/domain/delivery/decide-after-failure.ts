@@ -61,8 +61,8 @@ export function isCrashLoop(totals: AttemptTotals): boolean {
 }
 
 /**
- * The code that has ended the delivery already, by what its attempts have spent, or null. Ask it BEFORE sending, too: what
- * fell out of a batch after its last try (R20), or whose worker died before it could say so, must not be sent once more.
+ * The code that has ended the delivery already, by what its attempts have spent, or null. Ask it before the first
+ * attempt of an epoch whose budget goes on: what fell out of a batch after its last try (R20) must not be sent once more.
  */
 export function endedBy({ spent, spentByCode, lastSpent }: AttemptTotals, policy: RetryPolicy): ErrorCode | null {
   if (lastSpent === undefined) return null;

@@ -12,6 +12,7 @@ export interface LosslessJson {
  * 1e400, more than 17 digits) is kept as its source text. Throws a SyntaxError for what is not JSON.
  */
 export function parseLossless(text: string): LosslessJson {
+  if (!MAY_LOSE.test(text)) return { value: JSON.parse(text) as JsonValue, numbersAsStrings: [] };
   let lossy = false;
   const parse = JSON.parse as (text: string, reviver: Reviver) => unknown;
   const parsed = parse(text, (_key, value, context) => {
@@ -23,6 +24,12 @@ export function parseLossless(text: string): LosslessJson {
   const value = lossy ? replaceLossy(parsed, '', numbersAsStrings) : parsed;
   return { value: value as JsonValue, numbersAsStrings };
 }
+
+/**
+ * A number that may lose something: up to 15 significant digits a double gives back (IEEE 754), so it has 16 characters or
+ * more, or an exponent. A text that looks like one only costs the slower way.
+ */
+const MAY_LOSE = /(?:^|[:[,])\s*-?(?:[0-9.]{16}|[0-9.]+[eE])/;
 
 /** ECMAScript's "JSON.parse source text access": the third argument that TypeScript's library does not know yet. */
 type Reviver = (key: string, value: unknown, context?: { readonly source?: string }) => unknown;

@@ -123,8 +123,10 @@ function isWithinDepth(value: JsonValue, max: number): boolean {
 
 /** Counts UTF-8 by hand: the bundle that this may be part of has no encoder to rely on. */
 function isWithinBytes(value: unknown, max: number): boolean {
+  const json = JSON.stringify(value);
+  if (json.length * 3 <= max) return true; // no UTF-16 unit takes more than three bytes
   let bytes = 0;
-  for (const character of JSON.stringify(value)) {
+  for (const character of json) {
     const code = character.codePointAt(0) ?? 0;
     bytes += code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
   }

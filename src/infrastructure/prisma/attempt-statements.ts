@@ -40,17 +40,6 @@ const doubt = (doubtful: string) => `
   UPDATE outbox.delivery SET doubtful = true WHERE event_id = $1::uuid AND NOT doubtful AND ${doubtful}::boolean`;
 
 /**
- * $1 event, $2 epoch: whether an attempt without a row may have taken effect. Known, or of an earlier epoch that ended
- * without a letter: its run was lost, and what that knew of its attempts with it. What left a batch after an attempt (R20)
- * has that one's row, with its end.
- */
-export const doubtWithoutRow = (delivery: string) => `(${delivery}.doubtful OR (
-  SELECT count(*) FROM (
-    SELECT l.epoch FROM outbox.dead_letter l WHERE l.event_id = $1::uuid AND l.epoch < $2::int
-    UNION SELECT a.epoch FROM outbox.delivery_attempt a
-    WHERE a.event_id = $1::uuid AND a.epoch < $2::int AND a.carrier IS NOT NULL) told) < $2::int)`;
-
-/**
  * R11. $3 carrier, $4 run id, $5 worker; $6 code, $7 status, $8 message of `previous`; $9 workers, $10 codes,
  * $11 statuses of unwritten ends; $12 the message for a lost attempt; $13 the token of the trial that this attempt is;
  * $14 whether an unwritten end that leaves no row may have taken effect.
@@ -72,7 +61,9 @@ WITH ev AS MATERIALIZED (${EVENT}
   SELECT a.epoch, a.n, a.started_at,
     CASE WHEN a.finished_at IS NOT NULL THEN 'finished' WHEN u.worker IS NULL THEN 'lost' WHEN u.code IS NULL THEN 'unspent'
       ELSE 'unwritten' END AS state,
-    CASE WHEN a.finished_at IS NOT NULL THEN a.code ELSE coalesce(u.code, 'DELIVERY.ATTEMPT_LOST') END AS code, u.status
+    -- R20: a batch that was lost says of none of its events that it kills workers.
+    CASE WHEN a.carrier IS NOT NULL AND a.code = 'DELIVERY.ATTEMPT_LOST' THEN NULL WHEN a.finished_at IS NOT NULL THEN a.code
+      ELSE coalesce(u.code, 'DELIVERY.ATTEMPT_LOST') END AS code, u.status
   FROM outbox.delivery_attempt a
   LEFT JOIN unwritten u ON u.worker = a.worker AND a.run_id = $4::text
   WHERE a.event_id = $1::uuid AND a.epoch BETWEEN coalesce((SELECT budget_epoch FROM live), $2::int) AND $2::int

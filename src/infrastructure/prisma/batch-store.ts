@@ -11,14 +11,27 @@ import { healthyView } from '../../domain/delivery/breaker.js';
 import { isErrorCode } from '../../domain/delivery/error-catalog.js';
 import { isIntegrationError } from '../../domain/delivery/integration-error.js';
 import { DEFAULT_POLICY, type RetryPolicy } from '../../domain/delivery/policy.js';
-import type { Receipt } from '../../domain/delivery/receipt.js';
 import { type BreakerRow, type EventColumns, readBreaker, readEvent } from './attempt-store.js';
-import { FALL_OUT, LOAD_BATCH, LOAD_DESTINATION, READ_BUDGETS, SETTLE_BATCH } from './batch-statements.js';
+import {
+  FALL_OUT,
+  FIND_SETTLED,
+  LOAD_BATCH,
+  LOAD_DESTINATION,
+  READ_BUDGETS,
+  SETTLE_BATCH,
+} from './batch-statements.js';
 import { type PgPool, runStatement } from './pg-pool.js';
 import { toStorableJson, toStorableText } from './to-storable.js';
 
 /** `attempts` settles what is not open, one by one. */
 export function createBatchStore(pool: PgPool, attempts: Pick<AttemptStore, 'settle'>): BatchStore {
+  const findSettled = (refs: readonly EventRef[], timeoutMs: number) =>
+    runStatement<{ event_id: string }>(pool, {
+      name: 'batch_find_settled',
+      text: FIND_SETTLED,
+      values: [refs.map(({ eventId }) => eventId), refs.map(({ epoch }) => epoch)],
+      timeoutMs,
+    });
   return {
     async loadBatch({ carrier, destination, events }, maxBytes, timeoutMs) {
       const values = [carrier, events.map(({ eventId }) => eventId), events.map(({ epoch }) => epoch), maxBytes];
@@ -57,7 +70,8 @@ export function createBatchStore(pool: PgPool, attempts: Pick<AttemptStore, 'set
       const done = new Set<string>();
       let refused: unknown = null;
       try {
-        const values = [JSON.stringify(inOrder(receipts).map(settledRow))];
+        const ordered = inOrder(receipts);
+        const values = [...columnsOf(ordered), ordered.map(({ receipt }) => toStorableJson(receipt))];
         const statement = { name: 'batch_settle', text: SETTLE_BATCH, values, timeoutMs };
         for (const { event_id } of await runStatement<{ event_id: string }>(pool, statement)) done.add(event_id);
         answers.settled = done.size;
@@ -65,7 +79,17 @@ export function createBatchStore(pool: PgPool, attempts: Pick<AttemptStore, 'set
         // One row that the database refuses must not keep the others: each is settled by itself.
         if (isIntegrationError(error)) throw error;
       }
-      for (const { ref, receipt } of receipts) {
+      const open = receipts.filter(({ ref }) => !done.has(ref.eventId));
+      for (const { event_id } of open.length === 0
+        ? []
+        : await findSettled(
+            open.map(({ ref }) => ref),
+            timeoutMs,
+          )) {
+        done.add(event_id);
+        answers.already += 1;
+      }
+      for (const { ref, receipt } of open) {
         if (done.has(ref.eventId)) continue;
         const leftMs = Math.max(50, timeoutMs - (performance.now() - startedAt));
         try {
@@ -81,13 +105,14 @@ export function createBatchStore(pool: PgPool, attempts: Pick<AttemptStore, 'set
 
     async fallOut(carrier, events, { runId, worker, doubtful }, timeoutMs) {
       const ordered = inOrder(events);
-      const rows = ordered.map(({ ref, delayMs, alone, attempts: tries }) => ({
-        ...columnsOf(ref),
-        delay_ms: delayMs === null ? null : Math.round(delayMs),
-        alone,
-        tried: tries.length > 0,
-      }));
-      const values = [carrier, JSON.stringify(rows), JSON.stringify(ordered.flatMap(attemptRows))];
+      const values = [
+        carrier,
+        ...columnsOf(ordered),
+        ordered.map(({ delayMs }) => (delayMs === null ? null : Math.round(delayMs))),
+        ordered.map(({ alone }) => alone),
+        ordered.map(({ attempts: tries }) => tries.length > 0),
+        JSON.stringify(ordered.flatMap(attemptRows)),
+      ];
       const fallen = await runStatement(pool, {
         name: 'batch_fall_out',
         text: FALL_OUT,
@@ -104,17 +129,15 @@ function inOrder<Item extends { readonly ref: EventRef }>(items: readonly Item[]
   return [...items].sort((a, b) => (a.ref.eventId < b.ref.eventId ? -1 : 1));
 }
 
-function settledRow({ ref, receipt }: { readonly ref: EventRef; readonly receipt: Receipt }): object {
-  return { ...columnsOf(ref), receipt: JSON.parse(toStorableJson(receipt) ?? 'null') };
-}
-
-function columnsOf({ eventId, epoch }: EventRef): { event_id: string; epoch: number } {
-  return { event_id: eventId, epoch };
+/** Ids and epochs, as two lists. */
+function columnsOf(items: readonly { readonly ref: EventRef }[]): [string[], number[]] {
+  return [items.map(({ ref }) => ref.eventId), items.map(({ ref }) => ref.epoch)];
 }
 
 function attemptRows({ ref, delayMs, attempts }: FallenEvent): object[] {
   return attempts.map(({ local, code, status, message, stack, causes, response, field }, index) => ({
-    ...columnsOf(ref),
+    event_id: ref.eventId,
+    epoch: ref.epoch,
     n: index + 1,
     local,
     code,
@@ -144,14 +167,16 @@ interface BudgetRow {
 function readBatch(asked: number, rows: readonly BatchRow[]): Omit<LoadedBatch, 'destination'> {
   const events: LoadedBatch['events'][number][] = [];
   const held: EventRef[] = [];
+  const over: EventRef[] = [];
   let delivered = 0;
   let superseded = 0;
   for (const row of rows) {
     const ref = { eventId: row.event_id, epoch: row.epoch };
     if (row.state === 'delivered') delivered += 1;
     else if (row.state === 'superseded') superseded += 1;
-    else if (row.state === 'held' || row.id === null) held.push(ref);
+    else if (row.state === 'held') held.push(ref);
+    else if (row.id === null) over.push(ref);
     else events.push({ ref, event: readEvent(row) });
   }
-  return { events, held, delivered, superseded, missing: asked - rows.length };
+  return { events, held, over, delivered, superseded, missing: asked - rows.length };
 }

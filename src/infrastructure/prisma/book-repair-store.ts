@@ -156,7 +156,7 @@ const DISPATCH_AGAIN = `
 UPDATE outbox.delivery d
 SET status = 'PENDING', epoch = d.epoch + 1, budget_epoch = d.epoch + 1, policy_hash = NULL, lease_token = NULL,
   carrier = NULL, due_at = clock_timestamp(), started_at = NULL, settled_at = NULL, receipt = NULL, start_tries = 0,
-  redispatches = 0, waited_ms = 0, no_coalesce = false
+  redispatches = 0, waited_ms = 0, no_coalesce = false, doubtful = true
 FROM unnest($1::uuid[], $2::int[]) AS m(id, epoch)
 WHERE d.event_id = m.id AND d.epoch = m.epoch AND d.status = 'DELIVERED'
 RETURNING d.event_id, d.tenant, d.epoch`;

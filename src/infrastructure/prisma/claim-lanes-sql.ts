@@ -76,7 +76,7 @@ const OF_KEY = `b.destination = l.destination AND b.event_type = l.event_type AN
  */
 export const ORDERED_HEADS = `
 ordered_lanes AS MATERIALIZED (
-  SELECT o.destination, o.turn, o.room, ${sizeOf('l')} AS size, l.n, l.event_type, l.tenant, l.wrapped, l.paused
+  SELECT o.destination, o.turn, o.room, o.batches, ${sizeOf('l')} AS size, l.n, l.event_type, l.tenant, l.wrapped, l.paused
   FROM open o
   CROSS JOIN LATERAL (
     ${lanesOf(ORDERED, 'ordered', `${MOST_ORDERED_LANES}`)}
@@ -84,7 +84,7 @@ ordered_lanes AS MATERIALIZED (
   ) l
 ),
 keys AS MATERIALIZED (
-  SELECT l.destination, l.turn, l.event_type, l.tenant, l.room, l.size, l.n, h.event_id, h.order_key, h.last, h.wrapped,
+  SELECT l.destination, l.turn, l.event_type, l.tenant, l.room, l.batches, l.size, l.n, h.event_id, h.order_key, h.last, h.wrapped,
     bool_or(h.left_over) OVER (PARTITION BY l.destination, l.event_type, l.tenant) AS left_over
   FROM (
     SELECT w.*, coalesce(t.ordering = 'block', false) AS blocks,

@@ -90,7 +90,7 @@ SELECT ${SUMMARY}, l.stack, l.causes, l.response, l.field, l.workflow_id, l.run_
   CASE WHEN d.event_id IS NOT NULL THEN jsonb_build_object('status', d.status, 'epoch', d.epoch) END AS delivery,
   (SELECT coalesce(jsonb_agg(jsonb_build_object(
       'epoch', a.epoch, 'n', a.n, 'local', a.local, 'startedAt', ${time('a.started_at')}, 'finishedAt', ${time('a.finished_at')},
-      'code', a.code, 'status', a.status, 'message', a.message, 'worker', a.worker) ORDER BY a.epoch, a.n), '[]')
+      'code', a.code, 'status', a.status, 'message', a.message, 'worker', a.worker, 'carrier', a.carrier) ORDER BY a.epoch, a.n), '[]')
    FROM (SELECT * FROM outbox.delivery_attempt WHERE event_id = l.event_id AND epoch <= l.epoch
          ORDER BY epoch DESC, n DESC LIMIT ${MOST_ATTEMPTS}) a) AS attempts,
   (SELECT coalesce(jsonb_agg(jsonb_build_object(

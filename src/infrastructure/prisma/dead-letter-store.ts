@@ -4,7 +4,6 @@ import type { DeadLetterStore } from '../../application/delivery/ports.js';
 import { maxAttemptsFor } from '../../domain/delivery/decide-after-failure.js';
 import { catalogEntry, ERROR_CODES } from '../../domain/delivery/error-catalog.js';
 import { DEFAULT_POLICY, type RetryPolicy } from '../../domain/delivery/policy.js';
-import { doubtWithoutRow } from './attempt-statements.js';
 import { type PgPool, runStatement } from './pg-pool.js';
 
 const SPENDING_CODES = ERROR_CODES.filter((code) => catalogEntry(code).spends);
@@ -130,7 +129,7 @@ WITH fenced AS (
   LEFT JOIN last ON true
   LEFT JOIN outbox.event e ON e.id = f.event_id
   LEFT JOIN outbox.policy p ON p.hash = f.policy_hash
-  CROSS JOIN LATERAL (SELECT CASE WHEN ${doubtWithoutRow('f')} OR EXISTS (
+  CROSS JOIN LATERAL (SELECT CASE WHEN f.doubtful OR EXISTS (
     SELECT FROM outbox.delivery_attempt a
     WHERE a.event_id = f.event_id AND (a.epoch, a.n) IS DISTINCT FROM ($2::int, $11::int)
       AND (a.code IS NULL OR a.code = ANY ($20::text[]))

@@ -1,7 +1,7 @@
 /** R18: what is asked about effects that may stand, and the letters that are asked about again. */
 import type { DueAsk, EffectStore } from '../../application/delivery/ports.js';
 import { catalogEntry, ERROR_CODES } from '../../domain/delivery/error-catalog.js';
-import { doubtWithoutRow, LOAD_EVENT } from './attempt-statements.js';
+import { LOAD_EVENT } from './attempt-statements.js';
 import { type EventRow, readEvent } from './attempt-store.js';
 import { leaseHeld } from './lease-store.js';
 import { type PgPool, runStatement } from './pg-pool.js';
@@ -59,7 +59,7 @@ interface AskRow {
 const LOAD_DOUBTFUL = `
 WITH ev AS MATERIALIZED (${LOAD_EVENT})
 SELECT ev.*,
-  ${doubtWithoutRow('ev')} OR EXISTS (SELECT FROM outbox.delivery_attempt a WHERE a.event_id = $1::uuid
+  ev.doubtful OR EXISTS (SELECT FROM outbox.delivery_attempt a WHERE a.event_id = $1::uuid
     AND (a.code = ANY ($3::text[]) OR a.code IS NULL)) AS in_doubt,
   coalesce((SELECT c.breaker = 'closed' FROM outbox.destination c WHERE c.name = ev.routing_key), true) AS may_ask
 FROM ev`;

@@ -52,8 +52,11 @@ export function countOpen(kinds: readonly OpenKind[], most: number): string {
     SELECT count(*)::integer FROM (
       ${kinds
         .map(
-          ({ rows }, i) => `SELECT FROM kind_${i} k CROSS JOIN LATERAL (
-        SELECT FROM outbox.delivery d WHERE ${rows} AND d.destination = k.destination LIMIT ${most}) r`,
+          ({ rows, key }, i) => `SELECT FROM kind_${i} k CROSS JOIN LATERAL (
+        SELECT FROM outbox.delivery d WHERE ${rows} AND d.destination = k.destination
+        ORDER BY ${Object.keys(key)
+          .map((column) => `d.${column}`)
+          .join(', ')} LIMIT ${most}) r`,
         )
         .join(' UNION ALL ')}
       LIMIT ${most}) counted

@@ -107,9 +107,12 @@ const PUT_OFF_BATCH = `
 UPDATE outbox.delivery SET ${lookAgain('$5')}
 WHERE ${STILL_CARRIED} AND due_at < statement_timestamp() - $5::bigint * interval '1 millisecond' RETURNING event_id`;
 
-/** What was attempted stays counted: the budget goes on, and with it the attempts that nobody will finish. */
+/**
+ * What was attempted stays counted: the budget goes on, and with it the attempts that nobody will finish. R18: what the run
+ * knew of attempts without a row is lost with it.
+ */
 const AGAIN = `status = 'PENDING', epoch = epoch + 1, carrier = NULL, lease_token = NULL, due_at = statement_timestamp(),
-  started_at = NULL, start_tries = 0`;
+  started_at = NULL, start_tries = 0, doubtful = true`;
 
 /** As above, and $5 whether it counts. */
 const COUNTED = 'redispatches = redispatches + CASE WHEN $5::boolean THEN 1 ELSE 0 END';

@@ -36,6 +36,19 @@ function nextDestination(after: string): string {
     UNION ALL ${next('d.order_key IS NOT NULL')}) both_kinds ORDER BY both_kinds.destination LIMIT 1`;
 }
 
+/** How many batches of w.destination are STARTED and due, by their earliest row, in a time: one probe for each. */
+const batchesDueBefore = (moment: string, since: string, most: string) => `(SELECT count(*)::integer FROM (
+    WITH RECURSIVE batch AS (
+      (SELECT d.carrier, d.due_at FROM outbox.delivery d
+       WHERE d.status = 'STARTED' AND d.destination = w.destination AND d.carrier IS NOT NULL
+       ORDER BY d.carrier, d.due_at LIMIT 1)
+      UNION ALL
+      SELECT n.carrier, n.due_at FROM batch b CROSS JOIN LATERAL (
+        SELECT d.carrier, d.due_at FROM outbox.delivery d
+        WHERE d.status = 'STARTED' AND d.destination = w.destination AND d.carrier IS NOT NULL AND d.carrier > b.carrier
+        ORDER BY d.carrier, d.due_at LIMIT 1) n
+    ) SELECT FROM batch WHERE due_at <= ${moment} AND due_at > ${since} LIMIT ${most}) batches)`;
+
 /**
  * R6: how many runs of w.destination are STARTED and due before a moment. Two counts, each of which stops at m.cap: events'
  * own runs, without touching those that sleep in a backoff, and batches by their earliest row, one probe for each. Runs of
@@ -47,18 +60,8 @@ const runsDueBefore = (moment: string, since = "'-infinity'") => `(
     SELECT FROM outbox.delivery d
     WHERE d.status = 'STARTED' AND d.destination = w.destination AND d.carrier IS NULL AND d.due_at <= ${moment}
       AND d.due_at > ${since} AND NOT ${pauseOf('d')}
-    LIMIT m.cap) own)
-  + (SELECT count(*)::integer FROM (
-    WITH RECURSIVE batch AS (
-      (SELECT d.carrier, d.due_at FROM outbox.delivery d
-       WHERE d.status = 'STARTED' AND d.destination = w.destination AND d.carrier IS NOT NULL
-       ORDER BY d.carrier, d.due_at LIMIT 1)
-      UNION ALL
-      SELECT n.carrier, n.due_at FROM batch b CROSS JOIN LATERAL (
-        SELECT d.carrier, d.due_at FROM outbox.delivery d
-        WHERE d.status = 'STARTED' AND d.destination = w.destination AND d.carrier IS NOT NULL AND d.carrier > b.carrier
-        ORDER BY d.carrier, d.due_at LIMIT 1) n
-    ) SELECT FROM batch WHERE due_at <= ${moment} AND due_at > ${since} LIMIT m.cap) batches)
+    ORDER BY d.due_at LIMIT m.cap) own)
+  + ${batchesDueBefore(moment, since, 'm.cap')}
 )`;
 
 /** Of a destination c whose breaker is not closed. */
@@ -68,6 +71,12 @@ const MAY_BE_TRIED = "(c.breaker = 'half_open' OR c.open_until <= statement_time
 const RAMP_CAP = `CASE WHEN c.closed_at > statement_timestamp() - ${RAMP.untilMs} * interval '1 millisecond' THEN
     (${RAMP.first} * 2 ^ (greatest(0, extract(epoch FROM statement_timestamp() - c.closed_at)) * 1000 / ${RAMP.doublesMs}))::integer
   END`;
+
+/**
+ * Batches of one destination under way at once: enough for several workers (each has few in hand), and few enough that what
+ * waits stays in the outbox, where it can still be paused, instead of in runs that find no place.
+ */
+const MOST_BATCHES = 16;
 
 /** Rows that a claim takes for runs that carry many: what it locks and writes at once has a bound. */
 const MOST_CARRIED = 1_000;
@@ -127,10 +136,12 @@ ${waitingFrom(`coalesce(${CURSOR}->>'from', '')`)},
 -- R6: their room. Not paused and closed: the cap, which grows again after an outage. Else room for what may try whether it
 -- is well again, where no run is about to. OFFSET 0 keeps the planner from computing it twice.
 open AS MATERIALIZED (
-  SELECT w.destination, w.n AS turn, r.room, CASE WHEN ${WELL} THEN ${SIZES}->w.destination END AS sizes
+  SELECT w.destination, w.n AS turn, r.room, z.sizes,
+    CASE WHEN z.sizes IS NOT NULL THEN greatest(0, ${MOST_BATCHES} - ${batchesDueBefore("'infinity'", "'-infinity'", `${MOST_BATCHES}`)}) END AS batches
   FROM waiting w
   LEFT JOIN LATERAL (SELECT * FROM outbox.destination WHERE name = w.destination LIMIT 1) c ON true
   CROSS JOIN LATERAL (SELECT least(coalesce(c.max_runs, $5::integer), ${RAMP_CAP}) AS cap) m
+  CROSS JOIN LATERAL (SELECT CASE WHEN ${WELL} THEN ${SIZES}->w.destination END AS sizes OFFSET 0) z
   CROSS JOIN LATERAL (SELECT CASE
     WHEN EXISTS (SELECT FROM outbox.pause p WHERE coalesce(p.destination, w.destination) = w.destination
       AND p.event_type IS NULL AND p.tenant IS NULL AND ${IN_FORCE}) THEN 0
@@ -143,14 +154,15 @@ open AS MATERIALIZED (
 ),
 -- R5: up to $8 lanes of each, from its own cursor on, round to where it began; one more tells that lanes are left.
 walked AS MATERIALIZED (
-  SELECT o.destination, o.turn, o.room, ${sizeOf('l')} AS size, l.n, l.event_type, l.tenant, l.wrapped, l.due
+  SELECT o.destination, o.turn, o.room, o.batches, ${sizeOf('l')} AS size, l.n, l.event_type, l.tenant, l.wrapped, l.due
   FROM open o
   CROSS JOIN LATERAL (
     ${lanesOf(UNORDERED, 'lanes', '$8::integer')}
+    -- The first of the lane, rather than whether one is due: for that the planner may walk the whole table.
     SELECT lane.n, lane.event_type, lane.tenant, lane.wrapped, NOT ${LANE_PAUSED}
-      AND EXISTS (SELECT FROM outbox.delivery d
+      AND coalesce((SELECT d.due_at FROM outbox.delivery d
         WHERE ${UNORDERED} AND d.destination = o.destination AND d.event_type = lane.event_type
-          AND d.tenant = lane.tenant AND d.due_at <= statement_timestamp()) AS due
+          AND d.tenant = lane.tenant ORDER BY d.due_at LIMIT 1) <= statement_timestamp(), false) AS due
     FROM lane
   ) l
 ),
@@ -159,13 +171,13 @@ ${ORDERED_HEADS},
 -- heads: in a lane of ordered events, the rows that may be claimed.
 due AS MATERIALIZED (
   SELECT w.*,
-    ceil(least(w.room * w.size, ceil(${rowsOf('w')}::numeric / nullif(d.destinations, 0)))
+    ceil(least(CASE WHEN w.size = 1 THEN w.room ELSE least(w.room, w.batches) * w.size END, ceil(${rowsOf('w')}::numeric / nullif(d.destinations, 0)))
       / count(*) OVER (PARTITION BY w.destination))::integer AS quota
   FROM (
-    SELECT destination, turn, event_type, tenant, room, size, n, NULL::uuid[] AS heads FROM walked WHERE due AND n <= $8
+    SELECT destination, turn, event_type, tenant, room, batches, size, n, NULL::uuid[] AS heads FROM walked WHERE due AND n <= $8
     UNION ALL
-    SELECT destination, turn, event_type, tenant, room, size, n, array_agg(event_id) FROM keys WHERE event_id IS NOT NULL
-    GROUP BY destination, turn, event_type, tenant, room, size, n
+    SELECT destination, turn, event_type, tenant, room, batches, size, n, array_agg(event_id) FROM keys WHERE event_id IS NOT NULL
+    GROUP BY destination, turn, event_type, tenant, room, batches, size, n
   ) w, (SELECT count(DISTINCT destination) AS destinations FROM (
     SELECT destination FROM walked WHERE due AND n <= $8 UNION ALL SELECT destination FROM keys WHERE event_id IS NOT NULL) x) d
 ),
@@ -249,18 +261,24 @@ claimed AS (
   WHERE d.event_id = ANY (ARRAY(SELECT event_id FROM fit))
   RETURNING d.event_id, d.epoch, d.budget_epoch, d.carrier, d.destination, d.event_type, d.tenant, d.policy_hash, d.start_tries
 )
--- One row at least, so that the cursor comes back from an empty claim.
-SELECT walk.cursor, walk.lanes_left, walk.wrapped, c.event_id, c.epoch, c.carrier, c.destination, c.event_type, c.tenant,
-  c.policy_hash, p.body AS policy, c.start_tries, coalesce(e.event_name, '') AS event_name, coalesce(e.aggregate_type, '') AS aggregate_type,
+-- One row at least, so that the cursor comes back from an empty claim. The first one tells what is said once: where the next
+-- walk goes on, and the policies that the rows name.
+SELECT w.cursor, w.lanes_left, w.wrapped, w.policies, c.event_id, c.epoch, c.carrier, c.destination, c.event_type, c.tenant,
+  c.policy_hash, c.start_tries, coalesce(e.event_name, '') AS event_name, coalesce(e.aggregate_type, '') AS aggregate_type,
   coalesce(e.aggregate_id, '') AS aggregate_id,
   -- A local attempt counts nothing that came before it: only a budget that begins with it is right for one.
   c.budget_epoch = c.epoch AS first_of_budget, coalesce(h.health = 'ok' AND h.breaker = 'closed', true) AS destination_well
-FROM ${walkOf(MOST_DESTINATIONS)} walk
-LEFT JOIN (claimed c JOIN fit USING (event_id)) ON true
-LEFT JOIN LATERAL (SELECT body FROM outbox.policy WHERE hash = c.policy_hash LIMIT 1) p ON true
+FROM (
+  SELECT walk.*, 1::bigint AS nth, (SELECT jsonb_object_agg(p.hash, p.body) FROM outbox.policy p
+    WHERE p.hash = ANY (ARRAY(SELECT DISTINCT policy_hash FROM claimed))) AS policies
+  FROM ${walkOf(MOST_DESTINATIONS)} walk
+) w
+FULL JOIN (
+  SELECT claimed.*, row_number() OVER (ORDER BY fit.place) AS nth FROM claimed JOIN fit USING (event_id)
+) c USING (nth)
 LEFT JOIN LATERAL (SELECT event_name, aggregate_type, aggregate_id FROM outbox.event WHERE id = c.event_id LIMIT 1) e ON true
-LEFT JOIN LATERAL (SELECT health, breaker FROM outbox.destination WHERE name = c.destination LIMIT 1) h ON true
-ORDER BY fit.place
+LEFT JOIN outbox.destination h ON h.name = c.destination
+ORDER BY nth
 `;
 
 /** R7: $1 lease token · $2 ids. Answers the ids that were marked. A run starts without failed starts on its row. */

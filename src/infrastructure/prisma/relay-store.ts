@@ -106,11 +106,14 @@ export function createRelayStore(pool: PgPool): RelayStore & BacklogStore {
 }
 
 interface ClaimRow {
+  /** This and what follows up to `event_id` in the first row only. */
   cursor: object;
   /** Destinations with lanes that were not walked; '' where destinations were not. */
   lanes_left: string[];
   /** Of those the ones whose walk went round the end. */
   wrapped: string[];
+  /** By hash. */
+  policies: Readonly<Record<string, RetryPolicy>> | null;
   /** null in the one row of an empty claim. */
   event_id: string | null;
   epoch: number;
@@ -119,7 +122,6 @@ interface ClaimRow {
   event_type: string;
   tenant: string;
   policy_hash: string;
-  policy: RetryPolicy | null;
   start_tries: number;
   event_name: string;
   aggregate_type: string;
@@ -173,17 +175,19 @@ async function claimOnce(pool: PgPool, request: ClaimRequest): Promise<Claim> {
     ],
     timeoutMs: STATEMENT_TIMEOUT_MS,
   });
-  const { cursor = {}, lanes_left: left = [], wrapped = [] } = rows[0] ?? {};
+  const { cursor = {}, lanes_left: left = [], wrapped = [], policies } = rows[0] ?? {};
   const round = [...new Set([...(before.round ?? []), ...wrapped])].slice(-MOST_IN_ROUND);
   const unfinished = left.some((destination) => !round.includes(destination));
   return {
-    events: rows.flatMap((row) => (row.event_id === null ? [] : [toClaimedEvent(row, row.event_id)])),
+    events: rows.flatMap((row) =>
+      row.event_id === null ? [] : [toClaimedEvent(row, row.event_id, policies?.[row.policy_hash])],
+    ),
     cursor: JSON.stringify({ ...cursor, round: unfinished ? round : [] }),
     unfinished,
   };
 }
 
-function toClaimedEvent(row: ClaimRow, eventId: string): ClaimedEvent {
+function toClaimedEvent(row: ClaimRow, eventId: string, policy: RetryPolicy = DEFAULT_POLICY): ClaimedEvent {
   return {
     eventId,
     epoch: row.epoch,
@@ -195,7 +199,7 @@ function toClaimedEvent(row: ClaimRow, eventId: string): ClaimedEvent {
     aggregateType: row.aggregate_type,
     aggregateId: row.aggregate_id,
     policyHash: row.policy_hash,
-    policy: row.policy ?? DEFAULT_POLICY,
+    policy,
     firstAttempt: row.first_of_budget && row.destination_well ? 'local' : 'regular',
     destinationWell: row.destination_well,
     startTries: row.start_tries,

@@ -93,7 +93,7 @@ function batchInputOf({ carrier, events }: ClaimedBatch, options: WorkflowStarte
 }
 
 /** Named in a summary, and listed in its details; the run's input has all of them. */
-const MOST_TYPES = 5;
+const MOST_TYPES = 3;
 const MOST_LISTED = 50;
 
 function describeBatch({ events }: ClaimedBatch, { searchAttributes, monitorUrl }: WorkflowStarterOptions) {
@@ -138,6 +138,9 @@ function describe(event: ClaimedEvent, { searchAttributes, monitorUrl }: Workflo
   };
 }
 
+/** gRPC's code for what would be refused at any other time, too. */
+const INVALID_ARGUMENT = 3;
+
 class UnansweredError extends Error {
   override readonly name = 'UnansweredError';
 }
@@ -160,7 +163,10 @@ export function readRefusal(error: unknown): Exclude<StartAnswer, { kind: 'start
   // The server compares ids only, so this is the very id that was asked for.
   if (error instanceof WorkflowExecutionAlreadyStartedError) return { kind: 'exists' };
   const status = findGrpcError(error);
-  if (status !== null) return { kind: 'refused', reason: `${status.code}: ${status.details}`.slice(0, 500) };
+  if (status !== null) {
+    const reason = `${status.code}: ${status.details}`.slice(0, 500);
+    return { kind: 'refused', reason, ...(status.code === INVALID_ARGUMENT ? { unfit: true } : {}) };
+  }
   return { kind: 'refused', reason: (error instanceof Error ? error.message : String(error)).slice(0, 500) };
 }
 

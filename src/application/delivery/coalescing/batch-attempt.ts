@@ -12,8 +12,10 @@ export interface DispatchBatchDeps {
   readonly log: Logger;
   readonly random: () => number;
   readonly redactor: Redactor;
-  /** Batches that this worker has in hand at once: each may hold `MAX_BATCH_BYTES` of payloads several times over. */
-  readonly places: Semaphore;
+  /** Batches of a destination that this worker has in hand: each may hold `MAX_BATCH_BYTES` of payloads several times over. */
+  readonly placesOf: (destination: string) => Semaphore;
+  /** By destination: how long its last post took, in ms. */
+  readonly lastTookMs: Map<string, number>;
   readonly onFencedSettle: (count: number) => void;
   readonly onEventNotFound: () => void;
 }
@@ -46,18 +48,23 @@ export function add(attempt: BatchAttempt, more: Partial<BatchTally>): void {
   };
 }
 
+export function leftMs({ input, startedAt }: BatchAttempt): number {
+  return input.deadlines.totalMs - (performance.now() - startedAt);
+}
+
+/** For one call to the store. */
+export function storeMs(attempt: BatchAttempt): number {
+  return Math.max(50, Math.min(attempt.input.deadlines.storeMs, leftMs(attempt)));
+}
+
 /** Tries again, 100 ms apart, until the attempt's deadline or a shutdown; then throws the last error. */
-export async function withinDeadline<T>(
-  { input, startedAt }: BatchAttempt,
-  work: (timeoutMs: number) => Promise<T>,
-): Promise<T> {
-  const leftMs = () => input.deadlines.totalMs - (performance.now() - startedAt);
+export async function withinDeadline<T>(attempt: BatchAttempt, work: (timeoutMs: number) => Promise<T>): Promise<T> {
   for (;;) {
     try {
-      return await work(Math.max(50, Math.min(input.deadlines.storeMs, leftMs())));
+      return await work(storeMs(attempt));
     } catch (error) {
       const away = isIntegrationError(error) && error.code === 'STORE.UNAVAILABLE';
-      if (!away || input.signal.aborted || leftMs() < 150) throw error;
+      if (!away || attempt.input.signal.aborted || leftMs(attempt) < 150) throw error;
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
   }

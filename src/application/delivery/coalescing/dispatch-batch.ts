@@ -24,10 +24,12 @@ import {
   type BatchAttempt,
   type DispatchBatchDeps,
   type DispatchBatchInput,
+  leftMs,
   logFields,
-  withinDeadline,
+  storeMs,
 } from './batch-attempt.js';
-import { asFailure, fallAll, fallEach, fallOut, giveBack, judge } from './leave-batch.js';
+import { asFailure, fallAll, fallEach, fallOut, fallSpent, giveBack, isWholesRefusal, judge } from './leave-batch.js';
+import { settle, settleCarried, settleFalling } from './settle-batch.js';
 
 export type BatchOutcome =
   | { readonly kind: 'done'; readonly tally: BatchTally }
@@ -44,10 +46,12 @@ export type BatchOutcome =
 /** Of payloads, read at once; what is more waits for another batch. */
 const MAX_BATCH_BYTES = 2 * 1024 * 1024;
 
-/** How many batches a worker has in hand at once (`DispatchBatchDeps.places`). */
+/** How many batches of one destination a worker has in hand at once (`DispatchBatchDeps.placesOf`). */
 export const BATCH_PLACES = 8;
 
 const PLACE_WAIT_MS = 1_000;
+/** Of a post: what is slower does not begin with a local attempt. */
+const QUICK_MS = 1_000;
 /** A batch does not hold its events for longer than this between two tries. */
 const LONGEST_PAUSE_MS = 20_000;
 const MOST_UNEXPECTED = 3;
@@ -56,7 +60,9 @@ type Deps = DispatchBatchDeps;
 
 export async function dispatchBatch(deps: Deps, input: DispatchBatchInput): Promise<BatchOutcome> {
   const attempt: BatchAttempt = { input, startedAt: performance.now(), state: input.state, tally: NO_TALLY };
-  const release = await deps.places.enter(input.mode === 'local' ? 0 : PLACE_WAIT_MS, input.signal);
+  const release = await deps
+    .placesOf(input.batch.destination)
+    .enter(input.mode === 'local' ? 0 : PLACE_WAIT_MS, input.signal);
   if (release === null) {
     if (input.mode === 'local') return { kind: 'busy' };
     return wait(deps, attempt, new IntegrationError(input.signal.aborted ? 'DELIVERY.CANCELLED' : 'DESTINATION.BUSY'));
@@ -73,42 +79,73 @@ export async function dispatchBatch(deps: Deps, input: DispatchBatchInput): Prom
 
 /** Throws what the store throws: `attempt.state` then tells the next attempt how far this one came. */
 async function attemptBatch(deps: Deps, attempt: BatchAttempt): Promise<BatchOutcome> {
-  const { batch, deadlines } = attempt.input;
-  if (attempt.state.receipts.length > 0) await settleCarried(deps, attempt);
   if (attempt.state.falling) {
-    await fallAll(deps, attempt);
+    await fallAll(deps, attempt, await settleFalling(deps, attempt));
     return done(deps, attempt);
   }
-  const loaded = await deps.batches.loadBatch(batch, MAX_BATCH_BYTES, deadlines.storeMs);
-  const { events, held, delivered, superseded, missing } = loaded;
-  if (missing === batch.events.length) return notFound(deps, attempt);
-  add(attempt, { delivered, superseded: superseded + missing });
-  const closed = loaded.destination.breaker === 'closed';
-  const back = closed ? held : [...held, ...events.map(({ ref }) => ref)];
-  if (back.length > 0) await giveBack(deps, attempt, back, null);
-  if (!closed || events.length === 0) return done(deps, attempt);
-  return send(deps, attempt, loaded);
+  if (attempt.state.receipts.length > 0 && !(await settleCarried(deps, attempt))) {
+    await fallAll(deps, attempt, []);
+    return done(deps, attempt);
+  }
+  for (let part = attempt.input.batch; ; ) {
+    const loaded = await deps.batches.loadBatch(part, MAX_BATCH_BYTES, storeMs(attempt));
+    const { events, held, over, delivered, superseded, missing } = loaded;
+    if (missing === attempt.input.batch.events.length) return notFound(deps, attempt);
+    add(attempt, { delivered, superseded: superseded + missing });
+    const closed = loaded.destination.breaker === 'closed';
+    const back = closed ? held : [...held, ...over, ...events.map(({ ref }) => ref)];
+    if (back.length > 0) await giveBack(deps, attempt, back, null);
+    if (!closed) return done(deps, attempt);
+    if (events.length === 0) {
+      // One fits always, so these have no event in this database: each meets that by itself.
+      const fallen = over.map((ref) => ({
+        ref,
+        delayMs: 0,
+        alone: true,
+        attempts: attempt.state.tries.map(asFailure),
+      }));
+      if (fallen.length > 0) await fallOut(deps, attempt, { fallen });
+      return done(deps, attempt);
+    }
+    const spent = await fallSpent(deps, attempt, events);
+    const left = events.filter(({ ref }) => !spent.has(ref.eventId));
+    const outcome = left.length === 0 ? 'sent' : await send(deps, attempt, { ...loaded, events: left });
+    if (outcome !== 'sent') return outcome;
+    if (over.length === 0) return done(deps, attempt);
+    if (leftMs(attempt) < attempt.input.deadlines.totalMs / 2 || attempt.input.signal.aborted) {
+      await giveBack(deps, attempt, over, null);
+      return done(deps, attempt);
+    }
+    part = { ...part, events: over };
+  }
 }
 
 async function send(
   deps: Deps,
   attempt: BatchAttempt,
   { events, destination }: Pick<LoadedBatch, 'events' | 'destination'>,
-): Promise<BatchOutcome> {
+): Promise<BatchOutcome | 'sent'> {
   const { mode, deadlines, signal } = attempt.input;
-  const options = { mode, timeoutMs: deadlines.sendMs, signal, destination };
+  // Here a post that is not quick runs out of a local attempt's time, again and again: what that costs is a second post.
+  if (mode === 'local' && (deps.lastTookMs.get(destination.name) ?? 0) > QUICK_MS) return { kind: 'busy' };
+  // What comes after it is writing: twice, with time to spare.
+  const timeoutMs = Math.max(1, Math.min(deadlines.sendMs, leftMs(attempt) - 2 * deadlines.storeMs - 50));
+  const options = { mode, timeoutMs, signal, destination };
+  const sentAt = performance.now();
   let answers: Awaited<ReturnType<BatchDispatcher['dispatchBatch']>>;
   try {
     const outgoing = events.map(({ event }) => event);
     answers = await deps.dispatcher.dispatchBatch(outgoing, options);
+    if (typeof answers !== 'string') deps.lastTookMs.set(destination.name, performance.now() - sentAt);
   } catch (thrown) {
     const error = isIntegrationError(thrown) ? thrown : new IntegrationError('HANDLER.FAILED', { cause: thrown });
+    if (error.code === 'HTTP.TIMEOUT') deps.lastTookMs.set(destination.name, performance.now() - sentAt);
     return onWholeFailure(deps, attempt, events, error);
   }
   if (answers === 'unsupported') {
     // The relay thinks otherwise: a worker of another release, or with another configuration.
     await fallOut(deps, attempt, {
-      fallen: events.map(({ ref }) => ({ ref, delayMs: 0, alone: true, attempts: [] })),
+      fallen: events.map(({ ref }) => ({ ref, delayMs: 0, alone: true, attempts: attempt.state.tries.map(asFailure) })),
     });
     return done(deps, attempt);
   }
@@ -128,45 +165,27 @@ async function send(
   const carried = receipts.map(
     ({ ref, receipt }) => [places.get(ref.eventId) ?? -1, receipt.id, receipt.hash] as const,
   );
-  attempt.state = { ...before, receipts: carried };
+  // R18: of what failed, too, until its attempt is written.
+  const sent = before.sent || failed.some(({ error }) => catalogEntry(error.code).effect === 'unknown');
+  attempt.state = { ...before, sent, receipts: carried };
   await settle(deps, attempt, receipts);
-  attempt.state = before;
+  attempt.state = { ...before, sent };
   if (failed.length > 0) await fallEach(deps, attempt, failed);
-  return done(deps, attempt);
+  return 'sent';
 }
 
-async function settle(
-  deps: Deps,
-  attempt: BatchAttempt,
-  receipts: readonly { readonly ref: EventRef; readonly receipt: Receipt }[],
-): Promise<void> {
-  if (receipts.length === 0) return;
-  const answers = await withinDeadline(attempt, (timeoutMs) => deps.batches.settleBatch(receipts, timeoutMs));
-  if (answers.superseded > 0) deps.onFencedSettle(answers.superseded);
-  add(attempt, { delivered: answers.settled + answers.already, superseded: answers.superseded });
-}
-
-/** R15: what an earlier attempt heard and could not write. Counted by the load that follows, which finds it settled. */
-async function settleCarried(deps: Deps, attempt: BatchAttempt): Promise<void> {
-  const at = new Date().toISOString();
-  const receipts = attempt.state.receipts.flatMap(([place, id, hash]) => {
-    const ref = attempt.input.batch.events[place];
-    return ref === undefined ? [] : [{ ref, receipt: { id, hash, status: null, at, replayed: false } }];
-  });
-  const { tally } = attempt;
-  await settle(deps, attempt, receipts);
-  attempt.tally = tally;
-  attempt.state = { ...attempt.state, receipts: [] };
-}
-
-/** R20: tried once more, but for the events whose policy says otherwise: those fall out at once. */
+/**
+ * R20: tried once more, but for the events whose policy says otherwise: those fall out at once. What is final by its nature is
+ * a word on the post, not on any of its events: one that does not fit, or a wrong address, must not kill all that travelled
+ * with it (R19). Nothing of it is counted then, and each is sent by itself.
+ */
 async function onWholeFailure(
   deps: Deps,
   attempt: BatchAttempt,
   events: LoadedBatch['events'],
   error: IntegrationError,
 ): Promise<BatchOutcome> {
-  const { mode, deadlines } = attempt.input;
+  const { mode } = attempt.input;
   const { code, status } = error;
   const refs = events.map(({ ref }) => ref);
   if (code === 'DESTINATION.OPEN') {
@@ -184,23 +203,31 @@ async function onWholeFailure(
   const tries = [...before.tries, last];
   // Until it is judged: with the store away nobody can tell whom the policies let stay, so all fall out when it is back.
   attempt.state = { ...before, tries, falling: true };
-  const budgets = await deps.batches.readBudgets(refs, deadlines.storeMs);
-  // What a destination says of a whole post may quote any of its events: it is kept only where all are of one tenant.
-  const oneTenant = new Set(events.map(({ event }) => event.tenantId)).size === 1;
+  const budgets = await deps.batches.readBudgets(refs, storeMs(attempt));
+  // What a destination says of a whole post may quote any of its events: it is kept only where all are of one tenant, and of
+  // one of them.
+  const told = new Set(events.map(({ event }) => event.tenantId)).size === 1 ? events[0] : undefined;
   const fallen: (FallenEvent & { readonly delayMs: number })[] = [];
   const pauses: number[] = [];
-  for (const { ref, event } of events) {
-    const { delayMs, alone } = judge(deps, attempt, { budget: budgets.get(ref.eventId), tries: before.tries, error });
+  let doubtful = false;
+  for (const one of events) {
+    const { ref, event } = one;
+    const budget = budgets.get(ref.eventId);
+    const { delayMs, alone } = judge(deps, attempt, { budget, tries: before.tries, error });
+    const refused = isWholesRefusal(code) && delayMs === null;
+    doubtful ||= refused && catalogEntry(code).effect === 'unknown';
     if (tries.length < BATCH_TRIES && delayMs !== null && delayMs <= LONGEST_PAUSE_MS) {
       pauses.push(delayMs);
       continue;
     }
-    const told = oneTenant
-      ? { ...describeFailure(error, deps.redactor.forEvent(event)), local: last.local }
-      : asFailure(last);
-    fallen.push({ ref, delayMs: delayMs ?? 0, alone, attempts: [...before.tries.map(asFailure), told] });
+    const failure = {
+      ...asFailure(last),
+      ...(one === told ? describeFailure(error, deps.redactor.forEvent(event)) : {}),
+    };
+    const attempts = [...before.tries.map(asFailure), ...(refused ? [] : [failure])];
+    fallen.push({ ref, delayMs: refused ? 0 : (delayMs ?? 0), alone, attempts });
   }
-  if (fallen.length > 0) await fallOut(deps, attempt, { fallen, code });
+  if (fallen.length > 0) await fallOut(deps, attempt, { fallen, code, doubtful });
   attempt.state = { ...before, tries };
   deps.log.warn({ ...logFields(attempt), code, status, fellOut: fallen.length, goOn: pauses.length }, 'batch.failed');
   return pauses.length === 0 ? done(deps, attempt) : fail(deps, attempt, error, Math.max(...pauses));
@@ -238,7 +265,8 @@ function onUnexpected(deps: Deps, attempt: BatchAttempt, error: unknown): BatchO
 function fail(deps: Deps, attempt: BatchAttempt, error: IntegrationError, delayMs: number | null): BatchOutcome {
   const { code, status } = error;
   const cause = code === 'STORE.UNAVAILABLE' ? { err: error.cause } : {};
-  deps.log.warn({ ...logFields(attempt), ...attempt.tally, code, status, delayMs, ...cause }, 'batch.attempted');
+  const level = code === 'DESTINATION.BUSY' ? 'debug' : 'warn';
+  deps.log[level]({ ...logFields(attempt), ...attempt.tally, code, status, delayMs, ...cause }, 'batch.attempted');
   return { kind: 'failed', code, status, delayMs, state: attempt.state };
 }
 

@@ -1,14 +1,14 @@
 /** How events leave their batch (R20): each PENDING in the next epoch, with what is known of it, in one statement for all. */
 import { countAttempts } from '../../../domain/delivery/attempt-totals.js';
 import type { BatchTry } from '../../../domain/delivery/batch-state.js';
-import { decideAfterFailure } from '../../../domain/delivery/decide-after-failure.js';
+import { decideAfterFailure, endedBy, isCrashLoop } from '../../../domain/delivery/decide-after-failure.js';
 import { catalogEntry, type ErrorCode } from '../../../domain/delivery/error-catalog.js';
 import { IntegrationError } from '../../../domain/delivery/integration-error.js';
 import type { OutboxEvent } from '../../../domain/delivery/outbox-event.js';
 import { DEFAULT_POLICY } from '../../../domain/delivery/policy.js';
 import { describeFailure } from '../describe-failure.js';
 import type { AttemptFailure, Budget, EventRef, FallenEvent } from '../ports.js';
-import { add, type BatchAttempt, type DispatchBatchDeps, logFields, withinDeadline } from './batch-attempt.js';
+import { add, type BatchAttempt, type DispatchBatchDeps, logFields, storeMs, withinDeadline } from './batch-attempt.js';
 
 type Deps = Pick<DispatchBatchDeps, 'batches' | 'log' | 'random' | 'redactor'>;
 
@@ -21,9 +21,9 @@ export async function fallEach(
   attempt: BatchAttempt,
   failed: readonly { readonly ref: EventRef; readonly event: OutboxEvent; readonly error: IntegrationError }[],
 ): Promise<void> {
-  const { mode, deadlines } = attempt.input;
+  const { mode } = attempt.input;
   const refs = failed.map(({ ref }) => ref);
-  const budgets = await deps.batches.readBudgets(refs, deadlines.storeMs);
+  const budgets = await deps.batches.readBudgets(refs, storeMs(attempt));
   const { tries } = attempt.state;
   const fallen = failed.map(({ ref, event, error }) => {
     const { delayMs } = judge(deps, attempt, { budget: budgets.get(ref.eventId), tries, error });
@@ -36,20 +36,49 @@ export async function fallEach(
     ({ error: { code } }) => !catalogEntry(code).spends && catalogEntry(code).effect === 'unknown',
   );
   await fallOut(deps, attempt, { fallen, doubtful });
+  const codes: Partial<Record<ErrorCode, number>> = {};
   for (const { ref, event, error } of failed) {
     const { code, status, field } = error;
+    codes[code] = (codes[code] ?? 0) + 1;
     const of = { eventId: ref.eventId, epoch: ref.epoch, eventName: event.eventName };
-    deps.log.warn({ ...logFields(attempt), ...of, code, status, field }, 'delivery.fell_out');
+    deps.log.debug({ ...logFields(attempt), ...of, code, status, field }, 'delivery.fell_out');
   }
+  deps.log.warn({ ...logFields(attempt), codes }, 'batch.events_failed');
 }
 
-/** What is still carried, by what `tries` tells of it; nothing is read of the events, and nothing sent. */
-export async function fallAll(deps: Deps, attempt: BatchAttempt): Promise<void> {
-  const { batch, deadlines } = attempt.input;
+/** R12, those that the posts so far have ended: a local one that ran out of its time, or a lost one, was judged by nobody. */
+export async function fallSpent(
+  deps: Deps,
+  attempt: BatchAttempt,
+  events: readonly { readonly ref: EventRef }[],
+): Promise<ReadonlySet<string>> {
   const { tries } = attempt.state;
+  if (tries.length === 0) return new Set();
+  const refs = events.map(({ ref }) => ref);
+  const budgets = await deps.batches.readBudgets(refs, storeMs(attempt));
+  const over = refs.filter(({ eventId }) => {
+    const { policy = DEFAULT_POLICY, codes = [] } = budgets.get(eventId) ?? {};
+    const totals = countAttempts([...codes, ...tries.map(({ code }) => code)], 0);
+    return isCrashLoop(totals) || endedBy(totals, policy) !== null;
+  });
+  const attempts = tries.map(asFailure);
+  const fallen = over.map((ref) => ({ ref, delayMs: 0, alone: true, attempts }));
+  if (fallen.length > 0) await fallOut(deps, attempt, { fallen });
+  return new Set(over.map(({ eventId }) => eventId));
+}
+
+/** What is still carried but `settled`, by what `tries` tells of it; nothing is read of the events, and nothing sent. */
+export async function fallAll(deps: Deps, attempt: BatchAttempt, settled: readonly EventRef[]): Promise<void> {
+  const { batch } = attempt.input;
+  const { receipts } = attempt.state;
+  const tries = attempt.state.tries.filter(({ code }) => !isWholesRefusal(code));
+  const untold = attempt.state.tries.some(
+    ({ code }) => isWholesRefusal(code) && catalogEntry(code).effect === 'unknown',
+  );
   const last = tries.at(-1);
-  const budgets = last === undefined ? new Map() : await deps.batches.readBudgets(batch.events, deadlines.storeMs);
-  const fallen = batch.events.map((ref) => {
+  const left = batch.events.filter((ref) => !settled.includes(ref));
+  const budgets = last === undefined ? new Map() : await deps.batches.readBudgets(left, storeMs(attempt));
+  const fallen = left.map((ref) => {
     if (last === undefined) return { ref, delayMs: 0, alone: true, attempts: [] };
     const error = new IntegrationError(last.code, last.status === null ? {} : { status: last.status });
     const { delayMs, alone } = judge(deps, attempt, {
@@ -59,7 +88,19 @@ export async function fallAll(deps: Deps, attempt: BatchAttempt): Promise<void> 
     });
     return { ref, delayMs: delayMs ?? 0, alone, attempts: tries.map(asFailure) };
   });
-  await fallOut(deps, attempt, { fallen, code: last?.code ?? null });
+  await fallOut(deps, attempt, {
+    fallen,
+    code: attempt.state.tries.at(-1)?.code ?? null,
+    doubtful: untold || attempt.state.sent || receipts.length > 0,
+  });
+}
+
+/**
+ * A post that is refused for good is so for one of its events, or for its size, or for all of them: nobody knows. It is nothing
+ * that each of them has spent; their own runs are told.
+ */
+export function isWholesRefusal(code: ErrorCode): boolean {
+  return catalogEntry(code).rule.kind === 'final';
 }
 
 /**
@@ -110,11 +151,11 @@ export async function giveBack(
   refs: readonly EventRef[],
   delayMs: number | null,
 ): Promise<void> {
-  const { batch, runId, worker, deadlines, state } = attempt.input;
+  const { batch, runId, worker, state } = attempt.input;
   const attempts = attempt.state.tries.map(asFailure);
   const back = refs.map((ref) => ({ ref, delayMs, alone: false, attempts }));
   const options = { runId, worker, doubtful: state.sent };
-  const { fallen, superseded } = await deps.batches.fallOut(batch.carrier, back, options, deadlines.storeMs);
+  const { fallen, superseded } = await deps.batches.fallOut(batch.carrier, back, options, storeMs(attempt));
   add(attempt, { gaveBack: fallen, superseded });
 }
 

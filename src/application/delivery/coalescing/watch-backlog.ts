@@ -4,11 +4,12 @@ import type { BacklogStore, Logger } from '../ports.js';
 import type { RelayTime } from '../relay-time.js';
 
 const LOOK_EVERY_MS = 1_000;
+const FAILED_LOOK_MS = 10_000;
 
 export interface BacklogWatch {
   /** What travels many to a run now. */
   sizes(): CoalescedSizes;
-  /** May be called at any rate: it counts once a second, and only where some type is adaptive. Throws what the store throws. */
+  /** May be called at any rate: it counts once a second, and only where some type is adaptive. Not told, nothing changes. */
   look(): Promise<void>;
 }
 
@@ -39,7 +40,15 @@ export function watchBacklog(
     async look() {
       if (most === 0 || destinations.length === 0 || time.now() < lookAt) return;
       lookAt = time.now() + LOOK_EVERY_MS;
-      const counted = await store.countWaiting(destinations, most);
+      let counted: Awaited<ReturnType<BacklogStore['countWaiting']>>;
+      try {
+        counted = await store.countWaiting(destinations, most);
+      } catch (error) {
+        // The claim goes on with what it knew; if the store is away, that says so.
+        lookAt = time.now() + FAILED_LOOK_MS;
+        log.debug({ error }, 'relay.backlog_not_counted');
+        return;
+      }
       const next = new Map<string, Set<string>>(destinations.map((name) => [name, new Set()]));
       for (const { destination, eventType, waiting } of counted) {
         const { mode, above, below } = ofType(eventType);

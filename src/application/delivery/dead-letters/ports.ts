@@ -78,6 +78,8 @@ export interface DeadLetter extends DeadLetterSummary {
     readonly status: number | null;
     readonly message: string | null;
     readonly worker: string | null;
+    /** The batch that carried the event in it (its workflow id); null: the event's own run. */
+    readonly carrier: string | null;
   }[];
   /** Edited payloads, without the payloads. */
   readonly revisions: readonly {

@@ -21,7 +21,8 @@ export interface CallEnd {
   readonly weight: Weight;
   /** null with a success. */
   readonly reason: FailureReason | null;
-  readonly tookMs: number;
+  /** null: of many events at once, which says nothing of one. */
+  readonly tookMs: number | null;
 }
 
 export interface DestinationWatch {
@@ -211,7 +212,7 @@ export function watchDestinations({ store, log, now, random, settings }: WatchDe
     note(view, { weight, reason, tookMs }) {
       const seen = seenOf(view.name);
       if (weight === 'none' || view.generation !== seen.generation) return;
-      seen.latencies[seen.calls++ % LATENCIES] = tookMs;
+      if (tookMs !== null) seen.latencies[seen.calls++ % LATENCIES] = tookMs;
       if (weight === 'success') {
         Object.assign(seen, { failures: 0, sharedFailures: 0, awayUntil: 0 });
         seen.untold = { succeeded: true, failures: 0, failingSince: null, reason: null };

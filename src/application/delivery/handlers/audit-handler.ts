@@ -83,13 +83,16 @@ export function auditHandler(options: AuditHandlerOptions): Handler {
       });
       const answers = new Map<string, ItemAnswer>();
       for (const part of splitBatch(mapped.filter((one): one is BatchItem => 'json' in one))) {
-        const body = toBatchBody(part);
-        const response = await http.send({
-          ...post(AUDIT_LOGS_PATH, body),
-          maxResponseBytes: batchResponseBytes(part.length),
-        });
-        const read = readBatch(response, part, readReceipt);
-        for (const [index, { eventId }] of part.entries()) answers.set(eventId, read[index] as ItemAnswer);
+        const maxResponseBytes = batchResponseBytes(part.length);
+        try {
+          const response = await http.send({ ...post(AUDIT_LOGS_PATH, toBatchBody(part)), maxResponseBytes });
+          const read = readBatch(response, part, readReceipt);
+          for (const [index, { eventId }] of part.entries()) answers.set(eventId, read[index] as ItemAnswer);
+        } catch (error) {
+          // What an earlier part was answered stands: only this one's events have failed.
+          if (answers.size === 0) throw error;
+          for (const { eventId } of part) answers.set(eventId, { error });
+        }
       }
       return mapped.map((one) => ('error' in one ? one : (answers.get(one.eventId) as ItemAnswer)));
     },

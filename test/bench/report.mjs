@@ -1,0 +1,94 @@
+// The report: report.json with every run, report.md for people, and the plots.
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { goalOf, plotsOf } from './report-plots.mjs';
+import { show, spreadOf } from './run-pairs.mjs';
+
+/** @param {string} folder @param {{ conditions: object, figures: object[] }} report */
+export async function writeReport(folder, report) {
+  await writeFile(join(folder, 'report.json'), `${JSON.stringify(report, null, 2)}\n`);
+  await writeFile(join(folder, 'report.md'), toMarkdown(report));
+  for (const [name, svg] of Object.entries(plotsOf(report.figures))) await writeFile(join(folder, name), svg);
+}
+
+/** @param {{ figures: object[] }} report */
+export function tableOf({ figures }) {
+  const rows = figures.map((figure) => {
+    if (figure.status !== 'measured') return [figure.title, figure.status, goalOf(figure), '', ''];
+    const { value, met, a, b } = figure;
+    const verdict = met === null ? '' : met ? 'met' : '**missed**';
+    const unit = b === undefined ? ` ${figure.unit}` : '';
+    return [
+      figure.title,
+      `${spreadText(value)}${unit}`,
+      [goalOf(figure), verdict].filter(Boolean).join(': '),
+      b === undefined ? '' : spreadText(a.spread),
+      b === undefined ? '' : `${spreadText(b.spread)} ${figure.unit}`,
+    ];
+  });
+  return toTable(['figure', 'median (least–greatest)', 'goal', 'a', 'b'], rows);
+}
+
+function toMarkdown(report) {
+  const { conditions, figures } = report;
+  const left = figures.filter(({ status }) => status !== 'measured');
+  const plots = Object.keys(plotsOf(figures)).map((name) => `![${name}](${name})`);
+  return `# Benchmark, ${conditions.startedAt}
+
+A ratio is the median of ratios of pairs, a ÷ b; rates beside it are medians of their own.
+
+${tableOf(report)}
+
+${[...left.map(({ title, status, reason }) => `- ${title}: ${status}. ${reason}`), ...plots].join('\n\n')}
+
+${timesOf(figures)}## What each figure tells
+${figures.map(({ title, why }) => `- ${title}: ${why}`).join('\n')}
+
+## Contenders
+${contendersOf(figures).join('\n')}
+
+## Conditions
+${flatten(conditions).join('\n')}
+`;
+}
+
+/** What is a time of each event or claim: the medians of the runs' quantiles, and of how many. */
+function timesOf(figures) {
+  const timed = figures.filter(({ a }) => a?.runs?.[0]?.p99Ms !== undefined);
+  if (timed.length === 0) return '';
+  const rows = timed.map(({ title, a: { runs } }) => {
+    const of = (field) => show(spreadOf(runs.map((run) => run[field])).median);
+    const counts = runs.map(({ count }) => count);
+    const waiting = runs[0].waiting?.toLocaleString('en') ?? '';
+    return [title, ...['p50Ms', 'p95Ms', 'p99Ms', 'mostMs'].map(of), `${counts.join(', ')}`, waiting];
+  });
+  return `## Times, ms\n${toTable(['of', 'p50', 'p95', 'p99', 'most', 'how many, by run', 'waiting'], rows)}\n\n`;
+}
+
+function contendersOf(figures) {
+  const found = new Map();
+  for (const { a, b } of figures) {
+    for (const side of [a, b]) if (side !== undefined) found.set(side.label, side.settings);
+  }
+  return [...found].map(([label, settings]) => {
+    const said = Object.entries(settings).map(([key, value]) => `${key} ${value}`);
+    return `- ${label}: ${said.join('; ')}`;
+  });
+}
+
+function flatten(value, path = '') {
+  return Object.entries(value).flatMap(([key, one]) => {
+    const name = path === '' ? key : `${path}.${key}`;
+    if (typeof one === 'object' && one !== null && !Array.isArray(one)) return flatten(one, name);
+    return [`- ${name}: ${Array.isArray(one) ? one.join(', ') : one}`];
+  });
+}
+
+function spreadText({ median, min, max }) {
+  return `${show(median)} (${show(min)}–${show(max)})`;
+}
+
+function toTable(head, rows) {
+  const line = (cells) => `| ${cells.join(' | ')} |`;
+  return [line(head), `|${head.map(() => '---|').join('')}`, ...rows.map(line)].join('\n');
+}
