@@ -102,7 +102,7 @@ describe('the policies of a configuration', () => {
       'a lower backlog above the upper one that it takes from "*", beside other problems',
       {
         '*': { coalescing: { mode: 'adaptive', above: 100, below: 10 } },
-        A: { coalescing: { mode: 'adaptive', below: 101 }, maxAttempts: 0 },
+        A: { coalescing: { mode: 'adaptive', below: 101 }, maxAttempts: 'many' },
       },
       [/^policies\.A\.maxAttempts/, /^policies\.A\.coalescing\.below: expected at most above, which is 100, got 101/],
     ],
