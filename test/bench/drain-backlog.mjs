@@ -14,7 +14,7 @@ import { fixCount } from './fixed-count.mjs';
  * @property {Record<string, string>} databases URLs by what they hold: `outbox` (whatever stands in its place), `audit`
  * @property {(count: number) => Promise<void>} append
  * @property {(count: number) => Promise<number | void>} drain ends when all is settled; may answer the moment (of
- *   performance.now) at which the first job was taken, where its runner has to start first
+ *   performance.now) from which the time counts: its runner has to start first, or part of what it did is not what is measured
  * @property {() => Promise<Record<string, number>>} countDone totals since the beginning, by what is counted
  * @property {() => Promise<void>} close
  */

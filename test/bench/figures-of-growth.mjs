@@ -11,7 +11,7 @@ const MANY_RUNS = 5_000;
 const relays = (n) => ({
   use: 'relay-alone',
   label: `${n} relay${n === 1 ? '' : 's'} alone`,
-  options: { relays: n, maxRuns: MANY_RUNS },
+  options: { relays: n, maxRuns: MANY_RUNS, settleBeside: true },
 });
 const composed = { use: 'ours', label: 'composed', options: { roles: 'composed' } };
 const held = {

@@ -3,7 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Claim, ClaimRequest } from '../../src/application/delivery/ports.js';
 import { createPool, type PgPool } from '../../src/infrastructure/prisma/pg-pool.js';
-import { CLAIM } from '../../src/infrastructure/prisma/relay-sql.js';
+import { CLAIM, WAITING } from '../../src/infrastructure/prisma/relay-sql.js';
 import { createRelayStore } from '../../src/infrastructure/prisma/relay-store.js';
 import { createTestDatabases, type TestDatabases } from '../support/databases.js';
 
@@ -454,8 +454,36 @@ it('R6: the runs of thousands of tenants that sleep in a backoff cost a claim no
   }
 });
 
-function claim(overrides: Partial<ClaimRequest>): Promise<Claim> {
-  return createRelayStore(pool).claim({
+it('R5: after a claim that found nothing, the next one asks first whether anything waits; what then waits is found at once', async () => {
+  const store = createRelayStore(pool);
+  const found = async (cursor: string | null) => {
+    const { events, ...rest } = await claim({ cursor }, store);
+    return { ...rest, events: events.length };
+  };
+  const nothing = await found(null);
+  expect(nothing).toMatchObject({ events: 0, unfinished: false });
+  expect(await found(nothing.cursor)).toEqual(nothing);
+  const [tomorrow] = await wait({ count: 1, ageSeconds: -86_400 });
+  expect(await found(nothing.cursor)).toMatchObject({ events: 0 });
+  await pool.query('UPDATE outbox.delivery SET due_at = clock_timestamp() WHERE event_id = $1', [tomorrow]);
+  expect(await found(nothing.cursor)).toMatchObject({ events: 1 });
+  expect(await found(null)).toMatchObject({ events: 0 });
+  await pool.query(`INSERT INTO outbox.delivery (event_id, destination, event_type, due_at, order_key, order_no)
+    VALUES (gen_random_uuid(), 'audit.log', 'AUTH', clock_timestamp(), 'k', 1)`);
+  expect(await found(null)).toMatchObject({ events: 1 });
+});
+
+it('R5: asking whether anything waits reads a handful of pages, however many rows are done', async () => {
+  await wait({ count: 20_000, status: 'STARTED' });
+  await pool.query('VACUUM ANALYZE outbox.delivery');
+  const { rows } = await pool.query(`EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) ${WAITING}`);
+  const { Plan: plan } = rows[0]['QUERY PLAN'][0];
+  expect(plan['Actual Rows']).toBe(0);
+  expect(plan['Shared Hit Blocks'] + plan['Shared Read Blocks']).toBeLessThan(10);
+});
+
+function claim(overrides: Partial<ClaimRequest>, store = createRelayStore(pool)): Promise<Claim> {
+  return store.claim({
     leaseToken: randomUUID(),
     leaseMs: 30_000,
     batch: 200,

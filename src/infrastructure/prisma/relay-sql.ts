@@ -108,6 +108,12 @@ const runsOf = (alone: string) => `CASE WHEN ${alone} THEN 1 ELSE 1::float8 / si
 const ALONE = '(d.no_coalesce OR d.start_tries > 0 OR (d.lease_token IS NOT NULL AND d.carrier IS NULL))';
 
 /**
+ * A row where anything waits, due or not: two probes of the claim's own indexes. Asked before a claim that would probably find
+ * nothing, for an empty claim costs ten times as much.
+ */
+export const WAITING = nextDestination('');
+
+/**
  * $1 holder, $2 lease, ms. R6: one relay claims for each destination that may be tried, so that a trial exists where no run
  * waits for one. Written when it is taken, and again before it ends.
  */

@@ -11,6 +11,7 @@ import {
   MARK_CARRIED,
   MARK_STARTED,
   RELEASE,
+  WAITING,
 } from './relay-sql.js';
 
 /** A claim comes back in a few milliseconds; a store that takes longer than this is as good as away. */
@@ -25,8 +26,16 @@ const MOST_IN_ROUND = 512;
 
 /** The relay's statements on PostgreSQL. A relay may run any number of them beside other relays. */
 export function createRelayStore(pool: PgPool): RelayStore & BacklogStore {
+  let foundNothing = false;
   return {
-    claim: (request) => claim(pool, request),
+    async claim(request) {
+      if (foundNothing && !(await doesAnyWait(pool))) {
+        return { events: [], cursor: request.cursor ?? '{}', unfinished: false };
+      }
+      const found = await claim(pool, request);
+      foundNothing = found.events.length === 0 && !found.unfinished;
+      return found;
+    },
 
     async markStarted(leaseToken, rows, again) {
       const mark = (name: string, text: string, some: typeof rows) =>
@@ -103,6 +112,11 @@ export function createRelayStore(pool: PgPool): RelayStore & BacklogStore {
       return rows.map(({ destination, started, past_due }) => ({ destination, started, pastDue: past_due }));
     },
   };
+}
+
+async function doesAnyWait(pool: PgPool): Promise<boolean> {
+  const timeoutMs = STATEMENT_TIMEOUT_MS;
+  return (await runStatement(pool, { name: 'relay-waiting', text: WAITING, values: [], timeoutMs })).length > 0;
 }
 
 interface ClaimRow {

@@ -1,8 +1,9 @@
 /**
  * Our relay alone: the real loop and store on a real outbox with real events. Two ends are stubs, since nothing else may be
- * measured: the starter answers "started" at once, and a settler stands in for the workers. It settles what the relay has
- * marked, a whole batch in one statement and beside the relay's next claim, as workers would; so the cap of runs is never what
- * is measured. On the changing row that is one version more than the bare loop has: inserted, claimed, marked, settled.
+ * measured: the starter answers "started" at once, and a settler stands in for the workers, so that the cap of runs is never
+ * what is measured. It settles what the relay has marked, a whole batch in one statement, and while it does the clock stands: as
+ * in the bare loop the time is that of two changes of each row, claimed and marked there, claimed and settled here. With
+ * `settleBeside` it settles beside the relay's next claim, as workers would, and the clock runs on.
  */
 import { hashPolicies } from '../../../dist/src/application/delivery/policy-hash.js';
 import { resolvePolicies } from '../../../dist/src/application/delivery/policy-schema.js';
@@ -23,11 +24,11 @@ const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: (...lin
 
 /**
  * @param {import('../world.mjs').World} world
- * @param {{ relays?: number, batch?: number, maxRuns?: number, inFlight?: number }} options `relays`: loops beside each other,
- *   each with a store and connections of its own, in this one process (its JavaScript is a small part of the work); the others
- *   are the relay's own, its defaults unless given
+ * @param {{ relays?: number, settleBeside?: boolean, batch?: number, maxRuns?: number, inFlight?: number }} options `relays`:
+ *   loops beside each other, each with a store and connections of its own, in this one process (its JavaScript is a small part of
+ *   the work); the last three are the relay's own, its defaults unless given
  */
-export async function prepare(world, { relays = 1, ...options } = {}) {
+export async function prepare(world, { relays = 1, settleBeside = relays > 1, ...options } = {}) {
   const url = await world.postgres.createOutbox('bench');
   const pool = createPool(url);
   const settler = createPool(url, { max: 2 });
@@ -38,14 +39,18 @@ export async function prepare(world, { relays = 1, ...options } = {}) {
   const counters = {};
 
   const drain = async (count) => {
+    const from = performance.now();
     let settled = 0;
+    let settlingMs = 0;
     let settling = Promise.resolve();
     let done = () => {};
     const all = new Promise((resolve, reject) => {
       done = (error) => (error === undefined ? resolve() : reject(error));
     });
     const settle = async (rows) => {
+      const began = performance.now();
       settled += await settleRows(settler, rows);
+      settlingMs += performance.now() - began;
       if (settled === count) done();
     };
     const startRelay = (store) =>
@@ -57,6 +62,7 @@ export async function prepare(world, { relays = 1, ...options } = {}) {
               const marked = await store.markStarted(token, rows, again);
               settling = settling.then(() => settle(rows));
               settling.catch(done);
+              if (!settleBeside) await settling;
               return marked;
             },
           },
@@ -74,6 +80,7 @@ export async function prepare(world, { relays = 1, ...options } = {}) {
       );
     const running = stores.map(startRelay);
     await all.finally(() => Promise.all(running.map((relay) => relay.stop())));
+    return from + (settleBeside ? 0 : settlingMs);
   };
 
   return drainBacklog(world, {
@@ -83,6 +90,7 @@ export async function prepare(world, { relays = 1, ...options } = {}) {
       inFlight: options.inFlight ?? 50,
       maxRuns: options.maxRuns ?? 500,
       relays,
+      settled: settleBeside ? 'beside the relay' : 'while the clock stands',
     },
     processes: { bench: process.pid },
     databases: { outbox: url },
