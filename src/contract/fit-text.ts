@@ -1,6 +1,11 @@
 /** Text that PostgreSQL stores: U+0000 and lone surrogates become U+FFFD. */
 export function fitText(text: string): string {
-  return text.toWellFormed().replaceAll('\u0000', '\ufffd');
+  return fitsText(text) ? text : text.toWellFormed().replaceAll('\u0000', '\ufffd');
+}
+
+/** Whether it can be stored as it is. */
+export function fitsText(text: string): boolean {
+  return text.isWellFormed() && !text.includes('\u0000');
 }
 
 /** Text that can be stored, cut to `max` UTF-16 code units between two characters. */

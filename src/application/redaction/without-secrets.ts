@@ -50,6 +50,8 @@ export function withoutSecrets(event: AuditEvent, redactor: SecretsRedactor): Au
 
 /** One field of the event without its secrets; pointers begin with its name. */
 function part<T>(redactor: SecretsRedactor, name: string, field: T): { value: T; hidden: readonly string[] } {
+  if (field === undefined || (Array.isArray(field) && field.every((one) => one === undefined)))
+    return { value: field, hidden: [] };
   const { value, hidden } = redactor.withoutSecrets({ [name]: field });
   // The structure stays, and metadata are flat: what was a container still is one.
   return { value: (value as Record<string, T>)[name] as T, hidden };

@@ -22,41 +22,66 @@ const MOST_NODES = 64 * 1_024;
 const MOST_POINTERS = 100;
 
 /**
- * A copy of a JSON value with what is hidden replaced. Containers, keys, booleans and null stay, so the structure does.
+ * A JSON value with what is hidden replaced; the one given is not changed, and what needs no change in it is shared.
+ * Containers, keys, booleans and null stay, so the structure does.
  * Names count as keys do where a list carries them: `{"name": "password", "value": …}`, `{"field": …, "old": …, "new": …}`.
  */
 export function redactJson(root: unknown, { hides, text = (whole) => whole }: JsonRules): RedactedJson {
   const hidden: string[] = [];
+  /** To the value that is walked. */
+  const path: (string | number)[] = [];
   let nodes = 0;
-  const hide = (value: unknown, pointer: string): unknown => {
+  const note = () => {
+    if (hidden.length < MOST_POINTERS) hidden.push(toPointer(path));
+  };
+  const hide = (value: unknown): unknown => {
     if (value === REDACTED || value === '') return value;
-    if (hidden.length < MOST_POINTERS) hidden.push(pointer);
+    note();
     return REDACTED;
   };
-  const change = (value: string, shown: string, pointer: string): string => {
-    if (shown !== value && hidden.length < MOST_POINTERS) hidden.push(pointer);
-    return shown;
+  const walkAt = (key: string | number, child: unknown, covered: boolean): unknown => {
+    path.push(key);
+    const walked = walk(child, covered);
+    path.pop();
+    return walked;
   };
-  const walk = (given: unknown, pointer: string, depth: number, covered: boolean): unknown => {
+  const walk = (given: unknown, covered: boolean): unknown => {
     nodes++;
     const value = asJson(given);
-    if (typeof value === 'string') return covered ? hide(value, pointer) : change(value, text(value), pointer);
-    if (typeof value === 'number' || typeof value === 'bigint') return covered ? hide(value, pointer) : value;
+    if (typeof value === 'string') {
+      if (covered) return hide(value);
+      const shown = text(value);
+      if (shown !== value) note();
+      return shown;
+    }
+    if (typeof value === 'number' || typeof value === 'bigint') return covered ? hide(value) : value;
     if (typeof value !== 'object' || value === null) return value;
-    if (depth > DEEPEST || nodes > MOST_NODES) return hide(value, pointer);
+    if (path.length > DEEPEST || nodes > MOST_NODES) return hide(value);
     if (Array.isArray(value)) {
-      return value.map((item, index) => walk(item, `${pointer}/${index}`, depth + 1, covered));
+      const items = value.map((item, index) => walkAt(index, item, covered));
+      return items.every((item, index) => Object.is(item, value[index])) ? value : items;
     }
     const carried = carriesHidden(value, hides);
+    let changed = !isPlain(value);
+    const entries = Object.entries(value).map(([key, child]): [string, unknown] => {
+      const walked = walkAt(key, child, covered || hides(key) || (carried && VALUE_KEYS.has(key)));
+      changed ||= !Object.is(walked, child);
+      return [key, walked];
+    });
     // fromEntries defines own properties: a key named __proto__ sets no prototype.
-    return Object.fromEntries(
-      Object.entries(value).map(([key, child]) => {
-        const at = `${pointer}/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`;
-        return [key, walk(child, at, depth + 1, covered || hides(key) || (carried && VALUE_KEYS.has(key)))];
-      }),
-    );
+    return changed ? Object.fromEntries(entries) : value;
   };
-  return { value: walk(root, '', 0, false), hidden };
+  return { value: walk(root, false), hidden };
+}
+
+function toPointer(path: readonly (string | number)[]): string {
+  return path.map((key) => `/${String(key).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
+}
+
+/** Whether its own properties are all there is of it. */
+function isPlain(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
 }
 
 /** A Date, a URL and the like, as JSON.stringify would see them. */

@@ -57,11 +57,27 @@ export function sensitiveNames(own: readonly string[], personalData: boolean): S
   };
   const isSecret = (name: string) => secretNames.has(name) || endsIn(name, secretEndings);
   return {
-    isSecret: (name) => isSecret(normalizeName(name)),
-    isSensitive(name) {
+    isSecret: remembering((name) => isSecret(normalizeName(name))),
+    isSensitive: remembering((name) => {
       const normal = normalizeName(name);
       return isSecret(normal) || personalNames.has(normal) || endsIn(normal, personalEndings);
-    },
+    }),
+  };
+}
+
+const MOST_REMEMBERED = 1_000;
+const LONGEST_REMEMBERED = 64;
+
+/** Events of a type have the same names. Whoever makes up names only empties what is remembered. */
+function remembering(judge: (name: string) => boolean): (name: string) => boolean {
+  const known = new Map<string, boolean>();
+  return (name) => {
+    const before = known.get(name);
+    if (before !== undefined) return before;
+    const verdict = judge(name);
+    if (known.size >= MOST_REMEMBERED) known.clear();
+    if (name.length <= LONGEST_REMEMBERED) known.set(name, verdict);
+    return verdict;
   };
 }
 

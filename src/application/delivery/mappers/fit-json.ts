@@ -2,7 +2,7 @@
  * Makes any JSON value one that an audit record can hold (see contract/json-value.ts), changing as little as possible and
  * counting what was changed. An event that is already committed cannot be sent back, so nothing is refused here.
  */
-import { fitText } from '../../../contract/fit-text.js';
+import { fitsText, fitText } from '../../../contract/fit-text.js';
 import { type JsonObject, type JsonValue, joinPointer } from '../../../contract/json-value.js';
 
 /** What had to be changed, as JSON Pointers into the value given. */
@@ -19,9 +19,22 @@ export function createFitting(): Fitting {
   return { numbers: [], flattened: [], renamed: [] };
 }
 
-/** @param levels how many containers may be inside one another, this one counted */
+/** The object itself where it fits. @param levels how many containers may be inside one another, this one counted */
 export function fitObject(object: JsonObject, levels: number, fitting: Fitting): JsonObject {
-  return fitValue(object, levels, fitting, '') as JsonObject;
+  return fits(object, levels) ? object : (fitValue(object, levels, fitting, '') as JsonObject);
+}
+
+/** Whether `fitValue` would change nothing; where in doubt, no. */
+function fits(value: JsonValue | undefined, levels: number): boolean {
+  if (typeof value === 'string') return fitsText(value);
+  if (typeof value === 'number') return Math.abs(value) <= Number.MAX_SAFE_INTEGER;
+  if (typeof value !== 'object') return value !== undefined;
+  if (value === null) return true;
+  if (levels === 0) return false;
+  if (Array.isArray(value)) return value.every((item) => fits(item, levels - 1));
+  return Object.keys(value).every(
+    (key) => key !== '__proto__' && key !== 'constructor' && fitsText(key) && fits(value[key], levels - 1),
+  );
 }
 
 /** @param pointer where the value stands, for what is counted */

@@ -92,6 +92,8 @@ export function toAuditEvent(
   // A producer's own metadata are the first to make room: the notes say where the record differs from the event.
   const said = Object.entries(stated.fields.metadata ?? {}).slice(0, AUDIT_LIMITS.metadataKeys - MAX_NOTES);
   const noted = notes(event, changes, fitting, stated.ignored);
+  // A time ahead of its own append, which the append's stands for.
+  if (base.occurredAt !== event.occurredAt) noted.occurredAtClaimed = cutText(event.occurredAt, 40);
   const metadata: AuditMetadata = { ...Object.fromEntries(said), ...noted, ...mapped.metadata };
   const context: AuditContext = { ...base.context, ...known.context, ...stated.fields.context, ...mapped.context };
   const outcomeReason = mapped.outcomeReason ?? stated.fields.outcomeReason ?? known.outcomeReason;
@@ -243,7 +245,6 @@ function notes(
     ...(fitting.renamed.length === 0 ? {} : { renamedKeys: listInMetadata(fitting.renamed) }),
     ...(omitted === 0 ? {} : { changesOmitted: omitted }),
     ...(statedIgnored.length === 0 ? {} : { statedIgnored: listInMetadata(statedIgnored) }),
-    ...(isTimeAhead(event.occurredAt, event.recordedAt) ? { occurredAtClaimed: cutText(event.occurredAt, 40) } : {}),
   };
 }
 
@@ -251,7 +252,9 @@ function notes(
  * At most 64 KiB on the wire. Changes repeat what the data say, so they go first; then the data, whose content hash stays.
  */
 function fitSize(event: AuditEvent, metadata: AuditMetadata): AuditEvent {
-  if (bytes(event) <= AUDIT_LIMITS.eventBytes) return event;
+  const json = JSON.stringify(event);
+  // No UTF-16 unit is more than three bytes.
+  if (json.length * 3 <= AUDIT_LIMITS.eventBytes || utf8Bytes(json) <= AUDIT_LIMITS.eventBytes) return event;
   const { changes, ...unchanged } = event;
   const cut: AuditEvent = { ...unchanged, metadata: { ...metadata, changesOmitted: changes?.length ?? 0 } };
   if (bytes(cut) <= AUDIT_LIMITS.eventBytes) return cut;
@@ -263,5 +266,9 @@ function fitSize(event: AuditEvent, metadata: AuditMetadata): AuditEvent {
 }
 
 function bytes(value: object): number {
-  return new TextEncoder().encode(JSON.stringify(value)).length;
+  return utf8Bytes(JSON.stringify(value));
+}
+
+function utf8Bytes(text: string): number {
+  return new TextEncoder().encode(text).length;
 }
