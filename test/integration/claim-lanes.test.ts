@@ -464,6 +464,7 @@ it('R5: after a claim that found nothing, the next one asks first whether anythi
   expect(await found(nothing.cursor)).toMatchObject({ events: 0 });
   await pool.query('UPDATE outbox.delivery SET due_at = clock_timestamp() WHERE event_id = $1', [tomorrow]);
   expect(await found(nothing.cursor)).toMatchObject({ events: 1 });
+  await pool.query('DELETE FROM outbox.delivery');
   expect(await found(null)).toMatchObject({ events: 0 });
   await pool.query(`INSERT INTO outbox.delivery (event_id, destination, event_type, due_at, order_key, order_no)
     VALUES (gen_random_uuid(), 'audit.log', 'AUTH', clock_timestamp(), 'k', 1)`);
