@@ -3,6 +3,8 @@
  * Shared by the ingest, which refuses the rest, and by producers that want to know before they send.
  */
 
+import { fitsText } from './fit-text.js';
+
 export type JsonValue = string | number | boolean | null | JsonValue[] | { [key: string]: JsonValue };
 export type JsonObject = { [key: string]: JsonValue };
 
@@ -60,15 +62,15 @@ function isStorable(value: unknown): boolean {
   const open: unknown[] = [value];
   while (open.length > 0) {
     const current = open.pop();
-    if (typeof current === 'string' ? textProblem(current) : typeof current === 'number' && numberProblem(current))
-      return false;
+    if (typeof current === 'string' && !fitsText(current)) return false;
+    if (typeof current === 'number' && numberProblem(current) !== null) return false;
     if (typeof current !== 'object' || current === null) continue;
     if (Array.isArray(current)) {
       for (const item of current) open.push(item);
       continue;
     }
     for (const key of Object.keys(current)) {
-      if (textProblem(key) !== null) return false;
+      if (!fitsText(key)) return false;
       open.push((current as Record<string, unknown>)[key]);
     }
   }

@@ -28,7 +28,7 @@ const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: (...lin
  *   loops beside each other, each with a store and connections of its own, in this one process (its JavaScript is a small part of
  *   the work); the last three are the relay's own, its defaults unless given
  */
-export async function prepare(world, { relays = 1, settleBeside = relays > 1, ...options } = {}) {
+export async function prepare(world, { relays = 1, settleBeside = false, ...options } = {}) {
   const url = await world.postgres.createOutbox('bench');
   const pool = createPool(url);
   const settler = createPool(url, { max: 2 });

@@ -50,7 +50,7 @@ const MAX_BATCH_BYTES = 2 * 1024 * 1024;
 export const BATCH_PLACES = 8;
 
 const PLACE_WAIT_MS = 1_000;
-/** Less, so that time is left for the post. Without waiting, up to half of the batches of a busy worker met a full house and took the way round. */
+/** Less, so that time is left for the post. Without it up to half of a busy worker's batches took the way round. */
 const LOCAL_PLACE_WAIT_MS = 800;
 /** Of a post: what is slower does not begin with a local attempt. */
 const QUICK_MS = 1_000;

@@ -27,7 +27,7 @@ export function fitObject(object: JsonObject, levels: number, fitting: Fitting):
 /** Whether `fitValue` would change nothing; where in doubt, no. */
 function fits(value: JsonValue | undefined, levels: number): boolean {
   if (typeof value === 'string') return fitsText(value);
-  if (typeof value === 'number') return Math.abs(value) <= Number.MAX_SAFE_INTEGER;
+  if (typeof value === 'number') return fitsNumber(value);
   if (typeof value !== 'object') return value !== undefined;
   if (value === null) return true;
   if (levels === 0) return false;
@@ -41,7 +41,7 @@ function fits(value: JsonValue | undefined, levels: number): boolean {
 export function fitValue(value: JsonValue, levels: number, fitting: Fitting, pointer: string): JsonValue {
   if (typeof value === 'string') return fitText(value);
   if (typeof value === 'number') {
-    if (Number.isFinite(value) && Math.abs(value) <= Number.MAX_SAFE_INTEGER) return value;
+    if (fitsNumber(value)) return value;
     fitting.numbers.push(pointer);
     return String(value);
   }
@@ -59,6 +59,11 @@ export function fitValue(value: JsonValue, levels: number, fitting: Fitting, poi
   });
   // fromEntries defines own properties, so that no key can set a prototype on the way.
   return Object.fromEntries(entries);
+}
+
+/** Whether every reader of JSON sees it alike; what is not finite does not. */
+function fitsNumber(value: number): boolean {
+  return Math.abs(value) <= Number.MAX_SAFE_INTEGER;
 }
 
 function fitKey(key: string, child: JsonValue, fitting: Fitting, pointer: string): string {

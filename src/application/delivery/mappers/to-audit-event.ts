@@ -91,9 +91,7 @@ export function toAuditEvent(
   const mapped = runMapper(event, mappers);
   // A producer's own metadata are the first to make room: the notes say where the record differs from the event.
   const said = Object.entries(stated.fields.metadata ?? {}).slice(0, AUDIT_LIMITS.metadataKeys - MAX_NOTES);
-  const noted = notes(event, changes, fitting, stated.ignored);
-  // A time ahead of its own append, which the append's stands for.
-  if (base.occurredAt !== event.occurredAt) noted.occurredAtClaimed = cutText(event.occurredAt, 40);
+  const noted = notes(event, base, changes, fitting, stated.ignored);
   const metadata: AuditMetadata = { ...Object.fromEntries(said), ...noted, ...mapped.metadata };
   const context: AuditContext = { ...base.context, ...known.context, ...stated.fields.context, ...mapped.context };
   const outcomeReason = mapped.outcomeReason ?? stated.fields.outcomeReason ?? known.outcomeReason;
@@ -234,6 +232,7 @@ function runMapper(event: IntegrationEvent, mappers: Readonly<Record<string, Aud
 /** What the mapping had to change, so that nobody takes the record for the original where it is not. */
 function notes(
   event: IntegrationEvent,
+  { occurredAt }: AuditEvent,
   { omitted }: Changes,
   fitting: Fitting,
   statedIgnored: readonly string[],
@@ -245,6 +244,7 @@ function notes(
     ...(fitting.renamed.length === 0 ? {} : { renamedKeys: listInMetadata(fitting.renamed) }),
     ...(omitted === 0 ? {} : { changesOmitted: omitted }),
     ...(statedIgnored.length === 0 ? {} : { statedIgnored: listInMetadata(statedIgnored) }),
+    ...(occurredAt === event.occurredAt ? {} : { occurredAtClaimed: cutText(event.occurredAt, 40) }),
   };
 }
 
