@@ -7,9 +7,6 @@ import {
   IDEMPOTENCY_KEY_HEADER,
   problemSchema,
 } from '../../../contract/audit-api.js';
-import { auditEventSchema, toFieldProblems } from '../../../contract/audit-dto.js';
-import { findUnstorable } from '../../../contract/json-value.js';
-import { IntegrationError } from '../../../domain/delivery/integration-error.js';
 import type { IntegrationEvent } from '../../../domain/delivery/integration-event.js';
 import { createRedactor } from '../../../domain/redaction/redactor.js';
 import { defineHandler, type HandlerReceipt } from '../define-handler.js';
@@ -24,6 +21,7 @@ import {
   readBatch,
   splitBatch,
   toBatchBody,
+  toReceipt,
 } from './audit-batch.js';
 import { parseJsonBody, toHttpError } from './to-http-error.js';
 
@@ -52,7 +50,7 @@ export interface AuditHandlerOptions {
 export function auditHandler(options: AuditHandlerOptions): Handler {
   const { baseUrl, apiKey, timeoutMs, mappers = {}, redaction = {}, onUnknownType = () => {} } = options;
   const redactor = createRedactor(redaction);
-  const map = (event: IntegrationEvent) => checked(toAuditEvent(redactPayload(event, redaction), mappers, redactor));
+  const map = (event: IntegrationEvent) => toAuditEvent(redactPayload(event, redaction), mappers, redactor);
   const base = baseUrl.replace(/\/+$/, '');
   const mapAndTell = (event: IntegrationEvent) => {
     const audit = map(event);
@@ -107,24 +105,12 @@ export function auditHandler(options: AuditHandlerOptions): Handler {
   return { ...handler, check: (event) => void map(event) };
 }
 
-/** A mapper of the user's may have made something else; it must die by name here, not as a 422 that names nobody. */
-function checked<Event extends object>(audit: Event): Event {
-  const parsed = auditEventSchema.safeParse(audit);
-  const [problem] = parsed.success ? findUnstorable(audit, 1) : toFieldProblems(parsed.error);
-  if (problem === undefined) return audit;
-  throw new IntegrationError('DISPATCH.INVALID_EVENT', {
-    field: problem.pointer,
-    message: `The audit event made by the mapper does not fit at ${problem.pointer}: ${problem.detail}`,
-  });
-}
-
 function readReceipt(response: HttpResponse, eventId: string): HandlerReceipt {
   const { status } = response;
   if (status === 201 || status === 200) {
     const receipt = auditReceiptSchema.safeParse(parseJsonBody(response));
     if (!receipt.success || receipt.data.eventId !== eventId) throw toHttpError(response, 'HTTP.BAD_RESPONSE');
-    const { recordId, hash, recordedAt, replayed } = receipt.data;
-    return { id: recordId, hash, at: recordedAt, replayed, status };
+    return toReceipt(receipt.data, status);
   }
   const problem = problemSchema.safeParse(parseJsonBody(response));
   const code = problem.success ? problem.data.code : null;

@@ -20,6 +20,7 @@ import { IMPORT_EVENT_TYPE } from '../../../domain/delivery/outbox-event.js';
 import { createRedactor, type Redactor } from '../../../domain/redaction/redactor.js';
 import { withoutSecrets } from '../../redaction/without-secrets.js';
 import { classifyThrown } from '../classify-thrown.js';
+import { checkAuditEvent } from './check-audit-event.js';
 import { cutIdentifier } from './cut-identifier.js';
 import { createFitting, type Fitting, fitObject } from './fit-json.js';
 import { mapKnownEvent } from './known-events.js';
@@ -76,7 +77,7 @@ const STATED = [
  * Context and metadata are merged, all else is replaced whole.
  * @param mappers by event name, with its version or without
  * @param redactor takes secrets out of the data, the changes and all metadata, whoever stated them (`withoutSecrets`)
- * @throws IntegrationError `DISPATCH.INVALID_EVENT` when a mapper throws
+ * @throws IntegrationError `DISPATCH.INVALID_EVENT` when a mapper throws, and when what it says does not fit the DTO
  */
 export function toAuditEvent(
   event: IntegrationEvent,
@@ -105,8 +106,12 @@ export function toAuditEvent(
     ...(Object.keys(metadata).length === 0 ? {} : { metadata }),
   };
   const safe = event.type === IMPORT_EVENT_TYPE ? whole : withoutSecrets(whole, redactor);
-  return fitSize(safe, safe.metadata ?? {});
+  const fitted = fitSize(safe, safe.metadata ?? {});
+  return mapped === NOT_MAPPED ? fitted : checkAuditEvent(fitted);
 }
+
+/** Everything else makes a valid event of any, each stated field checked for itself: only a mapper's are checked here. */
+const NOT_MAPPED: AuditStatement = {};
 
 const BUILT_IN = createRedactor();
 
@@ -218,7 +223,7 @@ function readStatement({ headers }: IntegrationEvent): { fields: AuditStatement;
 function runMapper(event: IntegrationEvent, mappers: Readonly<Record<string, AuditMapper>>): AuditStatement {
   const unversioned = event.name.replace(/\.v[0-9]+$/, '');
   const name = [event.name, unversioned].find((candidate) => Object.hasOwn(mappers, candidate));
-  if (name === undefined) return {};
+  if (name === undefined) return NOT_MAPPED;
   try {
     return mappers[name]?.(event) ?? {};
   } catch (cause) {
