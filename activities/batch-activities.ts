@@ -54,7 +54,7 @@ function afterLost(state: BatchState, attempt: number): BatchState {
   if (state.falling) return { ...state, ended, sent: true };
   const lostOnes = Array.from({ length: Math.min(lost, BATCH_TRIES) }, () => LOST);
   const tries = [...state.tries, ...lostOnes].slice(0, BATCH_TRIES);
-  return { ...state, tries, ended, sent: true, falling: state.tries.length + lost >= BATCH_TRIES };
+  return { ...state, tries, ended, sent: true, postedTo: null, falling: state.tries.length + lost >= BATCH_TRIES };
 }
 
 const LOST: BatchTry = { code: 'DELIVERY.ATTEMPT_LOST', status: null, local: false };

@@ -33,15 +33,18 @@ interface Handover {
 
 const NOTHING_TRIED: Handover = { kind: 'handover', state: NEW_BATCH, delayMs: 0, code: null };
 
+/** Of an attempt that did not tell how far it came. */
+const ANY_POSTED: BatchState = { ...NEW_BATCH, postedTo: null };
+
 const FIRST_LOST: Handover = {
   ...NOTHING_TRIED,
-  state: { ...NEW_BATCH, sent: true, tries: [{ code: 'DELIVERY.ATTEMPT_LOST', status: null, local: true }] },
+  state: { ...ANY_POSTED, sent: true, tries: [{ code: 'DELIVERY.ATTEMPT_LOST', status: null, local: true }] },
 };
 
 /** After a local attempt that ran out of its time. */
 const TIMED_OUT: Handover = {
   ...NOTHING_TRIED,
-  state: { ...NEW_BATCH, tries: [{ code: 'HTTP.TIMEOUT', status: null, local: true }] },
+  state: { ...ANY_POSTED, tries: [{ code: 'HTTP.TIMEOUT', status: null, local: true }] },
   delayMs: 1_000,
   code: 'HTTP.TIMEOUT',
 };
@@ -107,7 +110,7 @@ async function firstAttempt(
         return lost ? FIRST_LOST : NOTHING_TRIED;
       case 'unknown':
         log.warn('The first attempt failed outside of the agreement: going on with a regular one', { error });
-        return lost ? FIRST_LOST : { ...NOTHING_TRIED, state: { ...NEW_BATCH, sent: true } };
+        return lost ? FIRST_LOST : { ...NOTHING_TRIED, state: { ...ANY_POSTED, sent: true } };
     }
   }
 }

@@ -194,6 +194,22 @@ describe('room', () => {
     expect(await full()).toEqual([]);
   });
 
+  it('R6, R20: tells the destinations that have no room for a batch, where one should have moved five minutes ago', async () => {
+    const full = async () => (await createRelayStore(pool).findFull(500)).map(({ destination }) => destination);
+    await wait({ count: 9 });
+    for (let n = 1; n <= 15; n++)
+      await carry(`batch-${n}`, await wait({ count: 2, status: 'STARTED', ageSeconds: 200 }));
+    await carry('late', await wait({ count: 1, status: 'STARTED', ageSeconds: 400, tenant: 'b' }));
+    expect(await full()).toEqual(['audit.log']);
+    await pool.query(`UPDATE outbox.delivery SET due_at = now() WHERE carrier = 'late'`);
+    expect(await full()).toEqual([]); // all of them move
+    await pool.query(`UPDATE outbox.delivery SET due_at = now() - interval '400 s' WHERE carrier = 'late'`);
+    await pool.query(
+      `UPDATE outbox.delivery SET status = 'DELIVERED', receipt = '{}', settled_at = now() WHERE carrier = 'batch-1'`,
+    );
+    expect(await full()).toEqual([]); // room for one
+  });
+
   it('R6: runs are counted over all lanes of the destination, and none of another', async () => {
     await setDestination({ max_runs: 5 });
     for (const tenant of ['a', 'b', 'c']) await wait({ count: 1, status: 'STARTED', tenant });

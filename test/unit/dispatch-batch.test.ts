@@ -69,7 +69,7 @@ const INPUT: DispatchBatchInput = {
   state: NEW_BATCH,
   runId: 'r',
   worker: 'w#1',
-  deadlines: { storeMs: 20, sendMs: 20, totalMs: 40 },
+  deadlines: { storeMs: 20, sendMs: 20, totalMs: 120 },
   signal: new AbortController().signal,
 };
 
@@ -212,7 +212,7 @@ describe('a post that fails as a whole', () => {
       code: 'HTTP.SERVER_ERROR',
       status: 503,
       delayMs: 500,
-      state: { ...NEW_BATCH, tries: [tryOf('HTTP.SERVER_ERROR', true, 503)] },
+      state: { ...NEW_BATCH, postedTo: 3, tries: [tryOf('HTTP.SERVER_ERROR', true, 503)] },
     });
     expect(one.fallOut).not.toHaveBeenCalled();
   });
@@ -421,7 +421,8 @@ describe('what is not sent', () => {
     const open = async () => ({ ...loaded(), destination: { ...WELL, breaker: 'open' as const } });
     const one = set({ loadBatch: open });
     await one.run({ state: { ...NEW_BATCH, tries: [tryOf('HTTP.NETWORK')], sent: true } });
-    expect(one.fallen()).toMatchObject([{ alone: false, codes: ['HTTP.NETWORK'] }, {}, {}]);
+    // By itself: another batch would not look at what it has spent.
+    expect(one.fallen()).toMatchObject([{ alone: true, codes: ['HTTP.NETWORK'] }, {}, {}]);
     expect(one.doubtful()).toEqual([true]);
   });
 
@@ -434,6 +435,71 @@ describe('what is not sent', () => {
       expect(await one.run()).toEqual(done({ gaveBack: 3 }));
       expect(one.fallen()).toEqual(IDS.map((id) => ({ id, delayMs, alone: false, codes: [] })));
     }
+  });
+});
+
+describe('a batch that is more than one post', () => {
+  const parts = async () => ({ ...loaded(['a', 'b']), over: [ref('c')] });
+  const untried = { id: 'c', delayMs: null, alone: false, codes: [] };
+
+  it('R15: the second goes out when the first is answered', async () => {
+    let loads = 0;
+    const one = set({ loadBatch: async () => (++loads === 1 ? parts() : loaded(['c'])) });
+    expect(await one.run({ deadlines: { storeMs: 20, sendMs: 20, totalMs: 10_000 } })).toEqual(done({ delivered: 3 }));
+    expect(one.sent.mock.calls.map(([events]) => events.map(({ id }) => id))).toEqual([['a', 'b'], ['c']]);
+  });
+
+  it('R19, R20: the first is refused as a whole: nobody is left behind, and who was not in it has spent nothing', async () => {
+    const one = set({ loadBatch: parts }, failing('HTTP.CLIENT_ERROR', { status: 413 }));
+    expect(await one.run()).toEqual(done({ fellOut: 2, gaveBack: 1, code: 'HTTP.CLIENT_ERROR' }));
+    expect(one.fallen()).toEqual([
+      untried,
+      ...['a', 'b'].map((id, n) => ({ id, delayMs: n * 20, alone: true, codes: [] })),
+    ]);
+  });
+
+  it('R20: the first is tried again: who was not in it leaves before, with nothing spent', async () => {
+    const one = set({ loadBatch: parts }, failing('HTTP.SERVER_ERROR', { status: 500 }));
+    expect(await stateOf(one.run())).toMatchObject({ tries: [tryOf('HTTP.SERVER_ERROR', false, 500)], falling: false });
+    expect(one.fallen()).toEqual([untried]);
+  });
+
+  it('R20: the store is away when they should leave: all fall out, and who was not in it has spent nothing', async () => {
+    const state = await stateOf(set({ loadBatch: parts, fallOut: away }, failing('HTTP.SERVER_ERROR')).run());
+    expect(state).toMatchObject({ falling: true, postedTo: 2 });
+    const last = set();
+    await last.run({ state });
+    expect(last.fallen().map(({ id, codes }) => [id, codes])).toEqual([
+      ['a', ['HTTP.SERVER_ERROR']],
+      ['b', ['HTTP.SERVER_ERROR']],
+      ['c', []],
+    ]);
+  });
+
+  it.each<[string, Answers, object]>([
+    ['R6: this worker stays away', failing('DESTINATION.OPEN', { retryAfterMs: 2_000 }), { gaveBack: 3 }],
+    ['its handler takes them one by one', async () => 'unsupported', { fellOut: 3 }],
+  ])('%s: all leave', async (_, answer, tally) => {
+    const one = set({ loadBatch: parts }, answer);
+    expect(await one.run()).toEqual(done(tally));
+    expect(one.fallen()).toMatchObject(IDS.map((id) => ({ id, codes: [] })));
+  });
+});
+
+describe('a local post', () => {
+  it('R13: that had not the time it needs is not made; after one that ran out of it the next ones are regular', async () => {
+    const short = set();
+    expect(await short.run({ mode: 'local', deadlines: { storeMs: 20, sendMs: 20, totalMs: 95 } })).toEqual({
+      kind: 'busy',
+    });
+    expect(short.sent).not.toHaveBeenCalled();
+    const one = set({}, failing('HTTP.TIMEOUT'));
+    await one.run({ mode: 'local' });
+    expect(await one.run({ mode: 'local' })).toEqual({ kind: 'busy' });
+    expect(one.sent).toHaveBeenCalledTimes(1);
+    one.sent.mockImplementation(each({}));
+    await one.run();
+    expect(await one.run({ mode: 'local' })).toEqual(done({ delivered: 3 }));
   });
 });
 
@@ -457,7 +523,7 @@ describe('places', () => {
     expect(await one.run({ mode: 'local' })).toEqual({ kind: 'busy' });
     expect(await one.run()).toMatchObject({ code: 'DESTINATION.BUSY', delayMs: 1_500, state: NEW_BATCH });
     expect(await one.run({ signal: AbortSignal.abort() })).toMatchObject({ code: 'DELIVERY.CANCELLED' });
-    expect(waits).toEqual([800, 1_000, 1_000]);
+    expect(waits).toEqual([600, 1_000, 1_000]);
     expect(loadBatch).not.toHaveBeenCalled();
   });
 
@@ -479,7 +545,7 @@ describe('the store is away', () => {
   it('R20: when nobody can tell whom the policies let stay, all fall out as soon as it is back', async () => {
     const first = set({ readBudgets: away }, failing('HTTP.NETWORK'));
     const state = await stateOf(first.run());
-    expect(state).toEqual({ ...NEW_BATCH, tries: [tryOf('HTTP.NETWORK')], falling: true });
+    expect(state).toEqual({ ...NEW_BATCH, tries: [tryOf('HTTP.NETWORK')], postedTo: 3, falling: true });
     const second = set();
     expect(await second.run({ state })).toEqual(done({ fellOut: 3, code: 'HTTP.NETWORK' }));
     expect(second.sent).not.toHaveBeenCalled();
@@ -572,7 +638,7 @@ describe('the store is away', () => {
 describe('what is handed on', () => {
   it('R12, R18: a shutdown in the post spends nothing; whoever falls out after it may have its effect', async () => {
     const state = await stateOf(set({}, failing('DELIVERY.CANCELLED')).run({ mode: 'local' }));
-    expect(state).toEqual({ ...NEW_BATCH, sent: true });
+    expect(state).toEqual({ ...NEW_BATCH, postedTo: 3, sent: true });
     const next = set({}, each({ c: error('HTTP.CLIENT_ERROR') }));
     await next.run({ state });
     expect(next.doubtful()).toEqual([true]);
@@ -632,7 +698,7 @@ describe('what is handed on', () => {
       [[lost], ['DELIVERY.ATTEMPT_LOST'], true],
     ] as const) {
       const one = set({}, each({}), { codes });
-      await one.run({ state: { ...NEW_BATCH, tries, falling: true, sent: true } });
+      await one.run({ state: { ...NEW_BATCH, tries, postedTo: null, falling: true, sent: true } });
       expect(one.fallen()).toMatchObject(IDS.map(() => ({ alone, codes: tries.map(({ code }) => code) })));
       expect(one.doubtful()).toEqual([true]);
     }
@@ -651,10 +717,11 @@ describe('whatever happens', () => {
     items: five(fc.option(anyCode)),
     breaker: fc.constantFrom('closed', 'closed', 'closed', 'open'),
     held: fc.nat(1),
+    fit: fc.constantFrom(1, 3, 5, 5),
     maxAttempts: fc.constantFrom(1, 2, 10),
   });
 
-  it('R15, R18, R20: each event is settled or goes on, once, and no effect it may have had is forgotten', async () => {
+  it('R15, R18, R20: each event is settled or goes on, once, no effect it may have had is forgotten, and none spends what it was not in', async () => {
     await fc.assert(
       fc.asyncProperty(fc.boolean(), fc.array(anyAttempt, { maxLength: 12 }), async (local, weather) => {
         const world = createWorld();
@@ -673,6 +740,7 @@ describe('whatever happens', () => {
         expect(delivered).toBeLessThanOrEqual(rows.filter(({ at }) => at === 'delivered').length);
         expect(rows.filter(({ at }) => at === 'batch')).toEqual([]);
         expect(rows.filter(({ at, mayStand, told }) => at === 'out' && mayStand && !told)).toEqual([]);
+        expect(rows.filter(({ posted, booked }) => !posted && booked > 0)).toEqual([]);
       }),
       { numRuns: 500 },
     );
@@ -690,21 +758,29 @@ interface Weather {
   readonly breaker: 'closed' | 'open';
   /** So many of what is carried are held by a pause. */
   readonly held: number;
+  /** So many go into one post. */
+  readonly fit: number;
   readonly maxAttempts: number;
 }
 
-const FAIR: Weather = { calls: [], whole: null, items: [], breaker: 'closed', held: 0, maxAttempts: 10 };
+const FAIR: Weather = { calls: [], whole: null, items: [], breaker: 'closed', held: 0, fit: 5, maxAttempts: 10 };
 
 /** Five rows of a batch, and a destination that makes effects. */
 function createWorld() {
   const ids = ['a', 'b', 'c', 'd', 'e'];
   interface Row {
     at: 'batch' | 'delivered' | 'out';
+    /** It was in a post that came to the destination, or might have. */
+    posted: boolean;
     /** Its effect may stand at the destination; told: what left the batch with it says so. */
     mayStand: boolean;
     told: boolean;
+    /** Attempts that left the batch with it. */
+    booked: number;
   }
-  const rows = new Map(ids.map((id): [string, Row] => [id, { at: 'batch', mayStand: false, told: false }]));
+  const rows = new Map(
+    ids.map((id): [string, Row] => [id, { at: 'batch', posted: false, mayStand: false, told: false, booked: 0 }]),
+  );
   const at = (place: Row['at']) => ids.filter((id) => rows.get(id)?.at === place);
   const isUnknown = (code: ErrorCode) => catalogEntry(code).effect === 'unknown';
   const settle = ({ ref: { eventId } }: { ref: EventRef }) => {
@@ -729,14 +805,19 @@ function createWorld() {
       sinceFirstMs: 0,
     };
     const store: Partial<BatchStore> = {
-      loadBatch: () =>
-        call(() => ({
-          ...loaded(carried()),
-          held: at('batch').slice(0, weather.held).map(ref),
-          delivered: at('delivered').length,
-          superseded: at('out').length,
-          destination: { ...WELL, breaker: weather.breaker },
-        })),
+      loadBatch: (part) =>
+        call(() => {
+          const asked = (place: Row['at']) => part.events.filter(({ eventId }) => at(place).includes(eventId));
+          const here = carried().filter((id) => part.events.some(({ eventId }) => eventId === id));
+          return {
+            ...loaded(here.slice(0, weather.fit)),
+            over: here.slice(weather.fit).map(ref),
+            held: asked('batch').filter(({ eventId }) => !carried().includes(eventId)),
+            delivered: asked('delivered').length,
+            superseded: asked('out').length,
+            destination: { ...WELL, breaker: weather.breaker },
+          };
+        }),
       readBudgets: (refs) => call(() => new Map(refs.map(({ eventId }) => [eventId, budget]))),
       settleBatch: (receipts) =>
         call(() => {
@@ -752,7 +833,7 @@ function createWorld() {
             attempts,
           } of fallen) {
             const told = doubtful || attempts.some(({ code }) => isUnknown(code));
-            Object.assign(rows.get(eventId) ?? {}, { at: 'out', told });
+            Object.assign(rows.get(eventId) ?? {}, { at: 'out', told, booked: attempts.length });
           }
           return { fallen: fallen.length, superseded: events.length - fallen.length };
         }),
@@ -761,6 +842,7 @@ function createWorld() {
       const { whole, items } = weather;
       if (whole === 'busy' || whole === 'unsupported') return whole;
       const codes = events.map((_, n) => whole ?? items[n] ?? null);
+      for (const { id } of events) Object.assign(rows.get(id) ?? {}, { posted: true });
       for (const [n, { id }] of events.entries()) {
         const code = codes[n] ?? null;
         if (code === null || isUnknown(code)) Object.assign(rows.get(id) ?? {}, { mayStand: true });
@@ -772,7 +854,7 @@ function createWorld() {
       });
     };
     const batch = { ...INPUT.batch, events: ids.map(ref) };
-    return set(store, post).run({ mode, state, batch, deadlines: { storeMs: 5, sendMs: 5, totalMs: 5 } });
+    return set(store, post).run({ mode, state, batch, deadlines: { storeMs: 5, sendMs: 5, totalMs: 70 } });
   };
   return { rows, attempt };
 }

@@ -12,6 +12,8 @@ export interface BatchState {
   readonly tries: readonly BatchTry[];
   /** Something may have been sent that `tries` does not tell of (R18). */
   readonly sent: boolean;
+  /** Of a batch that is more than one post: the places below it may have been in one. null: any may. */
+  readonly postedTo: number | null;
   /** It falls out; only the store could not take that yet. */
   readonly falling: boolean;
   /** R15: [place in the batch, receipt's id, its hash] of what was answered and is not settled. */
@@ -27,6 +29,7 @@ export interface BatchState {
 export const NEW_BATCH: BatchState = {
   tries: [],
   sent: false,
+  postedTo: 0,
   falling: false,
   receipts: [],
   unexpected: 0,

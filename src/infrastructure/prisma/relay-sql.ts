@@ -349,8 +349,8 @@ JOIN outbox.delivery d ON d.event_id = c.event_id AND (d.epoch = c.epoch OR (c.c
 `;
 
 /**
- * Destinations that have rows waiting and no room, while runs that fill it should have moved five minutes ago. $1 default
- * cap. Both counts stop at twice the cap.
+ * Destinations that have rows waiting and no room, or none for a batch, while runs that fill it should have moved five minutes
+ * ago. $1 default cap. Counts of runs stop at twice the cap.
  */
 export const FULL_DESTINATIONS = `
 WITH RECURSIVE ${waitingFrom("''")}
@@ -360,5 +360,7 @@ LEFT JOIN LATERAL (SELECT max_runs FROM outbox.destination WHERE name = w.destin
 CROSS JOIN LATERAL (SELECT coalesce(c.max_runs, $1::integer) AS cap) m
 CROSS JOIN LATERAL (SELECT ${runsDueBefore("statement_timestamp() + interval '1 minute'")} AS started OFFSET 0) s
 CROSS JOIN LATERAL (SELECT ${runsDueBefore("statement_timestamp() - interval '5 minutes'")} AS past_due OFFSET 0) p
-WHERE s.started >= m.cap AND p.past_due > 0
+CROSS JOIN LATERAL (SELECT ${batchesDueBefore("'infinity'", "'-infinity'", `${MOST_BATCHES}`)} AS open,
+  ${batchesDueBefore("statement_timestamp() - interval '5 minutes'", "'-infinity'", '1')} AS past_due OFFSET 0) b
+WHERE (s.started >= m.cap AND p.past_due > 0) OR (b.open >= ${MOST_BATCHES} AND b.past_due > 0)
 `;

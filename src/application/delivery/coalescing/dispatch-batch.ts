@@ -51,8 +51,8 @@ export const BATCH_PLACES = 8;
 
 const PLACE_WAIT_MS = 1_000;
 /** Less, so that time is left for the post. Without it up to half of a busy worker's batches took the way round. */
-const LOCAL_PLACE_WAIT_MS = 800;
-/** Of a post: what is slower does not begin with a local attempt. */
+const LOCAL_PLACE_WAIT_MS = 600;
+/** Of a post: what is slower, or has less time left, does not begin with a local attempt. */
 const QUICK_MS = 1_000;
 /** A batch does not hold its events for longer than this between two tries. */
 const LONGEST_PAUSE_MS = 20_000;
@@ -111,7 +111,7 @@ async function attemptBatch(deps: Deps, attempt: BatchAttempt): Promise<BatchOut
     }
     const spent = await fallSpent(deps, attempt, events);
     const left = events.filter(({ ref }) => !spent.has(ref.eventId));
-    const outcome = left.length === 0 ? 'sent' : await send(deps, attempt, { ...loaded, events: left });
+    const outcome = left.length === 0 ? 'sent' : await send(deps, attempt, { ...loaded, events: left, over });
     if (outcome !== 'sent') return outcome;
     if (over.length === 0) return done(deps, attempt);
     if (leftMs(attempt) < attempt.input.deadlines.totalMs / 2 || attempt.input.signal.aborted) {
@@ -122,17 +122,21 @@ async function attemptBatch(deps: Deps, attempt: BatchAttempt): Promise<BatchOut
   }
 }
 
-async function send(
-  deps: Deps,
-  attempt: BatchAttempt,
-  { events, destination }: Pick<LoadedBatch, 'events' | 'destination'>,
-): Promise<BatchOutcome | 'sent'> {
+type Part = Pick<LoadedBatch, 'events' | 'over' | 'destination'>;
+
+/** One post. Unless it is answered event by event, `over`, which it has no room for, leaves with its events, or before them. */
+async function send(deps: Deps, attempt: BatchAttempt, part: Part): Promise<BatchOutcome | 'sent'> {
+  const { events, over, destination } = part;
   const { mode, deadlines, signal } = attempt.input;
-  // Here a post that is not quick runs out of a local attempt's time, again and again: what that costs is a second post.
-  if (mode === 'local' && (deps.lastTookMs.get(destination.name) ?? 0) > QUICK_MS) return { kind: 'busy' };
   // What comes after it is writing: twice, with time to spare.
   const timeoutMs = Math.max(1, Math.min(deadlines.sendMs, leftMs(attempt) - 2 * deadlines.storeMs - 50));
+  // Here a post that is not quick runs out of a local attempt's time, again and again: what that costs is a second post.
+  const needsMs = Math.min(QUICK_MS, deadlines.sendMs / 2);
+  const tooSlow = (deps.lastTookMs.get(destination.name) ?? 0) > QUICK_MS || timeoutMs < needsMs;
+  if (mode === 'local' && tooSlow) return { kind: 'busy' };
   const options = { mode, timeoutMs, signal, destination };
+  const before = attempt.state;
+  attempt.state = { ...before, postedTo: postedWith(attempt, part) };
   const sentAt = performance.now();
   let answers: Awaited<ReturnType<BatchDispatcher['dispatchBatch']>>;
   try {
@@ -141,13 +145,17 @@ async function send(
     if (typeof answers !== 'string') deps.lastTookMs.set(destination.name, performance.now() - sentAt);
   } catch (thrown) {
     const error = isIntegrationError(thrown) ? thrown : new IntegrationError('HANDLER.FAILED', { cause: thrown });
-    if (error.code === 'HTTP.TIMEOUT') deps.lastTookMs.set(destination.name, performance.now() - sentAt);
-    return onWholeFailure(deps, attempt, events, error);
+    // It took longer than this attempt could wait: how long, the next one that is answered tells.
+    if (error.code === 'HTTP.TIMEOUT') deps.lastTookMs.set(destination.name, Number.POSITIVE_INFINITY);
+    if (error.code === 'DESTINATION.OPEN' || error.code === 'DESTINATION.BUSY') attempt.state = before;
+    return onWholeFailure(deps, attempt, part, error);
   }
+  if (typeof answers === 'string') attempt.state = before;
   if (answers === 'unsupported') {
     // The relay thinks otherwise: a worker of another release, or with another configuration.
-    const attempts = attempt.state.tries.map(asFailure);
-    await fallOut(deps, attempt, { fallen: events.map(({ ref }) => ({ ref, delayMs: 0, alone: true, attempts })) });
+    const attempts = before.tries.map(asFailure);
+    const all = [...events.map(({ ref }) => ref), ...over];
+    await fallOut(deps, attempt, { fallen: all.map((ref) => ({ ref, delayMs: 0, alone: true, attempts })) });
     return done(deps, attempt);
   }
   if (answers === 'busy') {
@@ -161,18 +169,25 @@ async function send(
     else receipts.push({ ref, receipt: answer });
   }
   // From here on effects stand: should settling not come through, the next attempt settles and sends none of them again.
-  const before = attempt.state;
+  const answered = attempt.state;
   const places = new Map(attempt.input.batch.events.map(({ eventId }, place) => [eventId, place]));
   const carried = receipts.map(
     ({ ref, receipt }) => [places.get(ref.eventId) ?? -1, receipt.id, receipt.hash] as const,
   );
   // R18: of what failed, too, until its attempt is written.
-  const sent = before.sent || failed.some(({ error }) => catalogEntry(error.code).effect === 'unknown');
-  attempt.state = { ...before, sent, receipts: carried };
+  const sent = answered.sent || failed.some(({ error }) => catalogEntry(error.code).effect === 'unknown');
+  attempt.state = { ...answered, sent, receipts: carried };
   await settle(deps, attempt, receipts);
-  attempt.state = { ...before, sent };
+  attempt.state = { ...answered, sent };
   if (failed.length > 0) await fallEach(deps, attempt, failed);
   return 'sent';
+}
+
+/** With the events of this part, up to which place of the batch something may have been posted. */
+function postedWith({ input, state }: BatchAttempt, { events }: Part): number | null {
+  if (state.postedTo === null) return null;
+  const last = events.at(-1)?.ref.eventId;
+  return Math.max(state.postedTo, input.batch.events.findIndex(({ eventId }) => eventId === last) + 1);
 }
 
 /**
@@ -183,7 +198,7 @@ async function send(
 async function onWholeFailure(
   deps: Deps,
   attempt: BatchAttempt,
-  events: LoadedBatch['events'],
+  { events, over }: Part,
   error: IntegrationError,
 ): Promise<BatchOutcome> {
   const { mode } = attempt.input;
@@ -191,7 +206,7 @@ async function onWholeFailure(
   const refs = events.map(({ ref }) => ref);
   if (code === 'DESTINATION.OPEN') {
     // This worker stays away, or the destination has changed since it was looked at.
-    await giveBack(deps, attempt, refs, Math.max(1_000, error.retryAfterMs ?? 0) * (1 + deps.random()));
+    await giveBack(deps, attempt, [...refs, ...over], Math.max(1_000, error.retryAfterMs ?? 0) * (1 + deps.random()));
     return done(deps, attempt);
   }
   if (!catalogEntry(code).spends) {
@@ -204,6 +219,7 @@ async function onWholeFailure(
   const tries = [...before.tries, last];
   // Until it is judged: with the store away nobody can tell whom the policies let stay, so all fall out when it is back.
   attempt.state = { ...before, tries, falling: true };
+  if (over.length > 0) await giveBack(deps, attempt, over, null, before.tries);
   const budgets = await deps.batches.readBudgets(refs, storeMs(attempt));
   // What a destination says of a whole post may quote any of its events: it is kept only where all are of one tenant, and of
   // one of them.

@@ -77,9 +77,11 @@ export async function fallAll(deps: Deps, attempt: BatchAttempt, settled: readon
   );
   const last = tries.at(-1);
   const left = batch.events.filter((ref) => !settled.includes(ref));
+  const { postedTo } = attempt.state;
+  const unposted = new Set(postedTo === null ? [] : batch.events.slice(postedTo));
   const budgets = last === undefined ? new Map() : await deps.batches.readBudgets(left, storeMs(attempt));
   const fallen = left.map((ref) => {
-    if (last === undefined) return { ref, delayMs: 0, alone: true, attempts: [] };
+    if (last === undefined || unposted.has(ref)) return { ref, delayMs: 0, alone: true, attempts: [] };
     const error = new IntegrationError(last.code, last.status === null ? {} : { status: last.status });
     const { delayMs, alone } = judge(deps, attempt, {
       budget: budgets.get(ref.eventId),
@@ -142,18 +144,19 @@ export async function fallOut(
 }
 
 /**
- * Not sent, and nothing spent but by earlier posts of the batch. They wait again: after `delayMs`, or, where it is null, in
- * the place that their age gives them.
+ * Not sent, and nothing spent but by the posts that `tries` tells of. They wait again: after `delayMs`, or, where it is null,
+ * in the place that their age gives them. Who has spent something does so alone: another batch would not look at it.
  */
 export async function giveBack(
   deps: Deps,
   attempt: BatchAttempt,
   refs: readonly EventRef[],
   delayMs: number | null,
+  tries: readonly BatchTry[] = attempt.state.tries,
 ): Promise<void> {
   const { batch, runId, worker, state } = attempt.input;
-  const attempts = attempt.state.tries.map(asFailure);
-  const back = refs.map((ref) => ({ ref, delayMs, alone: false, attempts }));
+  const attempts = tries.map(asFailure);
+  const back = refs.map((ref) => ({ ref, delayMs, alone: tries.length > 0, attempts }));
   const options = { runId, worker, doubtful: state.sent };
   const { fallen, superseded } = await deps.batches.fallOut(batch.carrier, back, options, storeMs(attempt));
   add(attempt, { gaveBack: fallen, superseded });
