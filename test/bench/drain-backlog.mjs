@@ -39,9 +39,11 @@ export async function drainBacklog(world, backlog, { multipleOf = 200 } = {}) {
     appended += count;
     await store.query('VACUUM (ANALYZE)'); // else autovacuum does it in the middle of some runs
     await world.settle();
+    world.window.opened();
     const called = performance.now();
     const began = (await within(expectedSeconds * 10_000 + LATE_MS, name, backlog.drain(count))) ?? called;
     const seconds = (performance.now() - began) / 1_000;
+    world.window.closed();
     for (const [what, done] of Object.entries(await backlog.countDone())) {
       if (done !== appended) throw new Error(`${name}: appended ${appended}, ${what} ${done}`);
     }

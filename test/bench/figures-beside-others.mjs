@@ -5,10 +5,11 @@ const composed = { use: 'ours', label: 'composed', options: { roles: 'composed' 
 const coalesced = { use: 'ours', label: 'coalesced by 200', options: { roles: 'composed', coalescing: 200 } };
 const bareSingle = { use: 'bare-loop', label: 'bare loop, one POST per event', options: { post: 'single' } };
 const bareBulk = { use: 'bare-loop', label: 'bare loop, one POST of 200', options: { post: 'bulk', bulk: 200 } };
+const bareTemporal = { use: 'bare-temporal', label: 'bare local + eager', options: { shape: 'local-eager' } };
 const relay = { use: 'relay-alone', label: 'relay alone' };
 const costOf = ({ use, label, options }) => ({ use: 'cost', label: `${label}: cost`, options: { use, options } });
 
-const whole = 'An event’s whole life: appended, delivered, settled; by process in the report’s runs.';
+const delivering = 'From the first claim, or start, to the last event settled; by process below.';
 
 /** @type {import('./figures.mjs').Figure[]} */
 export const FIGURES_BESIDE_OTHERS = [
@@ -64,13 +65,18 @@ export const FIGURES_BESIDE_OTHERS = [
     goal: { atMost: 2 },
     why: 'Of the outbox’s database alone (the audit log’s is the same on both sides), full-page images off.',
   })),
-  ...[composed, coalesced, bareSingle].map((one, at) => ({
-    name: `cost-${['composed', 'coalesced', 'bare-loop'][at]}`,
+  ...Object.entries({
+    composed,
+    coalesced,
+    'bare-temporal': bareTemporal,
+    'bare-loop': bareSingle,
+    'bare-bulk': bareBulk,
+  }).map(([name, one]) => ({
+    name: `cost-${name}`,
     title: `CPU of all processes, ${one.label}`,
     a: costOf(one),
     field: 'processorSeconds',
     unit: 'CPU s per 1,000 events',
-    runs: 3,
-    why: whole,
+    why: delivering,
   })),
 ];

@@ -1,6 +1,7 @@
 /**
- * What an event costs in its whole life: appended, delivered, settled. WAL bytes, row versions and commits by database, CPU
- * seconds by process. Appending is in chunks of many events, so that the producer's own commits are not in it.
+ * What an event costs. WAL bytes, row versions and commits by database are of its whole life: appended, delivered, settled
+ * (appending is in chunks of many events, so that the producer's own commits are not in it). CPU seconds by process are those
+ * of the time that is measured: appending, tidying and counting are done by the bench, before it and after it.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
@@ -19,21 +20,28 @@ FROM pg_stat_user_tables`;
 /**
  * One run of `contender.measure(seconds)` with its costs.
  * @param {import('./world.mjs').World} world
- * @param {{ measure: Function, databases: Record<string, string> }} contender `databases`: URLs by what they hold
+ * @param {{ measure: Function, databases?: Record<string, string> }} contender `databases`: URLs by what they hold
  * @param {number} seconds
  * @param {Record<string, number>} pids by role; PostgreSQL's is known
  * @returns {Promise<Record<string, any>>} what `measure` gave, and for each event or 1,000 of them: WAL bytes, commits that
  *   wrote, transactions (those that only read, too) and row versions by database, CPU seconds by process
  */
 export async function measureCost(world, contender, seconds, pids) {
-  const names = Object.entries(contender.databases);
+  const names = Object.entries(contender.databases ?? {});
+  const times = {};
+  const { window } = world;
   const wal = await openWal(world.postgres);
   try {
     await wal.prepare();
     await sleep(COUNTERS_AFTER_MS); // what came before
-    const before = { rows: await readRows(names), times: readTimes(world, pids), wal: await wal.position() };
-    const measured = await contender.measure(seconds);
-    const after = { times: readTimes(world, pids), wal: await wal.position() };
+    const before = { rows: await readRows(names), wal: await wal.position() };
+    const keep = { ...window };
+    Object.assign(window, {
+      opened: () => void Object.assign(times, { before: readTimes(world, pids) }),
+      closed: () => void Object.assign(times, { after: readTimes(world, pids) }),
+    });
+    const measured = await contender.measure(seconds).finally(() => Object.assign(window, keep));
+    const after = { wal: await wal.position() };
     await sleep(COUNTERS_AFTER_MS);
     after.rows = await readRows(names);
     const written = await wal.between(before.wal, after.wal);
@@ -54,7 +62,7 @@ export async function measureCost(world, contender, seconds, pids) {
         deleted: rows(name, 'deleted') / count,
       })),
       processorSecondsPerThousand: Object.fromEntries(
-        Object.entries(after.times).map(([name, used]) => [name, ((used - before.times[name]) / count) * 1_000]),
+        Object.entries(times.after).map(([name, used]) => [name, ((used - times.before[name]) / count) * 1_000]),
       ),
     };
   } finally {

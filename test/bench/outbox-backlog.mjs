@@ -15,8 +15,8 @@ const ASK_EVERY_MS = 200;
 /** Beyond what the rate lets expect. */
 const LATE_MS = 60_000;
 
-/** @param {{ outboxUrl: string, auditUrl: string }} options */
-export function openBacklog({ outboxUrl, auditUrl }) {
+/** @param {{ outboxUrl: string, auditUrl: string, window: import('./world.mjs').World['window'] }} options */
+export function openBacklog({ outboxUrl, auditUrl, window }) {
   // Whether anything is open must be asked of an index: the planner takes one of many rows for quickly found in the table.
   const outbox = new pg.Pool({ connectionString: outboxUrl, max: 2, options: '-c enable_seqscan=off' });
   const audit = new pg.Pool({ connectionString: auditUrl, max: 1 });
@@ -82,8 +82,10 @@ export function openBacklog({ outboxUrl, auditUrl }) {
      * @returns {Promise<{ seconds: number, steadyPerSecond: number, earlyPerSecond: number, latePerSecond: number }>}
      */
     async release(count, expectedSeconds) {
+      window.opened();
       const since = await endPause();
       await untilNothingIsOpen(expectedSeconds * 2_000);
+      window.closed();
       const { rows: settled } = await outbox.query(
         `SELECT extract(epoch FROM settled_at)::float8 AS at FROM outbox.delivery
          WHERE settled_at >= to_timestamp($1) AND event_type = 'ORDER' ORDER BY 1`,

@@ -41,7 +41,7 @@ ${tableOf(report)}
 
 ${[...left.map(({ title, status, reason }) => `- ${title}: ${status}. ${reason}`), ...plots].join('\n\n')}
 
-${timesOf(figures)}## What each figure tells
+${timesOf(figures)}${processorTimesOf(figures)}## What each figure tells
 ${figures.map(({ title, why }) => `- ${title}: ${why}`).join('\n')}
 
 ## Contenders
@@ -63,6 +63,21 @@ function timesOf(figures) {
     return [title, ...['p50Ms', 'p95Ms', 'p99Ms', 'mostMs'].map(of), `${counts.join(', ')}`, waiting];
   });
   return `## Times, ms\n${toTable(['of', 'p50', 'p95', 'p99', 'most', 'how many, by run', 'waiting'], rows)}\n\n`;
+}
+
+/** Medians of the runs. */
+function processorTimesOf(figures) {
+  const costs = figures.filter(({ a }) => a?.runs?.[0]?.processorSecondsPerThousand !== undefined);
+  if (costs.length === 0) return '';
+  const of = ({ runs }, name) => show(spreadOf(runs.map((run) => run.processorSecondsPerThousand[name])).median);
+  const rows = costs
+    .flatMap(({ a, b }) => [a, b])
+    .filter((side) => side !== undefined)
+    .map((side) => {
+      const names = Object.keys(side.runs[0].processorSecondsPerThousand);
+      return [side.label, names.map((name) => `${name} ${of(side, name)}`).join(', ')];
+    });
+  return `## CPU seconds per 1,000 events, by process\n${toTable(['of', 'median'], rows)}\n\n`;
 }
 
 function contendersOf(figures) {

@@ -59,7 +59,7 @@ export async function startOurs(world, { roles = 'composed', coalescing = 'off',
       undo.push(() => role.stop());
       processes[command[0]] = role.pid;
     }
-    const backlog = openBacklog({ outboxUrl, auditUrl: audit.databaseUrl });
+    const backlog = openBacklog({ outboxUrl, auditUrl: audit.databaseUrl, window: world.window });
     undo.push(() => backlog.close());
     return {
       name: `ours, ${roles}${coalescing === 'off' ? '' : `, coalesced by ${coalescing}`}`,

@@ -18,6 +18,8 @@ import { startTemporal } from './temporal-server.mjs';
  * @property {import('./temporal-server.mjs').TemporalServer} temporal
  * @property {() => Promise<import('./audit-api.mjs').AuditApi>} audit the built `outbox api` on a fresh audit database
  * @property {() => Promise<void>} settle ends what one run leaves for the next: dirty pages, timers that are about to fire
+ * @property {{ opened: () => void, closed: () => void }} window contenders call these when a run's clock starts and stops: who
+ *   counts what a run costs puts himself in their place
  * @property {string} folder for files of a session
  * @property {(line: string) => void} log
  * @property {number} seconds
@@ -69,6 +71,7 @@ export async function openWorld({ temporal = 'dev', seconds = 10, shrink = 1, lo
         await postgres.query('CHECKPOINT');
         await new Promise((resolve) => setTimeout(resolve, QUIET_MS));
       },
+      window: { opened: () => {}, closed: () => {} },
       folder,
       log,
       seconds,

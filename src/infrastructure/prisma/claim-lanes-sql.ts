@@ -17,19 +17,21 @@ const MOST_ORDERED_LANES = 50;
 const MOST_KEYS = 500;
 
 /**
- * `WITH RECURSIVE lane (event_type, tenant, n, wrapped)`: the lanes of o.destination, by a loose index scan from the cursor
- * on, round to where it began; up to `most`, and one more that tells that lanes are left. `wrapped`: it went round the end.
+ * `WITH RECURSIVE lane (event_type, tenant, head, n, wrapped)`: the lanes of o.destination, by a loose index scan from the
+ * cursor on, round to where it began; up to `most`, and one more that tells that lanes are left. `wrapped`: it went round the
+ * end. `head`: when the first row of an unordered lane is due, for the index comes to that one.
  */
 export const lanesOf = (rows: string, cursor: 'lanes' | 'ordered', most: string) => {
-  const first = (after: string) => `(SELECT d.event_type, d.tenant FROM outbox.delivery d
-    WHERE ${rows} AND d.destination = o.destination ${after} ORDER BY d.event_type, d.tenant LIMIT 1)`;
+  const head = cursor === 'lanes' ? 'due_at' : 'order_key';
+  const first = (after: string) => `(SELECT d.event_type, d.tenant, d.${head} AS head FROM outbox.delivery d
+    WHERE ${rows} AND d.destination = o.destination ${after} ORDER BY d.event_type, d.tenant, d.${head} LIMIT 1)`;
   const from = `${CURSOR}->'${cursor}'->o.destination`;
   return `WITH RECURSIVE lane AS (
-    SELECT f.event_type, f.tenant, f.event_type AS first_type, f.tenant AS first_tenant, 1 AS n,
+    SELECT f.event_type, f.tenant, f.head, f.event_type AS first_type, f.tenant AS first_tenant, 1 AS n,
       coalesce((f.event_type, f.tenant) <= (${from}->>0, ${from}->>1), false) AS wrapped
     FROM (${first(`AND (d.event_type, d.tenant) > (${from}->>0, ${from}->>1)`)} UNION ALL ${first('')} LIMIT 1) f
     UNION ALL
-    SELECT n.event_type, n.tenant, l.first_type, l.first_tenant, l.n + 1,
+    SELECT n.event_type, n.tenant, n.head, l.first_type, l.first_tenant, l.n + 1,
       l.wrapped OR (n.event_type, n.tenant) < (l.event_type, l.tenant)
     FROM lane l CROSS JOIN LATERAL (
       ${first('AND (d.event_type, d.tenant) > (l.event_type, l.tenant)')} UNION ALL ${first('')} LIMIT 1) n

@@ -164,11 +164,7 @@ walked AS MATERIALIZED (
   FROM open o
   CROSS JOIN LATERAL (
     ${lanesOf(UNORDERED, 'lanes', '$8::integer')}
-    -- The first of the lane, rather than whether one is due: for that the planner may walk the whole table.
-    SELECT lane.n, lane.event_type, lane.tenant, lane.wrapped, NOT ${LANE_PAUSED}
-      AND coalesce((SELECT d.due_at FROM outbox.delivery d
-        WHERE ${UNORDERED} AND d.destination = o.destination AND d.event_type = lane.event_type
-          AND d.tenant = lane.tenant ORDER BY d.due_at LIMIT 1) <= statement_timestamp(), false) AS due
+    SELECT lane.n, lane.event_type, lane.tenant, lane.wrapped, NOT ${LANE_PAUSED} AND lane.head <= statement_timestamp() AS due
     FROM lane
   ) l
 ),

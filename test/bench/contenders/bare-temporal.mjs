@@ -61,7 +61,8 @@ export async function prepare(world, { shape = 'local', processes, startsAtOnce 
     const [worker, starter] = [started[0], started.at(-1)];
     const client = new Client({ connection: world.temporal.connection, namespace });
     const parts = { worker, starter, client };
-    const measure = await fixCount((count, expectedSeconds) => startAndWait(parts, { count, expectedSeconds }));
+    const { window } = world;
+    const measure = await fixCount((count, expectedSeconds) => startAndWait(parts, { count, expectedSeconds, window }));
     return {
       name: `bare Temporal, ${shape}`,
       settings: {
@@ -92,7 +93,7 @@ async function makeBundle(path) {
   return path;
 }
 
-async function startAndWait({ worker, starter, client }, { count, expectedSeconds }) {
+async function startAndWait({ worker, starter, client }, { count, expectedSeconds, window }) {
   const failed = Promise.race([worker.failed, starter.failed]);
   const told = (process, what) => Promise.race([messageOf(process, what), failed]);
   const expecting = told(worker, 'expecting');
@@ -100,8 +101,10 @@ async function startAndWait({ worker, starter, client }, { count, expectedSecond
   await expecting;
   const since = new Date().toISOString();
   const all = Promise.all([told(worker, 'done'), told(starter, 'started')]);
+  window.opened();
   starter.child.send({ start: count });
   const [, { eager }] = await within(all, expectedSeconds * 2_000 + LATE_MS, `${count} runs of bare Temporal`);
+  window.closed();
   const { first, closed } = await readTimes(client, { since, count });
   const seconds = closed.at(-1) - first;
   return { count, seconds, perSecond: count / seconds, steadyPerSecond: steadyRate(closed), eagerStarts: eager };

@@ -13,7 +13,7 @@ export async function prepare(world, { use, options = {} }) {
     settings: { ...contender.settings, fullPageImages: 'off' },
     async measure(seconds) {
       const cost = await measureCost(world, contender, seconds, contender.processes);
-      const versions = cost.rowVersionsPerEvent.outbox;
+      const versions = cost.rowVersionsPerEvent.outbox ?? { inserted: 0, updated: 0 };
       return {
         ...cost,
         outboxWalBytes: cost.walBytesPerEvent.outbox,

@@ -31,7 +31,7 @@ const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: (...lin
 export async function prepare(world, { relays = 1, settleBeside = false, ...options } = {}) {
   const url = await world.postgres.createOutbox('bench');
   const pool = createPool(url);
-  const settler = createPool(url, { max: 2 });
+  const settler = createPool(url, { max: Math.max(2, relays) });
   const { hashes, bodies } = hashPolicies(resolvePolicies());
   await createDeploymentStore(pool).storePolicies(bodies);
   const pools = [pool, ...Array.from({ length: relays - 1 }, () => createPool(url))];
@@ -42,7 +42,6 @@ export async function prepare(world, { relays = 1, settleBeside = false, ...opti
     const from = performance.now();
     let settled = 0;
     let settlingMs = 0;
-    let settling = Promise.resolve();
     let done = () => {};
     const all = new Promise((resolve, reject) => {
       done = (error) => (error === undefined ? resolve() : reject(error));
@@ -53,8 +52,10 @@ export async function prepare(world, { relays = 1, settleBeside = false, ...opti
       settlingMs += performance.now() - began;
       if (settled === count) done();
     };
-    const startRelay = (store) =>
-      relayOutbox(
+    const startRelay = (store) => {
+      // One settler for each relay, as there are more workers where there are more relays.
+      let settling = Promise.resolve();
+      return relayOutbox(
         {
           store: {
             ...store,
@@ -78,6 +79,7 @@ export async function prepare(world, { relays = 1, settleBeside = false, ...opti
         },
         { policies: hashes, ...options },
       );
+    };
     const running = stores.map(startRelay);
     await all.finally(() => Promise.all(running.map((relay) => relay.stop())));
     return from + (settleBeside ? 0 : settlingMs);
