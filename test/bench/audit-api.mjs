@@ -17,9 +17,10 @@ import { OUTBOX_CLI, startNode } from './node-process.mjs';
 
 /**
  * @param {import('./world.mjs').Postgres} postgres
+ * @param {Record<string, string>} environment beside its settings
  * @returns {Promise<AuditApi>}
  */
-export async function startAuditApi(postgres) {
+export async function startAuditApi(postgres, environment = {}) {
   const databaseUrl = await postgres.createDatabase(undefined, 'audit');
   const pool = createPool(databaseUrl, { max: 1 });
   const { secret } = await createApiKey({ keys: createAuditApiKeys(pool) })({
@@ -37,6 +38,7 @@ export async function startAuditApi(postgres) {
       AUDIT_RATE_PER_MINUTE: '0',
       OUTBOX_API_PORT: String(port),
       OUTBOX_LOG_LEVEL: 'warn', // says nothing of its start, so it is asked
+      ...environment,
     },
     started: async (line) => (line === null && (await fetch(`${baseUrl}/ready`)).ok ? true : undefined),
   });

@@ -17,13 +17,17 @@ let namespaces = 0;
  * @property {'composed' | 'apart'} [roles]
  * @property {'off' | number} [coalescing] the size of a batch
  * @property {Record<string, string>} [environment] settings in place of their defaults
+ * @property {string} [nodeOptions] NODE_OPTIONS of every process, the api's, too
  */
 
 /**
  * @param {import('./world.mjs').World} world
  * @param {OursOptions} options
  */
-export async function startOurs(world, { roles = 'composed', coalescing = 'off', environment = {} } = {}) {
+export async function startOurs(world, options = {}) {
+  const { roles = 'composed', coalescing = 'off', nodeOptions } = options;
+  const forNode = nodeOptions === undefined ? {} : { NODE_OPTIONS: nodeOptions };
+  const environment = { ...options.environment, ...forNode };
   const config = configOf(coalescing);
   namespaces += 1;
   const namespace = await world.temporal.namespace(`ours-${namespaces}`);
@@ -33,7 +37,7 @@ export async function startOurs(world, { roles = 'composed', coalescing = 'off',
     for (const step of undo.splice(0).reverse()) await step();
   };
   try {
-    const audit = await world.audit();
+    const audit = await world.audit(forNode);
     undo.push(() => audit.close());
     const configFile = join(world.folder, `${namespace}.config.mjs`);
     await writeFile(configFile, `export default ${JSON.stringify(config)};\n`);

@@ -16,7 +16,8 @@ import { startTemporal } from './temporal-server.mjs';
  * @typedef {object} World
  * @property {Postgres} postgres
  * @property {import('./temporal-server.mjs').TemporalServer} temporal
- * @property {() => Promise<import('./audit-api.mjs').AuditApi>} audit the built `outbox api` on a fresh audit database
+ * @property {(environment?: Record<string, string>) => Promise<import('./audit-api.mjs').AuditApi>} audit the built `outbox api` on a
+ *   fresh audit database
  * @property {() => Promise<void>} settle ends what one run leaves for the next: dirty pages, timers that are about to fire
  * @property {{ opened: () => void, closed: () => void }} window contenders call these when a run's clock starts and stops: who
  *   counts what a run costs puts himself in their place
@@ -66,7 +67,7 @@ export async function openWorld({ temporal = 'dev', seconds = 10, shrink = 1, lo
     return {
       postgres,
       temporal: temporalServer,
-      audit: () => startAuditApi(postgres),
+      audit: (environment) => startAuditApi(postgres, environment),
       settle: async () => {
         await postgres.query('CHECKPOINT');
         await new Promise((resolve) => setTimeout(resolve, QUIET_MS));
