@@ -18,7 +18,7 @@ const { output } = await cruise(roots, {
   enhancedResolveOptions: {
     exportsFields: ['exports'],
     conditionNames: ['import', 'node', 'default', 'types'],
-    extensions: ['.ts', '.js', '.d.ts'],
+    extensions: ['.ts', '.tsx', '.js', '.d.ts'],
   },
 });
 const { violations, totalCruised, totalDependenciesCruised } = (output as ICruiseResult).summary;

@@ -125,6 +125,24 @@ export const layers: IForbiddenRuleType[] = [
     to: { dependencyTypesNot: ['core'] },
   },
   {
+    name: 'monitor-page-is-outside',
+    comment: 'The page runs in a browser: of ours it has its own folder, the contract and the pure domain.',
+    from: { path: '^src/monitor/' },
+    to: { path: ANY_OF_OURS, pathNot: '^src/(monitor|contract|domain/delivery)/' },
+  },
+  {
+    name: 'monitor-page-takes-types',
+    comment: 'The contract brings its schemas along. Only the verdict is nothing but a function.',
+    from: { path: '^src/monitor/' },
+    to: { path: '^src/contract/', pathNot: '^src/contract/verdict\\.ts$', dependencyTypesNot: ['type-only'] },
+  },
+  {
+    name: 'nothing-imports-the-page',
+    comment: 'The server serves what was built of it.',
+    from: { path: ANY_OF_OURS, pathNot: '^src/monitor/' },
+    to: { path: '^src/monitor/' },
+  },
+  {
     name: 'no-cycles',
     comment: 'A file that needs itself depends on who loads it first. Types are gone by then, so they may.',
     from: {},
@@ -132,8 +150,9 @@ export const layers: IForbiddenRuleType[] = [
   },
   {
     name: 'shipped-code-needs-no-development-package',
-    comment: 'devDependencies are not there at the user; neither is what package.json does not name.',
-    from: { path: ANY_OF_OURS },
+    comment:
+      'devDependencies are not there at the user; neither is what package.json does not name. The page is built into dist.',
+    from: { path: ANY_OF_OURS, pathNot: '^src/monitor/' },
     to: { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'], dependencyTypesNot: ['type-only'] },
   },
   {

@@ -19,8 +19,18 @@ export function addDlqCommands(program: Command): void {
   const dlq = program.command('dlq').description('dead letters: look, redrive, discard');
   explain(dlq, {
     settings: SETTINGS,
-    examples: ['outbox dlq list', `outbox dlq show ${ID}`],
+    examples: ['outbox dlq kinds', 'outbox dlq list', `outbox dlq show ${ID}`],
   });
+  explain(
+    dlq
+      .command('kinds')
+      .description('open ones by event type and code, the most first: how many, since when, how many of late')
+      .option('--tenant <id>', 'of one tenant ("" for none)')
+      .option('--destination <name>', 'of one destination')
+      .option(...JSON_FLAG)
+      .action(async (options) => exitWith(await (await import('../main/dlq-kinds.js')).runKinds(options))),
+    { settings: SETTINGS, examples: ['outbox dlq kinds', 'outbox dlq kinds --destination crm.contact --json'] },
+  );
   explain(
     withFilter(dlq.command('list').description('the newest first'))
       .addOption(

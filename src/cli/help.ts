@@ -14,7 +14,7 @@ export function explain(
 
 const MEANINGS = {
   done: 'done, or stopped by SIGTERM or SIGINT within the grace',
-  failed: 'failed; `migrate status`: there is something to do',
+  failed: 'failed; `migrate status`: there is something to do; `doctor`, `status --check`: not all is well',
   usage: 'the command line does not fit',
   refused: '`import`: some lines were refused and named, the rest is in',
   noInput: '`import`: no such file',
@@ -29,7 +29,7 @@ export const EPILOGUE = `
 Settings are environment variables; .env.example in the package lists them all. No .env file is read by itself:
   node --env-file=.env node_modules/.bin/outbox relay
 
-With --json standard output is one JSON document, the result, or nothing; on standard error each line is one:
+With --json standard output is one JSON document, the result, or nothing (of status --watch: one a line); on standard error each line is one:
   {"error": {"kind", "exitCode", "message", "problems"}}, {"note"} or, of an import, {"refused": {"line", "reason"}}
 
 OUTBOX_LOG_LEVEL=debug shows where an error came from.

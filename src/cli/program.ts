@@ -2,22 +2,25 @@
  * The command line: parses, calls main, exits with its code. Settings come from the environment; options only say what to
  * do with them.
  */
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import type { DevOptions } from '../main/dev/run-dev.js';
+import { packageVersion } from '../main/package-version.js';
 import type { RoleName } from '../main/role-name.js';
 import { CONFIG, exitWith, JSON_FLAG, wholeUpTo } from './arguments.js';
 import { addAuditCommands } from './audit-commands.js';
 import { addBooksCommands } from './books-commands.js';
 import { addDestinationsCommands } from './destinations-commands.js';
 import { addDlqCommands } from './dlq-commands.js';
+import { addDoctorCommand } from './doctor-command.js';
 import { addEventsCommands } from './events-commands.js';
 import { addFailedIngestCommands } from './failed-ingest-commands.js';
 import { addGrantsCommands } from './grants-commands.js';
 import { EPILOGUE, explain } from './help.js';
 import { addKeysCommands } from './keys-commands.js';
+import { addOperatorsCommands } from './operators-commands.js';
 import { addPoliciesCommands } from './policies-commands.js';
 import { refuseUsage, requireOption } from './refuse-usage.js';
+import { addStatusCommand } from './status-command.js';
 import { addTemporalCommands } from './temporal-commands.js';
 
 // Whoever read enough (`| head`) closes the pipe: no error of anybody's.
@@ -161,6 +164,7 @@ explain(
 );
 
 addKeysCommands(program);
+addOperatorsCommands(program);
 
 explain(
   program
@@ -188,6 +192,8 @@ explain(
   },
 );
 
+addStatusCommand(program);
+addDoctorCommand(program);
 addPoliciesCommands(program);
 addDlqCommands(program);
 addDestinationsCommands(program);
@@ -216,9 +222,4 @@ function parseRoles(text: string): RoleName[] {
   const wrong = roles.find((role) => !(ROLES as readonly string[]).includes(role));
   if (wrong !== undefined) throw new InvalidArgumentError(`expected ${ROLES.join(', ')}, got "${wrong}"`);
   return [...new Set(roles)] as RoleName[];
-}
-
-function packageVersion(): string {
-  const file = new URL('../../../package.json', import.meta.url);
-  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
 }

@@ -33,6 +33,11 @@ export const PROBLEMS = {
   empty_batch: { status: 400, retryable: false },
   invalid_query: { status: 400, retryable: false },
   unauthorized: { status: 401, retryable: false },
+  /** Of the monitor: it has ended, was signed out, or its key or password holds no more. */
+  session_ended: { status: 401, retryable: false },
+  /** Of the monitor: the request came from another page than its own, or without what only its own page knows. */
+  foreign_origin: { status: 403, retryable: false },
+  csrf_missing: { status: 403, retryable: false },
   scope_missing: { status: 403, retryable: false },
   tenant_forbidden: { status: 403, retryable: false },
   not_found: { status: 404, retryable: false },

@@ -34,6 +34,26 @@ export const deadLetterPageSchema = z.object({
   next: anyUuidSchema.nullable().meta({ description: '`before` of the next page; null on the last one.' }),
 });
 
+/** Of the open letters: how many of which kind, the largest first. */
+export const letterKindsSchema = z.object({
+  at: timeSchema,
+  items: z.array(
+    z.object({
+      eventType: z.string(),
+      code: z.string(),
+      count: z.int(),
+      first: timeSchema.meta({ description: 'When the oldest of them was written.' }),
+      last: timeSchema,
+      destinations: z.array(z.string()).meta({ description: 'At most 10.' }),
+      perHour: z.array(z.int()).meta({
+        description:
+          'Those of the last 24 hours by when they were written, 24 numbers: the last one is of the hour before `at`.',
+      }),
+    }),
+  ),
+  more: z.boolean().meta({ description: 'There are more than these 200.' }),
+});
+
 export const deadLetterSchema = deadLetterSummarySchema.extend({
   stack: z.string().nullable(),
   causes: z.unknown(),

@@ -7,6 +7,7 @@ import { operatorTimeSchema } from './operator-time.js';
  */
 
 export const DEAD_LETTERS_PATH = '/ops/v1/dead-letters';
+export const LETTER_KINDS_PATH = `${DEAD_LETTERS_PATH}/kinds`;
 export const REDRIVE_JOBS_PATH = '/ops/v1/redrive-jobs';
 
 const name = z.string().min(1).max(128);
@@ -35,6 +36,12 @@ export const deadLetterQuerySchema = z.strictObject({
   ...filter,
   ...page,
   state: z.enum(['open', 'redriven', 'resolved', 'discarded']).default('open'),
+});
+export const letterKindsQuerySchema = z.strictObject({ tenantId: filter.tenantId, destination: filter.destination });
+export const payloadQuerySchema = z.strictObject({
+  redacted: z.enum(['true', 'false']).default('false').meta({
+    description: '`true`: without what the configuration calls personal or secret, for whoever may read letters.',
+  }),
 });
 export const redriveJobQuerySchema = z.strictObject(page);
 

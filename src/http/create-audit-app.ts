@@ -18,9 +18,13 @@ import {
 import { AUDIT_EXPORT_PATH } from '../contract/audit-records-api.js';
 import { BLOCKED_AGGREGATES_PATH } from '../contract/blocked-aggregates-api.js';
 import { BOOKS_AGAIN_PATH, BOOKS_PATH } from '../contract/books-api.js';
-import { DEAD_LETTERS_PATH, REDRIVE_JOBS_PATH } from '../contract/dead-letters-api.js';
+import { DEAD_LETTERS_PATH, LETTER_KINDS_PATH, REDRIVE_JOBS_PATH } from '../contract/dead-letters-api.js';
 import { DESTINATIONS_PATH } from '../contract/destinations-api.js';
+import { EVENTS_PATH } from '../contract/events-api.js';
 import { FAILED_INGEST_PATH } from '../contract/failed-ingest-api.js';
+import { MONITOR_PATH, SESSION_PATH, STREAM_PATH } from '../contract/monitor-api.js';
+import { FIGURES_PATH, OVERVIEW_PATH } from '../contract/overview-api.js';
+import { POLICIES_PATH, POLICY_SIMULATION_PATH } from '../contract/policies-api.js';
 import {
   LIVE_PATH,
   type liveSchema,
@@ -28,6 +32,7 @@ import {
   READY_PATH,
   type readySchema,
 } from '../contract/probes-api.js';
+import { AUDIT_STATUS_PATH, PROOF_STATES_PATH, VERIFICATIONS_PATH } from '../contract/verifications-api.js';
 import { isIntegrationError } from '../domain/delivery/integration-error.js';
 import { type AuditRouteDeps, postAuditLogs, postAuditLookup } from './audit-routes.js';
 import { type BlockedAggregateRouteDeps, listBlockedAggregates } from './blocked-aggregate-routes.js';
@@ -35,6 +40,7 @@ import { type BookRouteDeps, getBooks, postBooksAgain } from './book-routes.js';
 import {
   type DeadLetterRouteDeps,
   getLetter,
+  getLetterKinds,
   getPayload,
   listLetters,
   postDiscardLetter,
@@ -43,6 +49,7 @@ import {
   postSeveral,
 } from './dead-letter-routes.js';
 import { type DestinationRouteDeps, listDestinations, postPause, postResume } from './destination-routes.js';
+import { type EventRouteDeps, getEvent, getEventPayload, listEvents } from './event-routes.js';
 import { getAuditExport } from './export-route.js';
 import {
   type FailedIngestRouteDeps,
@@ -55,19 +62,40 @@ import {
 import type { HttpLimits } from './http-limits.js';
 import { getCheckpoint, getConsistency, getInclusion, type LogRouteDeps } from './log-routes.js';
 import type { Logger } from './logger.js';
+import { serveMonitorFiles } from './monitor-files.js';
+import type { Monitor } from './open-monitor.js';
 import { describeApi } from './openapi/operations.js';
 import { DOCS_PATH, OPENAPI_PATH } from './openapi/reference.js';
+import { getFigures, getOverview, type OverviewRouteDeps } from './overview-routes.js';
+import { getPolicies, getPolicySimulation, type PolicyRouteDeps } from './policy-routes.js';
 import { HttpProblem, toProblem } from './problem.js';
 import { getAuditLog, listAuditLogs, type RecordRouteDeps } from './record-routes.js';
 import { getJob, listJobs, postCancel, postJob } from './redrive-job-routes.js';
 import { serveReference } from './reference-routes.js';
+import { deleteSession, getSession, postSession } from './session-routes.js';
+import {
+  getLogStatus,
+  getVerification,
+  listVerifications,
+  postProofStates,
+  postVerification,
+  type VerificationRouteDeps,
+} from './verification-routes.js';
 
-type OpsRouteDeps = DestinationRouteDeps & DeadLetterRouteDeps & BookRouteDeps & BlockedAggregateRouteDeps;
+type OpsRouteDeps = OverviewRouteDeps &
+  EventRouteDeps &
+  DestinationRouteDeps &
+  DeadLetterRouteDeps &
+  BookRouteDeps &
+  BlockedAggregateRouteDeps &
+  PolicyRouteDeps;
 
 export interface AuditAppDeps {
-  readonly routes: AuditRouteDeps & FailedIngestRouteDeps & RecordRouteDeps & LogRouteDeps;
+  readonly routes: AuditRouteDeps & FailedIngestRouteDeps & RecordRouteDeps & LogRouteDeps & VerificationRouteDeps;
   /** The delivery's operations API; left out: it is not there. */
   readonly ops?: OpsRouteDeps;
+  /** The monitor, whose sessions are the gate's, too; left out: it is not there. */
+  readonly monitor?: Pick<Monitor, 'session' | 'stream' | 'files'>;
   /** Resolves when the database answers; bounded in time. */
   readonly ping: () => Promise<void>;
   readonly limits: HttpLimits;
@@ -117,6 +145,12 @@ export function buildAuditApp(deps: AuditAppDeps): Express {
   app.route(LOG_CHECKPOINT_PATH).get(getCheckpoint(deps.routes)).all(refuseMethod('GET, HEAD'));
   app.route(LOG_CONSISTENCY_PATH).get(getConsistency(deps.routes)).all(refuseMethod('GET, HEAD'));
   app.route(`${AUDIT_LOGS_PATH}/:id/proof`).get(getInclusion(deps.routes)).all(refuseMethod('GET, HEAD'));
+  app.route(AUDIT_STATUS_PATH).get(getLogStatus(deps.routes)).all(refuseMethod('GET, HEAD'));
+  app.route(PROOF_STATES_PATH).post(postProofStates(deps.routes)).all(refuseMethod('POST'));
+  const verifications = app.route(VERIFICATIONS_PATH);
+  verifications.get(listVerifications(deps.routes)).post(postVerification(deps.routes));
+  verifications.all(refuseMethod('GET, HEAD, POST'));
+  app.route(`${VERIFICATIONS_PATH}/:id`).get(getVerification(deps.routes)).all(refuseMethod('GET, HEAD'));
   app.route(FAILED_INGEST_PATH).get(listFailedIngest(deps.routes)).all(refuseMethod('GET, HEAD'));
   for (const verb of ['retry', 'discard'] as const)
     app.route(`${FAILED_INGEST_PATH}/${verb}`).post(postMatching(deps.routes, verb)).all(refuseMethod('POST'));
@@ -124,7 +158,8 @@ export function buildAuditApp(deps: AuditAppDeps): Express {
   app.route(`${FAILED_INGEST_PATH}/:id/retry`).post(postRetry(deps.routes)).all(refuseMethod('POST'));
   app.route(`${FAILED_INGEST_PATH}/:id/discard`).post(postDiscard(deps.routes)).all(refuseMethod('POST'));
   if (deps.ops !== undefined) routeOps(app, deps.ops);
-  const reference = serveReference(describeApi({ ops: deps.ops !== undefined }));
+  if (deps.monitor !== undefined) routeMonitor(app, deps.monitor);
+  const reference = serveReference(describeApi({ ops: deps.ops !== undefined, monitor: deps.monitor !== undefined }));
   app.route(OPENAPI_PATH).get(reference.document).all(refuseMethod('GET, HEAD'));
   app.route(DOCS_PATH).get(reference.page).all(refuseMethod('GET, HEAD'));
   app.use(() => {
@@ -135,11 +170,19 @@ export function buildAuditApp(deps: AuditAppDeps): Express {
 }
 
 function routeOps(app: Express, ops: OpsRouteDeps): void {
+  app.route(OVERVIEW_PATH).get(getOverview(ops)).all(refuseMethod('GET, HEAD'));
+  app.route(FIGURES_PATH).get(getFigures(ops)).all(refuseMethod('GET, HEAD'));
+  app.route(EVENTS_PATH).get(listEvents(ops)).all(refuseMethod('GET, HEAD'));
+  app.route(`${EVENTS_PATH}/:id`).get(getEvent(ops)).all(refuseMethod('GET, HEAD'));
+  app.route(`${EVENTS_PATH}/:id/payload`).get(getEventPayload(ops)).all(refuseMethod('GET, HEAD'));
+  app.route(POLICIES_PATH).get(getPolicies(ops)).all(refuseMethod('GET, HEAD'));
+  app.route(POLICY_SIMULATION_PATH).get(getPolicySimulation(ops)).all(refuseMethod('GET, HEAD'));
   app.route(BLOCKED_AGGREGATES_PATH).get(listBlockedAggregates(ops)).all(refuseMethod('GET, HEAD'));
   app.route(BOOKS_PATH).get(getBooks(ops)).all(refuseMethod('GET, HEAD'));
   app.route(BOOKS_AGAIN_PATH).post(postBooksAgain(ops)).all(refuseMethod('POST'));
   app.route(DEAD_LETTERS_PATH).get(listLetters(ops)).all(refuseMethod('GET, HEAD'));
-  // Before the letters' own: a verb is no id.
+  // Before the letters' own: a word is no id.
+  app.route(LETTER_KINDS_PATH).get(getLetterKinds(ops)).all(refuseMethod('GET, HEAD'));
   app.route(`${DEAD_LETTERS_PATH}/redrive`).post(postSeveral(ops, redriveLetters)).all(refuseMethod('POST'));
   app.route(`${DEAD_LETTERS_PATH}/discard`).post(postSeveral(ops, discardLetters)).all(refuseMethod('POST'));
   app.route(`${DEAD_LETTERS_PATH}/:id`).get(getLetter(ops)).all(refuseMethod('GET, HEAD'));
@@ -153,6 +196,18 @@ function routeOps(app: Express, ops: OpsRouteDeps): void {
   app.route(DESTINATIONS_PATH).get(listDestinations(ops)).all(refuseMethod('GET, HEAD'));
   app.route(`${DESTINATIONS_PATH}/:name/pause`).post(postPause(ops)).all(refuseMethod('POST'));
   app.route(`${DESTINATIONS_PATH}/:name/resume`).post(postResume(ops)).all(refuseMethod('POST'));
+}
+
+function routeMonitor(app: Express, { session, stream, files }: NonNullable<AuditAppDeps['monitor']>): void {
+  const sessions = app.route(SESSION_PATH);
+  sessions.get(getSession(session)).post(postSession(session));
+  sessions.delete(deleteSession(session, (sessionId) => stream.endOf(sessionId)));
+  sessions.all(refuseMethod('GET, HEAD, POST, DELETE'));
+  app
+    .route(STREAM_PATH)
+    .get((req, res) => stream.get(req, res))
+    .all(refuseMethod('GET, HEAD'));
+  app.use(MONITOR_PATH, serveMonitorFiles(files));
 }
 
 function startRequest(_req: Request, res: Response, next: NextFunction): void {

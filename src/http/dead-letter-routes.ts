@@ -1,7 +1,8 @@
 import type { Request, Response } from 'express';
 import { editPayload } from '../application/delivery/dead-letters/edit-payload.js';
 import { listDeadLetters } from '../application/delivery/dead-letters/list-dead-letters.js';
-import type { DeadLetterReader } from '../application/delivery/dead-letters/ports.js';
+import type { DeadLetterReader, LetterKindReader } from '../application/delivery/dead-letters/ports.js';
+import type { RedactPayload } from '../application/delivery/dead-letters/redacted-payload.js';
 import {
   type ActDeps,
   type DiscardOutcome,
@@ -17,9 +18,18 @@ import type {
   deadLetterSchema,
   discardedSchema,
   editedSchema,
+  letterKindsSchema,
   redrivenSchema,
 } from '../contract/dead-letter-answers.js';
-import { deadLetterQuerySchema, editSchema, idsSchema, reasonSchema } from '../contract/dead-letters-api.js';
+import {
+  deadLetterQuerySchema,
+  editSchema,
+  idsSchema,
+  letterKindsQuerySchema,
+  payloadQuerySchema,
+  reasonSchema,
+} from '../contract/dead-letters-api.js';
+import type { redactedPayloadSchema } from '../contract/events-api.js';
 import type { Logger } from './logger.js';
 import { HttpProblem } from './problem.js';
 import { notFound, readBodyOf, readId, readQuery, requireOperator, toFilter, withFilter } from './read-operator.js';
@@ -28,6 +38,8 @@ import type { Gate } from './require-key.js';
 /** What the operations API works on, of dead letters. */
 export interface DeadLetterOps extends Omit<ActDeps, 'log'> {
   readonly letters: DeadLetterReader;
+  readonly kinds: LetterKindReader;
+  readonly redactPayload: RedactPayload;
   readonly jobs: RedriveJobStore;
   readonly handlers: readonly Handler[];
 }
@@ -60,13 +72,32 @@ export function getLetter({ gate, deadLetters }: DeadLetterRouteDeps) {
   };
 }
 
-/** GET /ops/v1/dead-letters/{id}/payload: what its next redrive sends, personal data and all: for who may write. */
+/** GET /ops/v1/dead-letters/kinds: the open ones by event type and code, the largest first. */
+export function getLetterKinds({ gate, deadLetters }: DeadLetterRouteDeps) {
+  return async (req: Request, res: Response): Promise<void> => {
+    const operator = await requireOperator(gate, req, res, 'dlq:read');
+    const { tenantId, destination } = toFilter(readQuery(req, letterKindsQuerySchema), operator);
+    const kinds = await deadLetters.kinds.listKinds({ tenantId, destination });
+    res.json(kinds satisfies AnswerOf<typeof letterKindsSchema>);
+  };
+}
+
+/**
+ * GET /ops/v1/dead-letters/{id}/payload: what its next redrive sends, personal data and all: for who may write. With
+ * `redacted=true` without what is personal or secret, for who may read.
+ */
 export function getPayload({ gate, deadLetters }: DeadLetterRouteDeps) {
   return async (req: Request, res: Response): Promise<void> => {
-    const { tenantId } = await requireOperator(gate, req, res, 'dlq:write');
+    const scope = req.query.redacted === 'true' ? 'dlq:read' : 'dlq:write';
+    const { tenantId } = await requireOperator(gate, req, res, scope);
+    const { redacted } = readQuery(req, payloadQuerySchema);
     const [letter] = await deadLetters.actions.find([readId(req)], tenantId);
     const loaded = letter?.kind === 'letter' ? await deadLetters.actions.loadEvent(letter) : null;
     if (loaded === null) throw notFound();
+    if (redacted === 'true') {
+      res.json(deadLetters.redactPayload(loaded.event) satisfies AnswerOf<typeof redactedPayloadSchema>);
+      return;
+    }
     // The database's own text, so that no number changes on the way.
     res.type('application/json').send(loaded.payload);
   };

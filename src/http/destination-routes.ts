@@ -17,11 +17,11 @@ import {
   resumeRequestSchema,
 } from '../contract/destinations-api.js';
 import { findUnstorable } from '../contract/json-value.js';
-import { type ApiKey, mayReadFailed, mayWriteFailed } from '../domain/audit/api-key.js';
+import { mayReadFailed, mayWriteFailed } from '../domain/audit/api-key.js';
 import type { Logger } from './logger.js';
 import { HttpProblem } from './problem.js';
 import { readJson } from './read-json.js';
-import { type Gate, requireKey, requireScope } from './require-key.js';
+import { type Caller, type Gate, requireKey, requireScope } from './require-key.js';
 
 export interface DestinationRouteDeps {
   readonly gate: Gate;
@@ -74,21 +74,22 @@ async function requireOperator(
   req: Request,
   res: Response,
   scope: 'dlq:read' | 'dlq:write',
-): Promise<ApiKey> {
-  const { key } = await requireKey(gate, req, res);
+): Promise<Caller> {
+  const caller = await requireKey(gate, req, res);
+  const { key } = caller;
   requireScope(scope === 'dlq:read' ? mayReadFailed(key) : mayWriteFailed(key), scope);
   if (key.tenantId !== null) throw new HttpProblem('tenant_forbidden', 'Expected an API key without a tenant');
-  return key;
+  return caller;
 }
 
-/** The actor is the key: what else a caller says of itself proves nothing. */
+/** The actor is the key, or who is signed in: what else a caller says of itself proves nothing. */
 async function readWord<Body extends z.output<typeof resumeRequestSchema>>(
   deps: DestinationRouteDeps,
   req: Request,
   res: Response,
   schema: z.ZodType<Body>,
 ): Promise<{ body: Body; scope: PauseScope; word: PersonsWord }> {
-  const key = await requireOperator(deps, req, res, 'dlq:write');
+  const { actor } = await requireOperator(deps, req, res, 'dlq:write');
   const name = destinationNameSchema.safeParse(req.params.name);
   if (!name.success) throw new HttpProblem('not_found', 'Nothing is here');
   const { value } = await readJson(req);
@@ -102,6 +103,6 @@ async function readWord<Body extends z.output<typeof resumeRequestSchema>>(
   return {
     body: parsed.data,
     scope: { destination: name.data === '*' ? null : name.data, eventType, tenantId },
-    word: { actor: `api-key:${key.id}`, reason },
+    word: { actor, reason },
   };
 }

@@ -25,7 +25,7 @@ import { type ApiKey, mayReadFailed, mayWriteFailed, tenantOfFailed } from '../d
 import type { FailedIngest } from '../domain/audit/failed-ingest.js';
 import { HttpProblem } from './problem.js';
 import { readJson } from './read-json.js';
-import { type Gate, requireKey, requireScope } from './require-key.js';
+import { type Caller, type Gate, requireKey, requireScope } from './require-key.js';
 
 export interface FailedIngestRouteDeps {
   readonly gate: Gate;
@@ -106,12 +106,10 @@ export function postDiscard(deps: FailedIngestRouteDeps) {
 /** POST /ops/v1/failed-ingest/retry and /discard: all that are open and match, at most 1,000; answers how they ended. */
 export function postMatching(deps: FailedIngestRouteDeps, verb: 'retry' | 'discard') {
   return async (req: Request, res: Response): Promise<void> => {
-    const key = await requireWriter(deps, req, res);
+    const { key, actor } = await requireWriter(deps, req, res);
     const { filter, reason, cap, after = null, dryRun } = await readWordAs(failedIngestMatchingSchema, req);
     const task = { tenantId: tenantOfFailed(key), filter: filterOf(filter), cap, after };
-    const counts = dryRun
-      ? await countMatching(deps, task)
-      : await actOnMatching(deps, verb, task, { actor: `api-key:${key.id}`, reason });
+    const counts = dryRun ? await countMatching(deps, task) : await actOnMatching(deps, verb, task, { actor, reason });
     res.json(counts satisfies FailedIngestCounts);
   };
 }
@@ -127,22 +125,22 @@ async function requireReader(deps: FailedIngestRouteDeps, req: Request, res: Res
   return key;
 }
 
-/** The actor is the key: what else a caller says of itself proves nothing. */
+/** The actor is the key, or who is signed in: what else a caller says of itself proves nothing. */
 async function readWord(
   deps: FailedIngestRouteDeps,
   req: Request,
   res: Response,
 ): Promise<{ ref: FailedIngestRef; word: PersonsWord }> {
-  const key = await requireWriter(deps, req, res);
+  const { key, actor } = await requireWriter(deps, req, res);
   const ref = refOf(req, key);
   const { reason } = await readWordAs(failedIngestReasonSchema, req);
-  return { ref, word: { actor: `api-key:${key.id}`, reason } };
+  return { ref, word: { actor, reason } };
 }
 
-async function requireWriter(deps: FailedIngestRouteDeps, req: Request, res: Response): Promise<ApiKey> {
-  const { key } = await requireKey(deps.gate, req, res);
-  requireScope(mayWriteFailed(key), 'dlq:write');
-  return key;
+async function requireWriter(deps: FailedIngestRouteDeps, req: Request, res: Response): Promise<Caller> {
+  const caller = await requireKey(deps.gate, req, res);
+  requireScope(mayWriteFailed(caller.key), 'dlq:write');
+  return caller;
 }
 
 async function readWordAs<Body>(schema: z.ZodType<Body>, req: Request): Promise<Body> {

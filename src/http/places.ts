@@ -8,7 +8,7 @@ export interface Places {
    * Runs `work` in a place, or throws HttpProblem without a wait: 429 while this key has all that one key may have, 503 while
    * all are taken. Both say when to come again. The place is free as soon as `work` has ended, however it did.
    */
-  within<T>(key: ApiKey, work: () => Promise<T>): Promise<T>;
+  within<T>(key: Pick<ApiKey, 'id'>, work: () => Promise<T>): Promise<T>;
 }
 
 export interface PlacesOptions {

@@ -5,13 +5,13 @@ import type { DeadLetterFilter } from '../application/delivery/dead-letters/port
 import { AUDIT_LIMITS, toFieldProblems } from '../contract/audit-dto.js';
 import type { FilterBody } from '../contract/dead-letters-api.js';
 import { type FieldProblem, findUnstorable } from '../contract/json-value.js';
-import { type ApiKey, mayReadFailed, mayWriteFailed, tenantOfFailed } from '../domain/audit/api-key.js';
+import { mayReadFailed, mayWriteFailed, tenantOfFailed } from '../domain/audit/api-key.js';
 import { parseLossless } from '../domain/delivery/lossless-json.js';
 import { HttpProblem } from './problem.js';
 import { readJson } from './read-json.js';
 import { type Gate, requireKey, requireScope } from './require-key.js';
 
-/** Who works on dead letters. The actor is the key: what else a caller says of itself proves nothing. */
+/** Who works on dead letters. The actor is the key, or who is signed in: what else a caller says of itself proves nothing. */
 export interface Operator {
   readonly actor: string;
   /** Whose letters; null: everybody's. */
@@ -25,9 +25,9 @@ export async function requireOperator(
   res: Response,
   scope: 'dlq:read' | 'dlq:write',
 ): Promise<Operator> {
-  const { key }: { key: ApiKey } = await requireKey(gate, req, res);
+  const { key, actor } = await requireKey(gate, req, res);
   requireScope(scope === 'dlq:read' ? mayReadFailed(key) : mayWriteFailed(key), scope);
-  return { actor: `api-key:${key.id}`, tenantId: tenantOfFailed(key) };
+  return { actor, tenantId: tenantOfFailed(key) };
 }
 
 /** Throws HttpProblem (400). */

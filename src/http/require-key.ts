@@ -8,6 +8,7 @@ import type { InFlight } from './in-flight.js';
 import type { KeyLimits } from './key-limits.js';
 import { HttpProblem } from './problem.js';
 import { readBody } from './read-body.js';
+import type { SessionGate } from './session-gate.js';
 
 /** Who may come in, and how much each may send. */
 export interface Gate {
@@ -15,19 +16,27 @@ export interface Gate {
   readonly keyLimits: KeyLimits;
   readonly failedKeys: FailedKeys;
   readonly inFlight: InFlight;
+  /** Of the monitor; left out: it is not there. */
+  readonly sessions?: SessionGate;
 }
 
 export interface Caller extends Authenticated {
+  /** As it stands in what is recorded of a change: `api-key:<id>`, or `user:<name>` of the monitor. */
+  readonly actor: string;
   /** Counts events of the request beyond its first one against the key's rate. */
   charge(events: number): Promise<void>;
 }
 
 /**
- * Who asks, by the API key in Authorization and, where the key needs one, the signature, and nothing else. Every request
- * counts as one event, and is in flight until its answer was taken; one that is refused here is not, so that without a key
- * nobody holds a place. Throws HttpProblem: 401, 429, 503, and for a signed one what reading its body throws.
+ * Who asks: by the API key in Authorization and, where the key needs one, the signature; without that header by a session of
+ * the monitor, whose key here has the scopes of the session. Every request counts as one event, and is in flight until its
+ * answer was taken; one that is refused here is not, so that without a key nobody holds a place. Throws HttpProblem: 401,
+ * 403 (of sessions), 429, 503, and for a signed one what reading its body throws.
  */
 export async function requireKey(gate: Gate, req: Request, res: Response): Promise<Caller> {
+  if (req.headers.authorization === undefined && gate.sessions?.concerns(req)) {
+    return requireSession(gate, gate.sessions, req, res);
+  }
   const presented = /^Bearer ([\x21-\x7e]+)$/i.exec(req.headers.authorization ?? '')?.[1];
   if (presented === undefined) throw unauthorized('Bearer realm="audit"');
   const address = req.socket.remoteAddress ?? '';
@@ -43,7 +52,28 @@ export async function requireKey(gate: Gate, req: Request, res: Response): Promi
     res.locals.keyId = caller.key.id;
     await gate.keyLimits.admit(caller.key, res);
     gate.inFlight.share(caller.key, res);
-    return { ...caller, charge: (events) => gate.keyLimits.charge(caller.key, events, res) };
+    return {
+      ...caller,
+      actor: `api-key:${caller.key.id}`,
+      charge: (events) => gate.keyLimits.charge(caller.key, events, res),
+    };
+  } catch (error) {
+    leave();
+    throw error;
+  }
+}
+
+async function requireSession(gate: Gate, sessions: SessionGate, req: Request, res: Response): Promise<Caller> {
+  const leave = gate.inFlight.enter(res);
+  try {
+    const { claims, identity, now } = await sessions.admit(req, res);
+    const { key, actor } = identity;
+    res.locals.keyId = key.id;
+    // A rate of its own, the usual one: a page that looks at everything leaves the key what it sends by.
+    const rated = { ...key, id: `session ${claims.id}`, ratePerMinute: null };
+    await gate.keyLimits.admit(rated, res);
+    gate.inFlight.share(key, res);
+    return { key, now, actor, charge: (events) => gate.keyLimits.charge(rated, events, res) };
   } catch (error) {
     leave();
     throw error;

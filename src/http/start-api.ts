@@ -12,16 +12,22 @@ import { recordAuditLog } from '../application/audit/record-audit-log.js';
 import { retryFailedIngest } from '../application/audit/retry-failed-ingest.js';
 import type { BookReader } from '../application/delivery/books/ports.js';
 import type { DestinationStore } from '../application/delivery/destinations/ports.js';
+import type { ReadFigures } from '../application/delivery/monitor/read-figures.js';
+import type { DeliveryReaders } from '../application/delivery/monitor/read-overview.js';
 import type { OrderingStore } from '../application/delivery/ordering/ports.js';
 import { createAuditApp } from './create-audit-app.js';
 import { createHttpServer } from './create-http-server.js';
 import type { DeadLetterOps } from './dead-letter-routes.js';
+import type { EventOps } from './event-routes.js';
 import { createFailedKeys } from './failed-keys.js';
 import { DEFAULT_HTTP_LIMITS, type HttpLimits } from './http-limits.js';
 import { createInFlight } from './in-flight.js';
 import { createKeyLimits } from './key-limits.js';
 import type { Logger } from './logger.js';
+import { type MonitorOptions, openMonitor } from './open-monitor.js';
+import type { PolicyOps } from './policy-routes.js';
 import type { Gate } from './require-key.js';
+import type { LogMonitor } from './verification-routes.js';
 
 export interface ApiOptions {
   readonly store: AuditStore;
@@ -36,13 +42,21 @@ export interface ApiOptions {
   /** What a configuration adds to the DTO's own. Default: secrets are taken out by their built-in names. */
   readonly rules?: IngestRules;
   readonly proofs: ReadProofs;
+  /** What is asked of the log as a log, and of its verifications. */
+  readonly logMonitor: LogMonitor;
   /** What the delivery's operations API works on; left out: there is none. */
   readonly ops?: {
     readonly destinations: DestinationStore;
     readonly deadLetters: DeadLetterOps;
     readonly ordering: OrderingStore;
     readonly books: Pick<BookReader, 'list' | 'lookAgain'>;
+    readonly overview: DeliveryReaders;
+    readonly figures: ReadFigures;
+    readonly events: EventOps;
+    readonly policies: PolicyOps;
   };
+  /** Left out: no page is served, and nobody signs in. */
+  readonly monitor?: MonitorOptions;
   /** 0: any free one. */
   readonly port: number;
   readonly host: string;
@@ -53,7 +67,10 @@ export interface ApiOptions {
 
 export interface RunningApi {
   readonly port: number;
-  /** Stops accepting and lets running requests finish within `closeGraceMs`. The store's pool stays open. */
+  /**
+   * Ends the monitor's streams, stops accepting and lets running requests finish within `closeGraceMs`. The store's pool
+   * stays open.
+   */
   close(): Promise<void>;
 }
 
@@ -66,18 +83,22 @@ const PARTITIONS_EVERY_MS = 24 * 60 * 60_000;
 export async function startApi(options: ApiOptions): Promise<RunningApi> {
   const { store, apiKeys: keys, failedIngest, records, fingerprintKeys, rules = createIngestRules(), logger } = options;
   const limits = { ...DEFAULT_HTTP_LIMITS, ...options.limits };
+  const noteUse = noteLastUse({ keys, log: logger });
+  const failedKeys = createFailedKeys({ perMinute: limits.maxFailedKeysPerMinute });
+  const monitor =
+    options.monitor === undefined
+      ? null
+      : openMonitor(options.monitor, { apiKeys: keys, fingerprintKeys, noteUse, failedKeys, log: logger });
   const gate: Gate = {
-    authenticate: authenticateApiKey({
-      keys,
-      secretKey: options.secretKey,
-      noteUse: noteLastUse({ keys, log: logger }),
-    }),
+    authenticate: authenticateApiKey({ keys, secretKey: options.secretKey, noteUse }),
     keyLimits: createKeyLimits({ perMinute: options.ratePerMinute }),
-    failedKeys: createFailedKeys({ perMinute: limits.maxFailedKeysPerMinute }),
+    failedKeys,
     inFlight: createInFlight(limits),
+    ...(monitor === null ? {} : { sessions: monitor.gate }),
   };
   const app = createAuditApp({
     ...(options.ops === undefined ? {} : { ops: { ...options.ops, gate, log: logger } }),
+    ...(monitor === null ? {} : { monitor }),
     routes: {
       gate,
       recordAuditLog: recordAuditLog({ store, failedIngest, fingerprintKeys, rules, log: logger }),
@@ -85,6 +106,7 @@ export async function startApi(options: ApiOptions): Promise<RunningApi> {
       records,
       cursors: recordCursors(fingerprintKeys),
       proofs: options.proofs,
+      logMonitor: options.logMonitor,
       failedIngest,
       retryFailedIngest: retryFailedIngest({ store, failedIngest, fingerprintKeys, rules, log: logger }),
       discardFailedIngest: discardFailedIngest({ store, failedIngest, fingerprintKeys, log: logger }),
@@ -106,6 +128,8 @@ export async function startApi(options: ApiOptions): Promise<RunningApi> {
     port,
     close: async () => {
       clearInterval(daily);
+      // They have no end of their own that a closing server could wait for.
+      monitor?.stream.close();
       await server.close();
     },
   };

@@ -1,12 +1,15 @@
 /** What people do with dead letters asks of handlers: their checks, and whether an effect stands (R18). */
 import { type AskedEffect, askEffect } from '../application/delivery/ask-effect.js';
+import { createPayloadRedactor } from '../application/delivery/dead-letters/redacted-payload.js';
 import { createEffectFinder } from '../application/delivery/find-effect.js';
+import type { EventRedaction } from '../application/delivery/mappers/redact-payload.js';
 import type { Handler, Logger, RunRef } from '../application/delivery/ports.js';
 import { createHttpClient } from '../infrastructure/http/create-http-client.js';
 import { createAttemptStore } from '../infrastructure/prisma/attempt-store.js';
 import { createDeadLetterActions } from '../infrastructure/prisma/dead-letter-actions.js';
 import { createDeadLetterReader } from '../infrastructure/prisma/dead-letter-reader.js';
 import { createEffectStore } from '../infrastructure/prisma/effect-store.js';
+import { createLetterKinds } from '../infrastructure/prisma/letter-kinds.js';
 import type { PgPool } from '../infrastructure/prisma/pg-pool.js';
 import { createRedriveJobStore } from '../infrastructure/prisma/redrive-job-store.js';
 
@@ -36,10 +39,17 @@ export function openAsking(pool: PgPool, handlers: readonly Handler[], log: Logg
   };
 }
 
-/** All that the operations API works on; \`close\` leaves the pool open. */
-export function openDeadLetterOps(pool: PgPool, handlers: readonly Handler[], log: Logger) {
+/** All that the operations API works on, of dead letters; `close` leaves the pool open. */
+export function openDeadLetterOps(
+  pool: PgPool,
+  handlers: readonly Handler[],
+  log: Logger,
+  redaction: EventRedaction = {},
+) {
   const stores = {
     letters: createDeadLetterReader(pool),
+    kinds: createLetterKinds(pool),
+    redactPayload: createPayloadRedactor(redaction),
     actions: createDeadLetterActions(pool),
     jobs: createRedriveJobStore(pool),
   };

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import type { SignInLinks } from '../application/audit/monitor/sign-in-links.js';
 import type { OutboxConfig } from '../application/delivery/define-config.js';
 import type { Settings } from '../infrastructure/config/settings.js';
 import type { Counters } from './counters.js';
@@ -11,6 +12,8 @@ export interface RoleContext {
   readonly config: OutboxConfig;
   readonly log: Logger;
   readonly counters: Counters;
+  /** That sign somebody in to the monitor of this process; left out: there are none. */
+  readonly signInLinks?: SignInLinks | undefined;
 }
 
 /** Relay and worker also share a database and a Temporal connection. */

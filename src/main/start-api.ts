@@ -6,9 +6,9 @@ import type { ApiKeyStore, AuditStore, FailedIngestStore } from '../application/
 import { SecretKeyError } from '../application/audit/secret-box.js';
 import { DEFAULT_HTTP_LIMITS } from '../http/http-limits.js';
 import type { Logger } from '../http/logger.js';
-import { startApi } from '../http/start-api.js';
+import { MonitorFilesError } from '../http/monitor-files.js';
+import { type ApiOptions, startApi } from '../http/start-api.js';
 import { ConfigurationError, requireSetting } from '../infrastructure/config/load-settings.js';
-import type { Settings } from '../infrastructure/config/settings.js';
 import { createAuditApiKeys } from '../infrastructure/prisma/audit-api-keys.js';
 import { createAuditStore } from '../infrastructure/prisma/audit-store.js';
 import { createBookStore } from '../infrastructure/prisma/book-store.js';
@@ -17,31 +17,39 @@ import { createDestinationStore } from '../infrastructure/prisma/destination-sto
 import { createFailedIngestStore } from '../infrastructure/prisma/failed-ingest-store.js';
 import { createOrderingStore } from '../infrastructure/prisma/ordering-store.js';
 import { createPool, type PgPool } from '../infrastructure/prisma/pg-pool.js';
+import { createProcessStore } from '../infrastructure/prisma/process-store.js';
 import { createRecordReader } from '../infrastructure/prisma/record-reader.js';
 import { checkDeployment } from './check-deployment.js';
 import { deliveryHandlers } from './delivery-handlers.js';
 import { openDeadLetterOps } from './dlq-asking.js';
+import { openEventOps, openPolicyOps } from './event-ops.js';
 import { explainDatabase } from './explain-database.js';
 import { explainListen } from './explain-listen.js';
 import { failAt } from './fail-at.js';
+import { openLogMonitor } from './open-log-monitor.js';
+import { openFigures, openOverview } from './open-overview.js';
 import { openProofs } from './open-proofs.js';
 import type { RoleContext, StartedRole } from './role.js';
+import { checkMonitorSettings, monitorOptions, openMonitorPools } from './start-monitor.js';
 import { StartRefusedError } from './start-refused-error.js';
 
-/** The `api` role: the audit log's entrance. Starts without its database, too: live, not ready, answering 503. */
+/**
+ * The `api` role: the audit log's entrance, with OUTBOX_OPS=on also the delivery's operations and the monitor. Starts without
+ * its databases, too: live, not ready, answering 503.
+ */
 export async function startApiRole(context: RoleContext): Promise<StartedRole> {
   const { settings, config, log } = context;
   const rules = readRules(config);
+  if (settings.ops === 'on' && settings.monitor === 'on') checkMonitorSettings(settings, log);
   const url = requireSetting(settings.auditDatabaseUrl, 'AUDIT_DATABASE_URL');
   const pool = openPool(url, { max: settings.auditPoolSize, applicationName: 'temporal-outbox api', log });
   // Of its own: whoever searches waits for others who search, and never keeps the ingest waiting.
   const reading = { max: settings.auditReadPoolSize, applicationName: 'temporal-outbox api reading', log };
   const readPool = openPool(url, reading);
-  const ops = openOps(settings, log);
-  const deadLetters = ops === null ? null : openDeadLetterOps(ops, deliveryHandlers(context), log);
+  const ops = openOps(context, url);
   const close = async () => {
-    await deadLetters?.close();
-    await Promise.all([pool.end(), readPool.end(), ops?.end()]);
+    await ops?.close();
+    await Promise.all([pool.end(), readPool.end()]);
   };
   const store = createAuditStore(pool);
   const apiKeys = createAuditApiKeys(pool);
@@ -49,7 +57,7 @@ export async function startApiRole(context: RoleContext): Promise<StartedRole> {
   const fingerprintKeys = requireSetting(settings.auditFingerprintKeys, 'AUDIT_FINGERPRINT_KEYS');
   const refuse = async () => {
     await refuseWrong({ store, apiKeys, fingerprintKeys, secretKey }, log);
-    if (ops !== null) await refuseOtherDeployment(ops, settings.deployment, log);
+    if (ops !== null) await refuseOtherDeployment(ops.pool, settings.deployment, log);
   };
   const starting = refuse().then(() =>
     startApi({
@@ -62,16 +70,8 @@ export async function startApiRole(context: RoleContext): Promise<StartedRole> {
       ratePerMinute: settings.auditRatePerMinute === 0 ? null : settings.auditRatePerMinute,
       rules,
       proofs: openProofs(readPool),
-      ...(ops === null || deadLetters === null
-        ? {}
-        : {
-            ops: {
-              destinations: createDestinationStore(ops),
-              deadLetters,
-              ordering: createOrderingStore(ops),
-              books: createBookStore(ops),
-            },
-          }),
+      logMonitor: openLogMonitor(readPool),
+      ...ops?.options,
       host: settings.host,
       port: settings.apiPort,
       logger: log,
@@ -85,6 +85,7 @@ export async function startApiRole(context: RoleContext): Promise<StartedRole> {
   );
   const api = await starting.catch(async (error: unknown) => {
     await close();
+    if (error instanceof MonitorFilesError) throw new StartRefusedError(error.message, { cause: error });
     throw explainListen(error, 'OUTBOX_API_PORT');
   });
   return {
@@ -109,11 +110,45 @@ function readRules({ ingest }: RoleContext['config']): IngestRules {
   }
 }
 
-/** A person asks now and then: a few connections, opened when somebody does. */
-function openOps(settings: Settings, log: RoleContext['log']): PgPool | null {
+/** What operators see and do, and the page that they do it on. */
+function openOps(context: RoleContext, auditUrl: string) {
+  const { settings, config, log } = context;
   if (settings.ops === 'off') return null;
   const url = requireSetting(settings.databaseUrl, 'OUTBOX_DATABASE_URL');
-  return openPool(url, { max: 4, applicationName: 'temporal-outbox ops', log });
+  // A person asks now and then: a few connections, opened when somebody does.
+  const pool = openPool(url, { max: 4, applicationName: 'temporal-outbox ops', log });
+  // Of its own: whoever looks keeps nobody from acting.
+  const pools = openMonitorPools({ outbox: url, audit: auditUrl }, (error) =>
+    log.warn({ err: error }, 'database.connection_lost'),
+  );
+  const deadLetters = openDeadLetterOps(pool, deliveryHandlers(context), log, config.redaction);
+  const processes = createProcessStore(pools.outbox);
+  const overview = openOverview(pools.outbox, settings);
+  const events = openEventOps(pool, { settings, config, processes });
+  const { temporalUi } = events;
+  const options: Pick<ApiOptions, 'ops' | 'monitor'> = {
+    ops: {
+      overview,
+      figures: openFigures(pools.outbox),
+      events,
+      destinations: createDestinationStore(pool),
+      deadLetters,
+      ordering: createOrderingStore(pool),
+      books: createBookStore(pool),
+      policies: openPolicyOps(pool, { config, processes }),
+    },
+    ...(settings.monitor === 'off'
+      ? {}
+      : { monitor: monitorOptions({ pools, overview, settings, temporalUi, links: context.signInLinks }) }),
+  };
+  return {
+    pool,
+    options,
+    close: async () => {
+      await deadLetters.close();
+      await Promise.all([pool.end(), pools.close()]);
+    },
+  };
 }
 
 function openPool(

@@ -1,6 +1,7 @@
 import { watchBacklog } from '../application/delivery/coalescing/watch-backlog.js';
 import { runRedriveJobs } from '../application/delivery/dead-letters/redrive-job.js';
 import { AUDIT_ROUTING_KEY } from '../application/delivery/handlers/audit-handler.js';
+import type { CoalescingLane } from '../application/delivery/monitor/ports.js';
 import { DEFAULT_POLL } from '../application/delivery/poll-schedule.js';
 import { relayOutbox } from '../application/delivery/relay-outbox.js';
 import { systemTime } from '../application/delivery/relay-time.js';
@@ -16,12 +17,18 @@ import { dutyLeaseMs } from './duty-lease.js';
 import { failAt } from './fail-at.js';
 import type { DeliveryContext, StartedRole } from './role.js';
 import { startBooks } from './start-books.js';
+import { startFigures } from './start-figures.js';
 import { raiseRefusedStarts, startNoticeDuties } from './start-notices.js';
 import { startReconciler } from './start-reconciler.js';
 import { watchNamespace } from './watch-namespace.js';
 
+export interface StartedRelay extends StartedRole {
+  /** What may travel many to a run, and whether it does now. */
+  readCoalescing(): readonly CoalescingLane[];
+}
+
 /** The `relay` role. `eager`: a worker shares this process and its connection. */
-export function startRelayRole(context: DeliveryContext, options: { eager: boolean }): StartedRole {
+export function startRelayRole(context: DeliveryContext, options: { eager: boolean }): StartedRelay {
   const { settings, config, log, counters, delivery } = context;
   // A handler that only the worker's configuration has gets the default, and the worker says so.
   const timeouts = new Map((config.handlers ?? []).map((h) => [h.routingKey, deliveryTimeouts(h.timeoutMs)]));
@@ -48,6 +55,10 @@ export function startRelayRole(context: DeliveryContext, options: { eager: boole
   // its events go on one by one.
   const own = (config.handlers ?? []).filter((handler) => handler.deliverBatch !== undefined);
   const together = [AUDIT_ROUTING_KEY, ...own.map(({ routingKey }) => routingKey)];
+  const backlog = watchBacklog(
+    { store, time: systemTime, log },
+    { destinations: together, coalescings: delivery.coalescings },
+  );
   const relay = relayOutbox(
     {
       store,
@@ -59,13 +70,7 @@ export function startRelayRole(context: DeliveryContext, options: { eager: boole
     },
     {
       policies: delivery.policies,
-      coalescing: {
-        backlog: watchBacklog(
-          { store, time: systemTime, log },
-          { destinations: together, coalescings: delivery.coalescings },
-        ),
-        carrierPrefix: batchRunPrefix(delivery.deployment),
-      },
+      coalescing: { backlog, carrierPrefix: batchRunPrefix(delivery.deployment) },
       leaseMs: settings.leaseMs,
       batch: settings.batch,
       inFlight: settings.startsAtOnce,
@@ -89,6 +94,7 @@ export function startRelayRole(context: DeliveryContext, options: { eager: boole
     ),
     startNoticeDuties(context),
     startBooks(context),
+    startFigures(context),
   ];
   return {
     name: 'relay',
@@ -96,6 +102,7 @@ export function startRelayRole(context: DeliveryContext, options: { eager: boole
     notReady: async () =>
       delivery.namespace.isOurs() ? null : "Temporal's namespace is not the one that this outbox's runs are in",
     hint: () => relay.hint(),
+    readCoalescing: () => backlog.read(),
     stop: async () => {
       await Promise.all([relay.stop(), reconciler.stop(), namespace.stop(), ...duties.map((duty) => duty.stop())]);
     },

@@ -1,7 +1,10 @@
 /** Starts roles beside each other in one process and stops them in the order in which work flows. */
 
 import type { Logger } from 'pino';
+import type { SignInLinks } from '../application/audit/monitor/sign-in-links.js';
 import type { OutboxConfig } from '../application/delivery/define-config.js';
+import type { CoalescingLane } from '../application/delivery/monitor/ports.js';
+import type { ToldProcess } from '../application/delivery/monitor/tell-process.js';
 import { startProbeServer } from '../http/probe-server.js';
 import type { Environment } from '../infrastructure/config/load-settings.js';
 import type { Settings } from '../infrastructure/config/settings.js';
@@ -28,6 +31,8 @@ export interface StartRolesOptions {
   readonly temporal?: TemporalTarget;
   /** R3: Temporal is this process's own; where it is another one than before, what ran there is dispatched again. */
   readonly adoptLost?: boolean;
+  /** That sign somebody in to the monitor of this process. */
+  readonly signInLinks?: SignInLinks;
   /** Gives up a start that waits for something. */
   readonly signal: AbortSignal;
   /** Told, in a sentence, what a start waits for. */
@@ -44,10 +49,11 @@ export interface Started extends RunningRoles {
 export async function startRoles(options: StartRolesOptions): Promise<Started> {
   const { roles, settings, config, log } = options;
   const counters = createCounters();
-  const context: RoleContext = { settings, config, log, counters };
+  const context: RoleContext = { settings, config, log, counters, signInLinks: options.signInLinks };
   await verifyNotifiers(config, options.signal);
   const started: StartedRole[] = [];
   let delivery: DeliveryEnvironment | null = null;
+  let telling: ToldProcess | null = null;
   let probes: Awaited<ReturnType<typeof startProbeServer>> | null = null;
 
   let waitingFor = 'starting';
@@ -61,6 +67,7 @@ export async function startRoles(options: StartRolesOptions): Promise<Started> {
   const stop = () => {
     stopped ??= runAll([
       ...(['relay', 'worker', 'api'] as const).map((name) => () => started.find((role) => role.name === name)?.stop()),
+      () => telling?.stop(),
       () => delivery?.close(),
       () => probes?.close(),
       async () => running && log.info({ counters: counters.read() }, 'process.counters'),
@@ -92,6 +99,7 @@ export async function startRoles(options: StartRolesOptions): Promise<Started> {
       const { signal, adoptLost = false } = options;
       delivery = await openDeliveryEnvironment(context, target, { signal, onWaiting, adoptLost });
       const deliveryContext = { ...context, delivery };
+      let readCoalescing = (): readonly CoalescingLane[] => [];
       if (roles.includes('worker')) {
         const { startWorkerRole } = await import('./start-worker.js');
         started.push(await startWorkerRole(deliveryContext));
@@ -100,8 +108,13 @@ export async function startRoles(options: StartRolesOptions): Promise<Started> {
       options.signal.throwIfAborted();
       if (roles.includes('relay')) {
         const { startRelayRole } = await import('./start-relay.js');
-        started.push(startRelayRole(deliveryContext, { eager: roles.includes('worker') }));
+        const relay = startRelayRole(deliveryContext, { eager: roles.includes('worker') });
+        started.push(relay);
+        readCoalescing = relay.readCoalescing;
       }
+      const { startTelling } = await import('./tell-process.js');
+      const told = roles.filter((role) => role !== 'api');
+      telling = startTelling(deliveryContext, { roles: told, readCoalescing });
     }
     const failed = Promise.race(started.map((role) => role.failed ?? new Promise<never>(() => {})));
     failed.catch(() => {}); // `runUntilSignal` listens; a caller that does not must not be ended by it

@@ -29,11 +29,12 @@ import type { DeliveryContext, StartedRole } from './role.js';
 import { groupNotifier, noticeTimes } from './start-notices.js';
 import { startRetention } from './start-retention.js';
 import { startSealer } from './start-sealer.js';
+import { startVerifications } from './start-verifications.js';
 
 /** How soon after its time a letter's destination is asked again (R18). */
 const EFFECTS_EVERY_MS = 5_000;
 
-/** The `worker` role: workflows, activities, dispatcher, handlers; beside them the audit log's sealer. */
+/** The `worker` role: workflows, activities, dispatcher, handlers; beside them what seals, keeps and verifies the audit log. */
 export async function startWorkerRole(context: DeliveryContext): Promise<StartedRole> {
   const { settings, config, log, counters, delivery } = context;
   const http = createHttpClient();
@@ -113,6 +114,7 @@ export async function startWorkerRole(context: DeliveryContext): Promise<Started
   );
   const sealer = startSealer(context);
   const retention = startRetention(context);
+  const verifications = startVerifications(context);
   let stopping = false;
   const running = worker.run();
   const failed = new Promise<never>((_, reject) => {
@@ -126,13 +128,17 @@ export async function startWorkerRole(context: DeliveryContext): Promise<Started
     name: 'worker',
     port: null,
     notReady: async () => (worker.getState() === 'RUNNING' ? null : `the Temporal worker is ${worker.getState()}`),
-    warnings: async () => [...((await sealer?.warnings()) ?? []), ...(retention?.warnings() ?? [])],
+    warnings: async () => [
+      ...((await sealer?.warnings()) ?? []),
+      ...(retention?.warnings() ?? []),
+      ...(verifications?.warnings() ?? []),
+    ],
     hint: () => {},
     failed,
     async stop() {
       stopping = true;
       if (worker.getState() === 'RUNNING') worker.shutdown();
-      await Promise.all([asks.stop(), sealer?.stop(), retention?.stop()]);
+      await Promise.all([asks.stop(), sealer?.stop(), retention?.stop(), verifications?.stop()]);
       await running.catch(() => {}); // told by `failed`; what stands behind it must be closed all the same
       await destinations.stop();
       await http.close();

@@ -4,6 +4,7 @@ import {
   deadLetterSchema,
   discardedSchema,
   editedSchema,
+  letterKindsSchema,
   payloadSchema,
   redrivenSchema,
   severalDiscardedSchema,
@@ -14,8 +15,12 @@ import {
   deadLetterQuerySchema,
   editSchema,
   idsSchema,
+  LETTER_KINDS_PATH,
+  letterKindsQuerySchema,
+  payloadQuerySchema,
   reasonSchema,
 } from '../../contract/dead-letters-api.js';
+import { redactedPayloadSchema } from '../../contract/events-api.js';
 import { named, type Operation, type PathParameter } from './operation.js';
 
 const EXAMPLE_ID = '0197d3a0-5d00-7000-8000-00000000000c';
@@ -52,6 +57,18 @@ export const deadLetterOperations: readonly Operation[] = [
     problems: ['invalid_query', 'tenant_forbidden'],
   },
   {
+    id: 'listDeadLetterKinds',
+    method: 'get',
+    path: LETTER_KINDS_PATH,
+    area,
+    summary: 'Count the open ones by event type and code',
+    description: 'The largest kinds first, at most 200; of each hour of the last day how many were written.',
+    scopes: ['dlq:read', 'dlq:write'],
+    query: letterKindsQuerySchema,
+    answers: [{ status: 200, description: 'The kinds.', schema: named('LetterKinds', letterKindsSchema) }],
+    problems: ['invalid_query', 'tenant_forbidden'],
+  },
+  {
     id: 'getDeadLetter',
     method: 'get',
     path: `${DEAD_LETTERS_PATH}/{id}`,
@@ -68,11 +85,20 @@ export const deadLetterOperations: readonly Operation[] = [
     path: `${DEAD_LETTERS_PATH}/{id}/payload`,
     area,
     summary: 'Show what its next redrive sends',
-    description: 'Personal data and all, as the database keeps it.',
-    scopes: ['dlq:write'],
+    description:
+      'Personal data and all, as the database keeps it: that takes `dlq:write`. With `redacted=true` without what the ' +
+      'configuration calls personal or secret.',
+    scopes: ['dlq:read', 'dlq:write'],
     parameters: [id],
-    answers: [{ status: 200, description: 'The payload.', schema: named('Payload', payloadSchema) }],
-    problems: ['not_found'],
+    query: payloadQuerySchema,
+    answers: [
+      {
+        status: 200,
+        description: 'The payload; redacted where that was asked for.',
+        schema: [named('Payload', payloadSchema), named('RedactedPayload', redactedPayloadSchema)],
+      },
+    ],
+    problems: ['invalid_query', 'not_found'],
   },
   {
     id: 'editDeadLetterPayload',

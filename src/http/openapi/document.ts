@@ -1,7 +1,8 @@
 import { STATUS_CODES } from 'node:http';
 import { z } from 'zod';
 import { PROBLEM_MEDIA_TYPE, PROBLEMS, type ProblemCode, problemSchema } from '../../contract/audit-api.js';
-import { headersOfAnswer, headersOfProblems } from './headers.js';
+import { CSRF_HEADER } from '../../contract/monitor-api.js';
+import { type Asking, headersOfAnswer, headersOfProblems } from './headers.js';
 import { type Answer, AREAS, type Named, named, type Operation } from './operation.js';
 import { OF_NO_OPERATION, problemsOf } from './problems.js';
 
@@ -56,12 +57,25 @@ const ABOUT_KEYS = `An API key of \`outbox keys create\`. The scope \`admin\` st
 made with a signing secret takes signed requests only: \`webhook-id\`, \`webhook-timestamp\` and \`webhook-signature\` of Standard
 Webhooks.`;
 
-/** The OpenAPI 3.1 document of these operations. JSON Schemas are those of the zod schemas that the server checks by. */
-export function buildDocument(operations: readonly Operation[], version: string): OpenApiDocument {
+const ABOUT_SESSIONS = `The cookie of whoever is signed in to the monitor, as a browser sends it to the page's own server. It stands in for a
+key wherever one is asked for, but writes no records. Any other method than GET and HEAD also needs the page's \`Origin\` and
+the session's token in \`${CSRF_HEADER}\`. Over https its name is \`__Host-outbox\`.`;
+
+const BY_NOBODY: Asking = { byKey: false, bySession: false };
+
+/**
+ * The OpenAPI 3.1 document of these operations. JSON Schemas are those of the zod schemas that the server checks by.
+ * `sessions`: the monitor is served, whose sessions may ask wherever a key may.
+ */
+export function buildDocument(
+  operations: readonly Operation[],
+  version: string,
+  { sessions = false }: { readonly sessions?: boolean } = {},
+): OpenApiDocument {
   const paths: Record<string, Record<string, OperationObject>> = {};
   for (const operation of operations) {
     paths[operation.path] ??= {};
-    Object.assign(paths[operation.path] as object, { [operation.method]: toOperation(operation) });
+    Object.assign(paths[operation.path] as object, { [operation.method]: toOperation(operation, sessions) });
   }
   const used = new Set(operations.map(({ area }) => area));
   return {
@@ -74,16 +88,27 @@ export function buildDocument(operations: readonly Operation[], version: string)
     components: {
       securitySchemes: {
         apiKey: { type: 'http', scheme: 'bearer', description: ABOUT_KEYS.replaceAll('\n', ' ') },
+        ...(sessions
+          ? {
+              session: {
+                type: 'apiKey',
+                in: 'cookie',
+                name: 'outbox_monitor',
+                description: ABOUT_SESSIONS.replaceAll('\n', ' '),
+              },
+            }
+          : {}),
       },
       schemas: toSchemas([PROBLEM, ...operations.flatMap(schemasOf)]),
-      responses: Object.fromEntries(OF_NO_OPERATION.map((code) => [code, toProblemResponse([code], false)])),
+      responses: Object.fromEntries(OF_NO_OPERATION.map((code) => [code, toProblemResponse([code], BY_NOBODY)])),
     },
   };
 }
 
-function toOperation(operation: Operation): OperationObject {
-  const { id, area, summary, description, scopes, body, bodyMayBeLeftOut = false } = operation;
-  const needs = scopes === undefined ? null : `Needs the scope ${scopes.map((scope) => `\`${scope}\``).join(' or ')}.`;
+function toOperation(operation: Operation, sessions: boolean): OperationObject {
+  const { id, area, summary, description, scopes = [], body, bodyMayBeLeftOut = false } = operation;
+  const asking = askingOf(operation, sessions);
+  const needs = scopes.length === 0 ? null : `Needs the scope ${scopes.map((scope) => `\`${scope}\``).join(' or ')}.`;
   const text = [description, needs].filter((part) => typeof part === 'string').join(' ');
   return {
     operationId: id,
@@ -91,7 +116,7 @@ function toOperation(operation: Operation): OperationObject {
     summary,
     ...(text === '' ? {} : { description: text }),
     // Scopes stand with `http` schemes for information (OpenAPI 3.1.1, section 4.8.30).
-    security: scopes === undefined ? [] : scopes.map((scope) => ({ apiKey: [scope] })),
+    security: [...scopes.map((scope) => ({ apiKey: [scope] })), ...(asking.bySession ? [{ session: [] }] : [])],
     parameters: toParameters(operation),
     ...(body === undefined
       ? {}
@@ -106,8 +131,12 @@ function toOperation(operation: Operation): OperationObject {
             ),
           },
         }),
-    responses: toResponses(operation),
+    responses: toResponses(operation, asking, sessions),
   };
+}
+
+function askingOf({ scopes, session }: Operation, sessions: boolean): Asking {
+  return { byKey: scopes !== undefined, bySession: sessions && (scopes !== undefined || session === true) };
 }
 
 function toParameters({ parameters = [], query, headers = [] }: Operation): ParameterObject[] {
@@ -144,13 +173,12 @@ function inUrl(schema: JsonSchema): JsonSchema {
   return free ? { ...schema, pattern: '^[^\\u0000-\\u001f\\u007f]*$' } : schema;
 }
 
-function toResponses(operation: Operation): Record<string, ResponseObject> {
-  const keyed = operation.scopes !== undefined;
+function toResponses(operation: Operation, asking: Asking, sessions: boolean): Record<string, ResponseObject> {
   const responses = Object.fromEntries(
-    operation.answers.map((answer) => [String(answer.status), toResponse(answer, keyed)] as const),
+    operation.answers.map((answer) => [String(answer.status), toResponse(answer, asking)] as const),
   );
-  for (const [status, codes] of problemsOf(operation)) {
-    const problem = toProblemResponse(codes, keyed);
+  for (const [status, codes] of problemsOf(operation, sessions)) {
+    const problem = toProblemResponse(codes, asking);
     const answer = responses[status];
     // A status may be an answer and a problem, by its media type.
     responses[status] =
@@ -165,7 +193,7 @@ function toResponses(operation: Operation): Record<string, ResponseObject> {
   return responses;
 }
 
-function toResponse(answer: Answer, keyed: boolean): ResponseObject {
+function toResponse(answer: Answer, asking: Asking): ResponseObject {
   const { description, schema, mediaType = 'application/json', headers = [], example } = answer;
   const content =
     schema === undefined && mediaType === 'application/json'
@@ -176,18 +204,18 @@ function toResponse(answer: Answer, keyed: boolean): ResponseObject {
         };
   return {
     description,
-    headers: headersOfAnswer(headers, keyed),
+    headers: headersOfAnswer(headers, asking),
     ...(content === null ? {} : { content: Object.fromEntries([mediaType].flat().map((type) => [type, content])) }),
   };
 }
 
-function toProblemResponse(codes: readonly ProblemCode[], keyed: boolean): ResponseObject {
+function toProblemResponse(codes: readonly ProblemCode[], asking: Asking): ResponseObject {
   const [first] = codes as [ProblemCode];
   const { status } = PROBLEMS[first];
   const words = codes.map((code) => `\`${code}\`${PROBLEMS[code].retryable ? ' (retryable)' : ''}`);
   return {
     description: `${STATUS_CODES[status] ?? 'Problem'}: ${words.join(', ')}.`,
-    headers: headersOfProblems(codes, keyed),
+    headers: headersOfProblems(codes, asking),
     content: {
       [PROBLEM_MEDIA_TYPE]: {
         schema: {

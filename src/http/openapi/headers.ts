@@ -1,4 +1,5 @@
 import { IDEMPOTENCY_REPLAYED_HEADER, type ProblemCode } from '../../contract/audit-api.js';
+import { SESSION_CHECKED_HEADER } from '../../contract/monitor-api.js';
 import type { ResponseHeader } from './operation.js';
 
 interface HeaderObject {
@@ -34,6 +35,15 @@ const OF_KEYS = {
   },
 } satisfies Record<string, HeaderObject>;
 
+/** Where a session of the monitor may ask. */
+const OF_SESSIONS = {
+  [SESSION_CHECKED_HEADER]: {
+    description: 'The session could not be looked up now; what was known of it a moment ago holds for reading.',
+    required: false,
+    schema: { type: 'string', const: 'no' },
+  },
+} satisfies Record<string, HeaderObject>;
+
 const OF_ANSWERS: Record<ResponseHeader, HeaderObject> = {
   [IDEMPOTENCY_REPLAYED_HEADER]: {
     description: 'The record stood already, with this content.',
@@ -43,10 +53,14 @@ const OF_ANSWERS: Record<ResponseHeader, HeaderObject> = {
   'Retry-After': { description: 'Seconds to wait before the next request.', required: true, schema: seconds },
   'Content-Disposition': { description: 'Of CSV: a name for the file.', required: false, schema: text },
   ETag: { description: 'For If-None-Match.', required: true, schema: text },
+  'Set-Cookie': { description: 'The session, or its end; no script can read it.', required: true, schema: text },
 };
 
 const OF_PROBLEMS: Partial<Record<ProblemCode, Readonly<Record<string, HeaderObject>>>> = {
   unauthorized: {
+    'WWW-Authenticate': { description: 'The challenge of RFC 6750.', required: true, schema: text },
+  },
+  session_ended: {
     'WWW-Authenticate': { description: 'The challenge of RFC 6750.', required: true, schema: text },
   },
   method_not_allowed: { Allow: { description: 'What this path takes.', required: true, schema: text } },
@@ -62,12 +76,21 @@ const OF_PROBLEMS: Partial<Record<ProblemCode, Readonly<Record<string, HeaderObj
 
 export type Headers = Readonly<Record<string, HeaderObject>>;
 
-/** `keyed`: of a route that asks for a key. */
-export function headersOfAnswer(names: readonly ResponseHeader[], keyed: boolean): Headers {
-  return { ...COMMON, ...(keyed ? OF_KEYS : {}), ...Object.fromEntries(names.map((name) => [name, OF_ANSWERS[name]])) };
+/** Who may ask by a route. */
+export interface Asking {
+  readonly byKey: boolean;
+  readonly bySession: boolean;
+}
+
+export function headersOfAnswer(names: readonly ResponseHeader[], asking: Asking): Headers {
+  return { ...COMMON, ...headersOf(asking), ...Object.fromEntries(names.map((name) => [name, OF_ANSWERS[name]])) };
 }
 
 /** Of a status that any of these codes has. */
-export function headersOfProblems(codes: readonly ProblemCode[], keyed: boolean): Headers {
-  return Object.assign({}, COMMON, keyed ? OF_KEYS : {}, ...codes.map((code) => OF_PROBLEMS[code] ?? {}));
+export function headersOfProblems(codes: readonly ProblemCode[], asking: Asking): Headers {
+  return Object.assign({}, COMMON, headersOf(asking), ...codes.map((code) => OF_PROBLEMS[code] ?? {}));
+}
+
+function headersOf({ byKey, bySession }: Asking): Headers {
+  return { ...(byKey ? OF_KEYS : {}), ...(bySession ? OF_SESSIONS : {}) };
 }

@@ -10,7 +10,7 @@ import type { ApiKeyScope } from '../../domain/audit/api-key.js';
 export interface Operation {
   /** Unique; names the method in generated clients. */
   readonly id: string;
-  readonly method: 'get' | 'post';
+  readonly method: 'get' | 'post' | 'delete';
   /** With `{name}` where Express has `:name`. */
   readonly path: string;
   readonly area: Area;
@@ -19,6 +19,8 @@ export interface Operation {
   readonly description?: string;
   /** Any one of them is enough. Left out: no key is asked for. */
   readonly scopes?: readonly [ApiKeyScope, ...ApiKeyScope[]];
+  /** By a session of the monitor and nothing else; one of them may also stand in for a key wherever `scopes` are named. */
+  readonly session?: true;
   readonly parameters?: readonly PathParameter[];
   /** A strict object of the query: one parameter for each key. */
   readonly query?: z.ZodObject;
@@ -40,11 +42,15 @@ export const AREAS = {
   records: 'Reading the audit log.',
   log: 'That nothing in the audit log was changed: checkpoints and proofs of RFC 9162 and C2SP.',
   'failed ingest': 'What the audit log could not store for a reason of its own.',
+  overview: 'How the delivery stands, and what it did in a while.',
+  events: 'What was appended, and what became of each.',
   'dead letters': 'Events that will not be retried by themselves.',
   'redrive jobs': 'Many dead letters at once, at a bounded rate.',
   destinations: 'Where events go: breakers, pauses, outages.',
   books: 'What became of the events of each hour.',
   'blocked aggregates': 'Who waits behind a dead event.',
+  policies: 'How often and when a failed delivery is tried again, in what order and together with what.',
+  monitor: 'Signing in to the page at /monitor, and what it is told by itself.',
   probes: 'For load balancers and orchestrators. Asked for without a key, never refused for load.',
   reference: 'This document.',
 } as const;
@@ -91,4 +97,4 @@ export interface Answer {
 }
 
 /** Described in `headers.ts`. */
-export type ResponseHeader = 'Idempotency-Replayed' | 'Retry-After' | 'ETag' | 'Content-Disposition';
+export type ResponseHeader = 'Idempotency-Replayed' | 'Retry-After' | 'ETag' | 'Content-Disposition' | 'Set-Cookie';

@@ -22,6 +22,10 @@ const OF_KEYS: readonly ProblemCode[] = [
   'body_too_large',
   'unsupported_encoding',
 ];
+/** Where a session of the monitor may stand in for a key. */
+const OF_SESSIONS: readonly ProblemCode[] = ['session_ended', 'foreign_origin'];
+/** Of those that change something, or send a body. */
+const OF_CHANGES: readonly ProblemCode[] = ['csrf_missing'];
 const OF_BODIES: readonly ProblemCode[] = [
   'incomplete_body',
   'invalid_utf8',
@@ -36,11 +40,14 @@ const OF_BODIES: readonly ProblemCode[] = [
 /** What a request can be answered with that is none of an operation's: another path, another method on a path. */
 export const OF_NO_OPERATION: readonly ProblemCode[] = ['not_found', 'method_not_allowed', ...OF_EVERY_REQUEST];
 
-/** Every problem that a route may answer with, by status. */
-export function problemsOf(operation: Operation): ReadonlyMap<number, readonly ProblemCode[]> {
+/** Every problem that a route may answer with, by status. `sessions`: the monitor is served. */
+export function problemsOf(operation: Operation, sessions: boolean): ReadonlyMap<number, readonly ProblemCode[]> {
+  const bySession = sessions && (operation.scopes !== undefined || operation.session === true);
   const codes = new Set([
     ...OF_EVERY_REQUEST,
     ...(operation.scopes === undefined ? [] : OF_KEYS),
+    ...(bySession ? OF_SESSIONS : []),
+    ...(bySession && operation.method !== 'get' ? OF_CHANGES : []),
     ...(operation.body === undefined ? [] : OF_BODIES),
     ...(operation.problems ?? []),
   ]);

@@ -30,6 +30,9 @@ export type SettingsUser =
   | 'destinations'
   | 'books'
   | 'events'
+  | 'status'
+  | 'doctor'
+  | 'operators'
   | 'grants outbox'
   | 'grants audit';
 
@@ -61,6 +64,8 @@ export const SETTINGS = {
       'destinations',
       'books',
       'events',
+      'status',
+      'doctor',
       'grants outbox',
     ],
     describe: 'The outbox database: the one that your application writes to.',
@@ -68,7 +73,17 @@ export const SETTINGS = {
   }),
   auditDatabaseUrl: define({
     schema: databaseUrl,
-    requiredBy: ['api', 'migrate', 'keys', 'audit', 'audit adopt', 'audit erase', 'failed-ingest', 'grants audit'],
+    requiredBy: [
+      'api',
+      'migrate',
+      'keys',
+      'operators',
+      'audit',
+      'audit adopt',
+      'audit erase',
+      'failed-ingest',
+      'grants audit',
+    ],
     describe:
       "The audit log's database. May be the same one. A worker that has it seals the records, beside its other work.",
     secret: true,
@@ -175,6 +190,12 @@ export const SETTINGS = {
     fallback: '10000',
     describe: 'Between two checkpoints of a log that grows.',
   }),
+  auditVerifyHours: define({
+    schema: whole(0, 8_760),
+    fallback: '24',
+    describe:
+      'How often a worker with AUDIT_DATABASE_URL verifies the whole log by itself. 0: only when somebody asks.',
+  }),
   auditUrl: define({
     schema: httpUrl,
     fallback: 'http://127.0.0.1:8080',
@@ -191,7 +212,7 @@ export const SETTINGS = {
     schema: z.enum(['on', 'off']),
     fallback: 'off',
     describe:
-      "Whether the api also serves the delivery's operations (/ops/v1/destinations, dead-letters, redrive-jobs, books): on needs OUTBOX_DATABASE_URL there, too.",
+      "Whether the api also serves the delivery's operations (/ops/v1/…) and the monitor: on needs OUTBOX_DATABASE_URL there, too.",
   }),
   taskQueue: define({
     schema: z.string().min(1).max(200),
@@ -207,10 +228,31 @@ export const SETTINGS = {
     fallback: 'Outbox',
     describe: 'What their names begin with.',
   }),
-  monitorUrl: define({ schema: httpUrl, describe: 'Of the monitor, for links from the Temporal Web UI.' }),
+  monitor: define({
+    schema: z.enum(['on', 'off']),
+    fallback: 'on',
+    describe: 'Whether an api with OUTBOX_OPS=on also serves the monitor, at /monitor.',
+  }),
+  monitorUrl: define({
+    // What stands behind the last slash would be lost from links.
+    schema: httpUrl.transform((url) => (url.endsWith('/') ? url : `${url}/`)),
+    describe:
+      "Where people open the monitor: https://outbox.example/monitor. For links to it, and so that the api knows its own page's requests; unset, whatever address the browser used.",
+  }),
+  monitorSignIn: define({
+    schema: z.enum(['on', 'off']),
+    fallback: 'on',
+    describe:
+      'off: whoever reaches the monitor sees everything and changes nothing. Only where OUTBOX_HOST is loopback.',
+  }),
+  monitorSessionHours: define({
+    schema: whole(1, 720),
+    fallback: '12',
+    describe: 'How long somebody who signed in to the monitor stays so.',
+  }),
   temporalUiUrl: define({
     schema: httpUrl,
-    describe: "Of Temporal's Web UI, for links to it from notifications.",
+    describe: "Of Temporal's Web UI, for links to it from notices, the monitor and `outbox events show`.",
   }),
   leaseMs: define({
     schema: whole(5_000, 600_000),
@@ -300,6 +342,7 @@ const AUDIT_SIDE: ReadonlySet<Key> = new Set<Key>([
   'auditAnchorFile',
   'auditRetentionMonths',
   'auditCheckpointMs',
+  'auditVerifyHours',
 ]);
 
 export function definitionOf(key: Key): Definition {

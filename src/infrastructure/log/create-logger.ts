@@ -35,6 +35,8 @@ export function createLogger(options: LoggerOptions): Logger {
     // `formatters.log` has made plain objects of errors already.
     serializers: { err: (error) => error },
     hooks: {
+      // JSON lets these stand in a text as they are, and whoever reads by lines may take each for the end of one.
+      streamWrite: (line) => line.replaceAll(/[\u0085\u2028\u2029]/g, escapeBreak),
       logMethod(given, method) {
         const [first, ...rest] = given as unknown[];
         // An error alone: pino would take its message for the line's, past the formatter.
@@ -47,6 +49,10 @@ export function createLogger(options: LoggerOptions): Logger {
   return options.file === undefined
     ? pino(settings)
     : pino(settings, pino.destination({ dest: options.file, sync: true }));
+}
+
+function escapeBreak(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
 }
 
 /** A log line must never fail what it tells of, so what cannot be read is left out. */

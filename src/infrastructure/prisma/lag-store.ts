@@ -56,15 +56,18 @@ interface HolderRow {
   readonly since: Date | null;
 }
 
-/** Behind the head in the order of sealing: the rest of the head's epoch, and every later one. Each by the index. */
+/**
+ * Behind the head in the order of sealing: the rest of the head's epoch, and every later one. By each month's index, and from
+ * the head on: compared with its columns in a join the months would be read from their first record.
+ */
 const READ_LAG = `
 WITH head AS (
   SELECT coalesce(max(s.next), 0) AS next, coalesce(max(s.epoch), 1) AS epoch,
     coalesce(max(s.last_tx::text), '0')::xid8 AS last_tx, coalesce(max(s.last_seq), 0) AS last_seq
   FROM (SELECT first_index + size AS next, epoch, last_tx, last_seq FROM audit.seal ORDER BY first_index DESC LIMIT 1) s
 ), behind AS (
-  SELECT r.recorded_at FROM audit.record r, head h
-  WHERE (r.log_epoch, r.tx_id, r.seq) > (h.epoch, h.last_tx, h.last_seq)
+  SELECT r.recorded_at FROM audit.record r
+  WHERE (r.log_epoch, r.tx_id, r.seq) > ((SELECT epoch FROM head), (SELECT last_tx FROM head), (SELECT last_seq FROM head))
   ORDER BY r.log_epoch, r.tx_id, r.seq LIMIT $1::integer
 )
 SELECT h.next AS size, (SELECT count(*) FROM behind) AS unsealed, (SELECT min(recorded_at) FROM behind) AS oldest,

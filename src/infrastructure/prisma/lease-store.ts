@@ -5,10 +5,10 @@ const TIMEOUT_MS = 2_000;
 
 /**
  * For a statement that writes on behalf of a duty: true while the parameters' holder has the lease. `stopped` leases are
- * held, and write nothing (R21).
+ * held, and write nothing (R21). `schema`: as of `createLeaseStore`.
  */
-export function leaseHeld(name: string, holder: string): string {
-  return `EXISTS (SELECT FROM outbox.lease l WHERE l.name = ${name}::text AND l.holder = ${holder}::uuid
+export function leaseHeld(name: string, holder: string, schema: 'outbox' | 'audit' = 'outbox'): string {
+  return `EXISTS (SELECT FROM ${schema}.lease l WHERE l.name = ${name}::text AND l.holder = ${holder}::uuid
     AND l.until > statement_timestamp() AND l.stopped_reason IS NULL)`;
 }
 

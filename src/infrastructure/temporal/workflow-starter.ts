@@ -13,6 +13,7 @@ import {
 } from '../../../workflows/contract.js';
 import type { ClaimedBatch, ClaimedEvent, StartAnswer, WorkflowStarter } from '../../application/delivery/ports.js';
 import { type DeliveryTimeouts, startsRegular } from '../../domain/delivery/delivery-timeouts.js';
+import { monitorEventUrl } from '../../domain/delivery/monitor-links.js';
 import { eventRunId } from '../../domain/delivery/workflow-ids.js';
 import { batchAttributesOf, type SearchAttributeNames, searchAttributesOf } from './search-attributes.js';
 
@@ -101,8 +102,7 @@ function describeBatch({ events }: ClaimedBatch, { searchAttributes, monitorUrl 
   const types = [...new Set(events.map(({ eventType }) => eventType))];
   const named = types.length > MOST_TYPES ? [...types.slice(0, MOST_TYPES), 'others'] : types;
   const listed = events.slice(0, MOST_LISTED).map(({ eventId, eventName }) => {
-    const id =
-      monitorUrl === undefined ? `\`${eventId}\`` : `[${eventId}](${new URL(`events/${eventId}`, monitorUrl).href})`;
+    const id = monitorUrl === undefined ? `\`${eventId}\`` : `[${eventId}](${monitorEventUrl(monitorUrl, eventId)})`;
     return `- ${id} ${eventName}`;
   });
   const more =
@@ -128,8 +128,7 @@ function inputOf(event: ClaimedEvent, options: WorkflowStarterOptions): DeliverE
 function describe(event: ClaimedEvent, { searchAttributes, monitorUrl }: WorkflowStarterOptions) {
   const { eventId, epoch, eventName, eventType, destination, aggregateType } = event;
   const again = epoch === 0 ? '' : ` (epoch ${epoch})`;
-  const link =
-    monitorUrl === undefined ? '' : `\n\n[Open in the monitor](${new URL(`events/${eventId}`, monitorUrl).href})`;
+  const link = monitorUrl === undefined ? '' : `\n\n[Open in the monitor](${monitorEventUrl(monitorUrl, eventId)})`;
   return {
     memo: { eventId, epoch, eventName, eventType, destination, aggregateType },
     staticSummary: `${eventName} → ${destination}${again}`,

@@ -5,6 +5,7 @@ import type { Pool } from 'pg';
 import type { Logger } from 'pino';
 import { apiKeyPrefix } from '../../application/audit/api-key-text.js';
 import { createApiKey } from '../../application/audit/create-api-key.js';
+import { createSignInLinks } from '../../application/audit/monitor/sign-in-links.js';
 import type { OutboxConfig } from '../../application/delivery/define-config.js';
 import { httpHandler } from '../../application/delivery/handlers/http-handler.js';
 import { type Environment, loadSettings } from '../../infrastructure/config/load-settings.js';
@@ -27,6 +28,7 @@ import { loadDevSecrets, saveDevSecrets } from './dev-secrets.js';
 import type { DevOptions, Undo } from './run-dev.js';
 import { createSampleTables } from './sample-application.js';
 import { SAMPLE_PARTNER_KEY, type SamplePartner, startSamplePartner } from './sample-partner.js';
+import { makeSignInLink } from './sign-in-link.js';
 import { terminalNotifier } from './terminal-notifier.js';
 import { writeEnvFile } from './write-env-file.js';
 
@@ -44,6 +46,8 @@ export interface DevWorld {
   readonly roles: Started;
   /** For the person at the terminal; null where the environment names a key. */
   readonly apiKey: string | null;
+  /** Opens the monitor as that key, once; null: there is none, or nobody signs in. */
+  readonly signInLink: string | null;
   readonly temporal: { readonly target: TemporalTarget; readonly uiUrl: string | null };
   /** The sample's second destination; null where the sample application may not write. */
   readonly partner: SamplePartner | null;
@@ -71,6 +75,7 @@ export interface OpenDevWorldOptions {
 interface Draft {
   environment: Record<string, string | undefined>;
   apiKey?: string | null;
+  signInLink?: string | null;
   temporal?: DevWorld['temporal'];
   outbox?: Pool;
   audit?: Pool;
@@ -143,7 +148,7 @@ export async function openDevWorld(given: OpenDevWorldOptions): Promise<DevWorld
         if (!outside && target.named) draft.environment.OUTBOX_TASK_QUEUE = `outbox-${keyId}`;
         // On somebody else's database, or server, another namespace may as well be a wrong address.
         const adoptLost = !outside && !target.named;
-        await startRolesOfDev(given, draft, { samples, ledger: files.ledger, adoptLost, note });
+        await startRolesOfDev(given, draft, { samples, ledger: files.ledger, outside, adoptLost, note });
         note(`listening on port ${draft.roles?.apiPort}`);
       }),
     ],
@@ -225,7 +230,13 @@ async function giveKeys(
   let secrets = await loadDevSecrets(file);
   const named = outside && asked.auditApiKey !== undefined;
   const keys = createAuditApiKeys(draft.audit as Pool);
-  if (!named && !(await keyStands(keys, secrets.auditApiKey))) {
+  // The person's own databases: whoever runs them may see and do all of it.
+  const ofInside = ['dlq:write', 'audit:read:any-tenant'] as const;
+  const made =
+    named ||
+    ((await findKey(keys, secrets.auditApiKey)) !== null &&
+      (outside || (await findKey(keys, secrets.visitorKey))?.scopes.includes('audit:read:any-tenant') === true));
+  if (!made) {
     const worker = await createApiKey({ keys })({
       name: 'outbox dev: worker',
       scopes: ['audit:write:any-tenant', 'audit:write'],
@@ -233,7 +244,7 @@ async function giveKeys(
     const visitor = await createApiKey({ keys })({
       name: 'outbox dev: you',
       // Who may touch an outside deployment's dead letters is its operators' to say.
-      scopes: ['audit:write', 'audit:read', ...(outside ? [] : (['dlq:write'] as const))],
+      scopes: ['audit:write', 'audit:read', ...(outside ? [] : ofInside)],
     });
     secrets = { ...secrets, auditApiKey: worker.secret, visitorKey: visitor.secret };
     await saveDevSecrets(file, secrets);
@@ -255,18 +266,18 @@ async function giveKeys(
   return { keyId: secrets.fingerprintKeys.split(':')[0] };
 }
 
-/** The kept key may be of an audit database that is gone. */
-async function keyStands(keys: ReturnType<typeof createAuditApiKeys>, secret: string | null): Promise<boolean> {
+/** null: the kept key is of an audit database that is gone. */
+async function findKey(keys: ReturnType<typeof createAuditApiKeys>, secret: string | null) {
   const prefix = secret === null ? null : apiKeyPrefix(secret);
-  return prefix !== null && (await keys.findByPrefix(prefix)) !== null;
+  return prefix === null ? null : keys.findByPrefix(prefix);
 }
 
 async function startRolesOfDev(
   { config, log, signal, undo, watch, environment }: OpenDevWorldOptions,
   draft: Draft,
-  given: { samples: boolean; ledger: string; adoptLost: boolean; note: (line: string) => void },
+  given: { samples: boolean; ledger: string; outside: boolean; adoptLost: boolean; note: (line: string) => void },
 ): Promise<void> {
-  const { samples, ledger, adoptLost, note } = given;
+  const { samples, ledger, outside, adoptLost, note } = given;
   const wanted = loadSettings(environment, []);
   const apiPort = await freePort(wanted.apiPort);
   // The api listens only later: its port is still free to everybody who asks.
@@ -274,6 +285,8 @@ async function startRolesOfDev(
   draft.environment.OUTBOX_API_PORT = String(apiPort);
   draft.environment.OUTBOX_PROBE_PORT = String(probePort);
   draft.environment.OUTBOX_AUDIT_URL ||= `http://127.0.0.1:${apiPort}`;
+  // Links from notices and from Temporal lead to dev's own page.
+  if (!outside) draft.environment.OUTBOX_MONITOR_URL = `http://127.0.0.1:${apiPort}/monitor/`;
   // Nobody at a terminal waits for a minute.
   draft.environment.OUTBOX_NOTICE_WINDOW_MS ||= '2000';
   draft.settings = loadSettings(draft.environment, ['api', 'relay', 'worker']);
@@ -286,6 +299,7 @@ async function startRolesOfDev(
     handlers.push(httpHandler({ routingKey: SAMPLE_PARTNER_KEY, url: partner.url }));
     await createSampleTables(draft.outbox as Pool);
   }
+  const signInLinks = createSignInLinks();
   const notifiers = [...(config.notifiers ?? [logNotifier()]), terminalNotifier(process.stdout)];
   draft.config = { ...config, handlers, notifiers };
   const roles = await startRoles({
@@ -297,9 +311,12 @@ async function startRolesOfDev(
     environment: draft.environment,
     temporal: (draft.temporal as DevWorld['temporal']).target,
     signal,
+    signInLinks,
     onWaiting: note,
   });
   draft.roles = roles;
   undo.push(() => roles.stop());
   watch(roles.failed);
+  const deps = { links: signInLinks, keys: createAuditApiKeys(draft.audit as Pool) };
+  draft.signInLink = await makeSignInLink(deps, draft.settings, { apiKey: draft.apiKey ?? null, apiPort });
 }

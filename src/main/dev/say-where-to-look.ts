@@ -4,10 +4,13 @@ import { outboxFunction } from './shell-command.js';
 
 /** What a person needs next: where to look and what to try. */
 export function sayWhereToLook(world: DevWorld, seed: number, out: Writable): void {
-  const { roles, temporal, apiKey, dataDir, settings, envFile } = world;
+  const { roles, temporal, apiKey, signInLink, dataDir, settings, envFile } = world;
   const api = `http://127.0.0.1:${roles.apiPort}`;
   const lines = [
     '',
+    ...(settings.ops === 'on' && settings.monitor === 'on'
+      ? [`Monitor           ${signInLink ?? `${api}/monitor`}${signInLink === null ? '' : ' (signs you in, once)'}`]
+      : []),
     `Temporal Web UI   ${temporal.uiUrl === null ? `(of the server at ${temporal.target.address})` : `${temporal.uiUrl}/namespaces/default/workflows`}`,
     `Temporal          ${temporal.target.address}, namespace ${temporal.target.namespace} (TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE)`,
     `Audit log API     ${api}/integration/v1/audit/logs`,

@@ -2,7 +2,8 @@ import type { Look, RecordFilter, RecordReader, StoredRecord } from './ports.js'
 
 /** A page costs no more than this, however little of it the filter means: then it comes short, with where it stands. */
 const MOST_RECORDS = 50_000;
-const MOST_MS = 2_000;
+/** The last turn included, an answer is there within a second. */
+const MOST_MS = 700;
 
 export interface RecordPage {
   readonly records: readonly StoredRecord[];

@@ -1,16 +1,27 @@
 import type { CoalescedSizes, Coalescing } from '../../../domain/delivery/coalescing.js';
+import type { CoalescingLane } from '../monitor/ports.js';
 import type { Coalescings } from '../policy-schema.js';
 import type { BacklogStore, Logger } from '../ports.js';
 import type { RelayTime } from '../relay-time.js';
 
 const LOOK_EVERY_MS = 1_000;
 const FAILED_LOOK_MS = 10_000;
+/** Lanes that are told of. */
+const MOST_LANES = 500;
 
 export interface BacklogWatch {
   /** What travels many to a run now. */
   sizes(): CoalescedSizes;
   /** May be called at any rate: it counts once a second, and only where some type is adaptive. Not told, nothing changes. */
   look(): Promise<void>;
+}
+
+export interface BacklogTelling {
+  /**
+   * For people: what may travel many to a run, and whether it does now. Types whose policy is `off` are not in it; of those
+   * that only `*` speaks of, `*` itself and the ones that are switched on. At most 500.
+   */
+  read(): readonly CoalescingLane[];
 }
 
 /**
@@ -21,7 +32,7 @@ export interface BacklogWatch {
 export function watchBacklog(
   deps: { readonly store: BacklogStore; readonly time: RelayTime; readonly log: Logger },
   { destinations, coalescings }: { readonly destinations: readonly string[]; readonly coalescings: Coalescings },
-): BacklogWatch {
+): BacklogWatch & BacklogTelling {
   const { store, time, log } = deps;
   const all = [coalescings.otherwise, ...coalescings.named.values()];
   const most = Math.max(...all.map(({ mode, above }) => (mode === 'adaptive' ? above : 0)));
@@ -35,8 +46,20 @@ export function watchBacklog(
   let lookAt = time.now();
 
   const ofType = (type: string) => coalescings.named.get(type) ?? coalescings.otherwise;
+  const told = [...coalescings.named, ['*', coalescings.otherwise] as const]
+    .filter(([, { mode }]) => mode !== 'off')
+    .map(([eventType]) => eventType);
+  const lanesOf = (destination: string): CoalescingLane[] => {
+    const switched = on.get(destination) ?? new Set<string>();
+    return [...new Set([...told, ...switched])].map((eventType) => ({
+      destination,
+      eventType,
+      on: ofType(eventType).mode === 'always' || switched.has(eventType),
+    }));
+  };
   return {
     sizes: () => current,
+    read: () => destinations.flatMap(lanesOf).slice(0, MOST_LANES),
     async look() {
       if (most === 0 || destinations.length === 0 || time.now() < lookAt) return;
       lookAt = time.now() + LOOK_EVERY_MS;

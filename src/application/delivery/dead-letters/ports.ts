@@ -109,3 +109,30 @@ export interface DeadLetterReader {
   /** `id` of the letter or of its event (then the latest letter); null where there is none, or it is another tenant's. */
   show(id: string, tenantId: string | null): Promise<DeadLetter | null>;
 }
+
+/** Of the open letters, those of one event type and code. Times are RFC 3339, UTC. */
+export interface LetterKind {
+  readonly eventType: string;
+  readonly code: string;
+  readonly count: number;
+  /** When the oldest and the newest of them were written. */
+  readonly first: string;
+  readonly last: string;
+  /** At most 10, by name. */
+  readonly destinations: readonly string[];
+  /** By when they were written: 24 hours, the oldest first; the last one ends with `at`. Older ones are in none. */
+  readonly perHour: readonly number[];
+}
+
+export interface LetterKinds {
+  readonly at: string;
+  /** The largest first, at most 200. */
+  readonly items: readonly LetterKind[];
+  /** There are more kinds than these. */
+  readonly more: boolean;
+}
+
+export interface LetterKindReader {
+  /** `tenantId`: the empty string for letters of events without a tenant; null, as with the destination: of all. */
+  listKinds(filter: { readonly tenantId: string | null; readonly destination: string | null }): Promise<LetterKinds>;
+}

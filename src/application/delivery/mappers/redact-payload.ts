@@ -21,7 +21,10 @@ export interface EventRedaction extends RedactionRules {
  * The event as the audit mapping may see it, before any mapper runs: a field that is not kept can come back neither as
  * data nor as an actor, an address or a change.
  */
-export function redactPayload(event: IntegrationEvent, { byEventType = {} }: EventRedaction): IntegrationEvent {
+export function redactPayload<Event extends Pick<IntegrationEvent, 'type' | 'payload'>>(
+  event: Event,
+  { byEventType = {} }: EventRedaction,
+): Event {
   const rule = ruleFor(event, byEventType);
   if (rule === undefined) return event;
   const kept = rule.keep === undefined ? event.payload : pick(event.payload, new Set(rule.keep));
@@ -29,7 +32,10 @@ export function redactPayload(event: IntegrationEvent, { byEventType = {} }: Eve
   return { ...event, payload: dropped.size === 0 ? kept : (leaveOut(kept, dropped) as JsonObject) };
 }
 
-function ruleFor({ type }: IntegrationEvent, rules: Readonly<Record<string, PayloadRule>>): PayloadRule | undefined {
+function ruleFor(
+  { type }: Pick<IntegrationEvent, 'type'>,
+  rules: Readonly<Record<string, PayloadRule>>,
+): PayloadRule | undefined {
   const key = [type, '*'].find((name) => Object.hasOwn(rules, name));
   return key === undefined ? undefined : rules[key];
 }

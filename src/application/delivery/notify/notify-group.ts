@@ -1,4 +1,6 @@
 import type { DeadLetterSample } from '../../../domain/delivery/dead-letter-group.js';
+import { monitorLettersUrl } from '../../../domain/delivery/monitor-links.js';
+import { type TemporalUi, temporalRunUrl } from '../../../domain/delivery/temporal-links.js';
 import { eventRunId, parseNotifyRunId } from '../../../domain/delivery/workflow-ids.js';
 import type { Logger } from '../ports.js';
 import { toLogLine } from './log-line.js';
@@ -20,7 +22,7 @@ export interface NotifyGroupDeps {
   readonly routes: NoticeRoutes;
   readonly links: NoticeLinks;
   /** Where a person opens a run; null: nowhere. */
-  readonly temporalUi: { readonly url: string; readonly namespace: string } | null;
+  readonly temporalUi: TemporalUi | null;
   readonly log: Logger;
 }
 
@@ -102,29 +104,21 @@ async function sayInLog(
 
 function toNotice({ links, temporalUi }: NotifyGroupDeps, { group, at }: ClaimedGroup): DeadLettersNotice {
   const { deployment, monitorUrl } = links;
-  const query = new URLSearchParams({ type: group.eventType, code: group.code });
   return {
     kind: 'dead_letters',
     ...group,
     deployment,
     at,
-    monitorUrl: monitorUrl === null ? null : new URL(`dead-letters?${query}`, monitorUrl).href,
-    temporalUrl: temporalUi === null ? null : runUrl(temporalUi, deployment, group.samples[0]),
+    monitorUrl: monitorUrl === null ? null : monitorLettersUrl(monitorUrl, group),
+    temporalUrl: temporalUi === null ? null : firstRunUrl(temporalUi, deployment, group.samples[0]),
   };
 }
 
 /** Of the group's first letter: one run shows what the others met, too. */
-function runUrl(
-  { url, namespace }: NonNullable<NotifyGroupDeps['temporalUi']>,
-  deployment: string,
-  first: DeadLetterSample | undefined,
-): string | null {
+function firstRunUrl(temporalUi: TemporalUi, deployment: string, first: DeadLetterSample | undefined): string | null {
   if (first === undefined) return null;
   const { eventId, epoch } = first;
-  const run = encodeURIComponent(eventRunId({ deployment, eventId, epoch }));
-  // A proxy may serve it below a path.
-  return new URL(`namespaces/${encodeURIComponent(namespace)}/workflows/${run}`, url.endsWith('/') ? url : `${url}/`)
-    .href;
+  return temporalRunUrl(temporalUi, { workflowId: eventRunId({ deployment, eventId, epoch }), runId: null });
 }
 
 function retry(code: 'DISPATCH.HANDLER_NOT_FOUND' | 'DESTINATION.BUSY', channel: string, retryAfterMs: number) {
