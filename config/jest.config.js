@@ -15,7 +15,8 @@ const shared = {
   modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/examples/', '<rootDir>/.data/', '<rootDir>/test-results/'],
 };
 
-// Two projects: `unit` needs nothing, `system` needs the PostgreSQL and Temporal that its global set-up starts once.
+// Three projects: `unit` needs nothing, `system` needs the PostgreSQL and Temporal that its global set-up starts once,
+// `browser` the same servers and a Chromium.
 export default {
   testTimeout: 60_000,
   projects: [
@@ -29,6 +30,13 @@ export default {
       displayName: 'system',
       testMatch: ['<rootDir>/test/{integration,workflows,e2e}/**/*.test.ts'],
       globalSetup: '<rootDir>/test/support/global-setup.mjs',
+      globalTeardown: '<rootDir>/test/support/global-teardown.mjs',
+    },
+    {
+      ...shared,
+      displayName: 'browser',
+      testMatch: ['<rootDir>/test/browser/**/*.test.ts'],
+      globalSetup: '<rootDir>/test/support/browser-setup.mjs',
       globalTeardown: '<rootDir>/test/support/global-teardown.mjs',
     },
   ],

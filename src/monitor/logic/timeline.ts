@@ -1,0 +1,150 @@
+import type { EventDetail } from '../../contract/events-api.js';
+import { formatDuration } from './format.js';
+import { capital } from './headline.js';
+import type { Shape, Tone } from './words.js';
+
+/** One thing that happened to an event, or that will. */
+export interface Step {
+  readonly key: string;
+  /** null: nobody wrote down when. */
+  readonly at: string | null;
+  readonly title: string;
+  readonly tone: Tone;
+  readonly shape: Shape;
+  readonly epoch: number | null;
+  /** Another's text, in its order. */
+  readonly told: readonly string[];
+  readonly code: string | null;
+  readonly run: Run | null;
+  readonly letterId: string | null;
+}
+
+type Run = NonNullable<EventDetail['attempts'][number]['run']>;
+type Attempt = EventDetail['attempts'][number];
+type Letter = EventDetail['letters'][number];
+
+const PLAIN = { at: null, epoch: null, told: [], code: null, run: null, letterId: null } as const;
+
+/**
+ * The way of an event: recorded, claimed, started, each attempt that failed, letters and what people did, its end, and
+ * what comes next. By time; what has none stands where it belongs in that order.
+ */
+export function timelineOf(event: EventDetail): readonly Step[] {
+  const { delivery } = event;
+  const dated = [
+    ...event.attempts.map(attemptStep),
+    ...event.letters.flatMap(letterSteps),
+    ...event.revisions.map(
+      (revision): Step => ({
+        ...PLAIN,
+        key: `revision-${revision.epoch}-${revision.createdAt}`,
+        at: revision.createdAt,
+        title: 'Payload edited',
+        tone: 'info',
+        shape: 'repeat',
+        epoch: revision.epoch,
+        told: [revision.actor, revision.reason],
+      }),
+    ),
+    ...(delivery === null || delivery.startedAt === null ? [] : [startedStep(delivery, delivery.startedAt)]),
+    ...endSteps(event),
+  ].sort((a, b) => Date.parse(a.at ?? '') - Date.parse(b.at ?? ''));
+  return [
+    { ...PLAIN, key: 'recorded', at: event.recordedAt, title: 'Recorded', tone: 'good', shape: 'check' },
+    ...dated,
+    ...openSteps(event),
+  ];
+}
+
+/** Whether several times of delivery are told apart. */
+export function hasEpochs(steps: readonly Step[]): boolean {
+  return steps.some(({ epoch }) => epoch !== null && epoch > 0);
+}
+
+function startedStep(delivery: NonNullable<EventDetail['delivery']>, at: string): Step {
+  const { epoch, run, carrier } = delivery;
+  const title = carrier === null ? 'Workflow started' : 'Taken by a batch';
+  return { ...PLAIN, key: 'started', at, title, tone: 'good', shape: 'play', epoch, run };
+}
+
+function attemptStep(attempt: Attempt): Step {
+  const { epoch, n, local, code, status, message, delayMs, worker, finishedAt } = attempt;
+  const told = [
+    message ?? '',
+    status === null ? '' : `HTTP ${status}`,
+    delayMs === null ? '' : `next one after ${formatDuration(delayMs)}`,
+    worker === null ? '' : `by ${worker}`,
+  ].filter((text) => text !== '');
+  const base = { ...PLAIN, key: `attempt-${epoch}-${n}`, epoch, told, code, run: attempt.run };
+  const which = `Attempt ${n}${local ? ' (within the workflow)' : ''}`;
+  if (code !== null) {
+    return { ...base, at: finishedAt ?? attempt.startedAt, title: `${which} failed`, tone: 'bad', shape: 'cross' };
+  }
+  if (finishedAt === null) {
+    return { ...base, at: attempt.startedAt, title: `${which} is under way`, tone: 'info', shape: 'play' };
+  }
+  return { ...base, at: finishedAt, title: `${which} succeeded`, tone: 'good', shape: 'check' };
+}
+
+function letterSteps(letter: Letter): Step[] {
+  const { id, epoch, code, state, createdAt, stateAt, actor, reason } = letter;
+  const base = { ...PLAIN, epoch, letterId: id };
+  const written: Step = {
+    ...base,
+    key: `letter-${id}`,
+    at: createdAt,
+    title: 'Dead letter written',
+    tone: 'bad',
+    shape: 'cross',
+    code,
+  };
+  if (state === 'open') return [written];
+  const told = [actor ?? '', reason ?? ''].filter((text) => text !== '');
+  const tone = state === 'discarded' ? 'quiet' : state === 'resolved' ? 'good' : 'info';
+  const shape = state === 'discarded' ? 'slash' : state === 'resolved' ? 'check' : 'repeat';
+  const key = `letter-${id}-${state}`;
+  return [written, { ...base, key, at: stateAt ?? createdAt, title: `Dead letter ${state}`, tone, shape, told }];
+}
+
+function endSteps({ state, settledAt, delivery }: EventDetail): Step[] {
+  if (settledAt === null || (state !== 'delivered' && state !== 'discarded')) return [];
+  const quick = delivery !== null && delivery.startedAt === null && state === 'delivered';
+  return [
+    {
+      ...PLAIN,
+      key: 'settled',
+      at: settledAt,
+      title: capital(state),
+      tone: state === 'delivered' ? 'good' : 'quiet',
+      shape: state === 'delivered' ? 'check' : 'slash',
+      epoch: delivery?.epoch ?? null,
+      told: quick ? ['quicker than the mark of its start'] : [],
+      run: quick ? delivery.run : null,
+    },
+  ];
+}
+
+/** What is going on, and what comes next. */
+function openSteps({ state, dueAt, delivery, blocked }: EventDetail): Step[] {
+  if (delivery === null) {
+    return [{ ...PLAIN, key: 'none', title: 'It has no delivery', tone: 'bad', shape: 'warning' }];
+  }
+  const base = { ...PLAIN, epoch: delivery.epoch };
+  const steps: Step[] = [];
+  if (state === 'waiting') {
+    const title = blocked
+      ? 'Waits for an earlier event of its aggregate'
+      : delivery.claimed
+        ? 'A relay has claimed it'
+        : 'Waits for a relay';
+    steps.push({ ...base, key: 'waits', title, tone: blocked ? 'warn' : 'info', shape: blocked ? 'pause' : 'clock' });
+  }
+  if ((state === 'running' || state === 'retrying') && delivery.startedAt === null) {
+    steps.push({ ...base, key: 'runs', title: 'Its workflow runs', tone: 'info', shape: 'play', run: delivery.run });
+  }
+  if (dueAt !== null && (state === 'waiting' || state === 'retrying') && !blocked && !delivery.claimed) {
+    const title = state === 'retrying' ? 'Next attempt' : 'Due';
+    steps.push({ ...base, key: 'due', at: dueAt, title, tone: 'info', shape: 'clock' });
+  }
+  return steps;
+}

@@ -1,0 +1,47 @@
+import { useMutation } from '@tanstack/react-query';
+import { useLocation } from 'wouter';
+import { DEAD_LETTERS_PATH } from '../../data/paths.js';
+import { below } from '../../data/queries.js';
+import { postJson } from '../../data/request.js';
+import type { Letter } from '../../data/types.js';
+import { announce } from '../../parts/announcer.js';
+import { Dialog } from '../../parts/dialog.js';
+import { WordForm } from '../../parts/word-form.js';
+import { DISCARD_MEANS, REDRIVE_MEANS, type SeveralVerb } from './several-dialog.js';
+
+export interface OneDialogProps {
+  readonly verb: SeveralVerb;
+  readonly letter: Letter;
+  /** It may not be as it was, whatever the answer: somebody may have been quicker, or the answer was lost. */
+  readonly onSettled: () => void;
+  readonly onClose: () => void;
+}
+
+/** Redrives or discards one letter. A redriven one is watched on its way. */
+export function OneDialog({ verb, letter, onSettled, onClose }: OneDialogProps) {
+  const [, navigate] = useLocation();
+  const redrives = verb === 'redrive';
+  const act = useMutation({
+    mutationFn: (reason: string) => postJson<unknown>(below(DEAD_LETTERS_PATH, letter.id, verb), { reason }),
+    onSuccess: () => {
+      announce(redrives ? 'Redriven' : 'Discarded');
+      onClose();
+      if (redrives) navigate(`/events/${letter.eventId}`);
+    },
+    onSettled,
+  });
+  return (
+    <Dialog title={redrives ? 'Redrive this letter' : 'Discard this letter'} onClose={onClose}>
+      <WordForm
+        act={redrives ? 'Redrive' : 'Discard'}
+        danger={!redrives}
+        busy={act.isPending}
+        error={act.error}
+        failed={redrives ? 'It is not redriven by this' : 'It is not discarded by this'}
+        onWord={act.mutate}
+      >
+        <p>{redrives ? REDRIVE_MEANS : DISCARD_MEANS}</p>
+      </WordForm>
+    </Dialog>
+  );
+}

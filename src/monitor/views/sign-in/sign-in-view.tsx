@@ -1,0 +1,84 @@
+import { Button, PasswordInput, TextInput } from '@mantine/core';
+import { type SyntheticEvent, useState } from 'react';
+import type { SignIn } from '../../../contract/monitor-api.js';
+import { signIn } from '../../data/sign-in.js';
+import { Choice } from '../../parts/choice.js';
+import { ErrorBox } from '../../parts/error-box.js';
+import { Hostile } from '../../parts/hostile.js';
+import { Notice } from '../../parts/notice.js';
+import { ViewTitle } from '../../parts/view-title.js';
+import classes from './sign-in-view.module.css';
+
+type Kind = 'key' | 'password';
+
+const KINDS = [
+  ['key', 'Use a key'],
+  ['password', 'Use an account'],
+] as const;
+
+/** Who somebody is. What is typed goes into the request's body and nowhere else, and is cleared at once. */
+export function SignInView({ why }: { readonly why: string | null }) {
+  const [kind, setKind] = useState<Kind>('key');
+  const [name, setName] = useState('');
+  const [secret, setSecret] = useState('');
+  const [busy, setBusy] = useState(false);
+  const [error, setError] = useState<Error | null>(null);
+
+  const send = async (word: SignIn) => {
+    setBusy(true);
+    setSecret('');
+    try {
+      await signIn(word);
+    } catch (cause) {
+      setError(cause instanceof Error ? cause : new Error(String(cause)));
+      setBusy(false);
+    }
+  };
+  const submit = (event: SyntheticEvent) => {
+    event.preventDefault();
+    if (busy || secret === '' || (kind === 'password' && name === '')) return;
+    setError(null);
+    void send(kind === 'key' ? { key: secret.trim() } : { name: name.trim(), password: secret });
+  };
+
+  return (
+    <main className={classes.main}>
+      <ViewTitle title="Sign in">
+        <p className="dim">To see the outbox, and to act on it.</p>
+      </ViewTitle>
+      {why !== null && (
+        <Notice tone="info" urgent>
+          <p>
+            <Hostile text={why} />
+          </p>
+        </Notice>
+      )}
+      <form className={classes.form} onSubmit={submit}>
+        <Choice legend="Sign in with" options={KINDS} value={kind} onChange={setKind} />
+        {kind === 'password' && (
+          <TextInput
+            label="Name"
+            size="sm"
+            autoComplete="username"
+            required
+            value={name}
+            onChange={(event) => setName(event.currentTarget.value)}
+          />
+        )}
+        <PasswordInput
+          label={kind === 'key' ? 'API key' : 'Password'}
+          description={kind === 'key' ? 'One with the scope dlq:read, dlq:write or audit:read' : undefined}
+          visibilityToggleButtonProps={{ 'aria-label': 'Show what is typed' }}
+          autoComplete={kind === 'key' ? 'off' : 'current-password'}
+          required
+          value={secret}
+          onChange={(event) => setSecret(event.currentTarget.value)}
+        />
+        {error !== null && <ErrorBox error={error} what="You are not signed in" />}
+        <Button type="submit" size="sm" loading={busy}>
+          Sign in
+        </Button>
+      </form>
+    </main>
+  );
+}
