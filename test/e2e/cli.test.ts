@@ -339,6 +339,13 @@ describe('--help', () => {
     'audit status',
     'audit adopt',
     'audit erase',
+    'status',
+    'doctor',
+    'operators',
+    'operators add',
+    'events list',
+    'events show',
+    'dlq kinds',
   ];
   it.each(paths)('outbox %s: examples that name it, on standard output', async (path) => {
     const { code, stdout, stderr } = await run([...path.split(' '), '--help']);
@@ -358,6 +365,10 @@ describe('--help', () => {
     ['audit status', 'audit'],
     ['audit adopt', 'audit adopt'],
     ['audit erase', 'audit erase'],
+    ['status', 'status'],
+    ['doctor', 'doctor'],
+    ['operators add', 'operators'],
+    ['events list', 'events'],
   ] as const)('outbox %s: names every setting without which it does not start', async (path, user) => {
     const { stdout } = await run([...path.split(' '), '--help']);
     const needed = SETTING_KEYS.filter((key) => definitionOf(key).requiredBy?.includes(user)).map(variableOf);

@@ -197,6 +197,25 @@ describe('outbox dev', () => {
     await eventually('the page of addresses', async () => dev.printed().includes('Ctrl-C stops'), 60_000);
     expect(dev.printed()).toMatch(/Temporal Web UI {3}http:\/\/127\.0\.0\.1:\d+\/namespaces\/default\/workflows/);
     expect(dev.printed()).toMatch(/API key +tob_[a-z0-9]{8}_/);
+    // The link signs in once, as the key of the line before.
+    const printed = /^Monitor +(http:\/\/127\.0\.0\.1:\d+)\/monitor\/sign-in#link=(\S+) \(signs you in, once\)$/m;
+    const [, origin = '', link] = printed.exec(dev.printed()) ?? [];
+    const signIn = () =>
+      fetch(`${origin}/monitor/session`, {
+        method: 'POST',
+        headers: { 'Content-Type': 'application/json', Origin: origin },
+        body: JSON.stringify({ link }),
+      });
+    const session = await signIn();
+    expect([session.status, await session.json()]).toEqual([
+      200,
+      expect.objectContaining({
+        name: 'outbox dev: you',
+        role: 'operator',
+        may: { readDelivery: true, changeDelivery: true, readRecords: true },
+      }),
+    ]);
+    expect((await signIn()).status).toBe(401);
     const servers = await serversOf(folder);
     dev.kill('SIGINT');
     expect(await dev.ended).toBe(0);

@@ -9,8 +9,11 @@ import { BOOKS_PATH } from '../../src/contract/books-api.js';
 import { DEAD_LETTERS_PATH, REDRIVE_JOBS_PATH } from '../../src/contract/dead-letters-api.js';
 import { DESTINATIONS_PATH } from '../../src/contract/destinations-api.js';
 import { FAILED_INGEST_PATH } from '../../src/contract/failed-ingest-api.js';
+import { AUDIT_STATUS_PATH, PROOF_STATES_PATH, VERIFICATIONS_PATH } from '../../src/contract/verifications-api.js';
+import { formatSignerKey } from '../../src/domain/audit/note-key.js';
 import { recordEvent } from '../../src/infrastructure/prisma/record-event.js';
 import { event } from '../integration/ingest-set-up.js';
+import { newSigner } from '../integration/log-set-up.js';
 import { createDatabaseRoles, type DatabaseRoles } from '../support/database-roles.js';
 import { eventually } from '../support/eventually.js';
 import { endLeftoverCli, runOutboxCli } from '../support/outbox-cli.js';
@@ -60,7 +63,10 @@ beforeAll(async () => {
   const line = { OUTBOX_AUDIT_URL: apiUrl };
   const [relay, worker] = await Promise.all([
     deployment.start('relay', { ...as('relay'), ...line }, ['--config', config]),
-    deployment.start('worker', { ...as('worker'), ...line }, ['--config', config]),
+    deployment.start('worker', { ...as('worker'), ...line, AUDIT_SIGNING_KEYS: formatSignerKey(newSigner()) }, [
+      '--config',
+      config,
+    ]),
   ]);
   running = [api, relay, worker];
 }, 120_000);
@@ -204,8 +210,27 @@ it('R28: the api keeps what it cannot store, and stores it when a person asks', 
   expect((await call('POST', `${FAILED_INGEST_PATH}/${failedIngestId}/retry`, WORD)).status).toBe(200);
 });
 
+it('the log is verified by the worker, by itself and when a person asks the api for it', async () => {
+  const { recordId } = (await call('POST', AUDIT_LOGS_PATH, event())).body;
+  await eventually('the one that it asks for itself', async () => {
+    const { items } = (await call('GET', VERIFICATIONS_PATH)).body;
+    return items.at(-1)?.askedBy === 'outbox:schedule' && items.at(-1)?.outcome === 'whole';
+  });
+  const asked = await call('POST', VERIFICATIONS_PATH, {});
+  expect([asked.status, asked.body.askedBy]).toEqual([202, expect.stringMatching(/^api-key:/)]);
+  await eventually('what it has found', async () => {
+    const { body } = await call('GET', `${VERIFICATIONS_PATH}/${asked.body.id}`);
+    return body.outcome === 'whole';
+  });
+  expect((await call('GET', AUDIT_STATUS_PATH)).status).toBe(200);
+  await eventually('its proof', async () => {
+    const { body } = await call('POST', PROOF_STATES_PATH, { recordIds: [recordId] });
+    return body.items[0].state === 'signed';
+  });
+});
+
 it('every duty under a lease has run without lacking a right', async () => {
-  const expected = ['alerts', 'books', 'effects', 'jobs', 'limits', 'notices', 'reconcile'];
+  const expected = ['alerts', 'books', 'effects', 'figures', 'jobs', 'limits', 'notices', 'reconcile'];
   await eventually('all duties to have a lease', async () => {
     const { rows } = await deployment.outbox.query('SELECT name FROM outbox.lease ORDER BY name');
     return expected.every((name) => rows.some((row) => row.name === name));

@@ -1,12 +1,8 @@
 // R9: which aggregates wait behind a dead event, from the store and over real HTTP, on two real databases. Nothing is fake.
 import { BLOCKED_AGGREGATES_PATH } from '../../src/contract/blocked-aggregates-api.js';
-import { createBookStore } from '../../src/infrastructure/prisma/book-store.js';
-import { createDestinationStore } from '../../src/infrastructure/prisma/destination-store.js';
-import { createOrderingStore } from '../../src/infrastructure/prisma/ordering-store.js';
 import { createPool, type PgPool } from '../../src/infrastructure/prisma/pg-pool.js';
-import { openDeadLetterOps } from '../../src/main/dlq-asking.js';
 import { createTestDatabases, type TestDatabases } from '../support/databases.js';
-import { silentLog } from '../support/delivery-line.js';
+import { openTestOps } from '../support/ops.js';
 import { type Answer, expectProblem, startIngestOn, type TestIngest } from './ingest-set-up.js';
 
 let databases: TestDatabases;
@@ -17,12 +13,7 @@ beforeAll(async () => {
   databases = await createTestDatabases();
   outbox = createPool(databases.outboxUrl, { max: 4 });
   ingest = await startIngestOn(databases.auditUrl, {
-    ops: {
-      destinations: createDestinationStore(outbox),
-      ordering: createOrderingStore(outbox),
-      books: createBookStore(outbox),
-      deadLetters: openDeadLetterOps(outbox, [], silentLog),
-    },
+    ops: openTestOps(outbox),
   });
   await outbox.query(
     `INSERT INTO outbox.event_type (name, ordering, actor) VALUES ('ORDER', 'block', 't'), ('STOCK', 'skip', 't')`,

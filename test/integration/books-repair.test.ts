@@ -5,12 +5,9 @@ import { repairBooks } from '../../src/application/delivery/books/repair-books.j
 import { systemTime } from '../../src/application/delivery/relay-time.js';
 import { BOOKS_AGAIN_PATH, BOOKS_PATH } from '../../src/contract/books-api.js';
 import { createBookRepairs } from '../../src/infrastructure/prisma/book-repair-store.js';
-import { createDestinationStore } from '../../src/infrastructure/prisma/destination-store.js';
 import { createEffectStore } from '../../src/infrastructure/prisma/effect-store.js';
-import { createOrderingStore } from '../../src/infrastructure/prisma/ordering-store.js';
-import { openDeadLetterOps } from '../../src/main/dlq-asking.js';
 import { type BooksLine, createBooksLine, HOUR } from '../support/books.js';
-import { silentLog } from '../support/delivery-line.js';
+import { openTestOps } from '../support/ops.js';
 import { expectProblem, startIngestOn } from './ingest-set-up.js';
 
 let line: BooksLine;
@@ -194,13 +191,8 @@ it('R23: with the audit log away nothing of it is mended, and what has settled s
 });
 
 it('R23: the operations API shows them to an operator without a tenant', async () => {
-  const ops = {
-    destinations: createDestinationStore(line.pool),
-    ordering: createOrderingStore(line.pool),
-    deadLetters: openDeadLetterOps(line.pool, [], silentLog),
-    books: line.store,
-  };
-  const api = await startIngestOn(line.ingest.auditUrl, { ops });
+  const ops = openTestOps(line.pool);
+  const api = await startIngestOn(line.ingest.auditUrl, { ops: { ...ops, books: line.store } });
   try {
     const [id] = await line.plant({ status: 'DEAD', letter: false });
     await line.look();

@@ -3,12 +3,10 @@
 import { randomUUID } from 'node:crypto';
 import { defineHandler } from '../../src/application/delivery/define-handler.js';
 import { DEAD_LETTERS_PATH, REDRIVE_JOBS_PATH } from '../../src/contract/dead-letters-api.js';
-import { createBookStore } from '../../src/infrastructure/prisma/book-store.js';
-import { createDestinationStore } from '../../src/infrastructure/prisma/destination-store.js';
-import { createOrderingStore } from '../../src/infrastructure/prisma/ordering-store.js';
 import { createPool } from '../../src/infrastructure/prisma/pg-pool.js';
 import { openDeadLetterOps } from '../../src/main/dlq-asking.js';
 import { createDeliveryStore, type DeliveryStore, silentLog } from '../support/delivery-line.js';
+import { openTestOps } from '../support/ops.js';
 import { type ScriptedDestination, startScriptedDestination } from '../support/scripted-destination.js';
 import { expectProblem, startIngest, startIngestOn, type TestIngest } from './ingest-set-up.js';
 
@@ -36,12 +34,7 @@ beforeAll(async () => {
   deadLetters = openDeadLetterOps(store.pool, [handler], silentLog);
   audit = await startIngest(); // its database only
   ingest = await startIngestOn(audit.auditUrl, {
-    ops: {
-      destinations: createDestinationStore(store.pool),
-      ordering: createOrderingStore(store.pool),
-      books: createBookStore(store.pool),
-      deadLetters,
-    },
+    ops: { ...openTestOps(store.pool), deadLetters },
   });
   operator = await ingest.key(['dlq:write']);
   reader = await ingest.key(['dlq:read']);
@@ -306,12 +299,7 @@ it('without the operations API there is nothing; with its database away 503', as
   const away = createPool('postgresql://nobody@127.0.0.1:9/none', { max: 1, connectTimeoutMs: 500 });
   const ops = openDeadLetterOps(away, [], silentLog);
   const other = await startIngestOn(audit.auditUrl, {
-    ops: {
-      destinations: createDestinationStore(away),
-      ordering: createOrderingStore(away),
-      books: createBookStore(away),
-      deadLetters: ops,
-    },
+    ops: { ...openTestOps(away), deadLetters: ops },
   });
   try {
     const asked = await other.post(null, { method: 'GET', path: DEAD_LETTERS_PATH, key: operator });

@@ -1,13 +1,9 @@
 // /ops/v1/destinations on real HTTP and two real databases: who may look and hold, what is refused. Nothing is fake.
 import { defineHandler } from '../../src/application/delivery/define-handler.js';
 import { DESTINATIONS_PATH } from '../../src/contract/destinations-api.js';
-import { createBookStore } from '../../src/infrastructure/prisma/book-store.js';
-import { createDestinationStore } from '../../src/infrastructure/prisma/destination-store.js';
-import { createOrderingStore } from '../../src/infrastructure/prisma/ordering-store.js';
 import { createPool, type PgPool } from '../../src/infrastructure/prisma/pg-pool.js';
-import { openDeadLetterOps } from '../../src/main/dlq-asking.js';
 import { createTestDatabases, type TestDatabases } from '../support/databases.js';
-import { silentLog } from '../support/delivery-line.js';
+import { openTestOps } from '../support/ops.js';
 import { type Answer, expectProblem, startIngestOn, type TestIngest } from './ingest-set-up.js';
 
 const handler = defineHandler({ routingKey: 'crm.contact', deliver: () => Promise.reject(new Error('not asked')) });
@@ -21,12 +17,7 @@ beforeAll(async () => {
   databases = await createTestDatabases();
   outbox = createPool(databases.outboxUrl, { max: 4 });
   ingest = await startIngestOn(databases.auditUrl, {
-    ops: {
-      destinations: createDestinationStore(outbox),
-      ordering: createOrderingStore(outbox),
-      books: createBookStore(outbox),
-      deadLetters: openDeadLetterOps(outbox, [handler], silentLog),
-    },
+    ops: openTestOps(outbox, { handlers: [handler] }),
   });
   operator = await ingest.key(['dlq:write']);
 });
@@ -129,12 +120,7 @@ it('what does not fit is refused with its field', async () => {
 it('with the outbox database away it is 503, and the audit log goes on', async () => {
   const away = createPool('postgresql://postgres@127.0.0.1:1/nothing', { max: 1 });
   const other = await startIngestOn(databases.auditUrl, {
-    ops: {
-      destinations: createDestinationStore(away),
-      ordering: createOrderingStore(away),
-      books: createBookStore(away),
-      deadLetters: openDeadLetterOps(away, [], silentLog),
-    },
+    ops: openTestOps(away),
   });
   try {
     expectProblem(

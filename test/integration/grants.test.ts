@@ -160,6 +160,43 @@ describe('the api', () => {
     ]);
   });
 
+  it('asks for a verification, and says of none what it has found', async () => {
+    await expectAllowed('api', 'audit', [
+      `INSERT INTO audit.verification (id, record_id, asked_by) VALUES (gen_random_uuid(), NULL, 'x')
+       ON CONFLICT DO NOTHING RETURNING state, report`,
+    ]);
+    await expectRefused('api', 'audit', [
+      `INSERT INTO audit.verification (id, asked_by, state, ended_at, outcome) VALUES (gen_random_uuid(), 'x', 'done', now(), 'whole')`,
+      `UPDATE audit.verification SET outcome = 'whole'`,
+      'DELETE FROM audit.verification',
+    ]);
+  });
+
+  it('reads who may sign in, and changes nobody; it only writes who has signed out', async () => {
+    await expectAllowed('api', 'audit', [
+      'SELECT name, role, password_hash FROM audit.operator',
+      'INSERT INTO audit.session_end (session_id, ends_at) VALUES (gen_random_uuid(), now())',
+      'DELETE FROM audit.session_end',
+    ]);
+    await expectRefused('api', 'audit', [
+      `INSERT INTO audit.operator (id, name, role, password_hash) VALUES (gen_random_uuid(), 'x', 'operator', '')`,
+      `UPDATE audit.operator SET role = 'operator'`,
+      'UPDATE audit.operator SET disabled_at = NULL',
+      'DELETE FROM audit.operator',
+      'UPDATE audit.session_end SET ends_at = now()',
+    ]);
+  });
+
+  it('reads the figures and the processes that relays and workers write', async () => {
+    for (const table of ['figure', 'process', 'alert']) {
+      await expectAllowed('api', 'outbox', [`SELECT * FROM outbox.${table}`]);
+      await expectRefused('api', 'outbox', [
+        `INSERT INTO outbox.${table} DEFAULT VALUES`,
+        `DELETE FROM outbox.${table}`,
+      ]);
+    }
+  });
+
   it('reads the log that the worker writes, and follows a restored cluster', async () => {
     const tables = ['seal', 'tile', 'checkpoint', 'note', 'epoch', 'lease'];
     await expectAllowed('api', 'audit', [
@@ -195,7 +232,27 @@ describe('the worker', () => {
       'INSERT INTO audit.record DEFAULT VALUES',
       'SELECT FROM audit.api_key',
       'SELECT FROM audit.failed_ingest',
+      'SELECT FROM audit.operator',
+      'SELECT FROM audit.session_end',
     ]);
+  });
+
+  it('does the verifications that are asked for', async () => {
+    await expectAllowed('worker', 'audit', [
+      `INSERT INTO audit.verification (id, asked_by) VALUES (gen_random_uuid(), 'outbox:schedule')`,
+      `UPDATE audit.verification SET state = 'asked', holder = NULL, beat_at = NULL, progress = NULL`,
+      'DELETE FROM audit.verification',
+    ]);
+  });
+
+  it('tells of itself, as the relay does, which counts the figures', async () => {
+    for (const role of ['relay', 'worker'] as const) {
+      await expectPermitted(role, 'outbox', ['INSERT INTO outbox.process DEFAULT VALUES']);
+      await expectAllowed(role, 'outbox', ['UPDATE outbox.process SET seen_at = now()']);
+    }
+    await expectPermitted('relay', 'outbox', ['INSERT INTO outbox.figure DEFAULT VALUES']);
+    await expectAllowed('relay', 'outbox', ['DELETE FROM outbox.figure', 'DELETE FROM outbox.process']);
+    await expectRefused('worker', 'outbox', ['INSERT INTO outbox.figure DEFAULT VALUES', 'DELETE FROM outbox.figure']);
   });
 
   it('neither it nor the relay writes an event of somebody, a policy anew, or the name of the deployment', async () => {
@@ -220,6 +277,8 @@ describe('a viewer', () => {
       'SELECT * FROM audit.record',
       'SELECT id, name, prefix, scopes, last_used_at, revoked_at, old_secret_until FROM audit.api_key',
       'SELECT id, code, message, state FROM audit.failed_ingest',
+      'SELECT id, name, role, created_at, changed_at, disabled_at FROM audit.operator',
+      'SELECT * FROM audit.verification',
     ]);
     await expectRefused('viewer', 'audit', [
       'SELECT * FROM audit.api_key',
@@ -228,10 +287,13 @@ describe('a viewer', () => {
       'SELECT old_signing_secret FROM audit.api_key',
       'SELECT body FROM audit.failed_ingest',
       'SELECT FROM audit.fingerprint_key',
+      'SELECT password_hash FROM audit.operator',
+      'SELECT FROM audit.session_end',
     ]);
     await expectAllowed('viewer', 'outbox', [
       'SELECT id, event_name, tenant_id FROM outbox.event',
       'SELECT * FROM outbox.delivery',
+      'SELECT * FROM outbox.figure, outbox.process',
     ]);
     await expectRefused('viewer', 'outbox', [
       'SELECT payload FROM outbox.event',

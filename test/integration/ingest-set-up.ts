@@ -23,6 +23,7 @@ import { createAuditStore } from '../../src/infrastructure/prisma/audit-store.js
 import { createFailedIngestStore } from '../../src/infrastructure/prisma/failed-ingest-store.js';
 import { createPool } from '../../src/infrastructure/prisma/pg-pool.js';
 import { createRecordReader } from '../../src/infrastructure/prisma/record-reader.js';
+import { openLogMonitor } from '../../src/main/open-log-monitor.js';
 import { openProofs } from '../../src/main/open-proofs.js';
 import { createAnswerCheck } from '../support/check-answer.js';
 import { createTestDatabases } from '../support/databases.js';
@@ -83,6 +84,8 @@ export interface IngestOptions {
   readonly records?: (pool: Pool) => RecordReader;
   /** The delivery's operations API. */
   readonly ops?: ApiOptions['ops'];
+  /** The page, and who signs in to it: on the pool of the audit database, in which sessions stand. */
+  readonly monitor?: (pool: Pool) => NonNullable<ApiOptions['monitor']>;
 }
 
 /** The api role on a database of its own: real HTTP, real PostgreSQL. Every answer is held against the OpenAPI document. */
@@ -117,12 +120,14 @@ export async function startIngestOn(auditUrl: string, options: IngestOptions = {
     secretKey: options.secretKey === undefined ? SECRET_KEY : options.secretKey,
     ratePerMinute: options.ratePerMinute ?? null,
     proofs: openProofs(pool),
+    logMonitor: openLogMonitor(pool),
     port: options.port ?? 0,
     host: '127.0.0.1',
     logger: { debug: log('debug'), info: log('info'), warn: log('warn'), error: log('error') },
     limits: options.limits ?? {},
     rules: createIngestRules(options.ingest),
     ...(options.ops === undefined ? {} : { ops: options.ops }),
+    ...(options.monitor === undefined ? {} : { monitor: options.monitor(pool) }),
   }).catch(async (error: unknown) => {
     await pool.end();
     throw error;
@@ -133,7 +138,9 @@ export async function startIngestOn(auditUrl: string, options: IngestOptions = {
     return closing;
   };
   const url = `http://127.0.0.1:${api.port}`;
-  const checkAnswer = createAnswerCheck(describeApi({ ops: options.ops !== undefined }));
+  const checkAnswer = createAnswerCheck(
+    describeApi({ ops: options.ops !== undefined, monitor: options.monitor !== undefined }),
+  );
   const createKey: TestIngest['createKey'] = (request) =>
     createApiKey({ keys: apiKeys })({ name: 'test', scopes: ['audit:write'], ...request });
   const key: TestIngest['key'] = async (scopes, tenantId = null, expiresAt) =>

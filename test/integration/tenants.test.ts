@@ -6,11 +6,9 @@
 import { randomUUID } from 'node:crypto';
 import { type AuditAppDeps, buildAuditApp } from '../../src/http/create-audit-app.js';
 import { DEFAULT_HTTP_LIMITS } from '../../src/http/http-limits.js';
-import { createBookStore } from '../../src/infrastructure/prisma/book-store.js';
-import { createDestinationStore } from '../../src/infrastructure/prisma/destination-store.js';
-import { createOrderingStore } from '../../src/infrastructure/prisma/ordering-store.js';
 import { openDeadLetterOps } from '../../src/main/dlq-asking.js';
 import { createDeliveryStore, type DeliveryStore, silentLog } from '../support/delivery-line.js';
+import { openTestOps } from '../support/ops.js';
 import { type Answer, event, expectProblem, startIngest, startIngestOn, type TestIngest } from './ingest-set-up.js';
 
 /** `GET /live` …: of the router itself. */
@@ -47,6 +45,11 @@ const ASKED: Record<string, (id: string) => readonly Asked[]> = {
   'GET /integration/v1/audit/logs/:id/proof': () => [{}],
   'GET /integration/v1/audit/log/checkpoint': () => [{}],
   'GET /integration/v1/audit/log/consistency': () => [{ query: 'from=1&to=1' }],
+  'GET /integration/v1/audit/log/status': () => [{}],
+  'POST /integration/v1/audit/log/proof-states': (id) => [{ body: { recordIds: [id] } }],
+  'GET /integration/v1/audit/verifications': () => [{}],
+  'POST /integration/v1/audit/verifications': (id) => [{ body: {} }, { body: { recordId: id } }],
+  'GET /integration/v1/audit/verifications/:id': () => [{}],
   'GET /ops/v1/failed-ingest': (id) => [{}, { query: 'state=discarded' }, { query: `before=${id}` }],
   'GET /ops/v1/failed-ingest/:id': () => [{}],
   'POST /ops/v1/failed-ingest/retry': () => [{ body: { filter: { source: SOURCE }, dryRun: true, ...WORD } }],
@@ -56,13 +59,21 @@ const ASKED: Record<string, (id: string) => readonly Asked[]> = {
   'GET /ops/v1/blocked-aggregates': () => [{}, { query: `tenantId=${TENANT}` }],
   'GET /ops/v1/books': () => [{}],
   'POST /ops/v1/books/again': () => [{ body: { since: '2026-01-01T00:00:00Z', until: '2026-01-02T00:00:00Z' } }],
+  'GET /ops/v1/events': () => [{}, { query: `tenantId=${TENANT}` }, { query: 'state=dead' }],
+  'GET /ops/v1/events/:id': () => [{}],
+  'GET /ops/v1/events/:id/payload': () => [{}],
+  'GET /ops/v1/overview': () => [{}],
+  'GET /ops/v1/figures': () => [{}],
+  'GET /ops/v1/policies': () => [{}],
+  'GET /ops/v1/policies/simulation': () => [{ query: 'code=HTTP.TLS' }],
+  'GET /ops/v1/dead-letters/kinds': () => [{}, { query: `tenantId=${TENANT}` }],
   'GET /ops/v1/dead-letters': (id) => [{}, { query: `tenantId=${TENANT}` }, { query: `before=${id}` }],
   'POST /ops/v1/dead-letters/redrive': (id) => [{ body: { ids: [id], ...WORD } }],
   'POST /ops/v1/dead-letters/discard': (id) => [{ body: { ids: [id], ...WORD } }],
   'GET /ops/v1/dead-letters/:id': () => [{}],
   'POST /ops/v1/dead-letters/:id/redrive': () => [{ body: WORD }],
   'POST /ops/v1/dead-letters/:id/discard': () => [{ body: WORD }],
-  'GET /ops/v1/dead-letters/:id/payload': () => [{}],
+  'GET /ops/v1/dead-letters/:id/payload': () => [{}, { query: 'redacted=true' }],
   'POST /ops/v1/dead-letters/:id/payload': () => [{ body: { payload: {}, ...WORD } }],
   'GET /ops/v1/redrive-jobs': (id) => [{}, { query: `before=${id}` }],
   'POST /ops/v1/redrive-jobs': () => [
@@ -90,12 +101,7 @@ beforeAll(async () => {
   deadLetters = openDeadLetterOps(store.pool, [], silentLog);
   database = await startIngest();
   ingest = await startIngestOn(database.auditUrl, {
-    ops: {
-      destinations: createDestinationStore(store.pool),
-      ordering: createOrderingStore(store.pool),
-      books: createBookStore(store.pool),
-      deadLetters,
-    },
+    ops: { ...openTestOps(store.pool), deadLetters },
   });
   bound = await ingest.key(['admin'], 'acme');
   const umbrella = await ingest.key(['admin'], TENANT);
@@ -148,7 +154,7 @@ async function ask(route: string, { body, query }: Asked, id: string, key: strin
 /** What an answer says, but for the id that was asked for and what is new each time. */
 const saidBy = ({ status, body }: Answer, id: string): string =>
   JSON.stringify({ status, body }, (name, value) =>
-    ['requestId', 'recordId', 'recordedAt', 'hash'].includes(name) ? null : value,
+    ['requestId', 'recordId', 'recordedAt', 'hash', 'at'].includes(name) ? null : value,
   ).replaceAll(id, '<id>');
 
 it('every route is in the table, and every one in the table is a route', () => {

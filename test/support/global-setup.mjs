@@ -1,5 +1,5 @@
-// Starts a real PostgreSQL for each worker and one real Temporal server for the whole `system` project, with two migrated template
-// databases that test files clone. Runs on the built package (npm run build), as its users do.
+// Starts a real PostgreSQL for each worker and one real Temporal server for the projects `system` and `browser`, with two
+// migrated template databases that test files clone. Runs on the built package (npm run build), as its users do.
 import { chmod, mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,6 +16,8 @@ const SEARCH_ATTRIBUTES = ['OutboxEventName', 'OutboxEventType', 'OutboxTenantId
  * server's, not the database's) must not be seen by another.
  */
 export default async function globalSetup({ maxWorkers }) {
+  // Jest runs the set-up of each project that it runs: the second one has what the first one has started.
+  if (globalThis.__outboxTestServers !== undefined) return;
   const note = (line) => process.stderr.write(`test set-up: ${line}\n`);
   const folder = await mkdtemp(join(tmpdir(), 'temporal-outbox-test-'));
   await chmod(folder, 0o755); // PostgreSQL runs as another user under root

@@ -15,8 +15,8 @@ export interface ScriptedDestination {
   close(): Promise<void>;
 }
 
-/** A destination past the process boundary, for httpHandler: remembers what came, answers as told. */
-export async function startScriptedDestination(): Promise<ScriptedDestination> {
+/** A destination past the process boundary, for httpHandler: remembers what came, answers as told. Port 0: any free one. */
+export async function startScriptedDestination(port = 0): Promise<ScriptedDestination> {
   const seen: SeenRequest[] = [];
   let script = accept;
   const server = createServer((request: IncomingMessage, response) => {
@@ -30,7 +30,7 @@ export async function startScriptedDestination(): Promise<ScriptedDestination> {
       script(one, response);
     });
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', () => resolve()));
+  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', () => resolve()));
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
     seen,

@@ -19,6 +19,15 @@ function linesOf(write: (log: ReturnType<typeof createLogger>) => void): Record<
   return lines.map((line) => JSON.parse(line));
 }
 
+it('B18: one log line, whatever breaks lines in the text', () => {
+  const text = 'a\r\nb\u0085c\u2028{"level":"error"}\u2029d\u000be';
+  linesOf((log) => log.info({ text }, text));
+  const written = readFileSync(join(folder, 'log'), 'utf8');
+  // Those of ECMAScript, of Unicode, and of a terminal.
+  expect(written.split(/[\n\r\u0085\u2028\u2029\u000b\u000c]/)).toEqual([expect.stringMatching(/^\{.*\}$/), '']);
+  expect(JSON.parse(written)).toMatchObject({ text, msg: text });
+});
+
 const SECRET = 'postgres://app:hush@db.example/x refused ada@hush.example, token=hush, case-77';
 
 it('no field, message, error, cause or lone error of a line shows a secret or personal data', () => {

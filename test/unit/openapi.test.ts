@@ -13,14 +13,17 @@ import { renderReference } from '../../src/http/render-reference.js';
 
 const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
-/** `GET /path` of every route, as the document writes it. */
+/** Nothing of it is used while the router is made. */
+const monitor = { session: {}, stream: {}, files: {} };
+
+/** `GET /path` of every route, as the document writes it; those of the page's files are no routes. */
 function routesOf(ops: boolean): string[] {
   const deps = {
     routes: {},
     ping: async () => {},
     limits: DEFAULT_HTTP_LIMITS,
     logger: silent,
-    ...(ops ? { ops: {} } : {}),
+    ...(ops ? { ops: {}, monitor } : {}),
   };
   return buildAuditApp(deps as unknown as AuditAppDeps)
     .router.stack.flatMap(({ route }) =>
@@ -38,8 +41,8 @@ function operationsOf(document: OpenApiDocument): string[] {
     .sort();
 }
 
-describe.each([true, false])('the OpenAPI document, operations API: %s', (ops) => {
-  const document = describeApi({ ops });
+describe.each([true, false])('the OpenAPI document, operations API and monitor: %s', (ops) => {
+  const document = describeApi({ ops, monitor: ops });
   const operations = Object.values(document.paths).flatMap((methods) => Object.values(methods));
 
   it('has the routes of the router and no others', () => {
@@ -66,16 +69,25 @@ describe.each([true, false])('the OpenAPI document, operations API: %s', (ops) =
 
   it('asks for a key wherever it names a scope, and says which', () => {
     const open = operations.filter(({ security }) => security.length === 0).map(({ operationId }) => operationId);
-    expect(open).toEqual(['getLive', 'getReady', 'getOpenApi', 'getReferencePage']);
+    const signIn = ops ? ['signIn'] : [];
+    expect(open).toEqual(['getLive', 'getReady', 'getOpenApi', 'getReferencePage', ...signIn]);
+  });
+
+  it('takes a session of the monitor for a key, wherever the monitor is', () => {
+    for (const { operationId, security } of operations) {
+      const byKey = security.some((one) => 'apiKey' in one);
+      const ofPage = ['getSession', 'signOut', 'getStream'].includes(operationId);
+      const bySession = security.some((one) => 'session' in one);
+      expect([operationId, bySession]).toEqual([operationId, ops && (byKey || ofPage)]);
+    }
+    expect('session' in document.components.securitySchemes).toBe(ops);
   });
 
   it('says 429 and when to come again of every operation with a key, and what is left of its rate on every answer', () => {
     for (const { operationId, security, responses } of operations) {
-      const limited = security.length > 0;
-      expect([operationId, responses['429']?.headers['Retry-After']?.required]).toEqual([
-        operationId,
-        limited ? true : undefined,
-      ]);
+      const limited = security.some((one) => 'apiKey' in one);
+      const retryAfter = responses['429']?.headers['Retry-After'];
+      if (limited) expect([operationId, retryAfter?.required]).toEqual([operationId, true]);
       for (const { headers } of Object.values(responses)) {
         expect([operationId, 'RateLimit' in headers, 'RateLimit-Policy' in headers]).toEqual([
           operationId,
@@ -88,7 +100,7 @@ describe.each([true, false])('the OpenAPI document, operations API: %s', (ops) =
 });
 
 describe('the OpenAPI document', () => {
-  const document = describeApi({ ops: true });
+  const document = describeApi({ ops: true, monitor: true });
 
   it('has every problem code, under its status', () => {
     const seen = new Set<string>();
@@ -181,7 +193,7 @@ describe('the reference page', () => {
 
   it('escapes every text of the document', () => {
     const hostile = JSON.parse(
-      JSON.stringify(describeApi({ ops: true })).replaceAll(
+      JSON.stringify(describeApi({ ops: true, monitor: true })).replaceAll(
         /"(summary|description|title|version|pattern)":"(?:[^"\\]|\\.)*"/g,
         (_, key) => `"${key}":${JSON.stringify(EVIL)}`,
       ),
@@ -196,7 +208,7 @@ describe('the reference page', () => {
   });
 
   it('names every operation, every problem code and every schema', () => {
-    const document = describeApi({ ops: true });
+    const document = describeApi({ ops: true, monitor: true });
     const page = renderReference(document);
     for (const code of Object.keys(PROBLEMS)) expect(page).toContain(`<code>${code}</code>`);
     for (const name of Object.keys(document.components.schemas)) expect(page).toContain(`id="schema-${name}"`);
@@ -206,7 +218,7 @@ describe('the reference page', () => {
   });
 
   it('links to nothing that is not on it, and has no script, no style attribute and no outside address', () => {
-    const page = renderReference(describeApi({ ops: true }));
+    const page = renderReference(describeApi({ ops: true, monitor: true }));
     const ids = new Set([...page.matchAll(/ id="([^"]+)"/g)].map(([, id]) => id));
     const links = [...page.matchAll(/ href="([^"]+)"/g)].map(([, href]) => href as string);
     expect(links.filter((href) => href !== '/openapi.json' && !ids.has(href.slice(1)))).toEqual([]);

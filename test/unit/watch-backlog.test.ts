@@ -146,6 +146,24 @@ describe('without a backlog', () => {
   });
 });
 
+describe('what a person is told of', () => {
+  it('R20: every type that may be coalesced, with whether it is now, at each destination; none that never is', async () => {
+    const forms = { '*': ADAPTIVE, BILLING: 'always', QUIET: 'off' } as const;
+    const { backlog, sizesAfter } = watch(forms, ['audit.log', 'erp.sync']);
+    const lanes = () => backlog.read().map(({ destination, eventType, on }) => `${destination} ${eventType} ${on}`);
+    const off = ['audit.log BILLING true', 'audit.log * false', 'erp.sync BILLING true', 'erp.sync * false'];
+    expect(lanes()).toEqual(off);
+    await sizesAfter({ 'erp.sync OTHER': 100, 'erp.sync QUIET': 5_000 });
+    expect(lanes()).toEqual([...off, 'erp.sync OTHER true']);
+    await sizesAfter({});
+    expect(lanes()).toEqual(off);
+  });
+
+  it('R20: nothing, where no type is ever coalesced', () => {
+    expect(watch({ '*': 'off' }).backlog.read()).toEqual([]);
+  });
+});
+
 // ---- The scripted store ------------------------------------------------------------------------------------------------
 
 function watch(forms: Readonly<Record<string, Form>>, destinations: readonly string[] = ['audit.log']) {

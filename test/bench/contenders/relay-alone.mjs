@@ -37,8 +37,6 @@ export async function prepare(world, { relays = 1, settleBeside = false, ...opti
   const pools = [pool, ...Array.from({ length: relays - 1 }, () => createPool(url))];
   const stores = pools.map((one) => createRelayStore(one));
   const counters = {};
-  let running = [];
-  const stop = () => Promise.all(running.map((relay) => relay.stop()));
 
   const drain = async (count) => {
     const from = performance.now();
@@ -50,8 +48,7 @@ export async function prepare(world, { relays = 1, settleBeside = false, ...opti
     });
     const settle = async (rows) => {
       const began = performance.now();
-      const some = await settleRows(settler, rows);
-      settled += some; // not before the wait: others settle beside it
+      settled += await settleRows(settler, rows);
       settlingMs += performance.now() - began;
       if (settled === count) done();
     };
@@ -83,8 +80,8 @@ export async function prepare(world, { relays = 1, settleBeside = false, ...opti
         { policies: hashes, ...options },
       );
     };
-    running = stores.map(startRelay);
-    await all.finally(stop);
+    const running = stores.map(startRelay);
+    await all.finally(() => Promise.all(running.map((relay) => relay.stop())));
     return from + (settleBeside ? 0 : settlingMs);
   };
 
@@ -121,7 +118,6 @@ export async function prepare(world, { relays = 1, settleBeside = false, ...opti
       return { settled: rows[0].n, started: counters.started ?? 0 };
     },
     async close() {
-      await stop(); // a drain that came too late has not
       await settler.end();
       for (const one of pools) await one.end();
       await world.postgres.drop(url);

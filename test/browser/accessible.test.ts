@@ -1,0 +1,376 @@
+// WCAG 2.2 AA, by axe-core, of every view, dialog and state, light and dark, wide and as narrow as a phone; and a redrive by the
+// keyboard alone. Real: the api as a process of the built command line, PostgreSQL, HTTP, the built page in a Chromium. What is
+// shown is planted as rows.
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import type { Page } from 'playwright-core';
+import { SESSION_PATH } from '../../src/contract/monitor-api.js';
+import { withBrowser } from '../support/browser.js';
+import { eventually } from '../support/eventually.js';
+import {
+  createMonitoredDeployment,
+  type MonitoredDeployment,
+  type StartedApi,
+  stopAll,
+} from '../support/monitored-deployment.js';
+import { PLANTED, plantMonitor } from '../support/plant-monitor.js';
+
+const openTab = withBrowser();
+/** As a script of the browser's, not of the page: the page's policy takes none that is not its own. */
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+let world: MonitoredDeployment;
+let api: StartedApi;
+let record: string;
+
+beforeAll(async () => {
+  world = await createMonitoredDeployment();
+  const { outbox, audit } = world.deployment;
+  ({ record } = await plantMonitor({ outbox, audit, now: new Date() }));
+  api = await world.startApi();
+}, 120_000);
+afterAll(async () => {
+  await stopAll(api);
+  await world.drop();
+});
+
+async function open(path: string, as: 'operator' | 'viewer' = 'operator'): Promise<Page> {
+  const page = await openTab({ origin: api.origin, as: { key: world.keys[as] }, scripts: [AXE] });
+  await page.goto(`/monitor${path}`);
+  return page;
+}
+
+const RUN_AXE = `axe.run({
+  runOnly: { type: 'tag', values: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'] },
+  resultTypes: ['violations'],
+  // It would load the page's own style sheet again, and write it into a document of its own.
+  preload: false,
+}).then(({ violations }) => violations
+  .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+  .flatMap(({ id, impact, nodes }) => nodes.slice(0, 3).map(({ target, failureSummary }) =>
+    [impact, id, target.join(' '), failureSummary].join(': '))))`;
+
+const WIDTHS = [1_280, 360];
+const SCHEMES = ['light', 'dark'] as const;
+
+async function expectAccessible(page: Page): Promise<void> {
+  const found: string[] = [];
+  for (const width of WIDTHS) {
+    await page.setViewportSize({ width, height: 800 });
+    // Nothing may stand beside what a phone shows.
+    const tooWide = await page.evaluate<number>('document.documentElement.scrollWidth - innerWidth');
+    if (tooWide > 0) found.push(`${width} px: ${tooWide} px too wide`);
+    for (const colorScheme of SCHEMES) {
+      await page.emulateMedia({ colorScheme });
+      await eventually(`it ${colorScheme}`, () =>
+        page.evaluate<boolean>(`document.documentElement.dataset.mantineColorScheme === '${colorScheme}'`),
+      );
+      const violations = await page.evaluate<string[]>(RUN_AXE);
+      found.push(...violations.map((text) => `${width} px, ${colorScheme}: ${text}`));
+    }
+  }
+  expect(found).toEqual([]);
+}
+
+const openDetails = (page: Page) =>
+  page.evaluate(`for (const details of document.querySelectorAll('details')) details.open = true`);
+const answered = (page: Page) =>
+  eventually('what was asked for', async () => (await page.getByText(': being read').count()) === 0);
+const press = (page: Page, name: string) => page.getByRole('button', { name, exact: true }).click();
+const dialog = (page: Page) => page.getByRole('dialog').waitFor();
+
+type State = readonly [state: string, path: () => string, come: (page: Page) => Promise<unknown>];
+
+const letterPath = () => `/dead-letters/${PLANTED.letter}`;
+const STATES: readonly State[] = [
+  ['the overview', () => '', (page) => page.getByText('Relays and workers').first().waitFor()],
+  [
+    'the overview, all of it open',
+    () => '',
+    async (page) => {
+      await page.getByText('Show as table').first().waitFor();
+      await openDetails(page);
+      await page.getByText('delivered, and not in the audit log').waitFor();
+      await page.getByRole('tab', { name: 'Tenant' }).click();
+    },
+  ],
+  [
+    'a pause that is asked for',
+    () => '',
+    async (page) => {
+      await press(page, 'Pause all destinations');
+      await dialog(page);
+    },
+  ],
+  [
+    'the keys',
+    () => '',
+    async (page) => {
+      await press(page, 'Keys');
+      await dialog(page);
+    },
+  ],
+  ['the events', () => '/events', (page) => page.getByRole('table', { name: 'Events' }).waitFor()],
+  ['events, none found', () => '/events?eventType=NONE&since=2026-01-01T00:00:00Z', answered],
+  ['events, by a wrong id', () => '/events', (page) => press(page, 'Open')],
+  [
+    'an event that died, all of it open',
+    () => `/events/${PLANTED.deadEvent}`,
+    async (page) => {
+      await page.getByRole('list', { name: 'The way of the event' }).waitFor();
+      await openDetails(page);
+      await page.getByText('"orderId"').waitFor();
+    },
+  ],
+  [
+    'an event in the audit log',
+    () => `/events/${PLANTED.deliveredEvent}`,
+    (page) => page.getByText('As in the receipt').waitFor(),
+  ],
+  ['the dead letters', () => '/dead-letters', (page) => page.getByRole('table', { name: 'Dead letters' }).waitFor()],
+  [
+    'a dead letter, all of it open',
+    letterPath,
+    async (page) => {
+      await page.getByRole('heading', { name: 'Who did what' }).waitFor();
+      await openDetails(page);
+      await page.getByText('"orderId"').waitFor();
+    },
+  ],
+  [
+    'a redrive that is asked for',
+    letterPath,
+    async (page) => {
+      await press(page, 'Redrive');
+      await dialog(page);
+    },
+  ],
+  [
+    'a discard that is asked for',
+    letterPath,
+    async (page) => {
+      await press(page, 'Discard');
+      await dialog(page);
+    },
+  ],
+  [
+    'a payload that is compared',
+    letterPath,
+    async (page) => {
+      await press(page, 'Edit the payload');
+      await page.getByRole('textbox', { name: 'Payload' }).fill('{"orderId": "10071", "items": 4}');
+      await press(page, 'Compare and check');
+      await page.getByRole('table', { name: 'Where the payloads differ' }).waitFor();
+    },
+  ],
+  [
+    'letters that are chosen',
+    () => '/dead-letters',
+    async (page) => {
+      await press(page, 'Select all shown');
+      await page.getByRole('button', { name: /^Discard selected \(1\d\)$/ }).click();
+      await dialog(page);
+    },
+  ],
+  [
+    'a job that is asked for',
+    () => '/dead-letters',
+    async (page) => {
+      await press(page, 'Redrive all that fit the filter');
+      await page.getByRole('table', { name: 'What they are' }).waitFor();
+    },
+  ],
+  ['the jobs', () => '/dead-letters/jobs', (page) => page.getByRole('table', { name: 'Redrive jobs' }).waitFor()],
+  ['a job', () => `/dead-letters/jobs/${PLANTED.runningJob}`, (page) => page.getByRole('progressbar').waitFor()],
+  [
+    'the records',
+    () => '/audit',
+    async (page) => {
+      await page.getByRole('table', { name: 'Records' }).waitFor();
+      await openDetails(page);
+      await page.getByText('Signed', { exact: true }).first().waitFor();
+    },
+  ],
+  [
+    'a record',
+    () => `/audit/${record}`,
+    async (page) => {
+      await page.getByRole('table', { name: 'Old and new, field by field' }).waitFor();
+      await openDetails(page);
+      await page.getByText(/hashes to its root/).waitFor();
+    },
+  ],
+  [
+    'the log',
+    () => '/audit/log',
+    async (page) => {
+      await page.getByRole('table', { name: 'Where it is broken' }).waitFor();
+      await openDetails(page);
+    },
+  ],
+  [
+    'what was not stored',
+    () => '/audit/not-stored',
+    (page) => page.getByRole('table', { name: 'Not stored' }).waitFor(),
+  ],
+  [
+    'one that was not stored',
+    () => `/audit/not-stored/${PLANTED.failedIngest}`,
+    (page) => page.getByText('What was sent').waitFor(),
+  ],
+  ['the policies', () => '/policies', (page) => page.getByRole('table', { name: 'Configured policies' }).waitFor()],
+  [
+    'policies, why',
+    () => '/policies?tab=why',
+    async (page) => {
+      await page.getByRole('table', { name: 'What follows each code' }).waitFor();
+      await openDetails(page);
+    },
+  ],
+  [
+    'policies, simulated',
+    () => '/policies?tab=simulation',
+    async (page) => {
+      await press(page, 'Simulate');
+      await page.getByRole('table', { name: 'Simulated attempts' }).waitFor();
+    },
+  ],
+  [
+    'policies, ordering',
+    () => '/policies?tab=ordering',
+    (page) => page.getByRole('table', { name: 'Blocked aggregates' }).waitFor(),
+  ],
+  [
+    'policies, coalescing',
+    () => '/policies?tab=coalescing',
+    (page) => page.getByRole('table', { name: 'Coalescing by event type' }).waitFor(),
+  ],
+  [
+    'an address of nothing',
+    () => '/nowhere',
+    (page) => page.getByText('The monitor has no view of that address.').waitFor(),
+  ],
+];
+
+it.each(STATES)('%s', async (_, path, come) => {
+  const page = await open(path());
+  await come(page);
+  await answered(page);
+  await expectAccessible(page);
+});
+
+it('a dead letter, as a viewer sees it', async () => {
+  const page = await open(letterPath(), 'viewer');
+  await page.getByText('You are signed in as a viewer').first().waitFor();
+  await expectAccessible(page);
+});
+
+it('what is not there, and what is refused', async () => {
+  const page = await openTab({
+    origin: api.origin,
+    as: { key: world.keys.operator },
+    scripts: [AXE],
+    expects: (status) => status === 404 || status === 400,
+  });
+  await page.goto('/monitor/dead-letters/0198c0de-0000-7000-8000-00000000dead');
+  await page.getByRole('alert').waitFor();
+  await expectAccessible(page);
+  await page.goto('/monitor/audit?action=NO%20ACTION');
+  await page.getByRole('alert').waitFor();
+  await expectAccessible(page);
+});
+
+it('the sign-in, by both ways, and refused', async () => {
+  const page = await openTab({
+    origin: api.origin,
+    scripts: [AXE],
+    expects: (status, path) => status === 401 && path === SESSION_PATH,
+  });
+  await page.goto('/monitor');
+  await page.getByLabel('API key').waitFor();
+  await expectAccessible(page);
+  await page.getByRole('radio', { name: 'Use an account' }).check();
+  await page.getByLabel('Name').fill('nobody');
+  await page.getByLabel('Password').first().fill('nothing that is');
+  await press(page, 'Sign in');
+  await page.getByRole('alert').waitFor();
+  await expectAccessible(page);
+});
+
+describe('the keyboard alone', () => {
+  const focused = (page: Page) => page.locator(':focus');
+
+  it('skips to the content, and goes from view to view', async () => {
+    const page = await open('');
+    await page.getByText('Live', { exact: true }).waitFor();
+    await page.keyboard.press('Tab');
+    expect(await focused(page).textContent()).toBe('Skip to the content');
+    expect(await focused(page).boundingBox()).toMatchObject({ x: expect.any(Number) });
+    await page.keyboard.press('Enter');
+    expect(new URL(page.url()).hash).toBe('#main');
+    await page.keyboard.press('Tab');
+    expect(await page.locator('main :focus').count()).toBe(1);
+    for (const [key, name] of [
+      ['e', 'Events'],
+      ['d', 'Dead letters'],
+      ['a', 'Audit log'],
+      ['p', 'Policies'],
+      ['o', 'Overview'],
+    ] as const) {
+      await page.keyboard.press('g');
+      await page.keyboard.press(key);
+      await page.getByRole('heading', { name, exact: true, level: 1 }).waitFor();
+      await eventually(`the heading ${name} focused`, async () => (await focused(page).textContent()) === name);
+    }
+  });
+
+  it('redrives a letter: found, opened, a reason given', async () => {
+    const page = await open('');
+    await page.getByText('Live', { exact: true }).waitFor();
+    await page.keyboard.press('g');
+    await page.keyboard.press('d');
+    const row = page.locator(`main a[data-row][href$="/dead-letters/${PLANTED.letter}"]`);
+    await row.waitFor();
+    const rows = await page.locator('main a[data-row]').count();
+    for (let pressed = 0; pressed < rows; pressed++) {
+      await page.keyboard.press('j');
+      if ((await focused(page).getAttribute('href'))?.endsWith(PLANTED.letter)) break;
+    }
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', { name: /^Dead letter / }).waitFor();
+    await page.getByRole('button', { name: 'Redrive', exact: true }).waitFor();
+
+    // What it was opened by has the focus again when it is given up.
+    await page.getByRole('button', { name: 'Discard', exact: true }).focus();
+    await page.keyboard.press('Enter');
+    await page.getByRole('dialog', { name: 'Discard this letter' }).waitFor();
+    await page.keyboard.press('Escape');
+    await page.getByRole('dialog').waitFor({ state: 'hidden' });
+    expect(await focused(page).textContent()).toBe('Discard');
+
+    await page.keyboard.press('r');
+    await page.getByRole('dialog', { name: 'Redrive this letter' }).waitFor();
+    // In a field the keys are letters.
+    await page.keyboard.type('right again');
+    await page.keyboard.press('Tab');
+    expect(await focused(page).textContent()).toBe('Redrive');
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', { name: /^Event / }).waitFor();
+    const { rows: letters } = await world.deployment.outbox.query(
+      'SELECT state, state_reason AS reason FROM outbox.dead_letter WHERE id = $1',
+      [PLANTED.letter],
+    );
+    expect(letters).toEqual([{ state: 'redriven', reason: 'right again' }]);
+  });
+
+  it('keys can be switched off for good', async () => {
+    const page = await open('');
+    await page.getByText('Live', { exact: true }).waitFor();
+    await page.keyboard.press('?');
+    await page.getByRole('checkbox', { name: 'These keys are on' }).uncheck();
+    await page.keyboard.press('Escape');
+    await page.reload();
+    await page.getByText('Live', { exact: true }).waitFor();
+    await page.keyboard.press('?');
+    expect(await page.getByRole('dialog').count()).toBe(0);
+  });
+});

@@ -1,0 +1,179 @@
+/**
+ * Real: the way of an event, and what is shown of a record, as the monitor's page makes them. Fake: event and record.
+ */
+import type { RecordView } from '../../src/contract/audit-records-api.js';
+import type { EventDetail } from '../../src/contract/events-api.js';
+import { actorOf, changesOf, isErased, restOf, targetsOf, textOf } from '../../src/monitor/logic/audit-record.js';
+import { hasEpochs, timelineOf } from '../../src/monitor/logic/timeline.js';
+
+const at = (second: number) => new Date(Date.UTC(2026, 10, 29, 10, 0, second)).toISOString();
+const ID = '0198c0de-0000-7000-8000-000000000001';
+const RUN = { workflowId: `dev:${ID}:0`, runId: null, url: null };
+
+const DELIVERY: NonNullable<EventDetail['delivery']> = {
+  status: 'STARTED',
+  epoch: 0,
+  claimed: false,
+  startedAt: at(1),
+  startTries: 0,
+  run: RUN,
+  carrier: null,
+  policyHash: null,
+  receipt: null,
+};
+const EVENT: EventDetail = {
+  id: ID,
+  eventName: 'order.placed.v1',
+  eventType: 'ORDER',
+  destination: 'audit.log',
+  tenantId: null,
+  aggregate: { type: 'order', id: '1', version: null },
+  recordedAt: at(0),
+  state: 'running',
+  epoch: 0,
+  dueAt: null,
+  settledAt: null,
+  blocked: false,
+  source: 'outbox:dev',
+  occurredAt: at(0),
+  contentHash: 'sha-256:0',
+  traceparent: null,
+  delivery: DELIVERY,
+  attempts: [],
+  letters: [],
+  revisions: [],
+};
+const titles = (event: EventDetail) => timelineOf(event).map(({ title }) => title);
+
+function failed(epoch: number, n: number, second: number): EventDetail['attempts'][number] {
+  const failure = { code: 'HTTP.SERVER_ERROR', status: 500, message: 'The destination answered with a server error' };
+  const more = { local: n === 1, delayMs: 1_500, worker: 'w1', run: RUN };
+  return { epoch, n, startedAt: at(second), finishedAt: at(second + 1), ...failure, ...more };
+}
+
+describe('the way of an event', () => {
+  it('waits, and says for what', () => {
+    const waiting = { ...EVENT, state: 'waiting' as const, dueAt: at(5) };
+    const pending = { ...DELIVERY, status: 'PENDING' as const, startedAt: null, run: null };
+    expect(titles({ ...waiting, delivery: pending })).toEqual(['Recorded', 'Waits for a relay', 'Due']);
+    expect(titles({ ...waiting, delivery: { ...pending, claimed: true } })).toEqual([
+      'Recorded',
+      'A relay has claimed it',
+    ]);
+    expect(titles({ ...waiting, blocked: true, delivery: pending })).toEqual([
+      'Recorded',
+      'Waits for an earlier event of its aggregate',
+    ]);
+  });
+
+  it('goes by time: start, attempts, letter, what a person did, the next delivery', () => {
+    const event: EventDetail = {
+      ...EVENT,
+      state: 'delivered',
+      settledAt: at(60),
+      delivery: { ...DELIVERY, status: 'DELIVERED', epoch: 1, startedAt: at(50) },
+      attempts: [failed(0, 1, 2), failed(0, 2, 4)],
+      letters: [
+        {
+          id: ID,
+          epoch: 0,
+          code: 'HTTP.SERVER_ERROR',
+          state: 'redriven',
+          createdAt: at(10),
+          stateAt: at(40),
+          actor: 'user:ann',
+          reason: 'mended',
+        },
+      ],
+      revisions: [{ epoch: 1, actor: 'user:ann', reason: 'a blank', createdAt: at(30) }],
+    };
+    const steps = timelineOf(event);
+    expect(steps.map(({ title }) => title)).toEqual([
+      'Recorded',
+      'Attempt 1 (within the workflow) failed',
+      'Attempt 2 failed',
+      'Dead letter written',
+      'Payload edited',
+      'Dead letter redriven',
+      'Workflow started',
+      'Delivered',
+    ]);
+    expect(hasEpochs(steps)).toBe(true);
+    expect(steps[1]).toMatchObject({
+      code: 'HTTP.SERVER_ERROR',
+      told: ['The destination answered with a server error', 'HTTP 500', 'next one after 1.5 s', 'by w1'],
+    });
+    expect(new Set(steps.map(({ key }) => key)).size).toBe(steps.length);
+  });
+
+  it('of one that was quicker than the mark of its start says so', () => {
+    const quick = { ...DELIVERY, status: 'DELIVERED' as const, startedAt: null };
+    const steps = timelineOf({ ...EVENT, state: 'delivered', settledAt: at(1), delivery: quick });
+    expect(steps.at(-1)).toMatchObject({ title: 'Delivered', run: RUN, told: ['quicker than the mark of its start'] });
+  });
+
+  it('shows what is under way, and when the next attempt is', () => {
+    const under = { ...failed(0, 2, 4), finishedAt: null, code: null, status: null, message: null, delayMs: null };
+    const event = { ...EVENT, state: 'retrying' as const, dueAt: at(20), attempts: [failed(0, 1, 2), under] };
+    expect(titles(event)).toEqual([
+      'Recorded',
+      'Workflow started',
+      'Attempt 1 (within the workflow) failed',
+      'Attempt 2 is under way',
+      'Next attempt',
+    ]);
+  });
+
+  it('of an event without a delivery says that it has none', () => {
+    expect(titles({ ...EVENT, state: null, epoch: null, delivery: null })).toEqual(['Recorded', 'It has no delivery']);
+  });
+});
+
+describe('a record', () => {
+  const record = (event: Record<string, unknown>): Exclude<RecordView, { erased: true }> => ({
+    recordId: ID,
+    recordedAt: at(0),
+    tenantId: null,
+    via: 'outbox',
+    hash: null,
+    event,
+  });
+
+  it('gives its texts, its actor and its targets, and nothing of what is none', () => {
+    const found = record({
+      action: 'auth.user.signed_in',
+      actionVersion: 1,
+      outcome: { not: 'a text' },
+      actor: { type: 'user', id: 'u1', name: 'Ann' },
+      targets: [{ type: 'order', id: '1' }, 'none', null],
+    });
+    expect(textOf(found, 'action')).toBe('auth.user.signed_in');
+    expect(textOf(found, 'actionVersion')).toBe('1');
+    expect(textOf(found, 'outcome')).toBeNull();
+    expect(actorOf(found)).toBe('user u1 (Ann)');
+    expect(targetsOf(found)).toEqual(['order 1']);
+    expect(actorOf(record({ actor: 'x' }))).toBeNull();
+    expect(targetsOf(record({ targets: 'x' }))).toEqual([]);
+  });
+
+  it('shows old and new, and which side is absent', () => {
+    const changes = [{ field: '/plan', old: 'free', new: 'pro' }, { field: '/vat', new: null, redacted: true }, 'none'];
+    expect(changesOf(record({ changes }))).toEqual([
+      { field: '/plan', old: '"free"', new: '"pro"', redacted: false },
+      { field: '/vat', old: null, new: 'null', redacted: true },
+    ]);
+  });
+
+  it('lists what has no place of its own, whatever it is called', () => {
+    const event = JSON.parse('{"action":"a.b","__proto__":{"x":1},"metadata":{"k":1}}') as Record<string, unknown>;
+    expect(restOf(record(event))).toEqual([
+      ['__proto__', { x: 1 }],
+      ['metadata', { k: 1 }],
+    ]);
+  });
+
+  it('of an erasure is told apart', () => {
+    expect(isErased({ recordId: ID, recordedAt: at(0), hash: null, erased: true })).toBe(true);
+    expect(isErased(record({}))).toBe(false);
+  });
+});
