@@ -24,7 +24,7 @@ it('B18: one log line, whatever breaks lines in the text', () => {
   linesOf((log) => log.info({ text }, text));
   const written = readFileSync(join(folder, 'log'), 'utf8');
   // Those of ECMAScript, of Unicode, and of a terminal.
-  expect(written.split(/[\n\r\u0085\u2028\u2029\u000b\u000c]/)).toEqual([expect.stringMatching(/^\{.*\}$/), '']);
+  expect(written.split(/[\n\r\u0085\u2028\u2029\v\f]/)).toEqual([expect.stringMatching(/^\{.*\}$/), '']);
   expect(JSON.parse(written)).toMatchObject({ text, msg: text });
 });
 

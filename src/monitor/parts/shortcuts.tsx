@@ -90,7 +90,7 @@ function focusFirst(selector: string): void {
 
 function focusRow(by: 1 | -1): void {
   const rows = [...document.querySelectorAll<HTMLElement>('main a[data-row]')];
-  const at = rows.findIndex((row) => row === document.activeElement);
+  const at = rows.indexOf(document.activeElement as HTMLElement);
   rows[at === -1 ? (by === 1 ? 0 : rows.length - 1) : at + by]?.focus();
 }
 
