@@ -5,6 +5,7 @@
  * @property {string} use the module in contenders/
  * @property {string} label
  * @property {object} [options] what its `prepare` gets
+ * @property {number} [scale] of its runs, where it is not the figure's
  *
  * @typedef {object} Figure
  * @property {string} name for --only

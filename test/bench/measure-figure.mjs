@@ -30,16 +30,17 @@ export async function measureFigure(world, figure, { pairs, seconds, log }) {
     const sides = {};
     for (const side of ['a', 'b']) {
       if (figure[side] === undefined) continue;
-      const { use, label, options = {} } = figure[side];
+      const { use, label, options = {}, scale: ownScale = scale } = figure[side];
       const { prepare } = await import(`./contenders/${use}.mjs`);
       const contender = await prepare(world, options);
       contenders.push(contender);
       log(`  ${label} is ready`);
-      sides[side] = { label, contender, runs: [] };
+      sides[side] = { label, contender, scale: ownScale, runs: [] };
     }
     const measure = (side) => async () => {
-      if (scale >= TELL_FROM) log(`  ${side.label}: about ${Math.round(seconds * scale)} s from now`);
-      const measured = await side.contender.measure(seconds * scale);
+      const asked = seconds * side.scale;
+      if (side.scale >= TELL_FROM) log(`  ${side.label}: about ${Math.round(asked)} s from now`);
+      const measured = await side.contender.measure(asked);
       const value = measured[field];
       if (!Number.isFinite(value)) throw new Error(`${side.label}: expected a number "${field}", got ${value}`);
       side.runs.push(measured);
