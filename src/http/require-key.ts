@@ -28,13 +28,14 @@ export interface Caller extends Authenticated {
 }
 
 /**
- * Who asks: by the API key in Authorization and, where the key needs one, the signature; without that header by a session of
- * the monitor, whose key here has the scopes of the session. Every request counts as one event, and is in flight until its
+ * Who asks: by the API key in Authorization and, where the key needs one, the signature; without one by a session of the
+ * monitor, whose key here has the scopes of the session. What a browser sends for a proxy's own sign-in (`Basic …`) is no key. Every request counts as one event, and is in flight until its
  * answer was taken; one that is refused here is not, so that without a key nobody holds a place. Throws HttpProblem: 401,
  * 403 (of sessions), 429, 503, and for a signed one what reading its body throws.
  */
 export async function requireKey(gate: Gate, req: Request, res: Response): Promise<Caller> {
-  if (req.headers.authorization === undefined && gate.sessions?.concerns(req)) {
+  const bearer = /^Bearer(?: |$)/i.test(req.headers.authorization ?? '');
+  if (!bearer && gate.sessions?.concerns(req)) {
     return requireSession(gate, gate.sessions, req, res);
   }
   const presented = /^Bearer ([\x21-\x7e]+)$/i.exec(req.headers.authorization ?? '')?.[1];

@@ -231,9 +231,15 @@ describe('B1: what does not hold', () => {
     // Of several with the name the one that is ours counts.
     const both = { Cookie: `${name}=v1.x.y; theme=dark; ${page.cookie}` };
     expect((await ingest.post(null, { method: 'GET', path: SESSION_PATH, key: null, headers: both })).status).toBe(200);
-    // A key beside it is looked at alone.
-    const wrong = await ingest.post(null, { method: 'GET', key: 'wrong', headers: { Cookie: page.cookie } });
-    expectProblem(wrong, 401, 'unauthorized');
+    // A key beside it is looked at alone; what a browser sends for a proxy's own sign-in is none.
+    for (const authorization of ['Bearer wrong', 'Bearer', 'bearer wrong']) {
+      const headers = { Cookie: page.cookie, Authorization: authorization };
+      expectProblem(await ingest.post(null, { method: 'GET', key: null, headers }), 401, 'unauthorized');
+    }
+    const proxied = { Cookie: page.cookie, Authorization: 'Basic dmVyYTpwYXNz' };
+    expect((await ingest.post(null, { method: 'GET', key: null, headers: proxied })).status).toBe(200);
+    const alone = { Authorization: 'Basic dmVyYTpwYXNz' };
+    expectProblem(await ingest.post(null, { method: 'GET', key: null, headers: alone }), 401, 'unauthorized');
   });
 });
 
