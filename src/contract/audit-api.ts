@@ -49,6 +49,8 @@ export const PROBLEMS = {
   not_signed_yet: { status: 409, retryable: true },
   /** What was sent before has taken effect: another payload under the same key is refused. */
   effect_stands: { status: 409, retryable: false },
+  /** Somebody gave the letter another payload than the one that was looked at. */
+  edited_meanwhile: { status: 409, retryable: false },
   body_too_large: { status: 413, retryable: false },
   batch_too_long: { status: 413, retryable: false },
   url_too_long: { status: 414, retryable: false },

@@ -35,6 +35,10 @@ export const sessionSchema = z.object({
     readDelivery: z.boolean(),
     changeDelivery: z.boolean(),
     readRecords: z.boolean(),
+    readAnyTenant: z.boolean().meta({
+      description:
+        'Records of every tenant. false: those of `tenantId` alone; where that is null, those without a tenant.',
+    }),
   }),
   tenantId: z.string().nullable().meta({ description: 'null: bound to none, sees what is of all.' }),
   endsAt: timeSchema,

@@ -28,6 +28,7 @@ import {
   letterKindsQuerySchema,
   payloadQuerySchema,
   reasonSchema,
+  redriveSchema,
 } from '../contract/dead-letters-api.js';
 import type { redactedPayloadSchema } from '../contract/events-api.js';
 import type { Logger } from './logger.js';
@@ -108,8 +109,9 @@ export function postRedrive(deps: DeadLetterRouteDeps) {
   return async (req: Request, res: Response): Promise<void> => {
     const operator = await requireOperator(deps.gate, req, res, 'dlq:write');
     const ids = [readId(req)];
-    const word = { ...(await readBodyOf(req, reasonSchema)), actor: operator.actor };
-    const [outcome] = await redriveLetters(actDeps(deps), { ids, tenantId: operator.tenantId }, word);
+    const { reason, revisions } = await readBodyOf(req, redriveSchema);
+    const which = { ids, tenantId: operator.tenantId, revisions };
+    const [outcome] = await redriveLetters(actDeps(deps), which, { reason, actor: operator.actor });
     res.json(orProblem(outcome as RedriveOutcome) satisfies AnswerOf<typeof redrivenSchema>);
   };
 }
@@ -140,8 +142,8 @@ export function postPayload(deps: DeadLetterRouteDeps) {
   return async (req: Request, res: Response): Promise<void> => {
     const { actor, tenantId } = await requireOperator(deps.gate, req, res, 'dlq:write');
     const id = readId(req);
-    const { payload, reason, dryRun } = await readBodyOf(req, editSchema, { exactBelow: '/payload' });
-    const input = { id, tenantId, payload: JSON.stringify(payload), dryRun };
+    const { payload, reason, revisions, dryRun } = await readBodyOf(req, editSchema, { exactBelow: '/payload' });
+    const input = { id, tenantId, payload: JSON.stringify(payload), revisions, dryRun };
     const outcome = await editPayload({ ...actDeps(deps), handlers: deps.deadLetters.handlers }, input, {
       actor,
       reason,
@@ -161,13 +163,13 @@ function actDeps({ deadLetters, log }: DeadLetterRouteDeps): ActDeps {
 
 /** What was done, with `outcome` for its kind; each kind of an outcome by itself. */
 type Done<Outcome extends { readonly kind: string }> = Outcome extends {
-  kind: 'missing' | 'not-open' | 'effect-stands' | 'not-told';
+  kind: 'missing' | 'not-open' | 'edited-meanwhile' | 'effect-stands' | 'not-told';
 }
   ? never
   : Omit<Outcome, 'kind'> & { readonly outcome: Outcome['kind'] };
 
 /** What was not done is a problem. */
-function orProblem<Outcome extends { readonly kind: string; readonly state?: string }>(
+function orProblem<Outcome extends { readonly kind: string; readonly state?: string; readonly by?: string | null }>(
   outcome: Outcome,
 ): Done<Outcome> {
   switch (outcome.kind) {
@@ -175,6 +177,11 @@ function orProblem<Outcome extends { readonly kind: string; readonly state?: str
       throw notFound();
     case 'not-open':
       throw new HttpProblem('not_open', `Expected a letter that is open, this one is ${outcome.state}`);
+    case 'edited-meanwhile':
+      throw new HttpProblem(
+        'edited_meanwhile',
+        `Its payload was edited meanwhile${outcome.by === null ? '' : ` by ${outcome.by}`}: look at it again`,
+      );
     case 'effect-stands':
       throw new HttpProblem('effect_stands', 'The effect of what was sent before stands');
     case 'not-told':

@@ -5,7 +5,7 @@ import type { AnswerOf } from '../contract/answers.js';
 import { AUDIT_LIMITS, toFieldProblems } from '../contract/audit-dto.js';
 import { findUnstorable } from '../contract/json-value.js';
 import { type SignIn, type sessionSchema, type signedOutSchema, signInSchema } from '../contract/monitor-api.js';
-import { mayRead, mayReadFailed, mayWriteFailed } from '../domain/audit/api-key.js';
+import { mayRead, mayReadFailed, mayWriteFailed, tenantToRead } from '../domain/audit/api-key.js';
 import type { FailedKeys } from './failed-keys.js';
 import type { FailedNames } from './failed-names.js';
 import type { Logger } from './logger.js';
@@ -138,7 +138,12 @@ async function describe(
     actor,
     name,
     role,
-    may: { readDelivery: mayReadFailed(key), changeDelivery: mayWriteFailed(key), readRecords: mayRead(key) },
+    may: {
+      readDelivery: mayReadFailed(key),
+      changeDelivery: mayWriteFailed(key),
+      readRecords: mayRead(key),
+      readAnyTenant: tenantToRead(key, undefined) === null,
+    },
     tenantId: key.tenantId,
     endsAt: new Date(claims.endsAt).toISOString(),
     checked,

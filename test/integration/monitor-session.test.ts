@@ -48,7 +48,7 @@ describe('by an API key', () => {
       actor: `api-key:${await rowOf(key)}`,
       name: 'test',
       role: 'operator',
-      may: { readDelivery: true, changeDelivery: true, readRecords: true },
+      may: { readDelivery: true, changeDelivery: true, readRecords: true, readAnyTenant: true },
       tenantId: null,
       endsAt: expect.any(String),
       checked: true,
@@ -66,13 +66,13 @@ describe('by an API key', () => {
     const reader = await openPage(ingest, { key: await ingest.key(['audit:read']) });
     expect(reader.session).toMatchObject({
       role: 'viewer',
-      may: { readDelivery: false, changeDelivery: false, readRecords: true },
+      may: { readDelivery: false, changeDelivery: false, readRecords: true, readAnyTenant: false },
     });
     expectProblem(await discard(reader), 403, 'scope_missing');
     const admin = await openPage(ingest, { key: await ingest.key(['admin'], 'acme') });
     expect(admin.session).toMatchObject({
       role: 'operator',
-      may: { readDelivery: true, changeDelivery: true, readRecords: true },
+      may: { readDelivery: true, changeDelivery: true, readRecords: true, readAnyTenant: false },
       tenantId: 'acme',
     });
     expectProblem(await admin.get(`${AUDIT_LOGS_PATH}?tenantId=other`), 403, 'tenant_forbidden');
@@ -116,7 +116,7 @@ describe('by name and password', () => {
     expect(vera.session).toMatchObject({
       actor: 'user:vera',
       role: 'viewer',
-      may: { readDelivery: true, changeDelivery: false, readRecords: true },
+      may: { readDelivery: true, changeDelivery: false, readRecords: true, readAnyTenant: true },
     });
     expect((await vera.get(`${AUDIT_LOGS_PATH}?tenantId=acme`)).status).toBe(200);
     expectProblem(await discard(vera), 403, 'scope_missing');

@@ -18,6 +18,12 @@ export interface LetterIds {
   readonly tenantId: string | null;
 }
 
+/** A word about one letter that somebody has looked at. */
+export interface SeenLetter extends LetterIds {
+  /** How often its payload was edited by then: a letter that was edited since is left alone. Left out: whatever stands now. */
+  readonly revisions?: number | undefined;
+}
+
 export type NotActed =
   | { readonly kind: 'missing' }
   /** It is closed, and who closed it; or its event has no letter: what it does instead. */
@@ -26,7 +32,9 @@ export type NotActed =
       readonly state: Exclude<DeadLetterState, 'open'> | 'pending' | 'started' | 'delivered' | 'dead';
       readonly actor: string | null;
       readonly at: string | null;
-    };
+    }
+  /** It is open, and its payload is another one than the one that was looked at. `by`: who edited it last. */
+  | { readonly kind: 'edited-meanwhile'; readonly revisions: number; readonly by: string | null };
 
 export type RedriveOutcome =
   | ({ readonly kind: 'redriven' } & ActedLetter)
@@ -46,11 +54,14 @@ export const MOST_IDS = 100;
  *
  * The destination of a letter whose payload was edited is asked first (R18), for what it took under the event's
  * Idempotency-Key must not be sent again as something else. A handler that cannot be asked leaves that to the person.
- * @throws TypeError for ids, an actor or a reason that do not fit; IntegrationError `STORE.UNAVAILABLE`
+ * @throws TypeError for ids, revisions of several, an actor or a reason that do not fit; IntegrationError `STORE.UNAVAILABLE`
  */
-export async function redriveLetters(deps: ActDeps, which: LetterIds, word: PersonsWord): Promise<RedriveOutcome[]> {
+export async function redriveLetters(deps: ActDeps, which: SeenLetter, word: PersonsWord): Promise<RedriveOutcome[]> {
+  const { revisions: seen } = which;
+  if (seen !== undefined && which.ids.length > 1) throw new TypeError('revisions: expected one id beside it');
   const kept = new Map<string, 'effect-stands' | 'not-told'>();
-  const outcomes = await act(deps, which, word, async (letters) => {
+  const outcomes = await act(deps, which, word, async (found) => {
+    const letters = found.filter(({ revisions }) => seen === undefined || revisions === seen);
     for (const { id, eventId, epoch } of letters.filter(({ revisions }) => revisions > 0)) {
       const asked = await deps.ask({ eventId, epoch, carrier: null });
       if (asked.kind === 'delivered' || asked.kind === 'superseded') kept.set(id, 'effect-stands');
@@ -82,7 +93,7 @@ type OpenLetter = Extract<FoundLetter, { kind: 'letter' }>;
 
 async function act(
   { actions, log }: Pick<ActDeps, 'actions' | 'log'>,
-  { ids, tenantId }: LetterIds,
+  { ids, tenantId, revisions }: SeenLetter,
   word: PersonsWord,
   work: (letters: readonly OpenLetter[]) => Promise<readonly ActedLetter[]>,
 ): Promise<((({ readonly kind: 'acted' } & ActedLetter) | NotActed) & { readonly letterId: string | null })[]> {
@@ -103,7 +114,7 @@ async function act(
   const outcomes = now.map((letter) => {
     const done = letter.kind === 'letter' ? byId.get(letter.id) : undefined;
     const letterId = letter.kind === 'letter' ? letter.id : null;
-    return { ...(done === undefined ? whyNot(letter) : ({ kind: 'acted', ...done } as const)), letterId };
+    return { ...(done === undefined ? whyNot(letter, revisions) : ({ kind: 'acted', ...done } as const)), letterId };
   });
   log.info(
     { actor: word.actor, acted: acted.length, asked: ids.length, ids: ids.slice(0, 10) },
@@ -112,11 +123,15 @@ async function act(
   return outcomes;
 }
 
-export function whyNot(letter: FoundLetter): NotActed {
+/** `seen`: how often its payload had been edited when it was looked at. */
+export function whyNot(letter: FoundLetter, seen?: number): NotActed {
   if (letter.kind === 'missing') return letter;
   const nobody = { actor: null, at: null };
   if (letter.kind === 'no-letter') {
     return { kind: 'not-open', state: letter.status.toLowerCase() as 'pending', ...nobody };
+  }
+  if (letter.state === 'open' && seen !== undefined && letter.revisions !== seen) {
+    return { kind: 'edited-meanwhile', revisions: letter.revisions, by: letter.editedBy };
   }
   // Open, and not acted on: its event moves at this moment. Asked again it tells more.
   if (letter.state === 'open') return { kind: 'not-open', state: 'dead', ...nobody };
