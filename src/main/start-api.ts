@@ -70,7 +70,7 @@ export async function startApiRole(context: RoleContext): Promise<StartedRole> {
       ratePerMinute: settings.auditRatePerMinute === 0 ? null : settings.auditRatePerMinute,
       rules,
       proofs: openProofs(readPool),
-      logMonitor: openLogMonitor(readPool),
+      logMonitor: openLogMonitor(readPool, settings),
       ...ops?.options,
       host: settings.host,
       port: settings.apiPort,

@@ -35,7 +35,7 @@ beforeEach(async () => {
   await pool.query('TRUNCATE outbox.figure, outbox.delivery, outbox.dead_letter, outbox.lease, outbox.process');
   hold = { name: 'figures', holder: randomUUID() };
   await createLeaseStore(pool).take(hold, 600_000);
-  closed = Date.parse((await store.findUncounted(null, 1)).closed);
+  closed = Date.parse((await store.findUncounted(null)).closed);
 });
 
 /** The n-th closed minute before now, and a time in it. */
@@ -155,7 +155,7 @@ describe('a counted minute', () => {
     expect(settled.at.getTime()).toBeLessThanOrEqual((rows[0] as { at: Date }).at.getTime());
     expect(COUNTED_AFTER_MS).toBeGreaterThan(30_000);
     const begins = new Date(Math.floor(settled.at.getTime() / MINUTE_MS) * MINUTE_MS).toISOString();
-    expect(Date.parse((await store.findUncounted(null, 1)).closed)).toBeLessThanOrEqual(Date.parse(begins));
+    expect(Date.parse((await store.findUncounted(null)).closed)).toBeLessThanOrEqual(Date.parse(begins));
     await store.countMinute(hold, begins);
     expect(await figureRows(pool, begins)).toMatchObject([{ dimension: 'all', delivered: 1, died: 0 }, {}, {}, {}]);
   });

@@ -8,6 +8,7 @@ import type { SessionStore } from '../../src/application/audit/monitor/ports.js'
 import { createSignInLinks } from '../../src/application/audit/monitor/sign-in-links.js';
 import { StoreUnavailableError } from '../../src/application/audit/ports.js';
 import { AUDIT_LOGS_PATH } from '../../src/contract/audit-api.js';
+import { AUDIT_EXPORT_PATH } from '../../src/contract/audit-records-api.js';
 import { FAILED_INGEST_PATH } from '../../src/contract/failed-ingest-api.js';
 import { CSRF_HEADER, SESSION_CHECKED_HEADER, SESSION_PATH } from '../../src/contract/monitor-api.js';
 import { createOperatorBook } from '../../src/infrastructure/prisma/operator-store.js';
@@ -120,6 +121,20 @@ describe('by name and password', () => {
     });
     expect((await vera.get(`${AUDIT_LOGS_PATH}?tenantId=acme`)).status).toBe(200);
     expectProblem(await discard(vera), 403, 'scope_missing');
+  });
+
+  it('gives a watcher the delivery to look at, and no record', async () => {
+    await addPerson(ingest.pool, 'wall-screen', 'watcher', PASSWORD);
+    const wall = await openPage(ingest, { name: 'wall-screen', password: PASSWORD });
+    expect(wall.session).toMatchObject({
+      role: 'watcher',
+      may: { readDelivery: true, changeDelivery: false, readRecords: false, readAnyTenant: false },
+      tenantId: null,
+    });
+    expectProblem(await wall.get(AUDIT_LOGS_PATH), 403, 'scope_missing');
+    expectProblem(await wall.get(AUDIT_EXPORT_PATH), 403, 'scope_missing');
+    expectProblem(await discard(wall), 403, 'scope_missing');
+    expect((await wall.get(FAILED_INGEST_PATH)).status).toBe(200);
   });
 
   it('follows another role within seconds, and ends with another password and with being disabled', async () => {

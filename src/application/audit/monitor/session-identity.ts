@@ -22,6 +22,7 @@ const OF_SESSIONS: readonly ApiKeyScope[] = ['dlq:read', 'dlq:write', 'audit:rea
 /** `admin` is every scope but the any-tenant ones. */
 const OF_ADMIN: readonly ApiKeyScope[] = ['dlq:write', 'audit:read'];
 const OF_ROLE: Readonly<Record<OperatorRole, readonly ApiKeyScope[]>> = {
+  watcher: ['dlq:read'],
   viewer: ['dlq:read', 'audit:read', 'audit:read:any-tenant'],
   operator: ['dlq:read', 'dlq:write', 'audit:read', 'audit:read:any-tenant'],
 };
