@@ -4,7 +4,9 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import type { Page } from 'playwright-core';
-import { SESSION_PATH } from '../../src/contract/monitor-api.js';
+import { EVENTS_PATH } from '../../src/contract/events-api.js';
+import { SESSION_PATH, STREAM_PATH } from '../../src/contract/monitor-api.js';
+import { overviewSchema } from '../../src/contract/overview-api.js';
 import { withBrowser } from '../support/browser.js';
 import { eventually } from '../support/eventually.js';
 import {
@@ -267,7 +269,7 @@ it.each(STATES)('%s', async (_, path, come) => {
 
 it('a dead letter, as a viewer sees it', async () => {
   const page = await open(letterPath(), 'viewer');
-  await page.getByText('You are signed in as a viewer').first().waitFor();
+  await page.getByText('You are signed in to look').first().waitFor();
   await expectAccessible(page);
 });
 
@@ -284,6 +286,80 @@ it('what is not there, and what is refused', async () => {
   await page.goto('/monitor/audit?action=NO%20ACTION');
   await page.getByRole('alert').waitFor();
   await expectAccessible(page);
+});
+
+describe('while something is away', () => {
+  const OVERVIEW_PATH = '/ops/v1/overview';
+  const openWithout = async (path: string) => {
+    const page = await openTab({
+      origin: api.origin,
+      as: { key: world.keys.operator },
+      scripts: [AXE],
+      expects: (status) => status === null,
+    });
+    await page.goto(`/monitor${path}`);
+    return page;
+  };
+
+  it('parts that are away, and an overview that is stale', async () => {
+    const page = await openWithout('/events');
+    await page.getByRole('table', { name: 'Events' }).waitFor();
+    const now = overviewSchema.parse(await (await page.request.get(OVERVIEW_PATH)).json());
+    const reason = 'the outbox database does not answer since 2026-11-29T10:00:00.000Z';
+    const parts = now.parts.map((part) => ({ ...part, state: 'away', reason }));
+    const snapshot = { type: 'snapshot', at: now.at, version: '0.1.0', parts };
+    let said = false;
+    await page.route(
+      ({ pathname }) => pathname === STREAM_PATH,
+      (route) => {
+        if (said) return route.abort('connectionrefused');
+        said = true;
+        return route.fulfill({ contentType: 'text/event-stream', body: `data: ${JSON.stringify(snapshot)}\n\n` });
+      },
+    );
+    await page.goto('/monitor');
+    await page.getByText('Stale', { exact: true }).waitFor();
+    await page
+      .getByText(/^What is shown is of /)
+      .first()
+      .waitFor();
+    // Times of the server's sentences are of one zone with all others.
+    expect(await page.getByRole('main').textContent()).not.toContain('2026-11-29T10:00');
+    await answered(page);
+    await expectAccessible(page);
+  });
+
+  it('a list that cannot be read again, beside what was read', async () => {
+    const page = await openWithout('/events');
+    await page.getByRole('table', { name: 'Events' }).waitFor();
+    await page.route(
+      ({ pathname }) => pathname === EVENTS_PATH,
+      (route) => route.abort('connectionrefused'),
+    );
+    await page.getByText(/^The events could not be read again/).waitFor();
+    await expectAccessible(page);
+  });
+});
+
+it('a table stays one where it is laid out as cards', async () => {
+  const page = await open('/events?eventType=BILLING');
+  await page.setViewportSize({ width: 360, height: 800 });
+  const table = page.getByRole('table', { name: 'Events' });
+  await table.waitFor();
+  // Their layout makes some browsers forget what these elements are, so it is written down.
+  const roles = await table.evaluate((element) =>
+    [element, ...element.querySelectorAll('thead, tbody, tr, th, td')].map(
+      (part) => `${part.localName} ${part.getAttribute('role')}`,
+    ),
+  );
+  expect([...new Set(roles)].sort()).toEqual([
+    'table table',
+    'tbody rowgroup',
+    'td cell',
+    'th columnheader',
+    'thead rowgroup',
+    'tr row',
+  ]);
 });
 
 it('the sign-in, by both ways, and refused', async () => {
@@ -368,6 +444,18 @@ describe('the keyboard alone', () => {
       [PLANTED.plainLetter],
     );
     expect(letters).toEqual([{ state: 'redriven', reason: 'right again' }]);
+  });
+
+  it.each([
+    ['/events', 'State'],
+    ['/dead-letters', 'Event type'],
+    ['/audit', 'With the text'],
+  ])('goes to the first field of the filter by /: %s', async (path, label) => {
+    const page = await open(path);
+    await page.getByRole('form', { name: /^Filter: / }).waitFor();
+    await page.keyboard.press('/');
+    const field = page.getByRole('form', { name: /^Filter: / }).getByLabel(label, { exact: true });
+    expect(await field.evaluate((element) => element.matches(':focus'))).toBe(true);
   });
 
   it('keys can be switched off for good', async () => {

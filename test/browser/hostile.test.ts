@@ -3,6 +3,7 @@
 // no relay and no worker runs, so that it stays as it is.
 import type { Page } from 'playwright-core';
 import { AUDIT_LOGS_PATH } from '../../src/contract/audit-api.js';
+import { STREAM_PATH } from '../../src/contract/monitor-api.js';
 import { withBrowser } from '../support/browser.js';
 import { eventually } from '../support/eventually.js';
 import {
@@ -259,6 +260,9 @@ it('B18: what somebody filters by, and what the api says of it', async () => {
     await page.goto(`/monitor${path}?${names.map((name) => `${name}=${asked}`).join('&')}`);
     await page.getByRole('heading', { level: 1 }).waitFor();
     await eventually('an answer', async () => !(await page.getByText(': being read').first().isVisible()));
+    await expectInert(page, []);
+    // What a later answer brings is looked at, too: it is asked for again every five seconds.
+    await page.waitForResponse((response) => new URL(response.url()).pathname !== STREAM_PATH);
     await expectInert(page, []);
   }
 });

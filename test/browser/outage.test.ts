@@ -23,7 +23,7 @@ import { startScriptedDestination } from '../support/scripted-destination.js';
 const PORTS = 23_000 + 100 * Number(process.env.JEST_WORKER_ID);
 /** Nothing dies while its destination is away for a while, and it is tried again at once. */
 const PATIENT = `policies: { '*': { maxAttempts: 1000, backoff: { kind: 'fixed', intervalMs: 300 } } }`;
-const TILES = ['Throughput', 'Commit to delivered, p95', 'Lag', 'In flight', 'Retrying', 'Dead letters'];
+const TILES = ['Throughput', 'Append to delivered, p95', 'Lag', 'In flight', 'Retrying', 'Dead letters'];
 
 const openTab = withBrowser();
 let folder: string;
@@ -87,8 +87,8 @@ it('a destination that is killed: the page says so within five seconds, and that
   await isWell(page);
   const saidAfterMs: number[] = [];
   let partner = world.partner;
-  // A machine that stands still for a moment is no fault of the page: one of three has to be in time.
-  for (let n = 0; n < 3 && Math.min(...saidAfterMs, Number.POSITIVE_INFINITY) > 5_000; n++) {
+  // A machine that stands still for a moment is no fault of the page: of three the middle one has to be in time.
+  for (let n = 0; n < 3; n++) {
     await partner.close();
     const id = await world.deployment.append({ routingKey: 'test.partner' });
     const downAt = performance.now();
@@ -107,7 +107,7 @@ it('a destination that is killed: the page says so within five seconds, and that
     await rowOf(page, 'Destinations', 'test.partner').getByText('none', { exact: true }).waitFor();
   }
   await partner.close();
-  expect(Math.min(...saidAfterMs)).toBeLessThan(5_000);
+  expect(saidAfterMs.toSorted((a, b) => a - b)[1]).toBeLessThan(5_000);
 }, 180_000);
 
 it('relay and worker killed: the page says that nobody delivers, and since when', async () => {
@@ -174,7 +174,7 @@ it('the audit database away: its part says why, reading goes on, and changes are
   const dialog = page.getByRole('dialog', { name: 'Discard this letter' });
   await dialog.getByLabel('Reason').fill('not now');
   await dialog.getByRole('button', { name: 'Discard', exact: true }).click();
-  await dialog.getByRole('alert').filter({ hasText: 'It is not discarded by this' }).waitFor();
+  await dialog.getByRole('alert').filter({ hasText: 'It may have been done' }).waitFor();
   expect(await world.deployment.status(id)).toBe('DEAD');
   await dialog.getByRole('button', { name: 'Close' }).click();
   await goTo(page, 'Audit log');
