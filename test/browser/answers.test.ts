@@ -288,6 +288,12 @@ it('copying works over plain http, too, by the keyboard, and as it is shown', as
   await page.locator('[aria-live="polite"]').getByText("Copied: the event's id").waitFor({ state: 'attached' });
   expect(await page.evaluate<string>('navigator.clipboard.readText()')).toBe(PLANTED.deliveredEvent);
   expect(await page.evaluate<string>('document.activeElement.ariaLabel')).toBe("Copy the event's id");
+  await page.getByText('The receipt as it came').click();
+  await button(page, 'Copy receipt').click();
+  await page.locator('[aria-live="polite"]').getByText('Copied: receipt').waitFor({ state: 'attached' });
+  const copied = await page.evaluate<string>('navigator.clipboard.readText()');
+  expect(copied).toBe(JSON.stringify(JSON.parse(copied), null, 2));
+  expect(JSON.parse(copied)).toMatchObject({ status: 201 });
 });
 
 it("a key that reads no tenant's records is told so, and not that there are none", async () => {

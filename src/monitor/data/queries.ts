@@ -23,7 +23,7 @@ import {
   REDRIVE_JOBS_PATH,
   VERIFICATIONS_PATH,
 } from './paths.js';
-import { getJson, getText, postJson } from './request.js';
+import { getJson, getText, postJson, RequestError } from './request.js';
 import type {
   BlockedPage,
   BookPage,
@@ -49,6 +49,8 @@ export type Query = Readonly<Record<string, string | number | boolean | undefine
 const LIST_MS = 5_000;
 /** Something is on its way, and somebody watches it. */
 const WATCH_MS = 1_000;
+/** It had no answer, or there was no room for it: whoever asks on at the same pace makes that no better. */
+const AWAY_MS = 15_000;
 
 /**
  * A list by its address and filter. Until another page of the same list is there the one before stays in sight, marked as that;
@@ -60,7 +62,7 @@ function listQuery<Page>(key: string, path: string, query: Query, everyMs = LIST
     queryKey: [key, query],
     queryFn: ({ signal }) => getJson<Page>(`${path}${writeParams(query)}`, signal),
     placeholderData: keepSameList(query),
-    refetchInterval: older ? false : everyMs,
+    refetchInterval: ({ state }) => (older ? false : Math.max(everyMs, isAway(state.error) ? AWAY_MS : 0)),
   });
 }
 
@@ -71,6 +73,10 @@ function keepSameList(query: Query) {
 }
 
 export type ListOptions<Page> = ReturnType<typeof listQuery<Page>>;
+
+function isAway(error: Error | null): boolean {
+  return error instanceof RequestError && error.retryable;
+}
 
 /** One that is not read again while somebody looks at it. */
 export function isOlderPage(query: Query): boolean {

@@ -23,11 +23,11 @@ export interface KindsCardProps {
 
 /** Triage: open letters by event type and code, the most first. */
 export function KindsCard({ filter, to }: KindsCardProps) {
-  const { tenantId, destination, ...others } = filter;
+  const { tenantId, destination, since, until, text, outageId } = filter;
   // What kinds are counted by, and so what leads from a count to its letters.
   const counted = { tenantId, destination };
   const asked = toLetterFilter(counted);
-  const narrower = Object.values(others).some((value) => value !== undefined);
+  const narrower = [since, until, text, outageId].some((value) => value !== undefined);
   const query = useQuery(letterKindsQuery(asked));
   const latest = query.isPlaceholderData ? undefined : query.data?.items;
   const steady = useSteady(JSON.stringify(asked), latest, kindId, query.data?.more === false);

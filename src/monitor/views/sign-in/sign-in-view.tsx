@@ -36,8 +36,18 @@ export function SignInView({ why, away }: SignInViewProps) {
 
   useEffect(() => {
     if (!away) return undefined;
-    const timer = window.setInterval(() => void lookUpSession(), ASKED_AGAIN_MS);
-    return () => window.clearInterval(timer);
+    let timer = 0;
+    let over = false;
+    // One at a time: each may take as long as a request may.
+    const ask = async () => {
+      await lookUpSession();
+      if (!over) timer = window.setTimeout(ask, ASKED_AGAIN_MS);
+    };
+    timer = window.setTimeout(ask, ASKED_AGAIN_MS);
+    return () => {
+      over = true;
+      window.clearTimeout(timer);
+    };
   }, [away]);
 
   const send = async (word: SignIn) => {
