@@ -174,7 +174,7 @@ it('the audit database away: its part says why, reading goes on, and changes are
   const dialog = page.getByRole('dialog', { name: 'Discard this letter' });
   await dialog.getByLabel('Reason').fill('not now');
   await dialog.getByRole('button', { name: 'Discard', exact: true }).click();
-  await dialog.getByRole('alert').filter({ hasText: 'It may have been done' }).waitFor();
+  await dialog.getByRole('alert').filter({ hasText: 'It is not discarded by this' }).waitFor();
   expect(await world.deployment.status(id)).toBe('DEAD');
   await dialog.getByRole('button', { name: 'Close' }).click();
   await goTo(page, 'Audit log');

@@ -31,6 +31,7 @@ describe('an act that has failed', () => {
   it('of which the api says before it does anything was not', () => {
     expect(mayHaveActed({ status: 503, code: 'overloaded' })).toBe(false);
     expect(mayHaveActed({ status: 503, code: 'effect_not_told' })).toBe(false);
+    expect(mayHaveActed({ status: 503, code: 'session_not_known' })).toBe(false);
   });
 
   it('with what is no answer of a request tells nothing', () => {

@@ -79,7 +79,7 @@ function isAway(error: Error | null): boolean {
 }
 
 /** One that is not read again while somebody looks at it. */
-export function isOlderPage(query: Query): boolean {
+function isOlderPage(query: Query): boolean {
   return query.cursor !== undefined || query.before !== undefined || query.after !== undefined;
 }
 

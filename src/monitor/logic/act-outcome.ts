@@ -6,7 +6,7 @@ export interface FailedRequest {
 }
 
 /** Answered before anything is done, although their status says that the fault is the api's. */
-const REFUSED_AT_ONCE: ReadonlySet<string> = new Set(['overloaded', 'effect_not_told']);
+const REFUSED_AT_ONCE: ReadonlySet<string> = new Set(['overloaded', 'effect_not_told', 'session_not_known']);
 
 /**
  * Whether it may have been done all the same: there was no answer, or none of the api's, or one of a failure that may have come
