@@ -314,17 +314,22 @@ it('while nobody can be looked up, whoever has a session is let in as soon as th
     expects: (status, path) => status === 503 && path === SESSION_PATH,
   });
   let away = true;
+  let code = 'session_not_known';
   await page.route(asks(SESSION_PATH), (route) =>
     away
       ? route.fulfill({
           status: 503,
           contentType: 'application/problem+json',
-          body: JSON.stringify({ code: 'store_unavailable', detail: 'made up', status: 503, retryable: true }),
+          body: JSON.stringify({ code, detail: 'nobody can be looked up', status: 503, retryable: true }),
         })
       : route.continue(),
   );
   await page.goto('/monitor');
+  await page.getByText('nobody can be looked up').waitFor();
   await page.getByText('It is asked again by itself.').waitFor();
+  // The api's own sentence says it; where that is not its own, the page does.
+  expect(await page.getByText('outbox status').count()).toBe(0);
+  code = 'unreadable';
   await page.getByText('outbox status').waitFor();
   away = false;
   await page.getByRole('heading', { name: 'Overview', exact: true, level: 1 }).waitFor();

@@ -40,17 +40,23 @@ export async function lookUpSession(): Promise<void> {
     set({ kind: 'in', session: await sendSession<Session>({ method: 'GET', path: SESSION_PATH }) });
   } catch (error) {
     const refused = error instanceof RequestError && error.status === 401;
-    if (refused) set({ kind: 'out', why: whyOut(before), away: false });
+    if (refused) set({ kind: 'out', why: whyOut(before), away: null });
     // Of an api that is away nothing is known: whoever was in stays in, and is told so by what is stale.
     else if (before.kind !== 'in') {
-      set({ kind: 'out', why: error instanceof Error ? error.message : String(error), away: true });
+      const away = saysWhatIsAway(error) ? 'told' : 'no api';
+      set({ kind: 'out', why: error instanceof Error ? error.message : String(error), away });
     }
   }
 }
 
+/** The api itself says that nobody can be looked up, and what works all the same. */
+export function saysWhatIsAway(error: unknown): boolean {
+  return error instanceof RequestError && error.code === 'session_not_known';
+}
+
 function whyOut(before: SessionState): string | null {
   if (before.kind === 'in') return SESSION_ENDED;
-  return before.kind === 'out' && before.away ? ANSWERS_AGAIN : null;
+  return before.kind === 'out' && before.away !== null ? ANSWERS_AGAIN : null;
 }
 
 /**

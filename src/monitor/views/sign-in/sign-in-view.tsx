@@ -2,7 +2,8 @@ import { Button, PasswordInput, TextInput } from '@mantine/core';
 import { type SyntheticEvent, useEffect, useState } from 'react';
 import type { SignIn } from '../../../contract/monitor-api.js';
 import { RequestError } from '../../data/request.js';
-import { lookUpSession, signIn } from '../../data/sign-in.js';
+import type { SessionState } from '../../data/session-store.js';
+import { lookUpSession, saysWhatIsAway, signIn } from '../../data/sign-in.js';
 import { Choice } from '../../parts/choice.js';
 import { ErrorBox } from '../../parts/error-box.js';
 import { Hostile } from '../../parts/hostile.js';
@@ -12,8 +13,7 @@ import classes from './sign-in-view.module.css';
 
 export interface SignInViewProps {
   readonly why: string | null;
-  /** Whether somebody is signed in could not be looked up. */
-  readonly away: boolean;
+  readonly away: Extract<SessionState, { kind: 'out' }>['away'];
 }
 
 type Kind = 'key' | 'password';
@@ -35,7 +35,7 @@ export function SignInView({ why, away }: SignInViewProps) {
   const [error, setError] = useState<Error | null>(null);
 
   useEffect(() => {
-    if (!away) return undefined;
+    if (away === null) return undefined;
     let timer = 0;
     let over = false;
     // One at a time: each may take as long as a request may.
@@ -77,7 +77,7 @@ export function SignInView({ why, away }: SignInViewProps) {
           <p>
             <Hostile text={why} />
           </p>
-          {away && <p>It is asked again by itself.</p>}
+          {away !== null && <p>It is asked again by itself.</p>}
         </Notice>
       )}
       <form className={classes.form} onSubmit={submit}>
@@ -102,7 +102,7 @@ export function SignInView({ why, away }: SignInViewProps) {
           onChange={(event) => setSecret(event.currentTarget.value)}
         />
         {error !== null && <ErrorBox error={error} what="You are not signed in" />}
-        {(away || isAway(error)) && <WithoutThePage />}
+        {(away === 'no api' || isApiAway(error)) && <WithoutThePage />}
         <Button type="submit" size="sm" loading={busy}>
           Sign in
         </Button>
@@ -111,9 +111,9 @@ export function SignInView({ why, away }: SignInViewProps) {
   );
 }
 
-/** It is not for what was typed that nobody is let in. */
-function isAway(error: Error | null): boolean {
-  return error instanceof RequestError && (error.status === 0 || error.status >= 500);
+/** It is not for what was typed that nobody is let in, and nobody has said what works. */
+function isApiAway(error: Error | null): boolean {
+  return error instanceof RequestError && (error.status === 0 || error.status >= 500) && !saysWhatIsAway(error);
 }
 
 /** What does not need the api, nor anybody to be signed in. */
