@@ -74,6 +74,8 @@ export const PROBLEMS = {
   /** A destination did not say whether an effect stands (R18). */
   effect_not_told: { status: 503, retryable: true },
   overloaded: { status: 503, retryable: true },
+  /** Of the monitor: who comes in stands in the audit database, which does not answer. Nothing was done. */
+  session_not_known: { status: 503, retryable: true },
   store_unavailable: { status: 503, retryable: true },
 } as const satisfies Record<string, { readonly status: number; readonly retryable: boolean }>;
 

@@ -84,7 +84,10 @@ export const failedIngestFoundSchema = failedIngestSchema.extend({
   body: z
     .string()
     .nullable()
-    .meta({ description: 'What was sent, as JSON text. null unless it is `open`: what is closed keeps none.' }),
+    .meta({
+      description:
+        'What was sent, as JSON text. null unless it is `open`, for what is closed keeps none, and for a watcher of the monitor.',
+    }),
 });
 export type FailedIngestFound = z.infer<typeof failedIngestFoundSchema>;
 

@@ -10,7 +10,7 @@ import {
   type RedriveOutcome,
   redriveLetters,
 } from '../application/delivery/dead-letters/redrive-letters.js';
-import type { RedriveJobStore } from '../application/delivery/dead-letters/redrive-ports.js';
+import type { DeadLetterActions, RedriveJobStore } from '../application/delivery/dead-letters/redrive-ports.js';
 import type { Handler } from '../application/delivery/ports.js';
 import type { AnswerOf } from '../contract/answers.js';
 import type {
@@ -32,6 +32,7 @@ import {
 } from '../contract/dead-letters-api.js';
 import type { redactedPayloadSchema } from '../contract/events-api.js';
 import type { Logger } from './logger.js';
+import type { Places } from './places.js';
 import { HttpProblem } from './problem.js';
 import { notFound, readBodyOf, readId, readQuery, requireOperator, toFilter, withFilter } from './read-operator.js';
 import type { Gate } from './require-key.js';
@@ -40,6 +41,8 @@ import type { Gate } from './require-key.js';
 export interface DeadLetterOps extends Omit<ActDeps, 'log'> {
   readonly letters: DeadLetterReader;
   readonly kinds: LetterKindReader;
+  /** As `actions`, for who only looks. */
+  readonly payloads: Pick<DeadLetterActions, 'find' | 'loadEvent'>;
   readonly redactPayload: RedactPayload;
   readonly jobs: RedriveJobStore;
   readonly handlers: readonly Handler[];
@@ -48,17 +51,21 @@ export interface DeadLetterOps extends Omit<ActDeps, 'log'> {
 export interface DeadLetterRouteDeps {
   readonly gate: Gate;
   readonly deadLetters: DeadLetterOps;
+  /** Of what may take seconds, whoever asks. */
+  readonly searches: Places;
   readonly log: Logger;
 }
 
 /** GET /ops/v1/dead-letters: a page of those in one state, open ones unless asked otherwise, the newest first. */
-export function listLetters({ gate, deadLetters }: DeadLetterRouteDeps) {
+export function listLetters({ gate, deadLetters, searches }: DeadLetterRouteDeps) {
   return async (req: Request, res: Response): Promise<void> => {
     const operator = await requireOperator(gate, req, res, 'dlq:read');
     const { limit, before = null, state, ...asked } = readQuery(req, deadLetterQuerySchema);
     const deps = { letters: deadLetters.letters, now: () => new Date() };
     const filter = { ...toFilter(asked, operator), state };
-    const page = await withFilter('invalid_query', '', () => listDeadLetters(deps, filter, { before, limit }));
+    const page = await searches.within({ id: operator.actor }, () =>
+      withFilter('invalid_query', '', () => listDeadLetters(deps, filter, { before, limit })),
+    );
     res.json(page satisfies AnswerOf<typeof deadLetterPageSchema>);
   };
 }
@@ -74,11 +81,13 @@ export function getLetter({ gate, deadLetters }: DeadLetterRouteDeps) {
 }
 
 /** GET /ops/v1/dead-letters/kinds: the open ones by event type and code, the largest first. */
-export function getLetterKinds({ gate, deadLetters }: DeadLetterRouteDeps) {
+export function getLetterKinds({ gate, deadLetters, searches }: DeadLetterRouteDeps) {
   return async (req: Request, res: Response): Promise<void> => {
     const operator = await requireOperator(gate, req, res, 'dlq:read');
     const { tenantId, destination } = toFilter(readQuery(req, letterKindsQuerySchema), operator);
-    const kinds = await deadLetters.kinds.listKinds({ tenantId, destination });
+    const kinds = await searches.within({ id: operator.actor }, () =>
+      deadLetters.kinds.listKinds({ tenantId, destination }),
+    );
     res.json(kinds satisfies AnswerOf<typeof letterKindsSchema>);
   };
 }
@@ -92,8 +101,8 @@ export function getPayload({ gate, deadLetters }: DeadLetterRouteDeps) {
     const scope = req.query.redacted === 'true' ? 'dlq:read' : 'dlq:write';
     const { tenantId } = await requireOperator(gate, req, res, scope);
     const { redacted } = readQuery(req, payloadQuerySchema);
-    const [letter] = await deadLetters.actions.find([readId(req)], tenantId);
-    const loaded = letter?.kind === 'letter' ? await deadLetters.actions.loadEvent(letter) : null;
+    const [letter] = await deadLetters.payloads.find([readId(req)], tenantId);
+    const loaded = letter?.kind === 'letter' ? await deadLetters.payloads.loadEvent(letter) : null;
     if (loaded === null) throw notFound();
     if (redacted === 'true') {
       res.json(deadLetters.redactPayload(loaded.event) satisfies AnswerOf<typeof redactedPayloadSchema>);

@@ -11,7 +11,7 @@ import { AUDIT_LOGS_PATH } from '../../src/contract/audit-api.js';
 import { AUDIT_EXPORT_PATH } from '../../src/contract/audit-records-api.js';
 import { FAILED_INGEST_PATH } from '../../src/contract/failed-ingest-api.js';
 import { CSRF_HEADER, SESSION_CHECKED_HEADER, SESSION_PATH } from '../../src/contract/monitor-api.js';
-import { createOperatorBook } from '../../src/infrastructure/prisma/operator-store.js';
+import { createOperatorBook, createOperatorStore } from '../../src/infrastructure/prisma/operator-store.js';
 import { createSessionStore } from '../../src/infrastructure/prisma/session-store.js';
 import { eventually } from '../support/eventually.js';
 import { addPerson, cookieOf, makePageFolder, openPage, type Page, signIn, testMonitor } from '../support/monitor.js';
@@ -259,7 +259,7 @@ describe('B1: what does not hold', () => {
 });
 
 describe('limits', () => {
-  it('B25: after ten wrong passwords of a name the right one is not looked at either, from wherever', async () => {
+  it('B25: after ten wrong passwords of a name the right one is not looked at either, from that network', async () => {
     await addPerson(ingest.pool, 'dave', 'viewer', PASSWORD);
     for (let n = 0; n < 9; n++) {
       expectProblem(await signIn(ingest, { name: 'dave', password: `wrong ${n} wrong wrong` }), 401, 'unauthorized');
@@ -274,9 +274,54 @@ describe('limits', () => {
     await openPage(ingest, { name: 'alice', password: PASSWORD });
   });
 
+  it('B25: a browser that has come before is kept out by nobody else, whose tries come from the same address', async () => {
+    const other = await startIngestOn(ingest.auditUrl, {
+      limits: { maxFailedSignInsPerMinute: 12 },
+      monitor: testMonitor(folder),
+    });
+    try {
+      await addPerson(ingest.pool, 'erin', 'viewer', PASSWORD);
+      const page = await openPage(other, { name: 'erin', password: PASSWORD });
+      for (let n = 0; n < 14; n++) await signIn(other, { name: 'erin', password: `wrong ${n} wrong wrong` });
+      const erin = { name: 'erin', password: PASSWORD };
+      expectProblem(await signIn(other, erin), 429, 'rate_limited');
+      // Hers, also where its session is over; nobody can make one up.
+      await page.send('DELETE', SESSION_PATH);
+      const own = { Cookie: page.cookie };
+      expect((await signIn(other, erin, own)).status).toBe(200);
+      expectProblem(await signIn(other, erin, { Cookie: page.cookie.replace(/.$/, '!') }), 429, 'rate_limited');
+      // With it no more can be guessed than without.
+      for (let n = 0; n < 10; n++) {
+        expectProblem(
+          await signIn(other, { name: 'erin', password: `wrong ${n} wrong wrong` }, own),
+          401,
+          'unauthorized',
+        );
+      }
+      expectProblem(await signIn(other, erin, own), 429, 'rate_limited');
+    } finally {
+      await other.stop();
+    }
+  });
+
+  it('B25: who fails to sign in keeps no key of the API out', async () => {
+    const other = await startIngestOn(ingest.auditUrl, {
+      limits: { maxFailedKeysPerMinute: 3, maxFailedSignInsPerMinute: 3 },
+      monitor: testMonitor(folder),
+    });
+    try {
+      for (let n = 0; n < 3; n++) expectProblem(await signIn(other, { key: 'tob_x' }), 401, 'unauthorized');
+      expectProblem(await signIn(other, { key: 'tob_x' }), 429, 'rate_limited');
+      const fresh = await other.key(['audit:write']);
+      expect((await other.post(event(), { key: fresh })).status).toBe(201);
+    } finally {
+      await other.stop();
+    }
+  });
+
   it('B25: after many failures of one address all is refused there, but for a key that has held', async () => {
     const other = await startIngestOn(ingest.auditUrl, {
-      limits: { maxFailedKeysPerMinute: 3 },
+      limits: { maxFailedSignInsPerMinute: 3 },
       monitor: testMonitor(folder),
     });
     try {
@@ -324,6 +369,14 @@ describe('the cookie', () => {
       const answer = await signIn(secure, { name: 'vera', password: PASSWORD }, own);
       expect(answer.headers.getSetCookie()).toEqual([
         expect.stringMatching(/^__Host-outbox=v1\.[\w-]+\.[\w-]{43}; Path=\/; HttpOnly; SameSite=Strict; Secure$/),
+      ]);
+      // Without the setting the browser says that it came over TLS: what it got goes over nothing else.
+      const behind = await ingest.post(
+        { name: 'vera', password: PASSWORD },
+        { path: SESSION_PATH, key: null, headers: { Origin: `https://127.0.0.1:${ingest.port}` } },
+      );
+      expect(behind.headers.getSetCookie()).toEqual([
+        expect.stringMatching(/^outbox_monitor=v1\.[\w-]+\.[\w-]{43}; Path=\/; HttpOnly; SameSite=Strict; Secure$/),
       ]);
       // That of the plain address is none here.
       const headers = { Cookie: cookieOf(plain) };
@@ -415,7 +468,8 @@ describe('B28: while the audit database does not say whether a session stands', 
           end: unlessAway(real.end),
           forgetEnded: unlessAway(real.forgetEnded),
         };
-        return testMonitor(folder, { sessions })(pool);
+        const operators = { findByName: unlessAway(createOperatorStore(pool).findByName) };
+        return testMonitor(folder, { sessions, operators })(pool);
       },
     });
     try {
@@ -429,8 +483,14 @@ describe('B28: while the audit database does not say whether a session stands', 
       });
       expect(read).toMatchObject({ status: 200, body: { checked: false, actor: 'user:alice' } });
       expect((await page.get(AUDIT_LOGS_PATH)).status).toBe(200);
-      expectProblem(await discard(page), 503, 'store_unavailable');
-      expectProblem(await unseen.get(SESSION_PATH), 503, 'store_unavailable');
+      const refused = await discard(page);
+      expectProblem(refused, 503, 'session_not_known');
+      expect(refused.body.detail).toMatch(
+        /^The audit database does not answer, .*: nothing was done\..*`outbox status`/,
+      );
+      expectProblem(await unseen.get(SESSION_PATH), 503, 'session_not_known');
+      // Signing in asks the same database: what it answers is about that, and about no record.
+      expectProblem(await signIn(other, { name: 'alice', password: PASSWORD }), 503, 'session_not_known');
 
       const out = await page.send('DELETE', SESSION_PATH);
       expect([out.status, out.body]).toEqual([200, { ended: false }]);

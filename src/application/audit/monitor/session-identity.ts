@@ -53,6 +53,12 @@ export function mayLook({ key }: SessionIdentity): boolean {
   return mayReadFailed(key) || mayRead(key);
 }
 
+/** Whether the two may the same. What is shown or sent for long is looked at again by it. */
+export function hasSameRights({ key: one }: SessionIdentity, { key: other }: SessionIdentity): boolean {
+  const rights = ({ scopes, tenantId }: ApiKey) => JSON.stringify([tenantId, ...[...scopes].sort()]);
+  return rights(one) === rights(other);
+}
+
 /** What a session remembers of its credential: another key's, or another password's, is another one. */
 export function versionOf(credential: Credential): string {
   return credential.kind === 'user'
