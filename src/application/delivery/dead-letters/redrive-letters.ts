@@ -46,6 +46,10 @@ export type RedriveOutcome =
 export type DiscardOutcome = ({ readonly kind: 'discarded' } & ActedLetter) | NotActed;
 
 export const MOST_IDS = 100;
+/** Below what a destination is asked at once in a process (R18), so that nobody else's question is refused by ours. */
+const ASKED_AT_ONCE = 6;
+/** Somebody waits for the answer, and a page gives up after fifteen seconds: who could not be asked by then is not told of. */
+const ASKED_WITHIN_MS = 8_000;
 
 /**
  * R2: delivers dead events again, on a person's word: a new epoch, so a new workflow id (REJECT_DUPLICATE refuses the old
@@ -53,7 +57,7 @@ export const MOST_IDS = 100;
  * letter does not redrive a later one of its event. Answers in the order of the ids.
  *
  * The destination of a letter whose payload was edited is asked first (R18), for what it took under the event's
- * Idempotency-Key must not be sent again as something else. A handler that cannot be asked leaves that to the person.
+ * Idempotency-Key must not be sent again as something else: some at once, for ten seconds in all. A handler that cannot be asked leaves that to the person.
  * @throws TypeError for ids, revisions of several, an actor or a reason that do not fit; IntegrationError `STORE.UNAVAILABLE`
  */
 export async function redriveLetters(deps: ActDeps, which: SeenLetter, word: PersonsWord): Promise<RedriveOutcome[]> {
@@ -62,10 +66,21 @@ export async function redriveLetters(deps: ActDeps, which: SeenLetter, word: Per
   const kept = new Map<string, 'effect-stands' | 'not-told'>();
   const outcomes = await act(deps, which, word, async (found) => {
     const letters = found.filter(({ revisions }) => seen === undefined || revisions === seen);
-    for (const { id, eventId, epoch } of letters.filter(({ revisions }) => revisions > 0)) {
-      const asked = await deps.ask({ eventId, epoch, carrier: null });
-      if (asked.kind === 'delivered' || asked.kind === 'superseded') kept.set(id, 'effect-stands');
-      if (asked.kind === 'unknown' && asked.again) kept.set(id, 'not-told');
+    const edited = letters.filter(({ revisions }) => revisions > 0);
+    const askedFrom = performance.now();
+    for (let at = 0; at < edited.length; at += ASKED_AT_ONCE) {
+      const some = edited.slice(at, at + ASKED_AT_ONCE);
+      if (performance.now() - askedFrom >= ASKED_WITHIN_MS) {
+        for (const { id } of some) kept.set(id, 'not-told');
+        continue;
+      }
+      await Promise.all(
+        some.map(async ({ id, eventId, epoch }) => {
+          const asked = await deps.ask({ eventId, epoch, carrier: null });
+          if (asked.kind === 'delivered' || asked.kind === 'superseded') kept.set(id, 'effect-stands');
+          if (asked.kind === 'unknown' && asked.again) kept.set(id, 'not-told');
+        }),
+      );
     }
     const free = letters.filter(({ id }) => !kept.has(id));
     return free.length === 0 ? [] : deps.actions.redrive(free, word);
