@@ -2,7 +2,7 @@
 CREATE TABLE audit.operator (
   id uuid CONSTRAINT operator_pkey PRIMARY KEY,
   name text NOT NULL CONSTRAINT operator_name UNIQUE CHECK (name ~ '^[a-z0-9][a-z0-9._@-]{0,63}$'),
-  role text NOT NULL CHECK (role IN ('watcher', 'viewer', 'operator')),
+  role text NOT NULL CHECK (role IN ('viewer', 'operator')),
   -- scrypt, with its parameters and salt.
   password_hash text NOT NULL,
   created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
@@ -17,9 +17,6 @@ CREATE TABLE audit.session_end (
   ends_at timestamptz NOT NULL
 );
 CREATE INDEX session_end_over ON audit.session_end (ends_at);
-
--- Whether anything was ever anchored: asked where the newest checkpoint is not.
-CREATE INDEX checkpoint_anchored ON audit.checkpoint (branch, size) WHERE anchor IS NOT NULL;
 
 -- Verifications of the log that somebody asked for, or that are due; a worker does them, one at a time.
 CREATE TABLE audit.verification (

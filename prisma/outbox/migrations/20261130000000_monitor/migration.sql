@@ -1,22 +1,6 @@
 -- What the monitor and `outbox status` look at. The three indexes read their tables once, and whoever appends or settles waits
 -- for so long: with tens of millions of rows make them beforehand, with the same words and CONCURRENTLY (docs/running.md).
 
--- Not by surprise: of large tables that is minutes.
-DO $$
-DECLARE
-  large_bytes constant bigint := coalesce(nullif(current_setting('outbox.large_bytes', true), '')::bigint, 2147483648);
-  missing text;
-BEGIN
-  SELECT string_agg(format('%s on %s (%s)', i.name, i.relation, pg_size_pretty(pg_relation_size(i.relation))), ', ') INTO missing
-  FROM (VALUES ('delivery_settled', 'outbox.delivery'::regclass), ('event_by_aggregate', 'outbox.event'),
-    ('dead_letter_kinds', 'outbox.dead_letter')) AS i(name, relation)
-  WHERE to_regclass('outbox.' || i.name) IS NULL AND pg_relation_size(i.relation) > large_bytes;
-  IF missing IS NOT NULL AND coalesce(current_setting('outbox.wait', true), '') <> 'on' THEN
-    RAISE EXCEPTION 'whoever appends or settles would wait for %: make it beforehand, CONCURRENTLY (docs/running.md), or say that they may wait: outbox migrate deploy --wait', missing;
-  END IF;
-END
-$$;
-
 -- What was settled in a minute, and how long it took; and, behind the newest, the rate of now.
 CREATE INDEX IF NOT EXISTS delivery_settled ON outbox.delivery (settled_at) WHERE settled_at IS NOT NULL;
 -- All of one aggregate, the newest first.
