@@ -195,8 +195,8 @@ it('ends with the session that asked for it, without the last line', async () =>
   const { folder, remove } = makePageFolder();
   const password = 'correct horse battery staple';
   await addPerson(ingest.pool, 'mallory', 'viewer', password);
-  // Every turn takes a while, so that it is over before the export is.
-  const slow = () => new Promise<void>((resolve) => setTimeout(resolve, 20));
+  // Every turn takes a while: the session may be taken for what it was for five seconds, and is over before the export is.
+  const slow = () => new Promise<void>((resolve) => setTimeout(resolve, 200));
   const { api } = await startWatched({ monitor: testMonitor(folder), limits: { exportSessionMs: 100 } }, slow);
   const { cookie } = await openPage(api, { name: 'mallory', password });
   const response = await fetch(`${api.url}${path()}`, { headers: { Cookie: cookie } });

@@ -116,7 +116,7 @@ it('says everything first, then what has changed and nothing else, and every oth
 });
 
 it('reads for ten as often as for one', async () => {
-  const ingest = await start({ streams: { perSession: 10 } });
+  const ingest = await start({ streams: { perSession: 10, perPerson: 10 } });
   const { cookie } = await openPage(ingest, ALICE);
   const before = backlog.reads;
   const ten = await Promise.all(Array.from({ length: 10 }, () => openStream(ingest, cookie)));
