@@ -246,7 +246,7 @@ it('R15: edited, checked, redriven: the partner gets the new payload once', asyn
   const [id] = (await dead('EDIT', 1)) as [string];
   expect(await dlq('payload', id)).toMatchObject({
     stdout: '{"i": 0}\n',
-    stderr: 'edit it with --revisions 0\n',
+    printed: expect.stringContaining('edit it with --revisions 0\n'),
   });
   const file = join(tmpdir(), `payload-${id}.json`);
   await writeFile(file, '{"i":0,"iban":"DE1","n":12345678901234567890.5}');

@@ -56,7 +56,7 @@ it('adds, lists, changes and disables; again changes nothing, and no password or
   expect([disabled.code, disabled.stderr]).toEqual([EXIT.failed, expect.stringContaining('is disabled')]);
   expect(run(['add', 'alice', '--role', 'operator'], PASSWORD).code).toBe(0);
   const listed = run(['list']).stdout;
-  expect(listed).toMatch(/^alice {2}operator {2}since \S+Z {2}password of \S+Z\nwall-screen {2}viewer .*\n$/);
+  expect(listed).toMatch(/^alice {2}operator {2}since \S+Z {2}password of \S+Z\nwall-screen {2}watcher .*\n$/);
   expect(JSON.parse(run(['list', '--json']).stdout)).toMatchObject([{ name: 'alice' }, { name: 'wall-screen' }]);
   expect(run(['list', '--json']).stdout).not.toMatch(/scrypt|horse/);
 });

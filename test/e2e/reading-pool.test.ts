@@ -81,7 +81,9 @@ it('whoever searches what failed keeps nobody from acting, nor from looking at o
       return rows.length === 5 ? rows : null;
     });
     expect(new Set(waiting.map(({ name }) => name))).toEqual(new Set(['temporal-outbox ops reading']));
-    expect((await ask(viewers[0] as string, LETTER_KINDS_PATH)).status).toBe(429);
+    // One of them has as many as one may have, the other would, if there were more.
+    const more = await Promise.all(viewers.map((key) => ask(key, LETTER_KINDS_PATH)));
+    expect(more.map(({ status }) => status).sort()).toEqual([429, 503]);
     expect((await ask(operator, LETTER_KINDS_PATH)).status).toBe(503);
     expect((await ask(operator, `${DESTINATIONS_PATH}/crm.contact/pause`, { reason: 'held by a test' })).status).toBe(
       200,
