@@ -77,6 +77,7 @@ function addRedrive(dlq: Command): void {
       .option('--rate <n>', 'of a job: letters a second at most (default: 50)', wholeUpTo(1_000, 1))
       .option('--cap <n>', 'of a job: letters in all at most', wholeUpTo(100_000_000, 1))
       .option('--no-wait', 'of a job: do not wait for its end')
+      .option(...REVISIONS)
       .option(...CONFIG)
       .option(REASON, 'why, for whoever looks at it later (required, but for --dry-run)', textUpTo(1_000))
       .option(...ACTOR)
@@ -112,6 +113,7 @@ function addEdit(dlq: Command): void {
       .description('give its event another payload, which its next redrive sends; prints where the two differ')
       .argument('<id>', "of the letter, or of its event: then the event's latest letter", parseId)
       .option(PAYLOAD, 'a file with the whole new payload, a JSON object (required)')
+      .option(...REVISIONS)
       .option('--dry-run', 'only check it, and print where it differs')
       .option(REASON, 'why, for whoever looks at it later (required, but for --dry-run)', textUpTo(1_000))
       .option(...CONFIG)
@@ -126,7 +128,7 @@ function addEdit(dlq: Command): void {
       settings: SETTINGS,
       examples: [
         `outbox dlq edit ${ID} --payload payload.json --dry-run`,
-        `outbox dlq edit ${ID} --payload payload.json --reason "the iban had a blank"`,
+        `outbox dlq edit ${ID} --payload payload.json --revisions 0 --reason "the iban had a blank"`,
       ],
     },
   );
@@ -167,6 +169,11 @@ function addJobs(dlq: Command): void {
 
 const SETTINGS = ['OUTBOX_DATABASE_URL'];
 const PAYLOAD = '--payload <file>';
+const REVISIONS = [
+  '--revisions <n>',
+  'of one id: how often its payload had been edited when you looked (dlq show, dlq payload); refused where it was since',
+  wholeUpTo(1_000_000, 0),
+] as const;
 const ID = '0198c0de-0000-7000-8000-000000000001';
 
 function main() {

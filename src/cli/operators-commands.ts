@@ -4,7 +4,7 @@ import { explain } from './help.js';
 import { requireOption } from './refuse-usage.js';
 
 const SETTINGS = ['AUDIT_DATABASE_URL'];
-const ROLES = ['viewer', 'operator'];
+const ROLES = ['watcher', 'viewer', 'operator'] as const;
 const PASSWORD =
   'the password is typed twice at the terminal, which does not show it, or is the only line of standard input';
 const load = () => import('../main/operators.js');
@@ -26,8 +26,8 @@ export function addOperatorsCommands(program: Command): void {
       .addOption(
         new Option(
           '--role <role>',
-          'a viewer changes nothing; an operator redrives, edits, discards and pauses (required)',
-        ).choices(ROLES),
+          'a watcher sees how deliveries stand, and no record of the audit log; a viewer sees all and changes nothing; an operator redrives, edits, discards and pauses (required)',
+        ).choices([...ROLES]),
       )
       .option(...JSON_FLAG)
       .action(async (name: string, options, command: Command) => {
@@ -38,7 +38,7 @@ export function addOperatorsCommands(program: Command): void {
       settings: SETTINGS,
       examples: [
         'outbox operators add alice --role operator',
-        'outbox operators add wall-screen --role viewer < password.txt',
+        'outbox operators add wall-screen --role watcher < password.txt',
       ],
     },
   );
@@ -62,11 +62,11 @@ export function addOperatorsCommands(program: Command): void {
   explain(
     operators
       .command('role')
-      .description('make somebody a viewer or an operator, in open sessions within seconds')
+      .description('make somebody a watcher, a viewer or an operator, in open sessions within seconds')
       .argument('<name>', 'of the list', parseName)
-      .argument('<role>', ROLES.join(' or '), parseRole)
+      .argument('<role>', ROLES.join(', '), parseRole)
       .option(...JSON_FLAG)
-      .action(async (name: string, role: 'viewer' | 'operator', options) =>
+      .action(async (name: string, role: (typeof ROLES)[number], options) =>
         exitWith(await (await load()).runOperatorRole(name, role, options)),
       ),
     { settings: SETTINGS, examples: ['outbox operators role alice viewer'] },
@@ -87,7 +87,8 @@ function parseName(text: string): string {
   throw new InvalidArgumentError('expected 1 to 64 of a-z, 0-9, ".", "_", "@" and "-", a letter or digit first');
 }
 
-function parseRole(text: string): 'viewer' | 'operator' {
-  if (text === 'viewer' || text === 'operator') return text;
-  throw new InvalidArgumentError(`expected ${ROLES.join(' or ')}, got "${text}"`);
+function parseRole(text: string): (typeof ROLES)[number] {
+  const role = ROLES.find((one) => one === text);
+  if (role !== undefined) return role;
+  throw new InvalidArgumentError(`expected one of ${ROLES.join(', ')}, got "${text}"`);
 }

@@ -138,6 +138,10 @@ explain(
       'stored once and for ever, in workflow ids and the task queue: a-z, 0-9, "-", at most 40. Default: ' +
         'OUTBOX_DEPLOYMENT (where both are given they must be the same), else the stored name, else main',
     )
+    .option(
+      '--wait',
+      'make indexes of large tables although whoever appends or settles waits meanwhile; else it is refused',
+    )
     .option(...JSON_FLAG)
     .action(async (options) => {
       const { runMigrateCommand } = await import('../main/run-migrate-command.js');

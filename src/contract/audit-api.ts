@@ -49,6 +49,8 @@ export const PROBLEMS = {
   not_signed_yet: { status: 409, retryable: true },
   /** What was sent before has taken effect: another payload under the same key is refused. */
   effect_stands: { status: 409, retryable: false },
+  /** Somebody gave the letter another payload than the one that was looked at. */
+  edited_meanwhile: { status: 409, retryable: false },
   body_too_large: { status: 413, retryable: false },
   batch_too_long: { status: 413, retryable: false },
   url_too_long: { status: 414, retryable: false },
@@ -72,6 +74,8 @@ export const PROBLEMS = {
   /** A destination did not say whether an effect stands (R18). */
   effect_not_told: { status: 503, retryable: true },
   overloaded: { status: 503, retryable: true },
+  /** Of the monitor: who comes in stands in the audit database, which does not answer. Nothing was done. */
+  session_not_known: { status: 503, retryable: true },
   store_unavailable: { status: 503, retryable: true },
 } as const satisfies Record<string, { readonly status: number; readonly retryable: boolean }>;
 

@@ -45,8 +45,19 @@ export const payloadQuerySchema = z.strictObject({
 });
 export const redriveJobQuerySchema = z.strictObject(page);
 
-/** Of one letter: its redrive and discard, and a job's cancel. */
+/** Of one letter: its discard. */
 export const reasonSchema = z.strictObject({ reason });
+const revisions = z
+  .int()
+  .min(0)
+  .optional()
+  .meta({
+    description:
+      'How many `revisions` the letter had that was looked at: refused (`edited_meanwhile`) where its payload was edited ' +
+      'since. Left out: whatever stands now.',
+  });
+/** Of one letter: its redrive. */
+export const redriveSchema = z.strictObject({ reason, revisions });
 export const cancelSchema = z.strictObject({});
 /** Of several. */
 export const idsSchema = z.strictObject({ ids: z.array(z.guid()).min(1).max(100), reason });
@@ -54,6 +65,7 @@ export const idsSchema = z.strictObject({ ids: z.array(z.guid()).min(1).max(100)
 export const editSchema = z.strictObject({
   payload: z.record(z.string(), z.unknown()),
   reason,
+  revisions,
   dryRun: z.boolean().default(false),
 });
 export const createJobSchema = z.strictObject({

@@ -81,10 +81,10 @@ export type FailedIngestList = z.infer<typeof failedIngestListSchema>;
 
 /** `body` is JSON text as its sender wrote it: show it as text, never as markup. */
 export const failedIngestFoundSchema = failedIngestSchema.extend({
-  body: z
-    .string()
-    .nullable()
-    .meta({ description: 'What was sent, as JSON text. null unless it is `open`: what is closed keeps none.' }),
+  body: z.string().nullable().meta({
+    description:
+      'What was sent, as JSON text. null unless it is `open`, for what is closed keeps none, and for a watcher of the monitor.',
+  }),
 });
 export type FailedIngestFound = z.infer<typeof failedIngestFoundSchema>;
 

@@ -24,17 +24,21 @@ export const signInSchema = z.union([
 ]);
 export type SignIn = z.infer<typeof signInSchema>;
 
-export const SESSION_ROLES = ['viewer', 'operator'] as const;
+export const SESSION_ROLES = ['watcher', 'viewer', 'operator'] as const;
 
 export const sessionSchema = z.object({
   /** As it stands in what is recorded of a change: `api-key:…` or `user:…`. */
   actor: z.string(),
   name: z.string(),
-  role: z.enum(SESSION_ROLES).meta({ description: 'A viewer changes nothing.' }),
+  role: z.enum(SESSION_ROLES).meta({ description: 'A viewer changes nothing, and a watcher reads no records either.' }),
   may: z.object({
     readDelivery: z.boolean(),
     changeDelivery: z.boolean(),
     readRecords: z.boolean(),
+    readAnyTenant: z.boolean().meta({
+      description:
+        'Records of every tenant. false: those of `tenantId` alone; where that is null, those without a tenant.',
+    }),
   }),
   tenantId: z.string().nullable().meta({ description: 'null: bound to none, sees what is of all.' }),
   endsAt: timeSchema,

@@ -8,7 +8,7 @@ export const OVERVIEW_PATH = '/ops/v1/overview';
 export const FIGURES_PATH = '/ops/v1/figures';
 
 /** How far rows are counted for people; what is more is "so many or more". */
-export const OVERVIEW_BOUNDS = { open: 10_000, letters: 100_000, sample: 5_000, names: 100 } as const;
+export const OVERVIEW_BOUNDS = { open: 10_000, letters: 100_000, sample: 5_000, names: 100, alerts: 100 } as const;
 
 const latency = {
   p50Ms: z.number().nullable(),
@@ -35,7 +35,8 @@ const rateSchema = z
 
 const runsSchema = z.object({
   inFlight: z.int().meta({ description: 'Counted up to `OVERVIEW_BOUNDS.open` a destination.' }),
-  retrying: z.int().meta({ description: 'Of those that are due next, these have failed before.' }),
+  retrying: z.int().meta({ description: 'Of those that are due last, these have failed before.' }),
+  retryingAtLeast: z.boolean().meta({ description: 'true: not every run was asked, and there may be more.' }),
 });
 
 const lettersSchema = z.object({
@@ -59,14 +60,20 @@ const booksSchema = z.object({
   withGaps: z.int(),
   oldestGap: timeSchema.nullable(),
   checkedAt: timeSchema.nullable().meta({ description: 'When the last look began.' }),
+  lateSince: timeSchema.nullable().meta({
+    description: 'Since then a look is due, for more than two hours; null: none is so late.',
+  }),
+  waitsFor: z.string().nullable().meta({ description: 'The error that a look waits for, one of docs/errors.md.' }),
 });
 
 const sealSchema = z.object({
   size: z.int(),
   unsealed: z.int(),
+  countedUpTo: z.int().meta({ description: 'How far `unsealed` was counted: at it there may be more.' }),
   oldestSeconds: z.int().nullable().meta({ description: 'Age of the oldest record that is not sealed.' }),
   checkpoint: z.object({ size: z.int(), ageSeconds: z.int() }).nullable(),
   trouble: z.array(z.string()),
+  notes: z.array(z.string()).meta({ description: 'What is as it was set up, and protects less than it could.' }),
 });
 
 const verificationSchema = z
@@ -77,7 +84,10 @@ const verificationSchema = z
     records: z.int().nullable(),
   })
   .nullable()
-  .meta({ description: 'The latest of the whole log; null: never.' });
+  .meta({
+    description:
+      'The latest of the whole log, or, of any part, the one that found it broken, which stands; null: never.',
+  });
 
 /** What a process says of a part that it needs. */
 const seenPartSchema = z.object({ ok: z.boolean(), reason: z.string().nullable(), at: timeSchema });

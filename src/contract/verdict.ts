@@ -25,15 +25,19 @@ export interface Concern {
 export interface Verdict {
   /** The level of the worst concern; `well` without one. */
   readonly state: 'well' | ConcernLevel;
-  /** The worst concern, and how many there are besides. */
+  /** The worst concern, and how many there are besides; without one, whether all was looked at. */
   readonly sentence: string;
   /** The worst first, within a level in the order of `PARTS_BY_WEIGHT`. */
   readonly concerns: readonly Concern[];
+  /** Parts that were not among those given: not asked for, or not for whoever asks to see. Of them nothing is said. */
+  readonly notLookedAt: readonly OverviewPartName[];
 }
 
-/** Judges the parts that are given: what was not asked for is no concern. None at all is `unknown`. */
+/** Judges the parts that are given: what was not asked for is no concern, and is told. None at all is `unknown`. */
 export function judgeOverview(parts: readonly Part[]): Verdict {
-  if (parts.length === 0) return { state: 'unknown', sentence: 'nothing was looked at', concerns: [] };
+  const given = new Set(parts.map(({ name }) => name));
+  const notLookedAt = PARTS_BY_WEIGHT.filter((name) => !given.has(name));
+  if (parts.length === 0) return { state: 'unknown', sentence: 'nothing was looked at', concerns: [], notLookedAt };
   const away = new Set(parts.filter(({ state }) => state === 'away').map(({ name }) => name));
   const concerns = parts
     .flatMap((part) => concernsOf(part, away, parts))
@@ -43,10 +47,17 @@ export function judgeOverview(parts: readonly Part[]): Verdict {
         PARTS_BY_WEIGHT.indexOf(a.part) - PARTS_BY_WEIGHT.indexOf(b.part),
     );
   const [worst] = concerns;
-  if (worst === undefined) return { state: 'well', sentence: 'all is well', concerns };
-  const more = concerns.length === 1 ? '' : `; ${concerns.length - 1} more`;
-  return { state: worst.level, sentence: `${worst.sentence}${more}`, concerns };
+  if (worst === undefined) {
+    const sentence = notLookedAt.length === 0 ? 'all is well' : 'what was looked at is well';
+    return { state: 'well', sentence, concerns, notLookedAt };
+  }
+  const cut = parts.some((part) => part.name === 'alerts' && (part.value?.length ?? 0) >= ALERTS_BOUND);
+  const more = concerns.length === 1 ? '' : `; ${concerns.length - 1}${cut ? ' or' : ''} more`;
+  return { state: worst.level, sentence: `${worst.sentence}${more}`, concerns, notLookedAt };
 }
+
+/** Held to the contract's by its type, as `LETTERS_BOUND`. */
+const ALERTS_BOUND: (typeof OVERVIEW_BOUNDS)['alerts'] = 100;
 
 /** In words, as a sentence begins. */
 export const PART_NAMES = {
@@ -82,11 +93,14 @@ function concernsOf(part: Part, away: ReadonlySet<OverviewPartName>, parts: read
   }
   const judged = judgeValue(part, parts);
   if (judged !== null) return judged.flatMap(([level, sentence]) => one(level, sentence));
-  return state === 'failing' ? one(OWN_LEVELS[name] ?? 'wrong', reason ?? `${PART_NAMES[name]}: not well`) : [];
+  return state === 'failing' ? one(ownLevel(part), reason ?? `${PART_NAMES[name]}: not well`) : [];
 }
 
-/** A backlog that is worked off is no outage. */
-const OWN_LEVELS: Readonly<Partial<Record<OverviewPartName, ConcernLevel>>> = { backlog: 'attention' };
+/** A backlog that is worked off is no outage. Of the audit log's verification it is one that something is broken, not that none was. */
+function ownLevel(part: Part): ConcernLevel {
+  if (part.name === 'verification') return part.value?.outcome === 'broken' ? 'wrong' : 'attention';
+  return part.name === 'backlog' ? 'attention' : 'wrong';
+}
 
 /** null: what is wrong with it is the part's own to say, for how much is too much is a setting, or it has no value. */
 function judgeValue(part: Part, parts: readonly Part[]): Judged | null {
@@ -125,7 +139,7 @@ function judgeProcesses(processes: ValueOf<'processes'>): Judged {
       .map(({ seenAt }) => seenAt)
       .sort()
       .at(-1);
-    const seen = last === undefined ? 'none was ever seen' : `the last one was seen at ${last}`;
+    const seen = last === undefined ? 'none was seen for a day' : `the last one was seen at ${last}`;
     return [['wrong', `no ${role} tells of itself: ${seen}`] as const];
   });
   return [
@@ -176,25 +190,34 @@ export const ALERT_WORDS: Readonly<Record<string, string>> = {
 };
 
 const ATTENTION_ONLY: ReadonlySet<string> = new Set(['lag_over_limit', 'backlog_over_limit']);
-/** That part says the same, from what stands now. */
-const SAID_BY: Readonly<Record<string, OverviewPartName>> = {
-  breaker_opened: 'destinations',
-  books_unbalanced: 'books',
-  lag_over_limit: 'backlog',
-};
 
 function judgeAlerts(alerts: ValueOf<'alerts'>, parts: readonly Part[]): Judged {
   return alerts.flatMap(({ kind, subject, since }): Judged => {
-    const by = parts.find(({ name }) => name === SAID_BY[kind]);
-    if (by !== undefined && by.value !== null && saysSo(by)) return [];
+    if (parts.some((part) => saysSo(part, kind, subject))) return [];
     const what = `${ALERT_WORDS[kind] ?? kind}${subject === '' ? '' : ` (${subject})`}`;
     return [[ATTENTION_ONLY.has(kind) ? 'attention' : 'wrong', `${what}, since ${since}`]];
   });
 }
 
-/** The limit of the lag is a setting, and that of whoever raised the alert may be lower than this one's. */
-function saysSo({ name, state }: Part): boolean {
-  return name === 'backlog' ? state === 'failing' : state !== 'away';
+/**
+ * Whether that part says the same, from what stands now. Where it does not, the alert is said: an alert may outlive its cause
+ * for a while, and the limit of the lag is a setting, of which that of whoever raised it may be lower than this one's.
+ */
+function saysSo(part: Part, kind: string, subject: string): boolean {
+  if (part.state === 'away' || part.value === null) return false;
+  switch (part.name) {
+    case 'destinations':
+      return (
+        kind === 'breaker_opened' &&
+        part.value.destinations.some(({ name, breaker }) => name === subject && breaker !== 'closed')
+      );
+    case 'books':
+      return kind === 'books_unbalanced' && part.value.withGaps > 0;
+    case 'backlog':
+      return kind === 'lag_over_limit' && part.state === 'failing';
+    default:
+      return false;
+  }
 }
 
 /** Held to the contract's by its type: its value would bring zod along. */
@@ -207,9 +230,12 @@ function judgeLetters({ open, oldestAt }: ValueOf<'letters'>): Judged {
   return [['attention', `${count} open${oldestAt === null ? '' : `, the oldest since ${oldestAt}`}`]];
 }
 
-function judgeBooks({ withGaps, oldestGap }: ValueOf<'books'>): Judged {
-  if (withGaps === 0) return [];
+function judgeBooks({ withGaps, oldestGap, lateSince, waitsFor }: ValueOf<'books'>): Judged {
   const hours = withGaps === 1 ? 'one hour' : `${withGaps} hours`;
   const oldest = oldestGap === null ? '' : `, the oldest ${oldestGap}`;
-  return [['wrong', `the books of ${hours} do not balance${oldest}`]];
+  const waits = waitsFor === null ? '' : `, and one waits for ${waitsFor}`;
+  return [
+    ...(withGaps === 0 ? [] : ([['wrong', `the books of ${hours} do not balance${oldest}`]] as const)),
+    ...(lateSince === null ? [] : ([['attention', `a look at the books is due since ${lateSince}${waits}`]] as const)),
+  ];
 }

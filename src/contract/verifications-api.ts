@@ -14,6 +14,7 @@ export const logStatusSchema = z.object({
     .object({ branch: z.int(), size: z.int(), ageSeconds: z.int(), anchor: z.string().nullable() })
     .nullable(),
   trouble: z.array(z.string()).meta({ description: 'What is not as it should be; empty when all is well.' }),
+  notes: z.array(z.string()).meta({ description: 'What is as it was set up, and protects less than it could.' }),
 });
 
 /** Asked for by POST for their number; changes nothing. */
@@ -66,4 +67,5 @@ export const verificationSchema = z.object({
   error: z.string().nullable().meta({ description: 'Why it could not be done.' }),
 });
 export type Verification = z.infer<typeof verificationSchema>;
+/** Of each report the first three breaks; by its id a verification tells all that it kept. */
 export const verificationListSchema = z.object({ items: z.array(verificationSchema) });

@@ -139,7 +139,10 @@ export function buildAuditApp(deps: AuditAppDeps): Express {
     .post(postAuditLogs(deps.routes))
     .all(refuseMethod('GET, HEAD, POST'));
   // Before a record's own: the word is no id.
-  app.route(AUDIT_EXPORT_PATH).get(getAuditExport(deps.routes, deps.limits)).all(refuseMethod('GET, HEAD'));
+  app
+    .route(AUDIT_EXPORT_PATH)
+    .get(getAuditExport(deps.routes, deps.limits, deps.logger))
+    .all(refuseMethod('GET, HEAD'));
   app.route(`${AUDIT_LOGS_PATH}/:recordId`).get(getAuditLog(deps.routes)).all(refuseMethod('GET, HEAD'));
   app.route(AUDIT_LOOKUP_PATH).post(postAuditLookup(deps.routes)).all(refuseMethod('POST'));
   app.route(LOG_CHECKPOINT_PATH).get(getCheckpoint(deps.routes)).all(refuseMethod('GET, HEAD'));
@@ -282,7 +285,7 @@ function refuseMethod(allow: string) {
 function answerProblem(logger: Logger) {
   // Express knows an error handler by its four parameters.
   return (error: unknown, req: Request, res: Response, _next: NextFunction): void => {
-    const problem = asHttpProblem(error);
+    const problem = asHttpProblem(error, req);
     const { status } = PROBLEMS[problem.code];
     const fields = {
       event: 'request.rejected',
@@ -310,10 +313,14 @@ function answerProblem(logger: Logger) {
   };
 }
 
-function asHttpProblem(error: unknown): HttpProblem {
+function asHttpProblem(error: unknown, req: Request): HttpProblem {
   if (error instanceof HttpProblem) return error;
   if (error instanceof StoreUnavailableError) {
-    return new HttpProblem('store_unavailable', 'The record could not be stored now; send it again', { cause: error });
+    const stores = req.method === 'POST' && req.path === AUDIT_LOGS_PATH;
+    const detail = stores
+      ? 'The record could not be stored now; send it again'
+      : 'The audit database does not answer now; ask again';
+    return new HttpProblem('store_unavailable', detail, { cause: error });
   }
   if (isIntegrationError(error) && error.code === 'STORE.UNAVAILABLE') {
     return new HttpProblem('store_unavailable', 'The outbox database does not answer now; ask again', { cause: error });

@@ -10,7 +10,7 @@ import {
   type RedriveOutcome,
   redriveLetters,
 } from '../application/delivery/dead-letters/redrive-letters.js';
-import type { RedriveJobStore } from '../application/delivery/dead-letters/redrive-ports.js';
+import type { DeadLetterActions, RedriveJobStore } from '../application/delivery/dead-letters/redrive-ports.js';
 import type { Handler } from '../application/delivery/ports.js';
 import type { AnswerOf } from '../contract/answers.js';
 import type {
@@ -28,9 +28,11 @@ import {
   letterKindsQuerySchema,
   payloadQuerySchema,
   reasonSchema,
+  redriveSchema,
 } from '../contract/dead-letters-api.js';
 import type { redactedPayloadSchema } from '../contract/events-api.js';
 import type { Logger } from './logger.js';
+import type { Places } from './places.js';
 import { HttpProblem } from './problem.js';
 import { notFound, readBodyOf, readId, readQuery, requireOperator, toFilter, withFilter } from './read-operator.js';
 import type { Gate } from './require-key.js';
@@ -39,6 +41,8 @@ import type { Gate } from './require-key.js';
 export interface DeadLetterOps extends Omit<ActDeps, 'log'> {
   readonly letters: DeadLetterReader;
   readonly kinds: LetterKindReader;
+  /** As `actions`, for who only looks. */
+  readonly payloads: Pick<DeadLetterActions, 'find' | 'loadEvent'>;
   readonly redactPayload: RedactPayload;
   readonly jobs: RedriveJobStore;
   readonly handlers: readonly Handler[];
@@ -47,17 +51,21 @@ export interface DeadLetterOps extends Omit<ActDeps, 'log'> {
 export interface DeadLetterRouteDeps {
   readonly gate: Gate;
   readonly deadLetters: DeadLetterOps;
+  /** Of what may take seconds, whoever asks. */
+  readonly searches: Places;
   readonly log: Logger;
 }
 
 /** GET /ops/v1/dead-letters: a page of those in one state, open ones unless asked otherwise, the newest first. */
-export function listLetters({ gate, deadLetters }: DeadLetterRouteDeps) {
+export function listLetters({ gate, deadLetters, searches }: DeadLetterRouteDeps) {
   return async (req: Request, res: Response): Promise<void> => {
     const operator = await requireOperator(gate, req, res, 'dlq:read');
     const { limit, before = null, state, ...asked } = readQuery(req, deadLetterQuerySchema);
     const deps = { letters: deadLetters.letters, now: () => new Date() };
     const filter = { ...toFilter(asked, operator), state };
-    const page = await withFilter('invalid_query', '', () => listDeadLetters(deps, filter, { before, limit }));
+    const page = await searches.within({ id: operator.actor }, () =>
+      withFilter('invalid_query', '', () => listDeadLetters(deps, filter, { before, limit })),
+    );
     res.json(page satisfies AnswerOf<typeof deadLetterPageSchema>);
   };
 }
@@ -73,11 +81,13 @@ export function getLetter({ gate, deadLetters }: DeadLetterRouteDeps) {
 }
 
 /** GET /ops/v1/dead-letters/kinds: the open ones by event type and code, the largest first. */
-export function getLetterKinds({ gate, deadLetters }: DeadLetterRouteDeps) {
+export function getLetterKinds({ gate, deadLetters, searches }: DeadLetterRouteDeps) {
   return async (req: Request, res: Response): Promise<void> => {
     const operator = await requireOperator(gate, req, res, 'dlq:read');
     const { tenantId, destination } = toFilter(readQuery(req, letterKindsQuerySchema), operator);
-    const kinds = await deadLetters.kinds.listKinds({ tenantId, destination });
+    const kinds = await searches.within({ id: operator.actor }, () =>
+      deadLetters.kinds.listKinds({ tenantId, destination }),
+    );
     res.json(kinds satisfies AnswerOf<typeof letterKindsSchema>);
   };
 }
@@ -91,8 +101,8 @@ export function getPayload({ gate, deadLetters }: DeadLetterRouteDeps) {
     const scope = req.query.redacted === 'true' ? 'dlq:read' : 'dlq:write';
     const { tenantId } = await requireOperator(gate, req, res, scope);
     const { redacted } = readQuery(req, payloadQuerySchema);
-    const [letter] = await deadLetters.actions.find([readId(req)], tenantId);
-    const loaded = letter?.kind === 'letter' ? await deadLetters.actions.loadEvent(letter) : null;
+    const [letter] = await deadLetters.payloads.find([readId(req)], tenantId);
+    const loaded = letter?.kind === 'letter' ? await deadLetters.payloads.loadEvent(letter) : null;
     if (loaded === null) throw notFound();
     if (redacted === 'true') {
       res.json(deadLetters.redactPayload(loaded.event) satisfies AnswerOf<typeof redactedPayloadSchema>);
@@ -108,8 +118,9 @@ export function postRedrive(deps: DeadLetterRouteDeps) {
   return async (req: Request, res: Response): Promise<void> => {
     const operator = await requireOperator(deps.gate, req, res, 'dlq:write');
     const ids = [readId(req)];
-    const word = { ...(await readBodyOf(req, reasonSchema)), actor: operator.actor };
-    const [outcome] = await redriveLetters(actDeps(deps), { ids, tenantId: operator.tenantId }, word);
+    const { reason, revisions } = await readBodyOf(req, redriveSchema);
+    const which = { ids, tenantId: operator.tenantId, revisions };
+    const [outcome] = await redriveLetters(actDeps(deps), which, { reason, actor: operator.actor });
     res.json(orProblem(outcome as RedriveOutcome) satisfies AnswerOf<typeof redrivenSchema>);
   };
 }
@@ -140,8 +151,8 @@ export function postPayload(deps: DeadLetterRouteDeps) {
   return async (req: Request, res: Response): Promise<void> => {
     const { actor, tenantId } = await requireOperator(deps.gate, req, res, 'dlq:write');
     const id = readId(req);
-    const { payload, reason, dryRun } = await readBodyOf(req, editSchema, { exactBelow: '/payload' });
-    const input = { id, tenantId, payload: JSON.stringify(payload), dryRun };
+    const { payload, reason, revisions, dryRun } = await readBodyOf(req, editSchema, { exactBelow: '/payload' });
+    const input = { id, tenantId, payload: JSON.stringify(payload), revisions, dryRun };
     const outcome = await editPayload({ ...actDeps(deps), handlers: deps.deadLetters.handlers }, input, {
       actor,
       reason,
@@ -161,13 +172,13 @@ function actDeps({ deadLetters, log }: DeadLetterRouteDeps): ActDeps {
 
 /** What was done, with `outcome` for its kind; each kind of an outcome by itself. */
 type Done<Outcome extends { readonly kind: string }> = Outcome extends {
-  kind: 'missing' | 'not-open' | 'effect-stands' | 'not-told';
+  kind: 'missing' | 'not-open' | 'edited-meanwhile' | 'effect-stands' | 'not-told';
 }
   ? never
   : Omit<Outcome, 'kind'> & { readonly outcome: Outcome['kind'] };
 
 /** What was not done is a problem. */
-function orProblem<Outcome extends { readonly kind: string; readonly state?: string }>(
+function orProblem<Outcome extends { readonly kind: string; readonly state?: string; readonly by?: string | null }>(
   outcome: Outcome,
 ): Done<Outcome> {
   switch (outcome.kind) {
@@ -175,6 +186,11 @@ function orProblem<Outcome extends { readonly kind: string; readonly state?: str
       throw notFound();
     case 'not-open':
       throw new HttpProblem('not_open', `Expected a letter that is open, this one is ${outcome.state}`);
+    case 'edited-meanwhile':
+      throw new HttpProblem(
+        'edited_meanwhile',
+        `Its payload was edited meanwhile${outcome.by === null ? '' : ` by ${outcome.by}`}: look at it again`,
+      );
     case 'effect-stands':
       throw new HttpProblem('effect_stands', 'The effect of what was sent before stands');
     case 'not-told':

@@ -16,7 +16,7 @@ import {
   type redactedPayloadSchema,
 } from '../contract/events-api.js';
 import type { TemporalUi } from '../domain/delivery/temporal-links.js';
-import { createPlaces } from './places.js';
+import type { Places } from './places.js';
 import { HttpProblem } from './problem.js';
 import { notFound, type Operator, readId, readQuery, requireOperator } from './read-operator.js';
 import type { Gate } from './require-key.js';
@@ -33,20 +33,18 @@ export interface EventOps {
 export interface EventRouteDeps {
   readonly gate: Gate;
   readonly events: EventOps;
+  /** Of what may take seconds, whoever asks. */
+  readonly searches: Places;
 }
 
-/** Of the four connections that operators share: whoever searches keeps nobody from acting. */
-const SEARCHES = { what: 'searches', total: 3, perKey: 2, retryAfterSeconds: 1 };
-
 /** GET /ops/v1/events: a page of the events that a filter means, the newest first. */
-export function listEvents({ gate, events }: EventRouteDeps) {
-  const places = createPlaces(SEARCHES);
+export function listEvents({ gate, events, searches }: EventRouteDeps) {
   return async (req: Request, res: Response): Promise<void> => {
     const operator = await requireOperator(gate, req, res, 'dlq:read');
     const { limit, cursor = null, ...asked } = readQuery(req, eventQuerySchema);
     const filter = toEventFilter(asked, operator);
     const deps = { reader: events.reader, clock: () => performance.now() };
-    const page = await places.within({ id: operator.actor }, () =>
+    const page = await searches.within({ id: operator.actor }, () =>
       withEventFilter(() => findPage(deps, filter, { cursor, limit })),
     );
     res.json(page satisfies AnswerOf<typeof eventPageSchema>);

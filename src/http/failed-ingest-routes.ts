@@ -59,13 +59,15 @@ export function listFailedIngest(deps: FailedIngestRouteDeps) {
   };
 }
 
-/** GET /ops/v1/failed-ingest/{id}: one with its body, where it is open still. */
+/** GET /ops/v1/failed-ingest/{id}: one with its body, where it is open still. It would be a record: a watcher sees none. */
 export function getFailedIngest(deps: FailedIngestRouteDeps) {
   return async (req: Request, res: Response): Promise<void> => {
-    const key = await requireReader(deps, req, res);
+    const { key, identity } = await requireKey(deps.gate, req, res);
+    requireScope(mayReadFailed(key), 'dlq:read');
     const found = await deps.failedIngest.find(refOf(req, key));
     if (found === null) throw notFound();
-    res.json({ ...toView(found), body: found.body } satisfies FailedIngestFound);
+    const body = identity?.role === 'watcher' ? null : found.body;
+    res.json({ ...toView(found), body } satisfies FailedIngestFound);
   };
 }
 

@@ -56,7 +56,8 @@ export function counterOf(secret: Uint8Array, address: string): string {
   return String(hash.readUInt32BE(0) % COUNTERS);
 }
 
-function networkOf(address: string): string {
+/** Of a connection's address: a customer of IPv6 has a /64 of them. */
+export function networkOf(address: string): string {
   const mapped = /^::ffff:([\d.]+)$/i.exec(address)?.[1];
   if (mapped !== undefined || !isIPv6(address)) return mapped ?? address;
   const [head = '', tail] = address.toLowerCase().split('%')[0]?.split('::') ?? [];

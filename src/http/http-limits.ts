@@ -18,6 +18,8 @@ export interface HttpLimits {
   readonly responseTimeoutMs: number;
   /** API keys that fail for one remote address in a minute; further ones are answered 429. */
   readonly maxFailedKeysPerMinute: number;
+  /** Tries to sign in to the monitor that fail for one remote address in a minute; further ones are answered 429. */
+  readonly maxFailedSignInsPerMinute: number;
   /** Exports at once in this process; each holds a page in memory. */
   readonly maxExports: number;
   /** Of one API key: less, so that no key has them all. */
@@ -25,8 +27,14 @@ export interface HttpLimits {
   /** Pages of a list looked for at once in this process: each takes up to two seconds of a connection to read by. */
   readonly maxSearches: number;
   readonly maxSearchesPerKey: number;
+  /** Lists and counts of the operations API at once in this process: fewer than it has connections to look by. */
+  readonly maxOpsSearches: number;
+  /** Of one person, or one API key: what a view of the monitor asks at once, and a count beside it. */
+  readonly maxOpsSearchesPerKey: number;
   /** How long the reader of an export may take over one page. */
   readonly exportPageMs: number;
+  /** Between two looks at whether the session that asked for an export still stands. */
+  readonly exportSessionMs: number;
   /** How long `close` lets running requests finish. */
   readonly closeGraceMs: number;
 }
@@ -42,10 +50,14 @@ export const DEFAULT_HTTP_LIMITS: HttpLimits = {
   maxPipelined: 16,
   responseTimeoutMs: 30_000,
   maxFailedKeysPerMinute: 100,
+  maxFailedSignInsPerMinute: 30,
   maxExports: 8,
   maxExportsPerKey: 2,
   maxSearches: 20,
   maxSearchesPerKey: 2,
+  maxOpsSearches: 5,
+  maxOpsSearchesPerKey: 3,
   exportPageMs: 60_000,
+  exportSessionMs: 5_000,
   closeGraceMs: 10_000,
 };

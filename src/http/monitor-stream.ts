@@ -1,5 +1,6 @@
 import type { Request, Response } from 'express';
 import type { SessionClaims } from '../application/audit/monitor/ports.js';
+import { hasSameRights, type SessionIdentity } from '../application/audit/monitor/session-identity.js';
 import type { StreamMessage } from '../contract/monitor-api.js';
 import type { OverviewPartName } from '../contract/overview-api.js';
 import { type ApiKey, mayRead, mayReadFailed } from '../domain/audit/api-key.js';
@@ -20,6 +21,8 @@ export interface MonitorStream {
 export interface StreamLimits {
   readonly total: number;
   readonly perSession: number;
+  /** Of one person, or one key, however often they have signed in: nobody has all that there are. */
+  readonly perPerson: number;
   /** What may wait for one reader, in bytes, beside what the system keeps. */
   readonly undrainedBytes: number;
   readonly tickMs: number;
@@ -30,6 +33,7 @@ export interface StreamLimits {
 export const DEFAULT_STREAM_LIMITS: StreamLimits = {
   total: 32,
   perSession: 4,
+  perPerson: 8,
   undrainedBytes: 256 * 1024,
   tickMs: 2_000,
   sessionMs: 30_000,
@@ -61,6 +65,7 @@ const AGAIN = { 'Retry-After': '5' };
 
 interface Stream {
   readonly claims: SessionClaims;
+  readonly identity: SessionIdentity;
   readonly res: Response;
   /** It has its snapshot, before which nothing is sent. */
   begun: boolean;
@@ -76,6 +81,7 @@ export function createMonitorStream(deps: StreamDeps): MonitorStream {
   const limits = { ...DEFAULT_STREAM_LIMITS, ...deps.limits };
   const streams = new Set<Stream>();
   const perSession = countPerKey();
+  const perPerson = countPerKey();
   let ticking: NodeJS.Timeout | null = null;
   let closed = false;
 
@@ -102,31 +108,41 @@ export function createMonitorStream(deps: StreamDeps): MonitorStream {
   };
   const take = (stream: Stream) => {
     const { id } = stream.claims;
+    const { id: person } = stream.identity.key;
     if (closed) throw new HttpProblem('overloaded', 'This server is stopping', { headers: AGAIN });
     if (perSession.of(id) >= limits.perSession) {
       throw new HttpProblem('rate_limited', 'Too many pages of one session are open', { headers: AGAIN });
     }
+    if (perPerson.of(person) >= limits.perPerson) {
+      throw new HttpProblem('rate_limited', 'Too many pages of one person or one key are open', { headers: AGAIN });
+    }
     if (streams.size >= limits.total) {
       throw new HttpProblem('overloaded', 'Too many pages are open', { headers: AGAIN });
     }
-    const leave = perSession.take(id);
+    const leaveSession = perSession.take(id);
+    const leavePerson = perPerson.take(person);
     streams.add(stream);
     ticking ??= setInterval(tick, limits.tickMs);
     return () => {
-      leave();
+      leaveSession();
+      leavePerson();
       streams.delete(stream);
       if (streams.size > 0 || ticking === null) return;
       clearInterval(ticking);
       ticking = null;
     };
   };
-  /** Ends a stream whose session is over; one that cannot be looked up any more is taken for that. */
+  /**
+   * Ends a stream whose session is over, or has other rights than it had: the page opens another one by itself. One that
+   * cannot be looked up any more is taken for one that is over.
+   */
   const lookAgain = async (stream: Stream) => {
-    const stands = await sessions.lookAgain(stream.claims).catch((err: unknown) => {
+    const identity = await sessions.lookAgain(stream.claims).catch((err: unknown) => {
       log.warn({ event: 'monitor.session_not_known', err }, 'a stream was ended: its session could not be looked up');
-      return false;
+      return null;
     });
-    if (!stands && !stream.res.closed) end(stream);
+    if (identity !== null && hasSameRights(identity, stream.identity)) return;
+    if (!stream.res.closed) end(stream);
   };
 
   return {
@@ -138,7 +154,7 @@ export function createMonitorStream(deps: StreamDeps): MonitorStream {
         throw new HttpProblem('tenant_forbidden', 'Expected somebody without a tenant: the overview is of all of them');
       }
       if (res.closed) return;
-      const stream: Stream = { claims, res, begun: false };
+      const stream: Stream = { claims, identity, res, begun: false };
       const leave = take(stream);
       // A proxy that gathers an answer before it hands it on would show what was as what is.
       // Not by `set`, which adds a charset: the format has only one (WHATWG HTML, 9.2.5).

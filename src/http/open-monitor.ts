@@ -7,8 +7,7 @@ import { signIn } from '../application/audit/monitor/sign-in.js';
 import type { SignInLinks } from '../application/audit/monitor/sign-in-links.js';
 import type { NoteLastUse } from '../application/audit/note-last-use.js';
 import type { ApiKeyStore } from '../application/audit/ports.js';
-import type { FailedKeys } from './failed-keys.js';
-import { createFailedNames } from './failed-names.js';
+import { createFailedSignIns } from './failed-sign-ins.js';
 import type { Logger } from './logger.js';
 import { loadMonitorFiles, type MonitorFiles } from './monitor-files.js';
 import { createMonitorStream, DEFAULT_STREAM_LIMITS, type MonitorStream, type StreamLimits } from './monitor-stream.js';
@@ -47,16 +46,15 @@ export interface MonitorSurroundings {
   readonly apiKeys: ApiKeyStore;
   readonly fingerprintKeys: FingerprintKeys;
   readonly noteUse: NoteLastUse;
-  readonly failedKeys: FailedKeys;
+  /** Tries to sign in that fail for one remote address in a minute. */
+  readonly maxFailedSignInsPerMinute: number;
   readonly log: Logger;
 }
-
-const FAILED_PASSWORDS = 10;
 
 /** Throws MonitorFilesError where the page is not built. */
 export function openMonitor(options: MonitorOptions, around: MonitorSurroundings): Monitor {
   const { url, lifeMs, operators, sessions: store, links, about } = options;
-  const { apiKeys: keys, fingerprintKeys, noteUse, failedKeys, log } = around;
+  const { apiKeys: keys, fingerprintKeys, noteUse, maxFailedSignInsPerMinute: perAddressAndMinute, log } = around;
   const files = loadMonitorFiles(options.folder);
   const gate = createSessionGate({
     tokens: sessionTokens(fingerprintKeys),
@@ -67,13 +65,13 @@ export function openMonitor(options: MonitorOptions, around: MonitorSurroundings
   });
   // Where nobody signs in, all share one session.
   const { total } = { ...DEFAULT_STREAM_LIMITS, ...options.streams };
-  const limits = { ...options.streams, ...(options.signIn ? {} : { perSession: total }) };
+  const limits = { ...options.streams, ...(options.signIn ? {} : { perSession: total, perPerson: total }) };
   return {
     gate,
     session: {
       sessions: gate,
       signIn: signIn({ keys, operators, sessions: store, hasher: createPasswordHasher(), links }, lifeMs),
-      limits: { addresses: failedKeys, names: createFailedNames({ perWindow: FAILED_PASSWORDS }) },
+      limits: createFailedSignIns({ perAddressAndMinute }),
       about,
       log,
     },

@@ -7,14 +7,16 @@ import type { DeadLetterRouteDeps } from './dead-letter-routes.js';
 import { notFound, readBodyOf, readId, readQuery, requireOperator, toFilter, withFilter } from './read-operator.js';
 
 /** POST /ops/v1/redrive-jobs: 202 with the job that a relay runs, 200 with a count for a dry run or nothing to redrive. */
-export function postJob({ gate, deadLetters }: DeadLetterRouteDeps) {
+export function postJob({ gate, deadLetters, searches }: DeadLetterRouteDeps) {
   return async (req: Request, res: Response): Promise<void> => {
     const operator = await requireOperator(gate, req, res, 'dlq:write');
     const { filter: asked, dryRun, cap = null, ...more } = await readBodyOf(req, createJobSchema);
     const deps = { jobs: deadLetters.jobs, now: () => new Date() };
     const filter = toFilter(asked, operator);
     if (dryRun) {
-      const count = await withFilter('invalid_request', '/filter', () => countRedrive(deps, filter));
+      const count = await searches.within({ id: operator.actor }, () =>
+        withFilter('invalid_request', '/filter', () => countRedrive(deps, filter)),
+      );
       res.json(count satisfies AnswerOf<typeof redriveCountSchema>);
       return;
     }

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Request, Response } from 'express';
 import type { AuthenticateApiKey, Authenticated } from '../application/audit/authenticate-api-key.js';
+import { hasSameRights, type SessionIdentity } from '../application/audit/monitor/session-identity.js';
 import type { SignedRequest } from '../application/audit/verify-signature.js';
 import { AUDIT_LIMITS } from '../contract/audit-dto.js';
 import type { FailedKeys } from './failed-keys.js';
@@ -23,18 +24,26 @@ export interface Gate {
 export interface Caller extends Authenticated {
   /** As it stands in what is recorded of a change: `api-key:<id>`, or `user:<name>` of the monitor. */
   readonly actor: string;
+  /** Who is signed in; null: it is an API key itself. */
+  readonly identity: SessionIdentity | null;
+  /**
+   * For what takes minutes: false once the session that asked is over, or may no more what it might; as it was found within
+   * five seconds. Of an API key always true: it is looked at with each request, and an answer under way is not cut.
+   */
+  stands(): Promise<boolean>;
   /** Counts events of the request beyond its first one against the key's rate. */
   charge(events: number): Promise<void>;
 }
 
 /**
- * Who asks: by the API key in Authorization and, where the key needs one, the signature; without that header by a session of
- * the monitor, whose key here has the scopes of the session. Every request counts as one event, and is in flight until its
+ * Who asks: by the API key in Authorization and, where the key needs one, the signature; without one by a session of the
+ * monitor, whose key here has the scopes of the session. What a browser sends for a proxy's own sign-in (`Basic …`) is no key. Every request counts as one event, and is in flight until its
  * answer was taken; one that is refused here is not, so that without a key nobody holds a place. Throws HttpProblem: 401,
  * 403 (of sessions), 429, 503, and for a signed one what reading its body throws.
  */
 export async function requireKey(gate: Gate, req: Request, res: Response): Promise<Caller> {
-  if (req.headers.authorization === undefined && gate.sessions?.concerns(req)) {
+  const bearer = /^Bearer(?: |$)/i.test(req.headers.authorization ?? '');
+  if (!bearer && gate.sessions?.concerns(req)) {
     return requireSession(gate, gate.sessions, req, res);
   }
   const presented = /^Bearer ([\x21-\x7e]+)$/i.exec(req.headers.authorization ?? '')?.[1];
@@ -55,6 +64,8 @@ export async function requireKey(gate: Gate, req: Request, res: Response): Promi
     return {
       ...caller,
       actor: `api-key:${caller.key.id}`,
+      identity: null,
+      stands: async () => true,
       charge: (events) => gate.keyLimits.charge(caller.key, events, res),
     };
   } catch (error) {
@@ -70,10 +81,21 @@ async function requireSession(gate: Gate, sessions: SessionGate, req: Request, r
     const { key, actor } = identity;
     res.locals.keyId = key.id;
     // A rate of its own, the usual one: a page that looks at everything leaves the key what it sends by.
-    const rated = { ...key, id: `session ${claims.id}`, ratePerMinute: null };
+    // One for all sessions of a person, who may sign in as often as they like.
+    const rated = { ...key, id: `sessions of ${key.id}`, ratePerMinute: null };
     await gate.keyLimits.admit(rated, res);
     gate.inFlight.share(key, res);
-    return { key, now, actor, charge: (events) => gate.keyLimits.charge(rated, events, res) };
+    return {
+      key,
+      now,
+      actor,
+      identity,
+      stands: async () => {
+        const latest = await sessions.lookAgain(claims);
+        return latest !== null && hasSameRights(latest, identity);
+      },
+      charge: (events) => gate.keyLimits.charge(rated, events, res),
+    };
   } catch (error) {
     leave();
     throw error;

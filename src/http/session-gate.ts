@@ -3,6 +3,7 @@ import type { Sessions } from '../application/audit/monitor/authenticate-session
 import type { SessionClaims } from '../application/audit/monitor/ports.js';
 import { ANYBODY, type SessionIdentity } from '../application/audit/monitor/session-identity.js';
 import type { SessionTokens } from '../application/audit/monitor/session-token.js';
+import { StoreUnavailableError } from '../application/audit/ports.js';
 import { CSRF_HEADER, SESSION_CHECKED_HEADER } from '../contract/monitor-api.js';
 import { createOriginCheck } from './check-origin.js';
 import { HttpProblem } from './problem.js';
@@ -20,20 +21,25 @@ export interface Visitor {
 export interface SessionGate {
   /** Whether a request without an API key may be its page's; whoever sends none of its marks is told to bring a key. */
   concerns(req: Request): boolean;
-  /**
-   * Who asks. Says in the answer where the session could not be looked up. Throws HttpProblem (401, 403),
-   * StoreUnavailableError.
-   */
+  /** All who come share one session, since nobody signs in. */
+  readonly shared: boolean;
+  /** Who asks. Says in the answer where the session could not be looked up. Throws HttpProblem (401, 403, 503). */
   admit(req: Request, res: Response): Promise<Visitor>;
   /** What the cookie says, of a request that is the page's, whether or not the session still stands. Throws HttpProblem (401, 403). */
   verify(req: Request): SessionClaims;
   /** A request without a session that begins one. Throws HttpProblem (403, 404: nobody signs in here). */
   admitSignIn(req: Request): void;
-  /** Whether the session still stands, for those who stay. Throws StoreUnavailableError. */
-  lookAgain(claims: SessionClaims): Promise<boolean>;
-  begin(res: Response, claims: SessionClaims): void;
+  /**
+   * Whose session this browser has had, whether or not it is over: nobody else can have its cookie. null: none that it
+   * remembers. An id of a key or a person, which need not be who signs in now.
+   */
+  cameBefore(req: Request): string | null;
+  /** Who it is by now, for those who stay; null: the session is over. Throws StoreUnavailableError. */
+  lookAgain(claims: SessionClaims): Promise<SessionIdentity | null>;
+  /** `req`: the one that signed in, which tells whether it came over TLS. */
+  begin(req: Request, res: Response, claims: SessionClaims): void;
   /** false: not everywhere, since the database does not answer. */
-  end(res: Response, claims: SessionClaims): Promise<boolean>;
+  end(req: Request, res: Response, claims: SessionClaims): Promise<boolean>;
   csrf(claims: SessionClaims): string;
 }
 
@@ -54,7 +60,10 @@ export function createSessionGate(options: SessionGateOptions): SessionGate {
   // `__Host-` is of this very host and of TLS: no sibling of it can set one. Browsers take it with Secure only.
   const secure = monitorUrl?.startsWith('https:') === true;
   const cookie = secure ? '__Host-outbox' : 'outbox_monitor';
-  const attributes = `Path=/; HttpOnly; SameSite=Strict${secure ? '; Secure' : ''}`;
+  const ATTRIBUTES = 'Path=/; HttpOnly; SameSite=Strict';
+  // Behind a proxy that ends TLS the browser says so, whatever the settings do: its cookie goes over nothing else then.
+  const attributesFor = (req: Request) =>
+    secure || req.headers.origin?.startsWith('https:') === true ? `${ATTRIBUTES}; Secure` : ATTRIBUTES;
 
   const anybody = (): SessionClaims => {
     const now = Date.now();
@@ -79,13 +88,15 @@ export function createSessionGate(options: SessionGateOptions): SessionGate {
   };
 
   return {
+    shared: !signIn,
+
     concerns: (req) =>
       signIn ? readCookies(req.headers.cookie, cookie).length > 0 : !changes(req) || req.get(CSRF_HEADER) !== undefined,
 
     async admit(req, res) {
       const claims = verify(req);
       if (!signIn) return { claims, identity: ANYBODY, checked: true, now: new Date(claims.issuedAt) };
-      const session = await sessions.authenticate(claims, changes(req) ? 'change' : 'read');
+      const session = await sessions.authenticate(claims, changes(req) ? 'change' : 'read').catch(orNotKnown);
       if (session === null) throw over();
       if (!session.checked) res.set(SESSION_CHECKED_HEADER, 'no');
       return { claims, ...session };
@@ -98,16 +109,22 @@ export function createSessionGate(options: SessionGateOptions): SessionGate {
       origin.admit(req.headers, true);
     },
 
+    cameBefore(req) {
+      const known = readCookies(req.headers.cookie, cookie).map((value) => tokens.read(value));
+      return known.find((claims) => claims !== null)?.credentialId ?? null;
+    },
+
     async lookAgain(claims) {
-      return !signIn || (await sessions.authenticate(claims, 'read')) !== null;
+      if (!signIn) return ANYBODY;
+      return (await sessions.authenticate(claims, 'read'))?.identity ?? null;
     },
 
-    begin(res, claims) {
-      res.append('Set-Cookie', `${cookie}=${tokens.write(claims)}; ${attributes}`);
+    begin(req, res, claims) {
+      res.append('Set-Cookie', `${cookie}=${tokens.write(claims)}; ${attributesFor(req)}`);
     },
 
-    async end(res, claims) {
-      res.append('Set-Cookie', `${cookie}=; ${attributes}; Max-Age=0`);
+    async end(req, res, claims) {
+      res.append('Set-Cookie', `${cookie}=; ${attributesFor(req)}; Max-Age=0`);
       return !signIn || (await sessions.end(claims));
     },
 
@@ -117,6 +134,20 @@ export function createSessionGate(options: SessionGateOptions): SessionGate {
 
 function changes({ method }: Request): boolean {
   return method !== 'GET' && method !== 'HEAD';
+}
+
+/**
+ * Of a look-up that the database did not answer: it says what works all the same, since whoever meets it is looking for
+ * what is wrong. Throws what it is given where that is something else.
+ */
+export function orNotKnown(error: unknown): never {
+  if (!(error instanceof StoreUnavailableError)) throw error;
+  throw new HttpProblem(
+    'session_not_known',
+    'The audit database does not answer, and who may come in stands there: nothing was done. Try again when it is back; ' +
+      'until then, on a machine with OUTBOX_DATABASE_URL, `outbox status`, `outbox dlq` and `outbox destinations` work without it',
+    { cause: error, headers: { 'Retry-After': '5' } },
+  );
 }
 
 /** One text for all of it: whether it was signed out, is too old or was never one is nobody's to know. */

@@ -5,14 +5,13 @@ import type { AnswerOf } from '../contract/answers.js';
 import { AUDIT_LIMITS, toFieldProblems } from '../contract/audit-dto.js';
 import { findUnstorable } from '../contract/json-value.js';
 import { type SignIn, type sessionSchema, type signedOutSchema, signInSchema } from '../contract/monitor-api.js';
-import { mayRead, mayReadFailed, mayWriteFailed } from '../domain/audit/api-key.js';
-import type { FailedKeys } from './failed-keys.js';
-import type { FailedNames } from './failed-names.js';
+import { mayRead, mayReadFailed, mayWriteFailed, tenantToRead } from '../domain/audit/api-key.js';
+import type { FailedSignIns, SignInTry } from './failed-sign-ins.js';
 import type { Logger } from './logger.js';
 import { HttpProblem } from './problem.js';
 import { readBody } from './read-body.js';
 import { parseBody, readMediaType, unsupported } from './read-json.js';
-import type { SessionGate, Visitor } from './session-gate.js';
+import { orNotKnown, type SessionGate, type Visitor } from './session-gate.js';
 
 /** What the page is told beside who is signed in. */
 export interface AboutMonitor {
@@ -26,7 +25,7 @@ export interface AboutMonitor {
 export interface SessionRouteDeps {
   readonly sessions: SessionGate;
   readonly signIn: SignInUse;
-  readonly limits: { readonly addresses: FailedKeys; readonly names: FailedNames };
+  readonly limits: FailedSignIns;
   readonly about: AboutMonitor;
   readonly log: Logger;
 }
@@ -45,51 +44,59 @@ export function getSession(deps: SessionRouteDeps) {
 /** POST /monitor/session: signs in, by an API key, a name and its password, or a link. Answers as GET does. */
 export function postSession(deps: SessionRouteDeps) {
   return async (req: Request, res: Response): Promise<void> => {
-    const { sessions, limits, log } = deps;
+    const { sessions, log } = deps;
     sessions.admitSignIn(req);
     const asked = await readSignIn(req);
     const address = req.socket.remoteAddress ?? '';
-    const kind = kindOf(asked);
-    const told = { event: 'monitor.sign_in', requestId: res.locals.requestId, kind, address };
+    const tried: SignInTry = {
+      address,
+      cameBefore: sessions.cameBefore(req),
+      name: 'name' in asked ? asked.name : null,
+      key: 'key' in asked ? asked.key : null,
+    };
+    const told = { event: 'monitor.sign_in', requestId: res.locals.requestId, kind: kindOf(asked), address };
     const tell = (outcome: string, name: string | null) =>
       log.info({ ...told, outcome, name }, 'somebody asked to sign in');
     // Of somebody there is: what was typed as a name may be a password.
     let whose: string | null = null;
     try {
-      // Only keys are remembered as ones that hold: of a password nothing stays here.
-      const presented = 'key' in asked ? asked.key : '';
-      await limits.addresses.admit(address, presented);
-      if ('name' in asked) await limits.names.admit(asked.name);
-      const outcome = await deps.signIn(asked);
-      if (outcome.kind === 'refused') {
-        whose = outcome.name;
-        await limits.addresses.failed(address, presented, 'no_key');
-      } else {
-        if ('key' in asked) limits.addresses.held(presented);
-        if ('name' in asked) await limits.names.held(asked.name);
-      }
+      const outcome = await look(deps, asked, tried);
+      if (outcome.kind === 'refused') whose = outcome.name;
       const { claims, identity, now } = orProblem(outcome);
       const answer = await describe(deps, { claims, identity, checked: true, now });
       res.locals.keyId = identity.key.id;
       tell('signed-in', identity.name);
-      sessions.begin(res, claims);
+      sessions.begin(req, res, claims);
       res.json(answer);
     } catch (error) {
       tell(error instanceof HttpProblem ? error.code : 'failed', whose);
-      // What could not be looked at was no wrong password.
-      if ('name' in asked && !(error instanceof HttpProblem)) await limits.names.held(asked.name);
-      if (!(error instanceof PasswordsBusyError)) throw error;
-      throw new HttpProblem('overloaded', 'Too many people sign in at once; try again', { headers: RETRY });
+      throw error;
     }
   };
+}
+
+/** Within what may be tried. Throws HttpProblem (429, 503). */
+async function look({ signIn, limits }: SessionRouteDeps, asked: SignIn, tried: SignInTry): Promise<SignInOutcome> {
+  await limits.admit(tried);
+  try {
+    const outcome = await signIn(asked);
+    if (outcome.kind !== 'refused') await limits.held(tried);
+    return outcome;
+  } catch (error) {
+    const busy = error instanceof PasswordsBusyError;
+    await limits.notLookedAt(tried, busy);
+    if (!busy) return orNotKnown(error);
+    throw new HttpProblem('overloaded', 'Too many people sign in at once; try again', { headers: RETRY });
+  }
 }
 
 /** DELETE /monitor/session: signs out. 204; 200 where only this process and this browser know of it. */
 export function deleteSession({ sessions, log }: SessionRouteDeps, endStreams: (sessionId: string) => void) {
   return async (req: Request, res: Response): Promise<void> => {
     const claims = sessions.verify(req);
-    const ended = await sessions.end(res, claims);
-    endStreams(claims.id);
+    const ended = await sessions.end(req, res, claims);
+    // One that all share is nobody's to end.
+    if (!sessions.shared) endStreams(claims.id);
     log.info({ event: 'monitor.sign_out', requestId: res.locals.requestId, ended }, 'somebody signed out');
     if (ended) res.status(204).end();
     else res.json({ ended: false } satisfies AnswerOf<typeof signedOutSchema>);
@@ -138,7 +145,12 @@ async function describe(
     actor,
     name,
     role,
-    may: { readDelivery: mayReadFailed(key), changeDelivery: mayWriteFailed(key), readRecords: mayRead(key) },
+    may: {
+      readDelivery: mayReadFailed(key),
+      changeDelivery: mayWriteFailed(key),
+      readRecords: mayRead(key),
+      readAnyTenant: tenantToRead(key, undefined) === null,
+    },
     tenantId: key.tenantId,
     endsAt: new Date(claims.endsAt).toISOString(),
     checked,

@@ -80,19 +80,22 @@ function startLooking(readers: PartReaders, listeners: ReadonlySet<PartListener>
   const timers = new Map<OverviewPartName, NodeJS.Timeout>();
   let stopped = false;
 
+  const tell = (part: OverviewPart) => {
+    const before = latest.get(part.name);
+    latest.set(part.name, part);
+    if (stopped || (before !== undefined && isSame(before, part))) return;
+    const json = JSON.stringify(part);
+    for (const listener of listeners) listener.change(part, json);
+  };
   const look = async (name: OverviewPartName): Promise<void> => {
     const began = performance.now();
     try {
-      const part: OverviewPart = await readers[name]();
-      const before = latest.get(name);
-      latest.set(name, part);
-      if (!stopped && (before === undefined || !isSame(before, part))) {
-        const json = JSON.stringify(part);
-        for (const listener of listeners) listener.change(part, json);
-      }
+      tell(await readers[name]());
     } catch (err) {
-      // A reader tells what fails as `away`. Whatever else it is, the others go on, and so does this one.
+      // A reader tells what fails as `away`. Whatever else it is, the others go on, and so does this one; and whoever looks
+      // is told, for a part that is not there at all would be taken for one that they may not see.
       log.error({ event: 'monitor.part_failed', part: name, err }, 'a part of the overview could not be read');
+      tell(away(name, latest.get(name)));
     }
     if (stopped) return;
     const wait = Math.max(REST_MS, EVERY_MS[name] - (performance.now() - began));
@@ -110,6 +113,13 @@ function startLooking(readers: PartReaders, listeners: ReadonlySet<PartListener>
       for (const timer of timers.values()) clearTimeout(timer);
     },
   };
+}
+
+/** With what was known last. */
+function away(name: OverviewPartName, last: OverviewPart | undefined): OverviewPart {
+  const reason = 'it could not be read, for a reason that stands in the log of the api (monitor.part_failed)';
+  // A name and its own value, which is not to be told of a name that is a parameter.
+  return { name, state: 'away', at: last?.at ?? null, reason, value: last?.value ?? null } as OverviewPart;
 }
 
 /** But for the time of the look. */

@@ -25,6 +25,7 @@ import { createInFlight } from './in-flight.js';
 import { createKeyLimits } from './key-limits.js';
 import type { Logger } from './logger.js';
 import { type MonitorOptions, openMonitor } from './open-monitor.js';
+import { createPlaces, type Places } from './places.js';
 import type { PolicyOps } from './policy-routes.js';
 import type { Gate } from './require-key.js';
 import type { LogMonitor } from './verification-routes.js';
@@ -74,6 +75,10 @@ export interface RunningApi {
   close(): Promise<void>;
 }
 
+function placesOf({ maxOpsSearches: total, maxOpsSearchesPerKey: perKey }: HttpLimits): Places {
+  return createPlaces({ what: 'searches', total, perKey, retryAfterSeconds: 1 });
+}
+
 const PARTITIONS_EVERY_MS = 24 * 60 * 60_000;
 
 /**
@@ -88,7 +93,7 @@ export async function startApi(options: ApiOptions): Promise<RunningApi> {
   const monitor =
     options.monitor === undefined
       ? null
-      : openMonitor(options.monitor, { apiKeys: keys, fingerprintKeys, noteUse, failedKeys, log: logger });
+      : openMonitor(options.monitor, { apiKeys: keys, fingerprintKeys, noteUse, log: logger, ...limits });
   const gate: Gate = {
     authenticate: authenticateApiKey({ keys, secretKey: options.secretKey, noteUse }),
     keyLimits: createKeyLimits({ perMinute: options.ratePerMinute }),
@@ -97,7 +102,7 @@ export async function startApi(options: ApiOptions): Promise<RunningApi> {
     ...(monitor === null ? {} : { sessions: monitor.gate }),
   };
   const app = createAuditApp({
-    ...(options.ops === undefined ? {} : { ops: { ...options.ops, gate, log: logger } }),
+    ...(options.ops === undefined ? {} : { ops: { ...options.ops, gate, searches: placesOf(limits), log: logger } }),
     ...(monitor === null ? {} : { monitor }),
     routes: {
       gate,

@@ -1,5 +1,5 @@
 import type { Request, Response } from 'express';
-import { findLogTrouble, type ReadLogStatus } from '../application/audit/log/read-log-status.js';
+import { findLogNotes, findLogTrouble, type ReadLogStatus } from '../application/audit/log/read-log-status.js';
 import type { VerificationBook } from '../application/audit/monitor/ports-verification.js';
 import type { ReadProofStates } from '../application/audit/monitor/read-proof-states.js';
 import type { AnswerOf } from '../contract/answers.js';
@@ -52,6 +52,7 @@ export function getLogStatus({ gate, logMonitor }: VerificationRouteDeps) {
               anchor: checkpoint.anchor,
             },
       trouble: findLogTrouble(status),
+      notes: findLogNotes(status),
     } satisfies AnswerOf<typeof logStatusSchema>);
   };
 }

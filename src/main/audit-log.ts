@@ -42,7 +42,8 @@ export function runAuditStatus({ json }: { json?: boolean }): Promise<number> {
   return withDatabase('audit', async (pool, settings) => {
     const keys = openLogKeys(settings);
     const checkpoints = createCheckpointStore(pool);
-    const status = await readLogStatus({ lag: createLagStore(pool), checkpoints, keys })();
+    const checkpointMs = settings.auditCheckpointMs;
+    const status = await readLogStatus({ lag: createLagStore(pool), checkpoints, keys, checkpointMs })();
     const trouble = findLogTrouble(status);
     if (json) {
       print(JSON.stringify({ ...status, trouble }));

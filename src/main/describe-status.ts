@@ -1,6 +1,7 @@
 import { COUNTED_UP_TO } from '../application/delivery/destinations/ports.js';
 import { type Figures, OVERVIEW_BOUNDS, type OverviewPart, type OverviewPartName } from '../contract/overview-api.js';
 import { ALERT_WORDS, PART_NAMES } from '../contract/verdict.js';
+import { durationOf, isOpenEnded, OPEN_ENDED, percentOf } from '../domain/delivery/figure-words.js';
 import type { Status } from './read-status.js';
 
 /** For people: the verdict first, then a line for each thing. Nothing of it is escaped. */
@@ -60,9 +61,9 @@ const LABELS: Partial<Record<OverviewPartName, string>> = {
 const LINES = [
   part('rate', (rate) => [line('rate', describeRate(rate))]),
   part('backlog', ({ due, lagSeconds }) => [line('lag', `${lagSeconds} s, ${upTo(due, OVERVIEW_BOUNDS.open)} due`)]),
-  part('runs', ({ inFlight, retrying }) => [
+  part('runs', ({ inFlight, retrying, retryingAtLeast }) => [
     line('in flight', upTo(inFlight, OVERVIEW_BOUNDS.open)),
-    line('retrying', `${retrying}`),
+    line('retrying', retryingAtLeast ? `${retrying} or more` : `${retrying}`),
   ]),
   part('letters', ({ open, oldestAt }) => {
     const count = upTo(open, OVERVIEW_BOUNDS.letters);
@@ -77,16 +78,21 @@ function upTo(count: number, bound: number): string {
 
 const LISTS = [
   part('destinations', describeDestinations),
-  part('books', ({ hours, withGaps, oldestGap, checkedAt }) => {
+  part('books', ({ hours, withGaps, oldestGap, checkedAt, lateSince, waitsFor }) => {
     const looked = checkedAt === null ? '' : `, looked at ${checkedAt}`;
     const gaps = withGaps === 0 ? '' : `, ${withGaps} with gaps, the oldest ${oldestGap}`;
-    return [line('books', hours === 0 ? 'of no hour yet' : `of ${hours} hours${gaps}${looked}`)];
+    const late = lateSince === null ? '' : `, the next look due since ${lateSince}`;
+    const waits = waitsFor === null ? '' : `, one waits for ${waitsFor}`;
+    return [line('books', `${hours === 0 ? 'of no hour yet' : `of ${hours} hours${gaps}${looked}`}${late}${waits}`)];
   }),
-  part('seal', ({ size, unsealed, oldestSeconds, checkpoint }) => {
+  part('seal', ({ size, unsealed, countedUpTo, oldestSeconds, checkpoint, notes }) => {
     const waiting = oldestSeconds === null ? '' : `, the oldest for ${oldestSeconds} s`;
     const signed =
       checkpoint === null ? 'no checkpoint' : `checkpoint of ${checkpoint.size}, ${checkpoint.ageSeconds} s ago`;
-    return [line('seal', `${size} sealed, ${unsealed} not yet${waiting}; ${signed}`)];
+    return [
+      line('seal', `${size} sealed, ${upTo(unsealed, countedUpTo)} not yet${waiting}; ${signed}`),
+      ...notes.map((note) => line('', note)),
+    ];
   }),
   part(
     'verification',
@@ -111,18 +117,24 @@ const LISTS = [
 
 function describeRate({ perSecond, overSeconds, ...percentiles }: ValueOf<'rate'>): string {
   const over = overSeconds >= 10 ? Math.round(overSeconds) : Math.round(overSeconds * 10) / 10;
-  return `${perSecond}/s over ${over} s${describePercentiles(percentiles)}`;
+  return `${perSecond}/s over ${over} s${describePercentiles(percentiles, durationOf)}`;
 }
 
 type Percentiles = Pick<ValueOf<'rate'>, 'p50Ms' | 'p95Ms' | 'p99Ms'>;
 
-function describePercentiles({ p50Ms, p95Ms, p99Ms }: Percentiles): string {
+function describePercentiles({ p50Ms, p95Ms, p99Ms }: Percentiles, words: (ms: number) => string): string {
   if (p50Ms === null || p95Ms === null || p99Ms === null) return '';
-  return `; p50 ${duration(p50Ms)}, p95 ${duration(p95Ms)}, p99 ${duration(p99Ms)}`;
+  return `; p50 ${words(p50Ms)}, p95 ${words(p95Ms)}, p99 ${words(p99Ms)}`;
 }
 
-function duration(ms: number): string {
-  return ms < 10_000 ? `${Math.round(ms)} ms` : `${Math.round(ms / 1_000)} s`;
+/** What was counted in buckets is told as the upper bound of its own. */
+function boundOf(ms: number): string {
+  return isOpenEnded(ms) ? OPEN_ENDED : `<= ${durationOf(ms)}`;
+}
+
+function shareOf(share: number): string {
+  const percent = percentOf(share);
+  return percent === null ? '< 0.01 %' : `${percent} %`;
 }
 
 const WINDOW_NAMES = { '15m': 'last 15 min', '1h': 'last hour', '24h': 'last 24 h' } as const;
@@ -130,9 +142,9 @@ const WINDOW_NAMES = { '15m': 'last 15 min', '1h': 'last hour', '24h': 'last 24 
 /** Minutes that nobody counted are in no sum: said, for else few would look like little. */
 function describeFigures({ total, missingMinutes }: Figures): string {
   const { delivered, died, successRate, sampled } = total;
-  const rate = successRate === null ? '' : `, ${Math.round(successRate * 100_000) / 1_000} %`;
+  const rate = successRate === null ? '' : `, ${shareOf(successRate)}`;
   const missing = missingMinutes === 0 ? '' : `; ${missingMinutes} minutes were not counted`;
-  return `${delivered} delivered, ${died} died${rate}${describePercentiles(total)}${sampled ? ' (of a part)' : ''}${missing}`;
+  return `${delivered} delivered, ${died} died${rate}${describePercentiles(total, boundOf)}${sampled ? ' (of a part)' : ''}${missing}`;
 }
 
 function describeDestinations({ destinations, pauses }: ValueOf<'destinations'>): string[] {

@@ -39,19 +39,25 @@ export function openAsking(pool: PgPool, handlers: readonly Handler[], log: Logg
   };
 }
 
-/** All that the operations API works on, of dead letters; `close` leaves the pool open. */
+/**
+ * All that the operations API works on, of dead letters; `close` leaves the pools open. `reading`: whatever is looked at and
+ * counted goes by this pool, so that it keeps nobody from acting.
+ */
 export function openDeadLetterOps(
   pool: PgPool,
   handlers: readonly Handler[],
   log: Logger,
   redaction: EventRedaction = {},
+  reading: PgPool = pool,
 ) {
+  const { count, list, show } = createRedriveJobStore(reading);
   const stores = {
-    letters: createDeadLetterReader(pool),
-    kinds: createLetterKinds(pool),
+    letters: createDeadLetterReader(reading),
+    kinds: createLetterKinds(reading),
+    payloads: createDeadLetterActions(reading),
     redactPayload: createPayloadRedactor(redaction),
     actions: createDeadLetterActions(pool),
-    jobs: createRedriveJobStore(pool),
+    jobs: { ...createRedriveJobStore(pool), count, list, show },
   };
   return { ...stores, ...openAsking(pool, handlers, log) };
 }

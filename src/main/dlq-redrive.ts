@@ -40,6 +40,8 @@ export interface RedriveOptions extends FilterOptions, WordOptions {
   readonly dryRun?: boolean;
   readonly rate?: number;
   readonly cap?: number;
+  /** Of one id: how often its payload had been edited when it was looked at. */
+  readonly revisions?: number;
   /** False: the job is left to the relay at once. */
   readonly wait: boolean;
 }
@@ -55,6 +57,7 @@ export function runRedrive(ids: readonly string[], options: RedriveOptions): Pro
   if (ids.length === 0 && !filtered && !options.all)
     throw usage('expected ids, a filter, or --all for every open letter');
   if (ids.length > MOST_IDS) throw usage(`expected at most ${MOST_IDS} ids; name more by a filter`);
+  if (options.revisions !== undefined && ids.length !== 1) throw usage('--revisions: expected one id beside it');
   return withDatabase(async (pool, settings) => {
     if (ids.length > 0)
       return options.dryRun ? previewIds(pool, ids, options) : redriveIds(pool, settings, ids, options);
@@ -96,13 +99,14 @@ export function runDiscard(ids: readonly string[], options: WordOptions): Promis
 
 export function runEdit(
   id: string,
-  options: WordOptions & { readonly payload: string; readonly dryRun?: boolean },
+  options: WordOptions & { readonly payload: string; readonly revisions?: number; readonly dryRun?: boolean },
 ): Promise<number> {
   return withDatabase(async (pool, settings) => {
     const payload = await readPayload(options.payload);
     return withAsking(pool, settings, options, async (asking) => {
       const deps = { actions: createDeadLetterActions(pool), log: SILENT, ...asking };
-      const input = { id, tenantId: null, payload, dryRun: options.dryRun ?? false };
+      const { revisions, dryRun = false } = options;
+      const input = { id, tenantId: null, payload, revisions, dryRun };
       const outcome = await editPayload(deps, input, wordOf({ ...options, reason: options.reason ?? 'dry run' }));
       const { kind, ...more } = outcome;
       if (options.json) print(JSON.stringify({ asked: id, outcome: kind, ...more }));
@@ -120,6 +124,8 @@ export function runPayload(id: string): Promise<number> {
     if (loaded === null) return complain(`${id}: no such dead letter, and no event that has one`);
     // The database's own text: no number changes on the way to an editor and back.
     print(loaded.payload);
+    // As it was before the payload was read: whoever edits in between is not overlooked.
+    if (letter?.kind === 'letter') note(`edit it with --revisions ${letter.revisions}`, {});
     return EXIT.done;
   });
 }
@@ -162,11 +168,12 @@ async function redriveIds(
   pool: PgPool,
   settings: Settings,
   ids: readonly string[],
-  options: WordOptions,
+  options: WordOptions & { readonly revisions?: number },
 ): Promise<number> {
   return withAsking(pool, settings, options, async (asking) => {
     const deps = { actions: createDeadLetterActions(pool), ask: asking.ask, log: SILENT };
-    return tell(ids, await redriveLetters(deps, { ids, tenantId: null }, wordOf(options)), 'redriven', options);
+    const which = { ids, tenantId: null, revisions: options.revisions };
+    return tell(ids, await redriveLetters(deps, which, wordOf(options)), 'redriven', options);
   });
 }
 
@@ -240,6 +247,11 @@ function describeNotActed(outcome: NotActed): string {
       const by = outcome.actor === null ? '' : ` by ${outcome.actor}, ${outcome.at}`;
       return `expected one that is open, this one is ${outcome.state}${by}`;
     }
+    case 'edited-meanwhile':
+      return (
+        `not done: its payload was edited meanwhile${outcome.by === null ? '' : ` by ${outcome.by}`}, ` +
+        `${outcome.revisions} times in all: look at it again`
+      );
     default:
       return assertNever(outcome);
   }

@@ -1,5 +1,5 @@
 /** What `outbox doctor` looks at in the audit log's database. */
-import { findLogTrouble, readLogStatus } from '../application/audit/log/read-log-status.js';
+import { findLogNotes, findLogTrouble, readLogStatus } from '../application/audit/log/read-log-status.js';
 import type { LatestVerification } from '../application/audit/monitor/ports-verification.js';
 import { monthsAhead } from '../application/audit/retention/months.js';
 import type { Check, Finding } from '../application/delivery/doctor/findings.js';
@@ -24,9 +24,11 @@ const OWN: readonly Check[] = ['seal', 'partitions', 'verification'];
 export function examineAudit(settings: Settings, url: string): Promise<DatabaseExam> {
   const keys = openLogKeys(settings);
   return examineDatabase('audit', url, OWN, async (pool) => {
-    const status = readLogStatus({ lag: createLagStore(pool), checkpoints: createCheckpointStore(pool), keys });
+    const checkpointMs = settings.auditCheckpointMs;
+    const stores = { lag: createLagStore(pool), checkpoints: createCheckpointStore(pool) };
+    const status = readLogStatus({ ...stores, keys, checkpointMs });
     const looks = [
-      look(['seal'], 'audit', status, (read) => judgeSeal(read.size, findLogTrouble(read))),
+      look(['seal'], 'audit', status, (read) => judgeSeal(read.size, [...findLogTrouble(read), ...findLogNotes(read)])),
       examinePartitions(pool),
       look(['verification'], 'audit', () => readVerifications(pool, settings), judgeVerification),
     ];
@@ -44,11 +46,11 @@ function examinePartitions(pool: PgPool): Promise<readonly Finding[]> {
 }
 
 async function readVerifications(pool: PgPool, settings: Settings): Promise<VerificationFacts> {
-  const { size } = await createLagStore(pool).readLag();
-  const { latest, done, waitingSeconds } = await createVerificationBook(pool).readLatest();
+  const read = await createVerificationBook(pool).readLatest();
+  const { latest, done, brokenPart, waitingSeconds, unverifiedSeconds } = read;
   return {
-    size,
-    outcome: done?.outcome ?? null,
+    outcome: brokenPart === null ? (done?.outcome ?? null) : 'broken',
+    unverifiedHours: unverifiedSeconds === null ? null : Math.floor(unverifiedSeconds / 3_600),
     // One that could not be done says nothing of the log, and is told beside what the last one that was done found.
     failed: latest?.state === 'failed' ? (latest.error ?? 'it does not say why') : null,
     endedHoursAgo: hoursSince(done),

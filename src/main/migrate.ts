@@ -16,6 +16,8 @@ export interface MigrateRequest {
   readonly deployment?: string | undefined;
   /** One JSON document instead of lines. */
   readonly json?: boolean | undefined;
+  /** Of a deploy: whoever uses a large table may be kept waiting. */
+  readonly wait?: boolean | undefined;
   readonly log?: (message: string) => void;
 }
 
@@ -47,7 +49,9 @@ export async function runMigrate(request: MigrateRequest): Promise<MigrateResult
   let deployment: string | null = null;
   for (const database of databases) {
     const named = database.target === 'outbox' ? { deployment: request.deployment ?? null } : {};
-    const deployed = await explaining(database.target, () => deployMigrations({ ...database, ...named }));
+    const deployed = await explaining(database.target, () =>
+      deployMigrations({ ...database, ...named, wait: request.wait ?? false }),
+    );
     applied.push({ target: database.target, applied: deployed.applied });
     deployment ??= deployed.deployment;
   }

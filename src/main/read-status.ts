@@ -40,7 +40,7 @@ export function openStatus(settings: Settings): StatusReader {
   const auditPool = auditDatabaseUrl === undefined ? null : createPool(auditDatabaseUrl, { max: 3, applicationName });
   const readers: readonly (() => Promise<OverviewPart>)[] = [
     ...Object.values(openOverview(pool, settings)),
-    ...(auditPool === null ? [] : Object.values(openAuditOverview(auditPool))),
+    ...(auditPool === null ? [] : Object.values(openAuditOverview(auditPool, settings))),
   ];
   const figuresOf = openFigures(pool);
   return {

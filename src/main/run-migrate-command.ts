@@ -7,7 +7,7 @@ import { UsageError } from './usage-error.js';
 /** `outbox migrate deploy | status`. The result goes to standard output, what happens meanwhile to standard error. */
 export async function runMigrateCommand(
   command: 'deploy' | 'status',
-  options: { deployment?: string; json?: boolean },
+  options: { deployment?: string; wait?: boolean; json?: boolean },
 ): Promise<number> {
   const environment = processEnvironment();
   const settings = loadSettings(environment, ['migrate']);
@@ -18,6 +18,7 @@ export async function runMigrateCommand(
     auditUrl: settings.auditDatabaseUrl,
     deployment: nameOf(options.deployment, environment.OUTBOX_DEPLOYMENT),
     json,
+    wait: options.wait,
     log: (line) => process.stderr.write(json ? `${JSON.stringify({ note: line })}\n` : `${line}\n`),
   });
   process.stdout.write(`${text}\n`);

@@ -70,7 +70,7 @@ export async function startApiRole(context: RoleContext): Promise<StartedRole> {
       ratePerMinute: settings.auditRatePerMinute === 0 ? null : settings.auditRatePerMinute,
       rules,
       proofs: openProofs(readPool),
-      logMonitor: openLogMonitor(readPool),
+      logMonitor: openLogMonitor(readPool, settings),
       ...ops?.options,
       host: settings.host,
       port: settings.apiPort,
@@ -115,27 +115,30 @@ function openOps(context: RoleContext, auditUrl: string) {
   const { settings, config, log } = context;
   if (settings.ops === 'off') return null;
   const url = requireSetting(settings.databaseUrl, 'OUTBOX_DATABASE_URL');
-  // A person asks now and then: a few connections, opened when somebody does.
+  // A person acts now and then: a few connections, opened when somebody does.
   const pool = openPool(url, { max: 4, applicationName: 'temporal-outbox ops', log });
-  // Of its own: whoever looks keeps nobody from acting.
+  // Of its own: whoever searches keeps nobody from acting, and by one connection more than may search at once nobody who
+  // looks at one thing waits for them either.
+  const reading = { max: DEFAULT_HTTP_LIMITS.maxOpsSearches + 1, applicationName: 'temporal-outbox ops reading', log };
+  const readPool = openPool(url, reading);
   const pools = openMonitorPools({ outbox: url, audit: auditUrl }, (error) =>
     log.warn({ err: error }, 'database.connection_lost'),
   );
-  const deadLetters = openDeadLetterOps(pool, deliveryHandlers(context), log, config.redaction);
+  const deadLetters = openDeadLetterOps(pool, deliveryHandlers(context), log, config.redaction, readPool);
   const processes = createProcessStore(pools.outbox);
   const overview = openOverview(pools.outbox, settings);
-  const events = openEventOps(pool, { settings, config, processes });
+  const events = openEventOps(readPool, { settings, config, processes });
   const { temporalUi } = events;
   const options: Pick<ApiOptions, 'ops' | 'monitor'> = {
     ops: {
       overview,
       figures: openFigures(pools.outbox),
       events,
-      destinations: createDestinationStore(pool),
+      destinations: { ...createDestinationStore(pool), list: createDestinationStore(readPool).list },
       deadLetters,
-      ordering: createOrderingStore(pool),
-      books: createBookStore(pool),
-      policies: openPolicyOps(pool, { config, processes }),
+      ordering: createOrderingStore(readPool),
+      books: { list: createBookStore(readPool).list, lookAgain: createBookStore(pool).lookAgain },
+      policies: openPolicyOps(readPool, { config, processes }),
     },
     ...(settings.monitor === 'off'
       ? {}
@@ -146,7 +149,7 @@ function openOps(context: RoleContext, auditUrl: string) {
     options,
     close: async () => {
       await deadLetters.close();
-      await Promise.all([pool.end(), pools.close()]);
+      await Promise.all([pool.end(), readPool.end(), pools.close()]);
     },
   };
 }

@@ -79,7 +79,7 @@ export function monitorOptions({ pools, overview, settings, temporalUi, links }:
     operators: createOperatorStore(pools.audit),
     sessions: createSessionStore(pools.audit),
     links: links ?? createSignInLinks(),
-    parts: { ...overview, ...openAuditOverview(pools.audit) },
+    parts: { ...overview, ...openAuditOverview(pools.audit, settings) },
     about: {
       version: packageVersion(),
       temporalUi: settings.temporalUiUrl ?? null,

@@ -61,7 +61,12 @@ export function startSealer({ settings, log }: Pick<RoleContext, 'settings' | 'l
     { leases: createLeaseStore(pool, 'audit'), time: systemTime, log },
     { name: 'sealer', leaseMs: dutyLeaseMs(settings), everyMs: EVERY_MS, turn: (_hold, signal) => keeper.turn(signal) },
   );
-  const status = readLogStatus({ lag: createLagStore(pool), checkpoints: createCheckpointStore(pool), keys });
+  const status = readLogStatus({
+    lag: createLagStore(pool),
+    checkpoints: createCheckpointStore(pool),
+    keys,
+    checkpointMs: settings.auditCheckpointMs,
+  });
   return {
     async warnings() {
       const late = AbortSignal.timeout(STATUS_WITHIN_MS);

@@ -52,7 +52,7 @@ function Gate() {
   if (state.kind === 'in') return <Signed key={state.session.actor} />;
   return (
     <ViewBoundary name="sign-in">
-      <SignInView why={state.why} />
+      <SignInView why={state.why} away={state.away} />
     </ViewBoundary>
   );
 }

@@ -4,7 +4,9 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import type { Page } from 'playwright-core';
-import { SESSION_PATH } from '../../src/contract/monitor-api.js';
+import { EVENTS_PATH } from '../../src/contract/events-api.js';
+import { SESSION_PATH, STREAM_PATH } from '../../src/contract/monitor-api.js';
+import { overviewSchema } from '../../src/contract/overview-api.js';
 import { withBrowser } from '../support/browser.js';
 import { eventually } from '../support/eventually.js';
 import {
@@ -64,6 +66,9 @@ async function expectAccessible(page: Page): Promise<void> {
       await eventually(`it ${colorScheme}`, () =>
         page.evaluate<boolean>(`document.documentElement.dataset.mantineColorScheme === '${colorScheme}'`),
       );
+      // Colours on their way from one to the other are none of either.
+      await page.evaluate('new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))');
+      await eventually('it still', () => page.evaluate<boolean>('document.getAnimations().length === 0'));
       const violations = await page.evaluate<string[]>(RUN_AXE);
       found.push(...violations.map((text) => `${width} px, ${colorScheme}: ${text}`));
     }
@@ -109,9 +114,9 @@ const STATES: readonly State[] = [
       await dialog(page);
     },
   ],
-  ['the events', () => '/events', (page) => page.getByRole('table', { name: 'Events' }).waitFor()],
+  ['the events', () => '/events?eventType=BILLING', (page) => page.getByRole('table', { name: 'Events' }).waitFor()],
   ['events, none found', () => '/events?eventType=NONE&since=2026-01-01T00:00:00Z', answered],
-  ['events, by a wrong id', () => '/events', (page) => press(page, 'Open')],
+  ['events, by a wrong id', () => '/events?eventType=NONE', (page) => press(page, 'Open')],
   [
     'an event that died, all of it open',
     () => `/events/${PLANTED.deadEvent}`,
@@ -126,7 +131,11 @@ const STATES: readonly State[] = [
     () => `/events/${PLANTED.deliveredEvent}`,
     (page) => page.getByText('As in the receipt').waitFor(),
   ],
-  ['the dead letters', () => '/dead-letters', (page) => page.getByRole('table', { name: 'Dead letters' }).waitFor()],
+  [
+    'the dead letters',
+    () => '/dead-letters?type=BILLING',
+    (page) => page.getByRole('table', { name: 'Dead letters', exact: true }).waitFor(),
+  ],
   [
     'a dead letter, all of it open',
     letterPath,
@@ -164,16 +173,16 @@ const STATES: readonly State[] = [
   ],
   [
     'letters that are chosen',
-    () => '/dead-letters',
+    () => '/dead-letters?type=BILLING',
     async (page) => {
       await press(page, 'Select all shown');
-      await page.getByRole('button', { name: /^Discard selected \(1\d\)$/ }).click();
+      await press(page, 'Discard selected (5)');
       await dialog(page);
     },
   ],
   [
     'a job that is asked for',
-    () => '/dead-letters',
+    () => '/dead-letters?type=BILLING',
     async (page) => {
       await press(page, 'Redrive all that fit the filter');
       await page.getByRole('table', { name: 'What they are' }).waitFor();
@@ -260,7 +269,7 @@ it.each(STATES)('%s', async (_, path, come) => {
 
 it('a dead letter, as a viewer sees it', async () => {
   const page = await open(letterPath(), 'viewer');
-  await page.getByText('You are signed in as a viewer').first().waitFor();
+  await page.getByText('You are signed in to look').first().waitFor();
   await expectAccessible(page);
 });
 
@@ -269,7 +278,7 @@ it('what is not there, and what is refused', async () => {
     origin: api.origin,
     as: { key: world.keys.operator },
     scripts: [AXE],
-    expects: (status) => status === 404 || status === 400,
+    expects: (status) => status === 404 || status === 422,
   });
   await page.goto('/monitor/dead-letters/0198c0de-0000-7000-8000-00000000dead');
   await page.getByRole('alert').waitFor();
@@ -277,6 +286,80 @@ it('what is not there, and what is refused', async () => {
   await page.goto('/monitor/audit?action=NO%20ACTION');
   await page.getByRole('alert').waitFor();
   await expectAccessible(page);
+});
+
+describe('while something is away', () => {
+  const OVERVIEW_PATH = '/ops/v1/overview';
+  const openWithout = async (path: string) => {
+    const page = await openTab({
+      origin: api.origin,
+      as: { key: world.keys.operator },
+      scripts: [AXE],
+      expects: (status) => status === null,
+    });
+    await page.goto(`/monitor${path}`);
+    return page;
+  };
+
+  it('parts that are away, and an overview that is stale', async () => {
+    const page = await openWithout('/events');
+    await page.getByRole('table', { name: 'Events' }).waitFor();
+    const now = overviewSchema.parse(await (await page.request.get(OVERVIEW_PATH)).json());
+    const reason = 'the outbox database does not answer since 2026-11-29T10:00:00.000Z';
+    const parts = now.parts.map((part) => ({ ...part, state: 'away', reason }));
+    const snapshot = { type: 'snapshot', at: now.at, version: '0.1.0', parts };
+    let said = false;
+    await page.route(
+      ({ pathname }) => pathname === STREAM_PATH,
+      (route) => {
+        if (said) return route.abort('connectionrefused');
+        said = true;
+        return route.fulfill({ contentType: 'text/event-stream', body: `data: ${JSON.stringify(snapshot)}\n\n` });
+      },
+    );
+    await page.goto('/monitor');
+    await page.getByText('Stale', { exact: true }).waitFor();
+    await page
+      .getByText(/^What is shown is of /)
+      .first()
+      .waitFor();
+    // Times of the server's sentences are of one zone with all others.
+    expect(await page.getByRole('main').textContent()).not.toContain('2026-11-29T10:00');
+    await answered(page);
+    await expectAccessible(page);
+  });
+
+  it('a list that cannot be read again, beside what was read', async () => {
+    const page = await openWithout('/events');
+    await page.getByRole('table', { name: 'Events' }).waitFor();
+    await page.route(
+      ({ pathname }) => pathname === EVENTS_PATH,
+      (route) => route.abort('connectionrefused'),
+    );
+    await page.getByText(/^The events could not be read again/).waitFor();
+    await expectAccessible(page);
+  });
+});
+
+it('a table stays one where it is laid out as cards', async () => {
+  const page = await open('/events?eventType=BILLING');
+  await page.setViewportSize({ width: 360, height: 800 });
+  const table = page.getByRole('table', { name: 'Events' });
+  await table.waitFor();
+  // Their layout makes some browsers forget what these elements are, so it is written down.
+  const roles = await table.evaluate((element) =>
+    [element, ...element.querySelectorAll('thead, tbody, tr, th, td')].map(
+      (part) => `${part.localName} ${part.getAttribute('role')}`,
+    ),
+  );
+  expect([...new Set(roles)].sort()).toEqual([
+    'table table',
+    'tbody rowgroup',
+    'td cell',
+    'th columnheader',
+    'thead rowgroup',
+    'tr row',
+  ]);
 });
 
 it('the sign-in, by both ways, and refused', async () => {
@@ -301,7 +384,8 @@ describe('the keyboard alone', () => {
 
   it('skips to the content, and goes from view to view', async () => {
     const page = await open('');
-    await page.getByText('Live', { exact: true }).waitFor();
+    // Something in the content to come to.
+    await page.getByRole('link', { name: 'look at them' }).waitFor();
     await page.keyboard.press('Tab');
     expect(await focused(page).textContent()).toBe('Skip to the content');
     expect(await focused(page).boundingBox()).toMatchObject({ x: expect.any(Number) });
@@ -328,12 +412,12 @@ describe('the keyboard alone', () => {
     await page.getByText('Live', { exact: true }).waitFor();
     await page.keyboard.press('g');
     await page.keyboard.press('d');
-    const row = page.locator(`main a[data-row][href$="/dead-letters/${PLANTED.letter}"]`);
+    const row = page.locator(`main a[data-row][href$="/dead-letters/${PLANTED.plainLetter}"]`);
     await row.waitFor();
     const rows = await page.locator('main a[data-row]').count();
     for (let pressed = 0; pressed < rows; pressed++) {
       await page.keyboard.press('j');
-      if ((await focused(page).getAttribute('href'))?.endsWith(PLANTED.letter)) break;
+      if ((await focused(page).getAttribute('href'))?.endsWith(PLANTED.plainLetter)) break;
     }
     await page.keyboard.press('Enter');
     await page.getByRole('heading', { name: /^Dead letter / }).waitFor();
@@ -357,9 +441,21 @@ describe('the keyboard alone', () => {
     await page.getByRole('heading', { name: /^Event / }).waitFor();
     const { rows: letters } = await world.deployment.outbox.query(
       'SELECT state, state_reason AS reason FROM outbox.dead_letter WHERE id = $1',
-      [PLANTED.letter],
+      [PLANTED.plainLetter],
     );
     expect(letters).toEqual([{ state: 'redriven', reason: 'right again' }]);
+  });
+
+  it.each([
+    ['/events', 'State'],
+    ['/dead-letters', 'Event type'],
+    ['/audit', 'With the text'],
+  ])('goes to the first field of the filter by /: %s', async (path, label) => {
+    const page = await open(path);
+    await page.getByRole('form', { name: /^Filter: / }).waitFor();
+    await page.keyboard.press('/');
+    const field = page.getByRole('form', { name: /^Filter: / }).getByLabel(label, { exact: true });
+    expect(await field.evaluate((element) => element.matches(':focus'))).toBe(true);
   });
 
   it('keys can be switched off for good', async () => {

@@ -3,6 +3,10 @@
 // no relay and no worker runs, so that it stays as it is.
 import type { Page } from 'playwright-core';
 import { AUDIT_LOGS_PATH } from '../../src/contract/audit-api.js';
+import { DEAD_LETTERS_PATH } from '../../src/contract/dead-letters-api.js';
+import { EVENTS_PATH } from '../../src/contract/events-api.js';
+import { FAILED_INGEST_PATH } from '../../src/contract/failed-ingest-api.js';
+import { POLICIES_PATH } from '../../src/contract/policies-api.js';
 import { withBrowser } from '../support/browser.js';
 import { eventually } from '../support/eventually.js';
 import {
@@ -223,20 +227,28 @@ it('B18: dialogs, what they count and what they compare', async () => {
   await page.getByRole('dialog', { name: 'Resume' }).waitFor();
   await expectInert(page, ['pause.actor', 'pause.reason']);
 
-  await page.goto(`/monitor/dead-letters/${PLANTED.letter}`);
+  // The names of the event that died are none that the outbox itself would take, so its payload is not edited.
+  await page.goto(`/monitor/dead-letters/${PLANTED.plainLetter}`);
   await page.getByRole('button', { name: 'Edit the payload' }).click();
   await page
     .getByRole('textbox', { name: 'Payload' })
     .fill(JSON.stringify({ [hostile('changed.key')]: hostile('changed.value') }));
   await page.getByRole('button', { name: 'Compare and check' }).click();
   await page.getByRole('table', { name: 'Where the payloads differ' }).waitFor();
-  await expectInert(page, ['changed.key', 'changed.value', 'edited.key', 'edited.value']);
+  await expectInert(page, ['changed.key', 'changed.value']);
 });
 
 it('B18: what somebody filters by, and what the api says of it', async () => {
-  // As much as an address of the api takes.
-  const asked = encodeURIComponent(`"'><img src=x onerror=alert(1)>\u202e\u0007\u2028`);
-  for (const path of ['/events', '/dead-letters', '/audit', '/audit/not-stored', '/policies']) {
+  // What the api takes in an address: no control characters, and not all of the above eleven times.
+  const asked = encodeURIComponent(`"'><img src=x onerror=alert(1)>\u202e\u200b\u2028`);
+  const views = {
+    '/events': EVENTS_PATH,
+    '/dead-letters': DEAD_LETTERS_PATH,
+    '/audit': AUDIT_LOGS_PATH,
+    '/audit/not-stored': FAILED_INGEST_PATH,
+    '/policies': POLICIES_PATH,
+  };
+  for (const [path, asks] of Object.entries(views)) {
     const page = await openTab({
       origin: api.origin,
       as: { key: world.keys.operator },
@@ -255,9 +267,12 @@ it('B18: what somebody filters by, and what the api says of it', async () => {
       'cursor',
       'before',
     ];
+    // Before the answer is there nothing of it is on the page, and nothing is being read.
+    const answer = page.waitForResponse((response) => new URL(response.url()).pathname === asks);
     await page.goto(`/monitor${path}?${names.map((name) => `${name}=${asked}`).join('&')}`);
     await page.getByRole('heading', { level: 1 }).waitFor();
-    await eventually('an answer', async () => !(await page.getByText(': being read').first().isVisible()));
+    await answer;
+    await eventually('the answer shown', async () => !(await page.getByText(': being read').first().isVisible()));
     await expectInert(page, []);
   }
 });

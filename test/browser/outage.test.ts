@@ -23,7 +23,7 @@ import { startScriptedDestination } from '../support/scripted-destination.js';
 const PORTS = 23_000 + 100 * Number(process.env.JEST_WORKER_ID);
 /** Nothing dies while its destination is away for a while, and it is tried again at once. */
 const PATIENT = `policies: { '*': { maxAttempts: 1000, backoff: { kind: 'fixed', intervalMs: 300 } } }`;
-const TILES = ['Throughput', 'Commit to delivered, p95', 'Lag', 'In flight', 'Retrying', 'Dead letters'];
+const TILES = ['Throughput', 'Append to delivered, p95', 'Lag', 'In flight', 'Retrying', 'Dead letters'];
 
 const openTab = withBrowser();
 let folder: string;
@@ -79,6 +79,8 @@ async function open(path = '', origin = api.origin): Promise<Page> {
 }
 const headline = (page: Page) => region(page, 'How it stands');
 const isWell = (page: Page) => untilText(headline(page), /All is well/, 60_000);
+/** Of the partner, in a row. */
+const failuresOf = (page: Page) => rowOf(page, 'Destinations', 'test.partner').getByRole('cell').nth(3);
 const partOf = (page: Page, label: string) =>
   region(page, 'What it stands on').getByRole('listitem').filter({ hasText: label });
 
@@ -87,8 +89,8 @@ it('a destination that is killed: the page says so within five seconds, and that
   await isWell(page);
   const saidAfterMs: number[] = [];
   let partner = world.partner;
-  // A machine that stands still for a moment is no fault of the page: one of three has to be in time.
-  for (let n = 0; n < 3 && Math.min(...saidAfterMs, Number.POSITIVE_INFINITY) > 5_000; n++) {
+  // A machine that stands still for a moment is no fault of the page: of three the middle one has to be in time.
+  for (let n = 0; n < 3; n++) {
     await partner.close();
     const id = await world.deployment.append({ routingKey: 'test.partner' });
     const downAt = performance.now();
@@ -104,10 +106,10 @@ it('a destination that is killed: the page says so within five seconds, and that
     partner = await startScriptedDestination(ports.partner);
     await world.deployment.untilStatus(id, 'DELIVERED');
     await isWell(page);
-    await rowOf(page, 'Destinations', 'test.partner').getByText('none', { exact: true }).waitFor();
+    await untilText(failuresOf(page), 'none');
   }
   await partner.close();
-  expect(Math.min(...saidAfterMs)).toBeLessThan(5_000);
+  expect(saidAfterMs.toSorted((a, b) => a - b)[1]).toBeLessThan(5_000);
 }, 180_000);
 
 it('relay and worker killed: the page says that nobody delivers, and since when', async () => {
@@ -211,7 +213,6 @@ it('the outbox database away: every part says why and of when it is, none is a z
   const other = await open('', blind.origin);
   for (const label of TILES) await untilText(tile(other, label), '—not known');
   await untilText(headline(other), /the outbox database does not answer/i);
-  expect(await other.locator('#now').textContent()).not.toMatch(/\d/);
 
   servers.outbox = await startServer('outbox', port);
   await untilText(tile(other, 'Dead letters'), '1', 40_000);

@@ -123,7 +123,8 @@ it('an event travels: held, delivered, its record, its proof, all of it on the p
   await row.getByRole('link', { name: 'order.order.placed.v1' }).click();
   await page.getByRole('heading', { name: `Event ${id.slice(0, 13)}…` }).waitFor();
   const way = page.getByRole('list', { name: 'The way of the event' });
-  await way.getByText('Waits for a relay').waitFor();
+  await way.getByText('Held by a pause').waitFor();
+  await way.getByText('a look at one event').waitFor();
   expect(await way.getByRole('listitem').first().textContent()).toMatch(/^Recorded/);
 
   await other.getByRole('button', { name: 'Resume all destinations' }).click();
@@ -240,6 +241,63 @@ it('a payload is edited: compared first, saved with a reason, and sent by the re
     { amount: -1, currency: 'EUR' },
     { amount: 100, currency: 'EUR' },
   ]);
+}, 120_000);
+
+it('two people at one letter: neither an edit nor a redrive goes out that was made from what is not there any more', async () => {
+  refuse();
+  const id = await appendToPartner('TWO', { amount: -1 });
+  await world.deployment.untilStatus(id, 'DEAD');
+  const gone = (status: number | null) => status === 409;
+  const openLetter = async () => {
+    const page = await openTab({ origin: api.origin, as: { key: world.keys.operator }, expects: gone });
+    await page.goto(`/monitor/dead-letters/${id}`);
+    return page;
+  };
+  const [ann, bob] = [await openLetter(), await openLetter()];
+  const edit = async (page: Page, amount: string) => {
+    const dialog = page.getByRole('dialog', { name: 'Edit the payload' });
+    const payload = dialog.getByRole('textbox', { name: 'Payload' });
+    await payload.fill((await payload.inputValue()).replace('-1', amount));
+    await dialog.getByRole('button', { name: 'Compare and check' }).click();
+    await dialog.getByLabel('Reason').fill(`it is ${amount}`);
+    return dialog;
+  };
+  const save = { name: 'Save the payload' };
+  await ann.getByRole('button', { name: 'Edit the payload' }).click();
+  const anns = await edit(ann, '100');
+  // Asked for before anybody has edited it.
+  await bob.getByRole('button', { name: 'Redrive', exact: true }).click();
+  const redrive = bob.getByRole('dialog', { name: 'Redrive this letter' });
+  await redrive.getByText('With the payload that was recorded.').waitFor();
+  const other = await openLetter();
+  await other.getByRole('button', { name: 'Edit the payload' }).click();
+  const others = await edit(other, '7');
+  await others.getByRole('button', save).click();
+  await others.getByText('Saved as revision 1').waitFor();
+
+  await anns.getByRole('button', save).click();
+  await anns
+    .getByRole('alert')
+    .filter({ hasText: /^It is not saved: Its payload was edited meanwhile by api-key:/ })
+    .waitFor();
+  await redrive.getByLabel('Reason').fill('mended');
+  await redrive.getByRole('button', { name: 'Redrive', exact: true }).click();
+  await redrive
+    .getByRole('alert')
+    .filter({ hasText: /^It is not redriven by this: Its payload was edited meanwhile by api-key:/ })
+    .waitFor();
+  expect(await world.deployment.status(id)).toBe('DEAD');
+
+  // Asked for anew it says what it sends.
+  await redrive.getByRole('button', { name: 'Close' }).click();
+  await region(bob, 'Who did what').getByText('it is 7').waitFor();
+  world.partner.answer(accept);
+  await bob.getByRole('button', { name: 'Redrive', exact: true }).click();
+  await redrive.getByText(/^With the edited payload, revision 1, by api-key:/).waitFor();
+  await giveReason(bob, 'Redrive this letter', 'mended', 'Redrive');
+  await world.deployment.untilStatus(id, 'DELIVERED');
+  const sent = world.partner.seen.filter(({ key }) => key === id).map(({ body }) => JSON.parse(body).payload);
+  expect(sent).toEqual([{ amount: -1 }, { amount: 7 }]);
 }, 120_000);
 
 it('a letter is discarded by a name and for a reason, which stand in the audit log then', async () => {

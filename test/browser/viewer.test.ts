@@ -3,6 +3,7 @@
 // shown is planted as rows.
 import type { Page } from 'playwright-core';
 import { AUDIT_LOOKUP_PATH } from '../../src/contract/audit-api.js';
+import { DEAD_LETTERS_PATH } from '../../src/contract/dead-letters-api.js';
 import { CSRF_HEADER, SESSION_PATH, type SignIn } from '../../src/contract/monitor-api.js';
 import { PROOF_STATES_PATH } from '../../src/contract/verifications-api.js';
 import { withBrowser } from '../support/browser.js';
@@ -67,7 +68,7 @@ it.each(ACTIONS)('on the page: %s', async (_, path, actions) => {
     const button = page.getByRole('main').getByRole('button', { name }).first();
     await button.waitFor();
     expect(await button.getAttribute('aria-disabled')).toBe('true');
-    expect(await button.getAttribute('title')).toMatch(/^You are signed in as a viewer: /);
+    expect(await button.getAttribute('title')).toMatch(/^You are signed in to look, /);
     // It can be come to, and does nothing.
     await button.focus();
     await page.keyboard.press('Enter');
@@ -127,6 +128,17 @@ it.each(['key', 'person'] as const)('at the server: every change that the api kn
   expect(answers).toEqual(changes.map((change) => ({ ...change, status: 403, code: 'scope_missing' })));
 });
 
+it('at the server: a payload is not to be had whole, and is without what is personal or secret', async () => {
+  const page = await openTab({ origin: api.origin, as: viewers.person, expects: (status) => status === 403 });
+  await page.goto('/monitor');
+  await page.getByRole('heading', { name: 'Overview' }).waitFor();
+  const read = (query: string) =>
+    page.evaluate(async (path) => (await fetch(path)).status, `${DEAD_LETTERS_PATH}/${PLANTED.letter}/payload${query}`);
+  expect(await read('')).toBe(403);
+  expect(await read('?redacted=false')).toBe(403);
+  expect(await read('?redacted=true')).toBe(200);
+});
+
 it('nothing has changed by all of that', async () => {
   const { outbox, audit } = world.deployment;
   const letters = await outbox.query(`SELECT count(*)::int AS n FROM outbox.dead_letter WHERE state = 'open'`);
@@ -141,7 +153,7 @@ it('nothing has changed by all of that', async () => {
 
 it('is told so in words, and sees all of it', async () => {
   const page = await open(`/dead-letters/${PLANTED.letter}`);
-  await page.getByText('You are signed in as a viewer: you can look, and change nothing.').waitFor();
+  await page.getByText('You are signed in to look, and can change nothing.').waitFor();
   await page.getByText('(viewer)').waitFor();
   await page.getByText('Show it, without what is personal or secret').click();
   await page.getByText('"orderId"').waitFor();

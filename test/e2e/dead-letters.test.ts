@@ -244,7 +244,10 @@ it('discarded: stays in the list with who and why, and is told to the audit log'
 it('R15: edited, checked, redriven: the partner gets the new payload once', async () => {
   await startRelay();
   const [id] = (await dead('EDIT', 1)) as [string];
-  expect((await dlq('payload', id)).stdout).toBe('{"i": 0}\n');
+  expect(await dlq('payload', id)).toMatchObject({
+    stdout: '{"i": 0}\n',
+    printed: expect.stringContaining('edit it with --revisions 0\n'),
+  });
   const file = join(tmpdir(), `payload-${id}.json`);
   await writeFile(file, '{"i":0,"iban":"DE1","n":12345678901234567890.5}');
   try {
@@ -252,6 +255,10 @@ it('R15: edited, checked, redriven: the partner gets the new payload once', asyn
     expect(fits).toMatchObject({ code: 0, stdout: expect.stringContaining('/iban  (nothing) -> "DE1"') });
     const edited = await json('edit', id, '--payload', file, '--reason', 'no iban', '--config', config);
     expect(edited).toMatchObject({ code: 0, outcome: 'edited', revision: 1, checkedBy: 'handler' });
+    const late = ['edit', id, '--payload', file, '--revisions', '0', '--reason', 'r', '--config', config] as const;
+    expect(await json(...late)).toMatchObject({ code: 1, outcome: 'edited-meanwhile', revisions: 1 });
+    const unseen = await dlq('redrive', id, '--revisions', '0', '--reason', 'r', '--config', config);
+    expect(unseen).toMatchObject({ code: 1, stdout: expect.stringContaining('edited meanwhile by') });
     await writeFile(file, '[]');
     expect(await json('edit', id, '--payload', file, '--reason', 'r', '--config', config)).toMatchObject({
       code: 1,

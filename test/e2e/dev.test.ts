@@ -212,7 +212,7 @@ describe('outbox dev', () => {
       expect.objectContaining({
         name: 'outbox dev: you',
         role: 'operator',
-        may: { readDelivery: true, changeDelivery: true, readRecords: true },
+        may: { readDelivery: true, changeDelivery: true, readRecords: true, readAnyTenant: true },
       }),
     ]);
     expect((await signIn()).status).toBe(401);

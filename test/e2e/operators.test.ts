@@ -37,10 +37,10 @@ it('adds, lists, changes and disables; again changes nothing, and no password or
     stdout: 'alice may sign in as operator\n',
     stderr: '',
   });
-  const wall = run(['add', 'wall-screen', '--role', 'viewer', '--json'], PASSWORD);
+  const wall = run(['add', 'wall-screen', '--role', 'watcher', '--json'], PASSWORD);
   expect(JSON.parse(wall.stdout)).toEqual({
     name: 'wall-screen',
-    role: 'viewer',
+    role: 'watcher',
     createdAt: expect.any(String),
     changedAt: expect.any(String),
     disabledAt: null,
@@ -56,7 +56,7 @@ it('adds, lists, changes and disables; again changes nothing, and no password or
   expect([disabled.code, disabled.stderr]).toEqual([EXIT.failed, expect.stringContaining('is disabled')]);
   expect(run(['add', 'alice', '--role', 'operator'], PASSWORD).code).toBe(0);
   const listed = run(['list']).stdout;
-  expect(listed).toMatch(/^alice {2}operator {2}since \S+Z {2}password of \S+Z\nwall-screen {2}viewer .*\n$/);
+  expect(listed).toMatch(/^alice {2}operator {2}since \S+Z {2}password of \S+Z\nwall-screen {2}watcher .*\n$/);
   expect(JSON.parse(run(['list', '--json']).stdout)).toMatchObject([{ name: 'alice' }, { name: 'wall-screen' }]);
   expect(run(['list', '--json']).stdout).not.toMatch(/scrypt|horse/);
 });
@@ -67,8 +67,14 @@ it.each<[string, string[], string, number, RegExp]>([
   ['two lines', ['add', 'bob', '--role', 'viewer'], `${PASSWORD}\n${PASSWORD}\n`, EXIT.usage, /control character/],
   ['no end', ['add', 'bob', '--role', 'viewer'], 'x'.repeat(10_000), EXIT.usage, /alone on standard input/],
   ['no role', ['add', 'bob'], PASSWORD, EXIT.usage, /required option '--role <role>' is missing/],
-  ['an unknown role', ['add', 'bob', '--role', 'admin'], PASSWORD, EXIT.usage, /viewer, operator/],
-  ['an unknown role to change to', ['role', 'bob', 'admin'], '', EXIT.usage, /expected viewer or operator/],
+  ['an unknown role', ['add', 'bob', '--role', 'admin'], PASSWORD, EXIT.usage, /watcher, viewer, operator/],
+  [
+    'an unknown role to change to',
+    ['role', 'bob', 'admin'],
+    '',
+    EXIT.usage,
+    /expected one of watcher, viewer, operator/,
+  ],
   ['a name that is none', ['add', 'Bob O’Hara', '--role', 'viewer'], PASSWORD, EXIT.usage, /expected 1 to 64 of a-z/],
   ['nobody, whose password is changed', ['password', 'nobody'], PASSWORD, EXIT.failed, /nobody: nobody has that name/],
   ['nobody, who is disabled', ['disable', 'nobody'], '', EXIT.failed, /nobody: nobody has that name/],

@@ -9,8 +9,10 @@ import { runInNewContext } from 'node:vm';
 import type { RecordReader } from '../../src/application/audit/reading/ports.js';
 import { AUDIT_LOGS_PATH } from '../../src/contract/audit-api.js';
 import { AUDIT_EXPORT_PATH } from '../../src/contract/audit-records-api.js';
+import { createOperatorBook } from '../../src/infrastructure/prisma/operator-store.js';
 import { createRecordReader } from '../../src/infrastructure/prisma/record-reader.js';
 import { eventually } from '../support/eventually.js';
+import { addPerson, makePageFolder, openPage, testMonitor } from '../support/monitor.js';
 import { fillRecords, makeMonths } from '../support/records.js';
 import { event, expectProblem, startIngest, startIngestOn, type TestIngest } from './ingest-set-up.js';
 
@@ -160,6 +162,8 @@ it('an error on the way leaves out the last line and ends the connection; before
   await expect(drain(response)).rejects.toThrow('aborted');
   expect(api.logs).toMatchObject([
     { level: 'info' },
+    { level: 'info', fields: { event: 'audit_log.export_begun' } },
+    { level: 'info', fields: { event: 'audit_log.exported', outcome: 'failed' } },
     { level: 'warn', fields: { event: 'request.rejected', status: 500 } },
   ]);
   await api.stop();
@@ -168,6 +172,44 @@ it('an error on the way leaves out the last line and ends the connection; before
   expectProblem(await early.api.post('', { method: 'GET', path: path(), key }), 500, 'internal');
   await early.api.stop();
 });
+
+it('says in the log who took which records, and how it ended', async () => {
+  const { api } = await startWatched();
+  const response = await open(api.port, { actorId: 'nobody', recordedFrom: '2026-03-01T00:00:00Z' });
+  await drain(response);
+  const lines = api.logs.filter(({ fields }) => String(fields.event).startsWith('audit_log.export'));
+  const about = {
+    actor: expect.stringMatching(/^api-key:/),
+    format: 'ndjson',
+    filter: { tenantId: 'bulk', actorId: 'nobody' },
+    requestId: response.headers['x-request-id'],
+  };
+  expect(lines.map(({ fields }) => fields)).toMatchObject([
+    { event: 'audit_log.export_begun', ...about },
+    { event: 'audit_log.exported', ...about, records: 0, outcome: 'whole' },
+  ]);
+  await api.stop();
+});
+
+it('ends with the session that asked for it, without the last line', async () => {
+  const { folder, remove } = makePageFolder();
+  const password = 'correct horse battery staple';
+  await addPerson(ingest.pool, 'mallory', 'viewer', password);
+  // Every turn takes a while: the session may be taken for what it was for five seconds, and is over before the export is.
+  const slow = () => new Promise<void>((resolve) => setTimeout(resolve, 200));
+  const { api } = await startWatched({ monitor: testMonitor(folder), limits: { exportSessionMs: 100 } }, slow);
+  const { cookie } = await openPage(api, { name: 'mallory', password });
+  const response = await fetch(`${api.url}${path()}`, { headers: { Cookie: cookie } });
+  expect(response.status).toBe(200);
+  const reading = response.text();
+  await createOperatorBook(ingest.pool).disable('mallory');
+  await expect(reading).rejects.toThrow();
+  await eventually('the line of its end', async () =>
+    api.logs.find(({ fields }) => fields.event === 'audit_log.exported' && fields.outcome === 'session over'),
+  );
+  await api.stop();
+  remove();
+}, 60_000);
 
 it('HEAD says what would come and reads nothing', async () => {
   const { api, turns } = await startWatched();

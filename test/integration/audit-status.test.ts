@@ -13,6 +13,7 @@ import { event, expectProblem, startIngest, type TestIngest } from './ingest-set
 import { newKeys, openLog, tempAnchor, withoutTriggers } from './log-set-up.js';
 
 const keys = newKeys();
+const SETTINGS = { auditCheckpointMs: 10_000, auditVerifyHours: 24 };
 let ingest: TestIngest;
 let reader: string;
 let anchored: ReturnType<typeof tempAnchor>;
@@ -42,6 +43,7 @@ describe('GET /integration/v1/audit/log/status', () => {
       unsealed: { count: 0, countedUpTo: 10_000, oldestSeconds: null },
       checkpoint: null,
       trouble: [],
+      notes: [],
     });
     const log = openLog(ingest.pool, { keys, anchor: anchored.anchor });
     await ingest.post(many(5));
@@ -54,10 +56,11 @@ describe('GET /integration/v1/audit/log/status', () => {
       unsealed: { count: 2, countedUpTo: 10_000, oldestSeconds: expect.any(Number) },
       checkpoint: { branch: 1, size: 5, ageSeconds: expect.any(Number), anchor: anchored.anchor.name },
       trouble: [],
+      notes: [],
     });
   });
 
-  it('says what is not as it should be: not sealed for long, not signed, not anchored', async () => {
+  it('says what is not as it should be: not sealed for long, not signed, not anchored any more; that it never was, is a note', async () => {
     await ingest.post(many(3));
     await ageRecords();
     const [stalled] = (await status()).body.trouble;
@@ -66,7 +69,21 @@ describe('GET /integration/v1/audit/log/status', () => {
     await log.seal();
     expect((await status()).body).toMatchObject({ unsealed: { count: 0 }, trouble: ['nothing is signed yet'] });
     await log.checkpoint();
-    expect((await status()).body.trouble).toEqual(['the newest checkpoint is not anchored']);
+    const never = (await status()).body;
+    expect([never.trouble, never.notes]).toEqual([[], [expect.stringMatching(/^no checkpoint was ever anchored: /)]]);
+    const anchoring = openLog(ingest.pool, { keys, anchor: anchored.anchor });
+    await ingest.post(many(1));
+    await anchoring.seal();
+    await anchoring.checkpoint();
+    expect((await status()).body).toMatchObject({ trouble: [], notes: [] });
+    await ingest.post(many(1));
+    await log.seal();
+    await log.checkpoint();
+    const stopped = (await status()).body;
+    expect([stopped.trouble, stopped.notes]).toEqual([
+      ['the newest checkpoint is not anchored, and older ones are'],
+      [],
+    ]);
   });
 
   it('is for reading keys of no tenant: who holds up the log is no tenant’s to know', async () => {
@@ -82,7 +99,7 @@ describe('GET /integration/v1/audit/log/status', () => {
 describe('the parts of the overview', () => {
   let overview: AuditOverview;
   beforeEach(() => {
-    overview = openAuditOverview(ingest.pool);
+    overview = openAuditOverview(ingest.pool, SETTINGS);
   });
 
   const readAll = async (of: AuditOverview) => {
@@ -118,7 +135,15 @@ describe('the parts of the overview', () => {
     expect(seal).toMatchObject({
       state: 'ok',
       reason: null,
-      value: { size: 4, unsealed: 0, oldestSeconds: null, checkpoint: { size: 4 }, trouble: [] },
+      value: {
+        size: 4,
+        unsealed: 0,
+        countedUpTo: 10_000,
+        oldestSeconds: null,
+        checkpoint: { size: 4 },
+        trouble: [],
+        notes: [],
+      },
     });
     expect(verification).toMatchObject({ state: 'ok', reason: null, value: null });
     expect(typeof verification?.at).toBe('string');
@@ -136,7 +161,7 @@ describe('the parts of the overview', () => {
 
   it('are away with the reason where the database does not answer, or does not permit it, and never empty again', async () => {
     const nowhere = createPool('postgresql://postgres@127.0.0.1:1/none', { max: 3 });
-    for (const part of await readAll(openAuditOverview(nowhere))) {
+    for (const part of await readAll(openAuditOverview(nowhere, SETTINGS))) {
       expect(part).toMatchObject({ state: 'away', at: null, value: null });
       expect(part.reason).toMatch(/^the audit database does not answer: .*ECONNREFUSED/);
     }
@@ -144,7 +169,7 @@ describe('the parts of the overview', () => {
 
     const roles = await createDatabaseRoles();
     const stranger = createPool(roles.urlAs('viewer', ingest.auditUrl), { max: 3 });
-    for (const part of await readAll(openAuditOverview(stranger))) {
+    for (const part of await readAll(openAuditOverview(stranger, SETTINGS))) {
       expect(part).toMatchObject({ state: 'away', reason: expect.stringContaining('run `outbox grants` again') });
     }
     await stranger.end();
@@ -152,7 +177,7 @@ describe('the parts of the overview', () => {
 
     await ingest.post(many(3));
     const own: PgPool = createPool(ingest.auditUrl, { max: 3 });
-    const lasting = openAuditOverview(own);
+    const lasting = openAuditOverview(own, SETTINGS);
     const { value, at } = await lasting.seal();
     expect(value).toMatchObject({ unsealed: 3 });
     await own.end();
@@ -162,8 +187,8 @@ describe('the parts of the overview', () => {
   it('what a verification of the whole log has found stands until another one has ended', async () => {
     const value = async () => (await overview.verification()).value;
     await verified({ ...whole, asked_at: minutesAgo(9), ended_at: minutesAgo(8) });
-    // Of a record's part: says nothing of the whole.
-    await verified({ ...broken, record_id: randomUUID(), asked_at: minutesAgo(7), ended_at: minutesAgo(7) });
+    // Of a record's part, from before: says nothing of the whole.
+    await verified({ ...broken, record_id: randomUUID(), asked_at: minutesAgo(10), ended_at: minutesAgo(7) });
     expect(await overview.verification()).toMatchObject({
       state: 'ok',
       value: { state: 'done', outcome: 'whole', records: 9, endedAt: expect.any(String) },
@@ -181,11 +206,55 @@ describe('the parts of the overview', () => {
     const { state, reason } = await overview.verification();
     expect([state, reason]).toEqual([
       'failing',
-      expect.stringMatching(/^the latest verification could not be done: no anchor; the log is broken: /),
+      expect.stringMatching(/^the log is broken: .*; the latest verification could not be done: no anchor$/),
     ]);
-    expect(await value()).toMatchObject({ state: 'failed', outcome: null, records: null });
+    // What is broken is shown above what could not be done.
+    expect(await value()).toMatchObject({ state: 'done', outcome: 'broken', records: 9 });
     await verified({ ...whole, ended_at: new Date() });
     expect(await overview.verification()).toMatchObject({ state: 'ok', reason: null, value: { outcome: 'whole' } });
+  });
+
+  it('a part that was found broken stands until the whole log was found whole', async () => {
+    const record = randomUUID();
+    await verified({ ...whole, asked_at: minutesAgo(9), ended_at: minutesAgo(8) });
+    await verified({ ...broken, record_id: record, asked_at: minutesAgo(7), ended_at: minutesAgo(6) });
+    // Another part, and one that could not be done, say nothing of it.
+    await verified({ ...whole, record_id: randomUUID(), asked_at: minutesAgo(5), ended_at: minutesAgo(5) });
+    await verified({ state: 'failed', error: 'no anchor', asked_at: minutesAgo(4), ended_at: minutesAgo(4) });
+    expect(await overview.verification()).toMatchObject({
+      state: 'failing',
+      reason: expect.stringContaining(`a part of the log is broken, that of record ${record}: 2 deleted, 1 edited; `),
+      value: { state: 'done', outcome: 'broken' },
+    });
+    await verified({ ...whole, asked_at: minutesAgo(3), ended_at: minutesAgo(2) });
+    expect(await overview.verification()).toMatchObject({ state: 'ok', reason: null, value: { outcome: 'whole' } });
+  });
+
+  it('that none was done for twice as long as one should be is said, of a log that has records', async () => {
+    expect(await overview.verification()).toMatchObject({ state: 'ok', value: null });
+    await ingest.post(many(1));
+    await openLog(ingest.pool, { keys, anchor: anchored.anchor }).seal();
+    expect(await overview.verification()).toMatchObject({ state: 'ok', value: null });
+    await withoutTriggers(ingest.pool, ['seal'], () =>
+      ingest.pool.query(`UPDATE audit.seal SET sealed_at = now() - interval '50 hours'`),
+    );
+    expect(await overview.verification()).toMatchObject({
+      state: 'failing',
+      reason: expect.stringMatching(
+        /^the whole log was never verified, in 50 h since .*, expected every 24 h \(AUDIT_VERIFY_HOURS\): /,
+      ),
+      value: null,
+    });
+    const seldom = openAuditOverview(ingest.pool, { ...SETTINGS, auditVerifyHours: 0 });
+    expect(await seldom.verification()).toMatchObject({ state: 'ok' });
+    await verified({ ...whole, asked_at: minutesAgo(49 * 60), ended_at: minutesAgo(49 * 60) });
+    expect(await overview.verification()).toMatchObject({
+      state: 'failing',
+      reason: expect.stringMatching(/^the whole log was verified last 49 h ago, /),
+      value: { outcome: 'whole' },
+    });
+    await verified({ ...whole, ended_at: new Date() });
+    expect(await overview.verification()).toMatchObject({ state: 'ok', reason: null });
   });
 
   it('one that nobody takes is said so after a minute, unless another one is under way', async () => {

@@ -283,12 +283,17 @@ it('R18: a payload is seen and edited; 409 where the effect stands, 503 where no
     checkedBy: 'handler',
   });
   expect((await get(letter(id, '/payload'))).body).toEqual({ total: 2 });
+  const late = await post(letter(id, '/payload'), { ...edit, payload: { total: 3 }, revisions: 0 });
+  expectProblem(late, 409, 'edited_meanwhile');
+  expect(late.body.detail).toContain('edited meanwhile by api-key:');
+  expectProblem(await post(letter(id, '/redrive'), { ...WORD, revisions: 0 }), 409, 'edited_meanwhile');
+  expectProblem(await post(letter(id, '/redrive'), { ...WORD, revisions: -1 }), 422, 'invalid_request');
   answer(503);
   const untold = await post(letter(id, '/redrive'), WORD);
   expectProblem(untold, 503, 'effect_not_told');
   expect(untold.headers.get('retry-after')).not.toBeNull();
   answer(200);
-  expectProblem(await post(letter(id, '/redrive'), WORD), 409, 'effect_stands');
+  expectProblem(await post(letter(id, '/redrive'), { ...WORD, revisions: 1 }), 409, 'effect_stands');
   expect(await store.delivery(eventId)).toMatchObject({ status: 'DELIVERED' });
   const other = await die();
   expectProblem(await post(letter(other.id, '/payload'), edit), 409, 'effect_stands');

@@ -297,6 +297,7 @@ describe('the duties', () => {
     expect(seen).toMatchObject([
       { state: 'wrong', detail: 'the duty reconcile has stopped itself: many runs were not found' },
       { state: 'wrong', detail: expect.stringContaining('the oldest 2026-11-01T10:00:00.000Z') },
+      { state: 'warning', detail: 'a look at the books is due since 2026-11-01T12:10:00.000Z' },
       { state: 'warning', detail: expect.stringMatching(/open for more than 7 days: 1, the oldest since/) },
       { state: 'wrong', detail: expect.stringContaining('the effect could not be asked for') },
       { state: 'wrong', detail: expect.stringMatching(/nobody was told of in time: 1, the oldest since/) },

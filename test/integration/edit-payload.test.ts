@@ -58,9 +58,13 @@ afterEach(async () => {
 
 const answer = (status: number) => partner.answer((_, response) => response.writeHead(status).end());
 const deps = () => ({ actions: store.actions, log: silentLog, ...asking });
-const edit = (id: string, payload: string, more: { dryRun?: boolean; tenantId?: string | null } = {}) =>
-  editPayload(deps(), { id, payload, tenantId: null, dryRun: false, ...more }, WORD);
-const redrive = (id: string) => redriveLetters(deps(), { ids: [id], tenantId: null }, WORD);
+const edit = (
+  id: string,
+  payload: string,
+  more: { dryRun?: boolean; tenantId?: string | null; revisions?: number } = {},
+) => editPayload(deps(), { id, payload, tenantId: null, dryRun: false, ...more }, WORD);
+const redrive = (id: string, revisions?: number) =>
+  redriveLetters(deps(), { ids: [id], tenantId: null, revisions }, WORD);
 
 async function die(options: Parameters<DeliveryStore['append']>[0] = {}) {
   const eventId = await store.append(options);
@@ -235,6 +239,24 @@ it('R18: a handler without `find` leaves it to the person', async () => {
   expect(partner.seen).toEqual([]);
 });
 
+it('what was made from a payload that is not the latest is refused, and so is the redrive of one that nobody looked at', async () => {
+  const { id, eventId } = await die();
+  expect(await edit(id, '{"total":2}', { revisions: 0 })).toMatchObject({ kind: 'edited', revision: 1 });
+  const meanwhile = { kind: 'edited-meanwhile', revisions: 1, by: 'ada' };
+  for (const dryRun of [true, false]) {
+    expect(await edit(id, '{"total":3}', { revisions: 0, dryRun })).toEqual(meanwhile);
+  }
+  const asked = partner.seen.length;
+  expect(await redrive(id, 0)).toEqual([meanwhile]);
+  expect(partner.seen).toHaveLength(asked); // nobody is asked about what is not done
+  expect(await revisions(eventId)).toMatchObject([{ payload: { total: 2 } }]);
+  expect(await edit(id, '{"total":3}', { revisions: 1 })).toMatchObject({ kind: 'edited', revision: 2 });
+  expect(await redrive(id, 2)).toMatchObject([{ kind: 'redriven' }]);
+  expect(await sent(eventId, 1)).toMatchObject({ payload: { total: 3 } });
+  // What is closed is told as that, whatever else has changed.
+  expect(await redrive(id, 0)).toMatchObject([{ kind: 'not-open', state: 'redriven' }]);
+});
+
 it('a job leaves edited letters out, and counts them', async () => {
   const [edited, plain] = [await die(), await die()];
   await edit(edited.id, '{"total":2}');
@@ -275,7 +297,7 @@ it('an edit that comes between the asking and the redrive stops the redrive; of 
   await client.query('COMMIT');
   client.release();
   expect(await editing).toMatchObject({ kind: 'edited', revision: 1 });
-  expect(await second).toMatchObject({ kind: 'not-open', state: 'dead' });
+  expect(await second).toEqual({ kind: 'edited-meanwhile', revisions: 1, by: 'ada' });
   expect(await redriving).toMatchObject([{ kind: 'not-open', state: 'dead' }]);
   expect(await revisions(eventId)).toMatchObject([{ payload: { total: 2 } }]);
   expect(await store.delivery(eventId)).toMatchObject({ status: 'DEAD', epoch: 0 });

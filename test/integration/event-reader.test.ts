@@ -237,6 +237,13 @@ describe('where there is much', () => {
     expect([await pick('waiting'), await pick('dead'), await pick('delivered')]).toEqual([null, null, null]);
     expect((await of('waiting')).items).toHaveLength(3);
     expect((await of('dead')).items).toHaveLength(3);
+    // Of one tenant, or one type, there are few enough, and they are found whatever else is dead.
+    const ofTenant = await pick('dead', { tenantId: 't5' });
+    expect(ofTenant?.found).toHaveLength(4);
+    expect(ofTenant?.events).toBeLessThan(MOST_PICKED);
+    expect(await pick('waiting', { tenantId: 't3' })).not.toBeNull();
+    expect(await pick('dead', { eventType: 'NIGHT' })).toMatchObject({ events: 0, found: [] });
+    expect(await pick('dead', { since: new Date(Date.now() + 7_200_000).toISOString() })).toMatchObject({ events: 0 });
     // Of another destination there are few.
     expect(await pick('waiting', { destination: 'd.few' })).toMatchObject({ events: 2, place: null });
     expect((await of('waiting', { destination: 'd.few' })).items).toHaveLength(2);

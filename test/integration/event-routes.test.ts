@@ -1,7 +1,7 @@
 // /ops/v1/events, the kinds of dead letters and redacted payloads on real HTTP and two real databases: who may look,
 // what is refused, what of a payload is shown. Every answer is held against the OpenAPI document. Nothing is fake.
 import { randomUUID } from 'node:crypto';
-import { DEAD_LETTERS_PATH, LETTER_KINDS_PATH } from '../../src/contract/dead-letters-api.js';
+import { DEAD_LETTERS_PATH, LETTER_KINDS_PATH, REDRIVE_JOBS_PATH } from '../../src/contract/dead-letters-api.js';
 import { EVENTS_PATH } from '../../src/contract/events-api.js';
 import { createPool } from '../../src/infrastructure/prisma/pg-pool.js';
 import { createProcessStore } from '../../src/infrastructure/prisma/process-store.js';
@@ -199,14 +199,22 @@ it('a few searches are worked on at once, and whoever comes on top is told when 
   const slow = await startIngestOn(audit.auditUrl, { ops: { ...ops, events } });
   try {
     const asked = (key: string) => slow.post(null, { method: 'GET', path: EVENTS_PATH, key });
-    const running = [asked(reader), asked(reader), asked(operator)];
-    while (searching < 3) await new Promise((resolve) => setImmediate(resolve));
+    const running = [asked(reader), asked(reader), asked(reader), asked(operator), asked(operator)];
+    while (searching < 5) await new Promise((resolve) => setImmediate(resolve));
     const [own, others] = [await asked(reader), await asked(operator)];
     expectProblem(own, 429, 'rate_limited');
     expectProblem(others, 503, 'overloaded');
     expect([own.headers.get('retry-after'), others.headers.get('retry-after')]).toEqual(['1', '1']);
+    // Lists and counts of letters are searches, too; one event is none.
+    for (const path of [DEAD_LETTERS_PATH, LETTER_KINDS_PATH]) {
+      expectProblem(await slow.post(null, { method: 'GET', path, key: operator }), 503, 'overloaded');
+    }
+    const count = { filter: {}, reason: 'how many', dryRun: true };
+    expectProblem(await slow.post(count, { path: REDRIVE_JOBS_PATH, key: operator }), 503, 'overloaded');
+    const one = await slow.post(null, { method: 'GET', path: eventPath(randomUUID()), key: operator });
+    expectProblem(one, 404, 'not_found');
     open();
-    expect((await Promise.all(running)).map(({ status }) => status)).toEqual([200, 200, 200]);
+    expect((await Promise.all(running)).map(({ status }) => status)).toEqual(running.map(() => 200));
     expect((await asked(reader)).status).toBe(200);
   } finally {
     open();

@@ -35,7 +35,7 @@ beforeEach(async () => {
   await pool.query('TRUNCATE outbox.figure, outbox.delivery, outbox.dead_letter, outbox.lease, outbox.process');
   hold = { name: 'figures', holder: randomUUID() };
   await createLeaseStore(pool).take(hold, 600_000);
-  closed = Date.parse((await store.findUncounted(null, 1)).closed);
+  closed = Date.parse((await store.findUncounted(null)).closed);
 });
 
 /** The n-th closed minute before now, and a time in it. */
@@ -155,7 +155,7 @@ describe('a counted minute', () => {
     expect(settled.at.getTime()).toBeLessThanOrEqual((rows[0] as { at: Date }).at.getTime());
     expect(COUNTED_AFTER_MS).toBeGreaterThan(30_000);
     const begins = new Date(Math.floor(settled.at.getTime() / MINUTE_MS) * MINUTE_MS).toISOString();
-    expect(Date.parse((await store.findUncounted(null, 1)).closed)).toBeLessThanOrEqual(Date.parse(begins));
+    expect(Date.parse((await store.findUncounted(null)).closed)).toBeLessThanOrEqual(Date.parse(begins));
     await store.countMinute(hold, begins);
     expect(await figureRows(pool, begins)).toMatchObject([{ dimension: 'all', delivered: 1, died: 0 }, {}, {}, {}]);
   });
@@ -194,7 +194,7 @@ describe('a counted minute', () => {
 });
 
 describe('the duty', () => {
-  it('counts closed minutes that nobody counted, the oldest first, and adds up quarters of an hour that are whole', async () => {
+  it('counts closed minutes that nobody counted, the last twenty before the oldest, and adds up quarters of an hour that are whole', async () => {
     await standAll(24 * 60, 46);
     await plantDeliveries(pool, [{ at: within(40, 10) }, { at: within(1, 10) }, { at: within(1, 20), status: 'DEAD' }]);
     const counted: string[] = [];
@@ -208,9 +208,14 @@ describe('the duty', () => {
     const turn = rollFigures({ store: spy, log: silentLog });
     await turn(hold, signal);
     expect(counted).toHaveLength(30);
-    expect(counted.map((one) => Date.parse(one))).toEqual(
-      Array.from({ length: 30 }, (_, n) => Date.parse(minute(45 - n))),
-    );
+    const times = counted.map((one) => Date.parse(one));
+    // One minute more may have closed by then.
+    const [newest = 0] = times;
+    expect(newest).toBeGreaterThanOrEqual(Date.parse(minute(1)));
+    expect(times).toEqual([
+      ...Array.from({ length: 20 }, (_, n) => newest - n * MINUTE_MS),
+      ...Array.from({ length: 10 }, (_, n) => Date.parse(minute(45 - n))),
+    ]);
     for (let more = 0; more < 16; more++) await turn(hold, signal);
     const figures = await read('1h');
     const stood = 15 - shiftOf(figures);

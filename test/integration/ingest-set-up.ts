@@ -120,7 +120,7 @@ export async function startIngestOn(auditUrl: string, options: IngestOptions = {
     secretKey: options.secretKey === undefined ? SECRET_KEY : options.secretKey,
     ratePerMinute: options.ratePerMinute ?? null,
     proofs: openProofs(pool),
-    logMonitor: openLogMonitor(pool),
+    logMonitor: openLogMonitor(pool, { auditCheckpointMs: 10_000, auditVerifyHours: 24 }),
     port: options.port ?? 0,
     host: '127.0.0.1',
     logger: { debug: log('debug'), info: log('info'), warn: log('warn'), error: log('error') },

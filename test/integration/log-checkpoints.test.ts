@@ -420,7 +420,12 @@ describe('the duty', () => {
   it('the status says how far it is, whether it is signed, and what is wrong', async () => {
     const log = open();
     const status = (known: LogKeys | null) =>
-      readLogStatus({ lag: createLagStore(ingest.pool), checkpoints: log.checkpoints, keys: known })();
+      readLogStatus({
+        lag: createLagStore(ingest.pool),
+        checkpoints: log.checkpoints,
+        keys: known,
+        checkpointMs: 10_000,
+      })();
     await grow(2, log);
     expect(findLogTrouble(await status(keys))).toEqual(['nothing is signed yet']);
     await log.checkpoint();
@@ -434,5 +439,37 @@ describe('the duty', () => {
     expect(findLogTrouble(read)).toEqual([]);
     expect((await status(null)).checkpoint?.signed).toBeNull();
     expect(findLogTrouble(await status(newKeys()))).toEqual(['the newest checkpoint is signed by no known key']);
+  });
+
+  it('what has stopped is told, and a log that rests has not: only leaves that are sealed and not signed grow old', async () => {
+    const log = open();
+    const status = (checkpointMs: number) =>
+      readLogStatus({ lag: createLagStore(ingest.pool), checkpoints: log.checkpoints, keys, checkpointMs })();
+    const seal = 'UPDATE audit.seal SET sealed_at = sealed_at';
+    const age = (minutes: number) =>
+      withoutTriggers(ingest.pool, ['seal', 'checkpoint'], async () => {
+        await ingest.pool.query(`${seal} - $1 * interval '1 minute'`, [minutes]);
+        await ingest.pool.query(`UPDATE audit.checkpoint SET created_at = created_at - $1 * interval '1 minute'`, [
+          minutes,
+        ]);
+      });
+    await grow(3, log);
+    await log.checkpoint();
+    await age(60 * 24 * 7);
+    // A week of rest: all is signed.
+    expect(await status(10_000)).toMatchObject({ unsigned: { oldestSeconds: null, late: false } });
+    await grow(2, log);
+    // The checkpoint is a week old, and what it does not cover is of this moment.
+    expect(findLogTrouble(await status(10_000))).toEqual([]);
+    await age(11);
+    expect(findLogTrouble(await status(10_000))).toEqual([
+      expect.stringMatching(
+        /^nothing is signed any more: the newest checkpoint covers 3 of 5, and the next record has been sealed for 6\d\d s$/,
+      ),
+    ]);
+    // Where an hour lies between two of them, three hours have to pass.
+    expect(findLogTrouble(await status(3_600_000))).toEqual([]);
+    await log.checkpoint();
+    expect(findLogTrouble(await status(10_000))).toEqual([]);
   });
 });

@@ -66,6 +66,34 @@ describe('migrate deploy', () => {
     }
   });
 
+  it('R29: an index of a large table is not built by surprise: it was made beforehand, or somebody said that all may wait', async () => {
+    const packed = readdirSync('prisma/outbox/migrations', { withFileTypes: true })
+      .filter((entry) => entry.isDirectory())
+      .map(({ name }) => name)
+      .sort();
+    const guard = packed.find((name) => name.endsWith('_before_large_indexes')) as string;
+    const monitor = packed.find((name) => name.endsWith('_monitor')) as string;
+    const sqlOf = (name: string) => readFileSync(`prisma/outbox/migrations/${name}/migration.sql`, 'utf8');
+    for (const name of packed.filter((one) => one < guard)) write(name, sqlOf(name));
+    await deployFolder();
+    for (const name of [guard, monitor]) write(name, sqlOf(name));
+    // Every table is a large one.
+    const databaseUrl = `${database.url}?options=${encodeURIComponent('-c outbox.large_bytes=-1')}`;
+    const deploy = (wait: boolean) => deployMigrations({ databaseUrl, target: 'outbox', directory: folder, wait });
+    await expect(deploy(false)).rejects.toMatchObject({
+      code: 'MIGRATE.SQL',
+      message: expect.stringMatching(
+        /would wait for delivery_settled on delivery \(.*\), .*docs\/running\.md.*--wait$/,
+      ),
+    });
+    expect((await statusOfFolder()).pending).toEqual([guard, monitor]);
+    await client.query(sqlOf(monitor).match(/CREATE INDEX IF NOT EXISTS delivery_settled [^;]+/)?.[0] ?? '');
+    await expect(deploy(false)).rejects.toMatchObject({
+      message: expect.stringMatching(/would wait for event_by_aggregate on event/),
+    });
+    expect((await deploy(true)).applied).toEqual([guard, monitor]);
+  });
+
   it('R29: deployers at the same moment apply each file once, and all of them end well', async () => {
     write('1_count', 'CREATE TABLE outbox.run (at timestamptz); INSERT INTO outbox.run VALUES (now());');
     write('2_again', 'INSERT INTO outbox.run VALUES (now());');

@@ -8,9 +8,10 @@ import type { SessionStore } from '../../src/application/audit/monitor/ports.js'
 import { createSignInLinks } from '../../src/application/audit/monitor/sign-in-links.js';
 import { StoreUnavailableError } from '../../src/application/audit/ports.js';
 import { AUDIT_LOGS_PATH } from '../../src/contract/audit-api.js';
+import { AUDIT_EXPORT_PATH } from '../../src/contract/audit-records-api.js';
 import { FAILED_INGEST_PATH } from '../../src/contract/failed-ingest-api.js';
 import { CSRF_HEADER, SESSION_CHECKED_HEADER, SESSION_PATH } from '../../src/contract/monitor-api.js';
-import { createOperatorBook } from '../../src/infrastructure/prisma/operator-store.js';
+import { createOperatorBook, createOperatorStore } from '../../src/infrastructure/prisma/operator-store.js';
 import { createSessionStore } from '../../src/infrastructure/prisma/session-store.js';
 import { eventually } from '../support/eventually.js';
 import { addPerson, cookieOf, makePageFolder, openPage, type Page, signIn, testMonitor } from '../support/monitor.js';
@@ -48,7 +49,7 @@ describe('by an API key', () => {
       actor: `api-key:${await rowOf(key)}`,
       name: 'test',
       role: 'operator',
-      may: { readDelivery: true, changeDelivery: true, readRecords: true },
+      may: { readDelivery: true, changeDelivery: true, readRecords: true, readAnyTenant: true },
       tenantId: null,
       endsAt: expect.any(String),
       checked: true,
@@ -66,13 +67,13 @@ describe('by an API key', () => {
     const reader = await openPage(ingest, { key: await ingest.key(['audit:read']) });
     expect(reader.session).toMatchObject({
       role: 'viewer',
-      may: { readDelivery: false, changeDelivery: false, readRecords: true },
+      may: { readDelivery: false, changeDelivery: false, readRecords: true, readAnyTenant: false },
     });
     expectProblem(await discard(reader), 403, 'scope_missing');
     const admin = await openPage(ingest, { key: await ingest.key(['admin'], 'acme') });
     expect(admin.session).toMatchObject({
       role: 'operator',
-      may: { readDelivery: true, changeDelivery: true, readRecords: true },
+      may: { readDelivery: true, changeDelivery: true, readRecords: true, readAnyTenant: false },
       tenantId: 'acme',
     });
     expectProblem(await admin.get(`${AUDIT_LOGS_PATH}?tenantId=other`), 403, 'tenant_forbidden');
@@ -116,10 +117,24 @@ describe('by name and password', () => {
     expect(vera.session).toMatchObject({
       actor: 'user:vera',
       role: 'viewer',
-      may: { readDelivery: true, changeDelivery: false, readRecords: true },
+      may: { readDelivery: true, changeDelivery: false, readRecords: true, readAnyTenant: true },
     });
     expect((await vera.get(`${AUDIT_LOGS_PATH}?tenantId=acme`)).status).toBe(200);
     expectProblem(await discard(vera), 403, 'scope_missing');
+  });
+
+  it('gives a watcher the delivery to look at, and no record', async () => {
+    await addPerson(ingest.pool, 'wall-screen', 'watcher', PASSWORD);
+    const wall = await openPage(ingest, { name: 'wall-screen', password: PASSWORD });
+    expect(wall.session).toMatchObject({
+      role: 'watcher',
+      may: { readDelivery: true, changeDelivery: false, readRecords: false, readAnyTenant: false },
+      tenantId: null,
+    });
+    expectProblem(await wall.get(AUDIT_LOGS_PATH), 403, 'scope_missing');
+    expectProblem(await wall.get(AUDIT_EXPORT_PATH), 403, 'scope_missing');
+    expectProblem(await discard(wall), 403, 'scope_missing');
+    expect((await wall.get(FAILED_INGEST_PATH)).status).toBe(200);
   });
 
   it('follows another role within seconds, and ends with another password and with being disabled', async () => {
@@ -231,14 +246,20 @@ describe('B1: what does not hold', () => {
     // Of several with the name the one that is ours counts.
     const both = { Cookie: `${name}=v1.x.y; theme=dark; ${page.cookie}` };
     expect((await ingest.post(null, { method: 'GET', path: SESSION_PATH, key: null, headers: both })).status).toBe(200);
-    // A key beside it is looked at alone.
-    const wrong = await ingest.post(null, { method: 'GET', key: 'wrong', headers: { Cookie: page.cookie } });
-    expectProblem(wrong, 401, 'unauthorized');
+    // A key beside it is looked at alone; what a browser sends for a proxy's own sign-in is none.
+    for (const authorization of ['Bearer wrong', 'Bearer', 'bearer wrong']) {
+      const headers = { Cookie: page.cookie, Authorization: authorization };
+      expectProblem(await ingest.post(null, { method: 'GET', key: null, headers }), 401, 'unauthorized');
+    }
+    const proxied = { Cookie: page.cookie, Authorization: 'Basic dmVyYTpwYXNz' };
+    expect((await ingest.post(null, { method: 'GET', key: null, headers: proxied })).status).toBe(200);
+    const alone = { Authorization: 'Basic dmVyYTpwYXNz' };
+    expectProblem(await ingest.post(null, { method: 'GET', key: null, headers: alone }), 401, 'unauthorized');
   });
 });
 
 describe('limits', () => {
-  it('B25: after ten wrong passwords of a name the right one is not looked at either, from wherever', async () => {
+  it('B25: after ten wrong passwords of a name the right one is not looked at either, from that network', async () => {
     await addPerson(ingest.pool, 'dave', 'viewer', PASSWORD);
     for (let n = 0; n < 9; n++) {
       expectProblem(await signIn(ingest, { name: 'dave', password: `wrong ${n} wrong wrong` }), 401, 'unauthorized');
@@ -253,9 +274,54 @@ describe('limits', () => {
     await openPage(ingest, { name: 'alice', password: PASSWORD });
   });
 
+  it('B25: a browser that has come before is kept out by nobody else, whose tries come from the same address', async () => {
+    const other = await startIngestOn(ingest.auditUrl, {
+      limits: { maxFailedSignInsPerMinute: 12 },
+      monitor: testMonitor(folder),
+    });
+    try {
+      await addPerson(ingest.pool, 'erin', 'viewer', PASSWORD);
+      const page = await openPage(other, { name: 'erin', password: PASSWORD });
+      for (let n = 0; n < 14; n++) await signIn(other, { name: 'erin', password: `wrong ${n} wrong wrong` });
+      const erin = { name: 'erin', password: PASSWORD };
+      expectProblem(await signIn(other, erin), 429, 'rate_limited');
+      // Hers, also where its session is over; nobody can make one up.
+      await page.send('DELETE', SESSION_PATH);
+      const own = { Cookie: page.cookie };
+      expect((await signIn(other, erin, own)).status).toBe(200);
+      expectProblem(await signIn(other, erin, { Cookie: page.cookie.replace(/.$/, '!') }), 429, 'rate_limited');
+      // With it no more can be guessed than without.
+      for (let n = 0; n < 10; n++) {
+        expectProblem(
+          await signIn(other, { name: 'erin', password: `wrong ${n} wrong wrong` }, own),
+          401,
+          'unauthorized',
+        );
+      }
+      expectProblem(await signIn(other, erin, own), 429, 'rate_limited');
+    } finally {
+      await other.stop();
+    }
+  });
+
+  it('B25: who fails to sign in keeps no key of the API out', async () => {
+    const other = await startIngestOn(ingest.auditUrl, {
+      limits: { maxFailedKeysPerMinute: 3, maxFailedSignInsPerMinute: 3 },
+      monitor: testMonitor(folder),
+    });
+    try {
+      for (let n = 0; n < 3; n++) expectProblem(await signIn(other, { key: 'tob_x' }), 401, 'unauthorized');
+      expectProblem(await signIn(other, { key: 'tob_x' }), 429, 'rate_limited');
+      const fresh = await other.key(['audit:write']);
+      expect((await other.post(event(), { key: fresh })).status).toBe(201);
+    } finally {
+      await other.stop();
+    }
+  });
+
   it('B25: after many failures of one address all is refused there, but for a key that has held', async () => {
     const other = await startIngestOn(ingest.auditUrl, {
-      limits: { maxFailedKeysPerMinute: 3 },
+      limits: { maxFailedSignInsPerMinute: 3 },
       monitor: testMonitor(folder),
     });
     try {
@@ -303,6 +369,14 @@ describe('the cookie', () => {
       const answer = await signIn(secure, { name: 'vera', password: PASSWORD }, own);
       expect(answer.headers.getSetCookie()).toEqual([
         expect.stringMatching(/^__Host-outbox=v1\.[\w-]+\.[\w-]{43}; Path=\/; HttpOnly; SameSite=Strict; Secure$/),
+      ]);
+      // Without the setting the browser says that it came over TLS: what it got goes over nothing else.
+      const behind = await ingest.post(
+        { name: 'vera', password: PASSWORD },
+        { path: SESSION_PATH, key: null, headers: { Origin: `https://127.0.0.1:${ingest.port}` } },
+      );
+      expect(behind.headers.getSetCookie()).toEqual([
+        expect.stringMatching(/^outbox_monitor=v1\.[\w-]+\.[\w-]{43}; Path=\/; HttpOnly; SameSite=Strict; Secure$/),
       ]);
       // That of the plain address is none here.
       const headers = { Cookie: cookieOf(plain) };
@@ -394,7 +468,8 @@ describe('B28: while the audit database does not say whether a session stands', 
           end: unlessAway(real.end),
           forgetEnded: unlessAway(real.forgetEnded),
         };
-        return testMonitor(folder, { sessions })(pool);
+        const operators = { findByName: unlessAway(createOperatorStore(pool).findByName) };
+        return testMonitor(folder, { sessions, operators })(pool);
       },
     });
     try {
@@ -408,8 +483,14 @@ describe('B28: while the audit database does not say whether a session stands', 
       });
       expect(read).toMatchObject({ status: 200, body: { checked: false, actor: 'user:alice' } });
       expect((await page.get(AUDIT_LOGS_PATH)).status).toBe(200);
-      expectProblem(await discard(page), 503, 'store_unavailable');
-      expectProblem(await unseen.get(SESSION_PATH), 503, 'store_unavailable');
+      const refused = await discard(page);
+      expectProblem(refused, 503, 'session_not_known');
+      expect(refused.body.detail).toMatch(
+        /^The audit database does not answer, .*: nothing was done\..*`outbox status`/,
+      );
+      expectProblem(await unseen.get(SESSION_PATH), 503, 'session_not_known');
+      // Signing in asks the same database: what it answers is about that, and about no record.
+      expectProblem(await signIn(other, { name: 'alice', password: PASSWORD }), 503, 'session_not_known');
 
       const out = await page.send('DELETE', SESSION_PATH);
       expect([out.status, out.body]).toEqual([200, { ended: false }]);

@@ -6,6 +6,7 @@ import { connect } from 'node:net';
 import { SESSION_PATH, STREAM_PATH, type StreamMessage, streamMessageSchema } from '../../src/contract/monitor-api.js';
 import { OVERVIEW_PARTS, type OverviewPartName } from '../../src/contract/overview-api.js';
 import type { PartReaders } from '../../src/http/snapshots.js';
+import { createOperatorBook } from '../../src/infrastructure/prisma/operator-store.js';
 import { eventually } from '../support/eventually.js';
 import { addPerson, fakeParts, makePageFolder, openPage, testMonitor } from '../support/monitor.js';
 import { expectProblem, type IngestOptions, startIngest, startIngestOn, type TestIngest } from './ingest-set-up.js';
@@ -115,7 +116,7 @@ it('says everything first, then what has changed and nothing else, and every oth
 });
 
 it('reads for ten as often as for one', async () => {
-  const ingest = await start({ streams: { perSession: 10 } });
+  const ingest = await start({ streams: { perSession: 10, perPerson: 10 } });
   const { cookie } = await openPage(ingest, ALICE);
   const before = backlog.reads;
   const ten = await Promise.all(Array.from({ length: 10 }, () => openStream(ingest, cookie)));
@@ -170,6 +171,15 @@ it('has so many places for a session, and so many for all; one that is left is f
   expectProblem(await other.get(STREAM_PATH), 503, 'overloaded');
   first.close();
   await eventually('a place', async () => (await openStream(ingest, other.cookie)).status === 200);
+});
+
+it('has so many places for a person, however often they sign in, and others for everybody else', async () => {
+  const ingest = await start({ streams: { perSession: 2, perPerson: 3, total: 4 } });
+  const sessions = [await openPage(ingest, ALICE), await openPage(ingest, ALICE), await openPage(ingest, ALICE)];
+  for (const { cookie } of sessions) expect((await openStream(ingest, cookie)).status).toBe(200);
+  expectProblem(await (await openPage(ingest, ALICE)).get(STREAM_PATH), 429, 'rate_limited');
+  const other = await openPage(ingest, { key: await ingest.key(['dlq:read']) });
+  expect((await openStream(ingest, other.cookie)).status).toBe(200);
 });
 
 it('cuts whoever does not read, and nobody else', async () => {
@@ -229,6 +239,32 @@ describe('the end', () => {
     );
     expect(out.status).toBe(204);
     await stream.ended;
+  });
+
+  it('comes with other rights: what was shown by the old ones is not shown on', async () => {
+    await addPerson(audit.pool, 'bob', 'viewer', PASSWORD);
+    const ingest = await start({ streams: { sessionMs: 200 } });
+    const { cookie } = await openPage(ingest, { name: 'bob', password: PASSWORD });
+    const stream = await openStream(ingest, cookie);
+    await eventually('it to have begun', async () => stream.messages.length > 0);
+    await createOperatorBook(audit.pool).setRole('bob', 'watcher');
+    await stream.ended;
+    const again = await openStream(ingest, cookie);
+    const [first] = await eventually('the snapshot', async () => again.messages.length > 0 && again.messages);
+    const names = first?.type === 'snapshot' ? first.parts.map(({ name }) => name) : [];
+    expect([names.includes('backlog'), names.includes('seal')]).toEqual([true, false]);
+  });
+
+  it('of one visitor is nobody else’s where nobody signs in', async () => {
+    const ingest = await start({ signIn: false });
+    const stream = await openStream(ingest, '');
+    await eventually('it to have begun', async () => stream.messages.length > 0);
+    const session = await ingest.post(null, { method: 'GET', path: SESSION_PATH, key: null });
+    const headers = { Origin: ingest.url, 'X-Outbox-CSRF': session.body.csrf };
+    const out = await ingest.post({}, { method: 'DELETE', path: SESSION_PATH, key: null, headers });
+    expect(out.status).toBe(204);
+    const { length } = stream.messages;
+    await eventually('it to go on', async () => stream.messages.length > length);
   });
 
   it('comes with the stop of the api, which waits for none of them', async () => {

@@ -72,7 +72,14 @@ describe('an outbox with nothing in it', () => {
     ]);
     expect((await part('backlog')).value).toEqual({ due: 0, lagSeconds: 0 });
     expect((await part('letters')).value).toEqual({ open: 0, oldestAt: null });
-    expect((await part('books')).value).toEqual({ hours: 0, withGaps: 0, oldestGap: null, checkedAt: null });
+    expect((await part('books')).value).toEqual({
+      hours: 0,
+      withGaps: 0,
+      oldestGap: null,
+      checkedAt: null,
+      lateSince: null,
+      waitsFor: null,
+    });
     expect((await part('rate')).value).toMatchObject({ perSecond: 0, overSeconds: 60, p50Ms: null, byTenant: [] });
   });
 });
@@ -173,7 +180,23 @@ describe('what is due and under way', () => {
          ($3, 0, 1, NULL)`,
       [failed, before, open],
     );
-    expect((await part('runs')).value).toEqual({ inFlight: 10, retrying: 1 });
+    expect((await part('runs')).value).toEqual({ inFlight: 10, retrying: 1, retryingAtLeast: false });
+  });
+
+  it('where more run than can be asked, most of those that retry are found, and that there may be more is said', async () => {
+    await outbox.query(
+      `INSERT INTO outbox.delivery (event_id, destination, event_type, status, started_at, due_at)
+       SELECT gen_random_uuid(), 'audit.log', 'ORDER', 'STARTED', now(), now() + interval '20 seconds' FROM generate_series(1, 10100)`,
+    );
+    // In the backoff they are due later than what has just begun.
+    await outbox.query(
+      `WITH late AS (
+         INSERT INTO outbox.delivery (event_id, destination, event_type, status, started_at, due_at)
+         SELECT gen_random_uuid(), 'audit.log', 'ORDER', 'STARTED', now(), now() + interval '5 minutes' FROM generate_series(1, 50)
+         RETURNING event_id)
+       INSERT INTO outbox.delivery_attempt (event_id, epoch, n, code) SELECT event_id, 0, 1, 'HTTP.TIMEOUT' FROM late`,
+    );
+    expect((await part('runs')).value).toEqual({ inFlight: 10_000, retrying: 50, retryingAtLeast: true });
   });
 
   it('tells the rate of now, how fast, and of whom', async () => {
@@ -255,6 +278,46 @@ it('books with gaps fail, and name the oldest hour', async () => {
     state: 'failing',
     reason: expect.stringContaining('the books of one hour do not balance, the oldest 2026-11-28T11:00:00.000Z'),
     value: { hours: 2, withGaps: 1, oldestGap: '2026-11-28T11:00:00.000Z', checkedAt: '2026-11-28T12:20:00.000Z' },
+  });
+});
+
+describe('books that nobody looks at', () => {
+  const hoursAgo = (hours: number) => new Date(Math.floor(Date.now() / 3_600_000 - hours) * 3_600_000).toISOString();
+  const book = (hours: number, againAt: string | null, look: object | null = null) =>
+    outbox.query('INSERT INTO outbox.book_check (hour, checked_at, again_at, look) VALUES ($1, now(), $2, $3)', [
+      hoursAgo(hours),
+      againAt,
+      look,
+    ]);
+
+  it('fail with since when a look is due, and for what one waits', async () => {
+    await book(2, null);
+    expect(await part('books')).toMatchObject({ state: 'ok', value: { lateSince: null, waitsFor: null } });
+    await book(3, new Date(Date.now() - 60 * 60_000).toISOString(), { waitsFor: 'HTTP.UNAUTHORIZED' });
+    // Waiting for an hour: the next look may do.
+    expect(await part('books')).toMatchObject({
+      state: 'ok',
+      value: { lateSince: null, waitsFor: 'HTTP.UNAUTHORIZED' },
+    });
+    const due = new Date(Date.now() - 3 * 60 * 60_000).toISOString();
+    await outbox.query('UPDATE outbox.book_check SET again_at = $1 WHERE again_at IS NOT NULL', [due]);
+    expect(await part('books')).toMatchObject({
+      state: 'failing',
+      reason: expect.stringContaining(`a look at the books is due since ${due}, and one waits for HTTP.UNAUTHORIZED: `),
+      value: { lateSince: due, hours: 2, withGaps: 0 },
+    });
+  });
+
+  it('fail where hours are not even opened: behind the last one, or from the first event on', async () => {
+    await book(7, null);
+    expect((await part('books')).value?.lateSince).toBe(new Date(Date.parse(hoursAgo(6)) + 70 * 60_000).toISOString());
+    await outbox.query('TRUNCATE outbox.book_check');
+    await outbox.query('DELETE FROM outbox.event');
+    expect((await part('books')).value?.lateSince).toBeNull(); // nothing was ever appended
+    await plantDeliveries(outbox, [{ at: new Date().toISOString() }]);
+    expect((await part('books')).value?.lateSince).toBeNull();
+    await plantDeliveries(outbox, [{ at: new Date(Date.parse(hoursAgo(9)) + 5_000).toISOString() }]);
+    expect((await part('books')).value?.lateSince).toBe(new Date(Date.parse(hoursAgo(9)) + 70 * 60_000).toISOString());
   });
 });
 

@@ -59,7 +59,11 @@ const quick = {
   ...systemTime,
   sleep: (ms: number, signal?: AbortSignal) => systemTime.sleep(Math.min(ms, 5), signal),
 };
-function tell(who: ProcessSelf, store: Pick<ProcessStore, 'write' | 'remove'> = processes, log = silentLog) {
+function tell(
+  who: ProcessSelf,
+  store: Pick<ProcessStore, 'write' | 'remove' | 'forgetOld'> = processes,
+  log = silentLog,
+) {
   let says = SAYS;
   const telling = tellProcess({ processes: store, say: async () => says, time: quick, log }, who);
   told.push(telling);
@@ -106,6 +110,22 @@ it('takes its row away when it stops, and not that of another', async () => {
   await eventually('both', async () => (await processes.list(10)).length === 2);
   await telling.stop();
   expect((await processes.list(10)).map(({ pid }) => pid)).toEqual([43]);
+});
+
+it('one that starts forgets those that were not seen for a day, and no other', async () => {
+  for (const pid of [1, 2, 3]) await processes.write(self({ pid }), SAYS);
+  await pool.query(`UPDATE outbox.process SET seen_at = clock_timestamp() - pid * interval '9 hours'`);
+  tell(self({ pid: 9 }));
+  await eventually('the row of the one that starts', async () =>
+    (await processes.list(10)).some(({ pid }) => pid === 9),
+  );
+  expect((await processes.list(10)).map(({ pid }) => pid)).toEqual([9, 1, 2]);
+});
+
+it('a relay is in the list beside more workers than are listed, and beside the rows of one that starts again and again', async () => {
+  await processes.write(self({ pid: 1, roles: ['relay'] }), SAYS);
+  for (let pid = 10; pid < 16; pid++) await processes.write(self({ pid, roles: ['worker'] }), SAYS);
+  expect((await processes.list(4)).map(({ pid }) => pid)).toEqual([15, 14, 13, 12, 1]);
 });
 
 it('that is killed leaves its row, which is silent after fifteen seconds; the latest seen come first', async () => {

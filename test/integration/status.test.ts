@@ -44,7 +44,8 @@ const part = ({ parts }: Status, name: OverviewPart['name']) => parts.find((one)
 it('well: 0, also with --check; every part is there, and minutes that nobody counted are told', async () => {
   const { code, stdout } = await status(['--check', '--json']);
   const document = JSON.parse(stdout) as Status;
-  expect([code, document.verdict]).toEqual([EXIT.done, { state: 'well', sentence: 'all is well', concerns: [] }]);
+  const verdict = { state: 'well', sentence: 'all is well', concerns: [], notLookedAt: [] };
+  expect([code, document.verdict]).toEqual([EXIT.done, verdict]);
   expect(document.parts.map(({ state }) => state)).toEqual(document.parts.map(() => 'ok'));
   expect(document.figures.map(({ window }) => window)).toEqual(['15m', '1h', '24h']);
   expect(document).toMatchObject({ figuresMissing: null, notLookedAt: [] });
@@ -67,6 +68,7 @@ it('not well: 1 with --check alone, and what is not well stands first', async ()
 it('without the URL of the audit log its parts are not looked at, and that is said', async () => {
   const { code, stdout } = await status(['--check'], { OUTBOX_DATABASE_URL: databases.outboxUrl });
   expect(code).toBe(EXIT.done);
+  expect(stdout).toMatch(/^verdict {8}what was looked at is well$/m);
   expect(stdout).toMatch(/^not looked at {2}the audit log: AUDIT_DATABASE_URL is not set$/m);
   expect(stdout).not.toMatch(/^seal /m);
 });

@@ -439,8 +439,12 @@ it('duties that are behind', () => {
   const none = { count: 0, countedUpTo: 10, oldest: null };
   expect(said(judgeStopped([]))).toEqual(['ok reconciler']);
   expect(said(judgeStopped([{ name: 'reconcile', reason: 'too many not found' }]))).toEqual(['wrong reconciler']);
-  expect(said(judgeBooks({ hours: 0, withGaps: 0, oldestGap: null }))).toEqual(['ok books']);
-  expect(said(judgeBooks({ hours: 2, withGaps: 1, oldestGap: AT }))).toEqual(['wrong books']);
+  const books = { hours: 2, withGaps: 0, oldestGap: null, lateSince: null, waitsFor: null };
+  expect(said(judgeBooks({ ...books, hours: 0 }))).toEqual(['ok books']);
+  expect(said(judgeBooks({ ...books, withGaps: 1, oldestGap: AT }))).toEqual(['wrong books']);
+  expect(judgeBooks({ ...books, lateSince: AT, waitsFor: 'HTTP.TLS' })).toMatchObject([
+    { state: 'warning', detail: `a look at the books is due since ${AT}, and one waits for HTTP.TLS` },
+  ]);
   expect(said(judgeLetters(none))).toEqual(['ok letters']);
   expect(judgeLetters({ ...none, count: 10, oldest: AT })).toMatchObject([
     { state: 'warning', detail: expect.stringContaining('7 days: 10 or more, the oldest since') },
@@ -458,9 +462,9 @@ describe('the audit log', () => {
   });
 
   const facts: VerificationFacts = {
-    size: 9,
     outcome: 'whole',
     endedHoursAgo: 3,
+    unverifiedHours: 3,
     failed: null,
     waitingMinutes: null,
     everyHours: 24,
@@ -470,10 +474,11 @@ describe('the audit log', () => {
     ['broken', { outcome: 'broken' }, ['wrong']],
     ['broken, and the one after it could not be done', { outcome: 'broken', failed: 'no keys' }, ['wrong', 'warning']],
     ['nobody takes it', { waitingMinutes: 6 }, ['warning']],
-    ['never', { outcome: null, endedHoursAgo: null }, ['warning']],
-    ['never, of nothing', { outcome: null, endedHoursAgo: null, size: 0 }, ['ok']],
-    ['never, and nobody wishes it', { outcome: null, endedHoursAgo: null, everyHours: 0 }, ['ok']],
-    ['long ago', { endedHoursAgo: 49 }, ['warning']],
+    ['never', { outcome: null, endedHoursAgo: null, unverifiedHours: 49 }, ['warning']],
+    ['never, of a young log', { outcome: null, endedHoursAgo: null, unverifiedHours: 40 }, ['ok']],
+    ['never, of nothing', { outcome: null, endedHoursAgo: null, unverifiedHours: null }, ['ok']],
+    ['never, and nobody wishes it', { outcome: null, endedHoursAgo: null, unverifiedHours: 99, everyHours: 0 }, ['ok']],
+    ['long ago', { endedHoursAgo: 49, unverifiedHours: 49 }, ['warning']],
   ])('verified: %s', (_, fields, states) => {
     expect(judgeVerification({ ...facts, ...fields }).map(({ state }) => state)).toEqual(states);
   });

@@ -1,12 +1,33 @@
 /** Real: where the parts of the monitor's charts stand. Fake: nothing. */
 import fc from 'fast-check';
 import { layOutBars, layOutGaps, layOutLine, niceCeiling, type Span } from '../../src/monitor/logic/chart.js';
+import { percentiles, perMinute } from '../../src/monitor/logic/figure-spans.js';
 
 const BOX = { width: 100, height: 50 };
 const counted = (value: number | null, minutes = 1): Span => ({ minutes, counted: true, value });
 /** Counts and milliseconds: nothing is smaller than this and more than nothing. */
 const VALUE = fc.oneof(fc.constant(0), fc.double({ min: 1e-6, max: 1e12, noNaN: true }));
 const gap = (minutes = 1): Span => ({ minutes, counted: false, value: null });
+
+describe('the figures of a day, which are quarters of an hour and minutes', () => {
+  const at = '2026-11-29T10:00:00.000Z';
+  const series = [
+    { at, minutes: 15, delivered: 300, died: 150, p95Ms: 40 },
+    { at, minutes: 1, delivered: 20, died: 10, p95Ms: 86_400_000 },
+    { at, minutes: 1, delivered: null, died: null, p95Ms: null },
+    { at, minutes: 1, delivered: 0, died: 0, p95Ms: null },
+  ];
+
+  it('are as many a minute, so that the newest minutes stand as high as the quarters before them', () => {
+    expect(perMinute(series, 'died').map(({ value }) => value)).toEqual([10, 10, null, 0]);
+    expect(perMinute(series, 'delivered').map(({ value }) => value)).toEqual([20, 20, null, 0]);
+    expect(perMinute(series, 'died').map(({ counted: was }) => was)).toEqual([true, true, false, true]);
+  });
+
+  it('have percentiles as they are', () => {
+    expect(percentiles(series).map(({ value }) => value)).toEqual([40, 86_400_000, null, null]);
+  });
+});
 
 describe('the ceiling of a chart', () => {
   it('is 1, 2 or 5 times a power of ten, no value is above it, and it is not far', () => {

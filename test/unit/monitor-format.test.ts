@@ -6,6 +6,7 @@ import {
   formatCount,
   formatDuration,
   formatLatency,
+  formatMeasured,
   formatRate,
   formatShare,
   formatTime,
@@ -48,7 +49,14 @@ describe('a number of the monitor', () => {
 
   it('of a percentile is an upper bound, and not known where nothing was measured', () => {
     expect(formatLatency(45)).toBe('≤ 45 ms');
+    expect(formatLatency(86_400_000)).toBe('13 h or more');
     expect(formatLatency(null)).toBe(NOT_KNOWN);
+  });
+
+  it('that was measured is no bound', () => {
+    expect(formatMeasured(45)).toBe('45 ms');
+    expect(formatMeasured(86_400_000)).toBe('1 d');
+    expect(formatMeasured(null)).toBe(NOT_KNOWN);
   });
 });
 

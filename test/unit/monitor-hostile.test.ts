@@ -1,6 +1,6 @@
 /** Real: how the monitor's page shows text of others. Fake: nothing. */
 import fc from 'fast-check';
-import { markText, plainText, safeHref } from '../../src/monitor/logic/hostile.js';
+import { copyableText, markText, plainText, safeHref } from '../../src/monitor/logic/hostile.js';
 
 const marksOf = (text: string) =>
   markText(text)
@@ -60,6 +60,27 @@ describe('text of others', () => {
   it('of nothing is nothing', () => {
     expect(markText('')).toEqual({ pieces: [], left: 0 });
     expect(marksOf('plain')).toEqual([]);
+  });
+});
+
+describe('text of others that is copied', () => {
+  it('holds nothing that a terminal would act on, or that nobody would see', () => {
+    expect(copyableText('rm\u001b[2K\rls\u202e\n\tx')).toBe('rm\\u001B[2K\\u000Dls\\u202E\n\tx');
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), (text) => {
+        expect(marksOf(copyableText(text))).toEqual([]);
+      }),
+    );
+  });
+
+  it('of JSON means the same', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), (text) => {
+        const value = { [text]: [text] };
+        expect(JSON.parse(copyableText(JSON.stringify(value, null, 2)))).toEqual(value);
+      }),
+    );
+    expect(copyableText('\u{e0041}')).toBe('\\uDB40\\uDC41');
   });
 });
 

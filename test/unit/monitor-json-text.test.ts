@@ -34,9 +34,9 @@ describe('a payload that somebody edits', () => {
   });
 
   it('is sent exactly as it was written, beside its reason', () => {
-    const body = editBody('{"n": 12345678901234567890}', { reason: 'a "blank"', dryRun: true });
-    expect(body).toBe('{"payload":{"n": 12345678901234567890},"reason":"a \\"blank\\"","dryRun":true}');
-    expect(JSON.parse(body)).toMatchObject({ reason: 'a "blank"', dryRun: true });
+    const body = editBody('{"n": 12345678901234567890}', { reason: 'a "blank"', revisions: 2, dryRun: true });
+    expect(body).toBe('{"payload":{"n": 12345678901234567890},"reason":"a \\"blank\\"","revisions":2,"dryRun":true}');
+    expect(JSON.parse(body)).toMatchObject({ reason: 'a "blank"', revisions: 2, dryRun: true });
   });
 });
 

@@ -1,8 +1,9 @@
 /** Real: how lists, addresses and filters of the monitor's page are kept. Fake: nothing. */
 import fc from 'fast-check';
 import { countOutcomes, progressOf } from '../../src/monitor/logic/job-progress.js';
-import { fromJobFilter, LETTER_FILTER, toLetterFilter } from '../../src/monitor/logic/letter-filter.js';
-import { isUuid, readParams, writeParams } from '../../src/monitor/logic/search-params.js';
+import { diedSince, LETTER_FILTER, toLetterFilter } from '../../src/monitor/logic/letter-filter.js';
+import { AT_FIRST, goBack, isLong, PAGES_AT_ONCE, type SearchBack } from '../../src/monitor/logic/search-back.js';
+import { filterOf, isUuid, readParams, writeParams } from '../../src/monitor/logic/search-params.js';
 import { keepOrder } from '../../src/monitor/logic/steady-list.js';
 
 interface Row {
@@ -77,12 +78,44 @@ describe('the filter of dead letters', () => {
     expect(toLetterFilter(params)).toEqual({ eventType: 'ORDER', code: 'HTTP.TLS' });
   });
 
-  it('comes back from the job that it was made of', () => {
+  it('finds what died after a job by what an event keeps, and not by how it died before', () => {
     const since = '2026-11-29T10:00:00.000Z';
-    const filter = { eventType: 'ORDER', code: null, tenantId: '', destination: null, since };
-    const params = fromJobFilter(filter);
+    const how = { code: 'HTTP.TIMEOUT', since: 'before', until: 'before', text: 'timed out', outageId: 'o1' };
+    const params = diedSince({ eventType: 'ORDER', tenantId: '', destination: null, ...how }, since);
     expect(params).toEqual({ type: 'ORDER', tenantId: '', since });
     expect(toLetterFilter(params)).toEqual({ eventType: 'ORDER', tenantId: '', since });
+    expect(diedSince({ ...how, eventType: null, destination: 'crm', tenantId: null }, since)).toEqual({
+      destination: 'crm',
+      since,
+    });
+  });
+
+  it('is the same on every page of a list, and another one for another list', () => {
+    expect(filterOf({ eventType: 'ORDER', cursor: 'c' })).toBe(filterOf({ eventType: 'ORDER' }));
+    expect(filterOf({ state: 'open', before: 'b' })).toBe(filterOf({ state: 'open', before: undefined }));
+    expect(filterOf({ window: '24h' })).not.toBe(filterOf({ window: '15m' }));
+    expect(filterOf({ eventType: 'BILLING' })).not.toBe(filterOf({ eventType: 'ORDER' }));
+  });
+});
+
+describe('a search that goes back in time', () => {
+  const page = (next: string | null, ...items: string[]) => ({ items, next, looked: 20_000 });
+
+  it('goes on from an empty page, and stays where something is found or nothing is left', () => {
+    expect(goBack(AT_FIRST, page('c1'))).toEqual({ cursor: 'c1', pages: 1, looked: 20_000 });
+    expect(goBack(AT_FIRST, page('c1', 'found'))).toBeNull();
+    expect(goBack(AT_FIRST, page(null))).toBeNull();
+  });
+
+  it('asks before it goes on for ever', () => {
+    let search: SearchBack = AT_FIRST;
+    for (let pages = 0; pages < PAGES_AT_ONCE; pages++) {
+      expect(isLong(search)).toBe(false);
+      search = goBack(search, page('next')) as SearchBack;
+    }
+    expect(search).toMatchObject({ pages: PAGES_AT_ONCE, looked: PAGES_AT_ONCE * 20_000 });
+    expect(isLong(search)).toBe(true);
+    expect(isLong(goBack(search, page('next')) as SearchBack)).toBe(false);
   });
 });
 

@@ -36,7 +36,7 @@ describe('the news of the stream', () => {
 });
 
 describe('the headline', () => {
-  const well: Verdict = { state: 'well', sentence: 'all is well', concerns: [] };
+  const well: Verdict = { state: 'well', sentence: 'all is well', concerns: [], notLookedAt: [] };
 
   it('says that all is well only of what is known now', () => {
     expect(headlineOf(well, { none: false, stale: false })).toMatchObject({ level: 'well', sentence: 'All is well' });

@@ -84,9 +84,21 @@ describe('the stream of the monitor', () => {
       [300_000, 'shown'],
     ]);
     expect(acts).toEqual(['0 reopen', '31000 close', '300000 reopen']);
-    // It is being read anew: that it is old is said only if that takes long.
-    expect(isStale(state, 301_000)).toBe(false);
-    expect(isStale(state, 303_000)).toBe(true);
+    // Minutes old: not for a moment is it shown as if it were of now.
+    expect(isStale(state, 300_000)).toBe(true);
+    expect(isStale(stepStream(state, 'heard', 300_500, 0).state, 300_500)).toBe(false);
+  });
+
+  it('that is read anew after less than a minute is called old only if that takes long', () => {
+    const { state } = run([
+      [0, 'start'],
+      [100, 'heard'],
+      [200, 'hidden'],
+      [200 + HIDDEN_MS, 'clock'],
+      [40_000, 'shown'],
+    ]);
+    expect(isStale(state, 41_000)).toBe(false);
+    expect(isStale(state, 42_001)).toBe(true);
   });
 
   it('stays open where the page was hidden for a moment', () => {

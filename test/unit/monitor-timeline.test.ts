@@ -5,6 +5,7 @@ import type { RecordView } from '../../src/contract/audit-records-api.js';
 import type { EventDetail } from '../../src/contract/events-api.js';
 import { actorOf, changesOf, isErased, restOf, targetsOf, textOf } from '../../src/monitor/logic/audit-record.js';
 import { hasEpochs, timelineOf } from '../../src/monitor/logic/timeline.js';
+import type { Around } from '../../src/monitor/logic/why-waits.js';
 
 const at = (second: number) => new Date(Date.UTC(2026, 10, 29, 10, 0, second)).toISOString();
 const ID = '0198c0de-0000-7000-8000-000000000001';
@@ -43,7 +44,34 @@ const EVENT: EventDetail = {
   letters: [],
   revisions: [],
 };
-const titles = (event: EventDetail) => timelineOf(event).map(({ title }) => title);
+type Destinations = NonNullable<Around['destinations']>;
+const LIVING = { roles: ['relay'], silent: false } as NonNullable<Around['processes']>[number];
+const DESTINATION = {
+  name: 'audit.log',
+  breaker: 'closed',
+  failures: 0,
+  reason: null,
+  openUntil: null,
+  maxRuns: null,
+  running: 0,
+} as Destinations['destinations'][number];
+const PAUSE: Destinations['pauses'][number] = {
+  id: 'p1',
+  destination: null,
+  eventType: null,
+  tenantId: null,
+  until: null,
+  reason: 'a move',
+  actor: 'user:ann',
+  createdAt: at(0),
+};
+/** A relay lives, and nothing holds anything. */
+const FREE: Around = {
+  destinations: { destinations: [DESTINATION], pauses: [] },
+  processes: [LIVING],
+  now: Date.parse(at(10)),
+};
+const titles = (event: EventDetail, around: Around = FREE) => timelineOf(event, around).map(({ title }) => title);
 
 function failed(epoch: number, n: number, second: number): EventDetail['attempts'][number] {
   const failure = { code: 'HTTP.SERVER_ERROR', status: 500, message: 'The destination answered with a server error' };
@@ -52,9 +80,60 @@ function failed(epoch: number, n: number, second: number): EventDetail['attempts
 }
 
 describe('the way of an event', () => {
+  const waiting = { ...EVENT, state: 'waiting' as const, dueAt: at(5) };
+  const pending = { ...DELIVERY, status: 'PENDING' as const, startedAt: null, run: null };
+  const due = { ...waiting, delivery: pending };
+  const destinations = (
+    own: Partial<Destinations['destinations'][number]>,
+    ...pauses: readonly Partial<Destinations['pauses'][number]>[]
+  ): Around => ({
+    ...FREE,
+    destinations: {
+      destinations: [{ ...DESTINATION, ...own }],
+      pauses: pauses.map((pause, n) => ({ ...PAUSE, id: `p${n}`, ...pause })),
+    },
+  });
+  const held = (around: Around, event: EventDetail = due) =>
+    timelineOf(event, around)
+      .slice(1)
+      .map(({ title, told }) => [title, ...told]);
+
+  it('is held by every pause that is in force for it, and by no other', () => {
+    expect(held(destinations({}, {}))).toEqual([['Held by a pause', 'user:ann', 'a move']]);
+    expect(
+      held(destinations({}, { destination: 'audit.log', eventType: 'ORDER', tenantId: '', until: at(20) })),
+    ).toEqual([['Held by a pause, until', 'user:ann', 'a move']]);
+    const others = [{ destination: 'crm' }, { eventType: 'BILLING' }, { tenantId: 'acme' }, { until: at(9) }];
+    expect(held(destinations({}, ...others))).toEqual([['Waits for a relay'], ['Due']]);
+    expect(held(destinations({}, { tenantId: 'acme' }), { ...due, tenantId: 'acme' })).toHaveLength(1);
+  });
+
+  it('is held by a destination that is left alone, or has as many runs as it may', () => {
+    const reason = { code: 'HTTP.TIMEOUT', status: null };
+    expect(held(destinations({ breaker: 'open', failures: 12, reason, openUntil: at(30) }))).toEqual([
+      ['Its destination is left alone, until', '12 failures in a row by HTTP.TIMEOUT'],
+    ]);
+    expect(held(destinations({ breaker: 'half_open' }))).toEqual([['Its destination is being tried']]);
+    expect(held(destinations({ maxRuns: 2, running: 2 }))).toEqual([
+      ['Its destination has as many runs as it may', 'its cap is 2'],
+    ]);
+    expect(held(destinations({ maxRuns: 2, running: 1 }))).toEqual([['Waits for a relay'], ['Due']]);
+  });
+
+  it('is held where no relay lives, and by its own time', () => {
+    expect(held({ ...FREE, processes: [{ ...LIVING, silent: true }] })).toEqual([['No relay tells of itself']]);
+    expect(held({ ...FREE, processes: [] })).toEqual([['No relay tells of itself']]);
+    const later = timelineOf({ ...due, dueAt: at(60) }, FREE).slice(1);
+    expect(later).toMatchObject([{ title: 'Waits until it is due', at: at(60) }]);
+  });
+
+  it('says where it is not known what holds it', () => {
+    const [waits] = held({ ...FREE, destinations: null });
+    expect(waits).toEqual(['Waits for a relay', expect.stringMatching(/not known/)]);
+    expect(held({ ...FREE, processes: null })[0]).toHaveLength(2);
+  });
+
   it('waits, and says for what', () => {
-    const waiting = { ...EVENT, state: 'waiting' as const, dueAt: at(5) };
-    const pending = { ...DELIVERY, status: 'PENDING' as const, startedAt: null, run: null };
     expect(titles({ ...waiting, delivery: pending })).toEqual(['Recorded', 'Waits for a relay', 'Due']);
     expect(titles({ ...waiting, delivery: { ...pending, claimed: true } })).toEqual([
       'Recorded',
@@ -87,7 +166,7 @@ describe('the way of an event', () => {
       ],
       revisions: [{ epoch: 1, actor: 'user:ann', reason: 'a blank', createdAt: at(30) }],
     };
-    const steps = timelineOf(event);
+    const steps = timelineOf(event, FREE);
     expect(steps.map(({ title }) => title)).toEqual([
       'Recorded',
       'Attempt 1 (within the workflow) failed',
@@ -108,7 +187,7 @@ describe('the way of an event', () => {
 
   it('of one that was quicker than the mark of its start says so', () => {
     const quick = { ...DELIVERY, status: 'DELIVERED' as const, startedAt: null };
-    const steps = timelineOf({ ...EVENT, state: 'delivered', settledAt: at(1), delivery: quick });
+    const steps = timelineOf({ ...EVENT, state: 'delivered', settledAt: at(1), delivery: quick }, FREE);
     expect(steps.at(-1)).toMatchObject({ title: 'Delivered', run: RUN, told: ['quicker than the mark of its start'] });
   });
 

@@ -7,17 +7,18 @@ const HOLD = { name: 'figures', holder: '0197d3a0-0000-7000-8000-000000000001' }
 const minuteOf = (n: number) => `2026-11-29T${String(10 + Math.floor(n / 60))}:${String(n % 60).padStart(2, '0')}:00Z`;
 
 /** Minutes 0 to `closed`, of which some stand. */
-function scripted(closed: number, standing: readonly number[] = []) {
+function scripted(closedAtFirst: number, standing: readonly number[] = []) {
+  let closed = closedAtFirst;
   const stand = new Set(standing.map(minuteOf));
   const tried: string[] = [];
   const warned: object[] = [];
   const script = { fails: (_: string): unknown => null, held: true, removed: 0 };
   const store: FigureWriter = {
-    async findUncounted(since, most) {
+    async findUncounted(since) {
       const from = since === null ? 0 : Date.parse(since);
       const all = Array.from({ length: closed }, (_, n) => minuteOf(n));
       const open = all.filter((one) => Date.parse(one) >= from && !stand.has(one));
-      return { minutes: open.slice(0, most), closed: minuteOf(closed) };
+      return { minutes: open, closed: minuteOf(closed) };
     },
     async countMinute(_, begins) {
       tried.push(begins);
@@ -34,19 +35,38 @@ function scripted(closed: number, standing: readonly number[] = []) {
   };
   const log = { debug: () => {}, info: () => {}, warn: (fields: object) => void warned.push(fields), error: () => {} };
   const roll = rollFigures({ store, log });
-  return { roll: () => roll(HOLD, new AbortController().signal), tried, warned, stand, script, turn: roll };
+  const close = (more: number) => {
+    closed = more;
+  };
+  return { roll: () => roll(HOLD, new AbortController().signal), tried, warned, stand, script, turn: roll, close };
 }
 
 const late = () => new IntegrationError('STORE.UNAVAILABLE');
 
-it('counts thirty in a turn, the oldest first, and none that stands', async () => {
-  const { roll, tried, stand } = scripted(50, [0, 3]);
+it('counts thirty in a turn: the last twenty minutes, the newest first, then the oldest, and none that stands', async () => {
+  const { roll, tried, stand } = scripted(60, [0, 3, 59]);
   await roll();
-  expect(tried).toHaveLength(30);
-  expect(tried.slice(0, 3)).toEqual([1, 2, 4].map(minuteOf));
+  const [newest, oldest] = [
+    Array.from({ length: 19 }, (_, n) => 58 - n),
+    [1, 2, ...Array.from({ length: 9 }, (_, n) => 4 + n)],
+  ];
+  expect(tried).toEqual([...newest, ...oldest].map(minuteOf));
   await roll();
-  expect(tried).toHaveLength(48);
-  expect(stand.size).toBe(50);
+  expect(tried).toHaveLength(57);
+  expect(stand.size).toBe(60);
+  expect(new Set(tried).size).toBe(57);
+});
+
+it('a minute that closes meanwhile comes before the old ones, and one that fails keeps none from its turn', async () => {
+  const { roll, tried, script, stand, close } = scripted(100);
+  script.fails = (minute) => (minute === minuteOf(95) ? late() : null);
+  for (let turn = 0; turn < 2; turn++) await expect(roll()).rejects.toThrow();
+  close(101);
+  await expect(roll()).resolves.toBeUndefined();
+  expect(tried.slice(0, 8)).toEqual([99, 98, 97, 96, 95, 95, 100, 95].map(minuteOf));
+  for (let turn = 0; turn < 4; turn++) await roll();
+  expect([stand.size, stand.has(minuteOf(95))]).toEqual([100, false]);
+  expect(tried.filter((one) => one === minuteOf(95))).toHaveLength(3);
 });
 
 it('leaves a minute that is not counted in time for the third time, says so, and goes on behind it', async () => {
@@ -54,7 +74,7 @@ it('leaves a minute that is not counted in time for the third time, says so, and
   script.fails = (minute) => (minute === minuteOf(2) ? late() : null);
   await expect(roll()).rejects.toThrow();
   await expect(roll()).rejects.toThrow();
-  expect([tried.length, stand.size, warned]).toEqual([4, 2, []]);
+  expect([tried.length, stand.size, warned]).toEqual([4, 2, []]); // 4, 3 and twice 2
   await roll();
   expect(warned).toMatchObject([{ minute: minuteOf(2), tries: 3 }]);
   expect([stand.has(minuteOf(2)), stand.size]).toEqual([false, 4]);

@@ -99,7 +99,15 @@ it('goes on with the others, and with it, where a reader breaks its word and thr
   const snapshots = createSnapshots(broken, log);
   const { one, begun, heard } = listener();
   const stop = await snapshots.listen(one);
-  expect(begun[0]).toHaveLength(11);
+  // Told as away: one that was not there would be taken for one that they may not see, and what is left for well.
+  expect(begun[0]).toHaveLength(12);
+  expect(begun[0]).toContainEqual({
+    name: 'alerts',
+    state: 'away',
+    at: null,
+    reason: expect.stringContaining('monitor.part_failed'),
+    value: null,
+  });
   expect(log.error).toHaveBeenCalled();
   fails = false;
   await jest.advanceTimersByTimeAsync(5_000);

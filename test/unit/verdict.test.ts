@@ -68,13 +68,21 @@ const WELL: Parts = {
     byEventType: [],
     byTenant: [],
   },
-  runs: { inFlight: 0, retrying: 0 },
+  runs: { inFlight: 0, retrying: 0, retryingAtLeast: false },
   letters: { open: 0, oldestAt: null },
   destinations: { destinations: [destination()], pauses: [] },
   alerts: [],
-  books: { hours: 3, withGaps: 0, oldestGap: null, checkedAt: AT },
+  books: { hours: 3, withGaps: 0, oldestGap: null, checkedAt: AT, lateSince: null, waitsFor: null },
   processes: [process()],
-  seal: { size: 5, unsealed: 0, oldestSeconds: null, checkpoint: { size: 5, ageSeconds: 3 }, trouble: [] },
+  seal: {
+    size: 5,
+    unsealed: 0,
+    countedUpTo: 10_000,
+    oldestSeconds: null,
+    checkpoint: { size: 5, ageSeconds: 3 },
+    trouble: [],
+    notes: ['no checkpoint was ever anchored'],
+  },
   verification: null,
 };
 
@@ -93,20 +101,24 @@ const said = (values: Partial<Parts>, changes: Partial<Record<OverviewPartName, 
   judge(values, changes).concerns.map(({ level, part }) => `${level} ${part}`);
 
 it('is well where every part is, and unknown where nothing was looked at', () => {
-  expect(judge({})).toEqual({ state: 'well', sentence: 'all is well', concerns: [] });
+  expect(judge({})).toEqual({ state: 'well', sentence: 'all is well', concerns: [], notLookedAt: [] });
   expect(judgeOverview([])).toMatchObject({ state: 'unknown', concerns: [] });
 });
 
-it('what was not asked for is no concern: the audit log of a terminal without its URL', () => {
+it('what was not asked for is no concern, and is told: the audit log of a terminal without its URL', () => {
   const { outboxDatabase } = WELL;
   const part = { name: 'outboxDatabase', state: 'ok', at: AT, reason: null, value: outboxDatabase } as const;
-  expect(judgeOverview([part]).state).toBe('well');
+  expect(judgeOverview([part])).toMatchObject({
+    state: 'well',
+    sentence: 'what was looked at is well',
+    notLookedAt: expect.arrayContaining(['auditDatabase', 'seal', 'verification', 'rate']),
+  });
 });
 
 it('names the worst first, and says how many there are besides', () => {
   const verdict = judge({
     letters: { open: 2, oldestAt: AT },
-    books: { hours: 3, withGaps: 1, oldestGap: AT, checkedAt: AT },
+    books: { ...WELL.books, withGaps: 1, oldestGap: AT },
   });
   expect(verdict).toMatchObject({
     state: 'wrong',
@@ -126,7 +138,7 @@ it('a database that is away is said once, not of each part that is read from it'
 });
 
 it('a part that alone is away is unknown, with its reason, whatever it said last', () => {
-  const books = { hours: 3, withGaps: 1, oldestGap: AT, checkedAt: AT };
+  const books = { ...WELL.books, withGaps: 1, oldestGap: AT };
   const verdict = judge({ books }, { books: { state: 'away', reason: 'no answer within 1500 ms' } });
   expect(verdict).toMatchObject({ state: 'unknown', sentence: 'the books: not known: no answer within 1500 ms' });
   expect(said({}, { seal: { state: 'away' }, auditDatabase: { state: 'away' } })).toEqual(['wrong auditDatabase']);
@@ -135,8 +147,8 @@ it('a part that alone is away is unknown, with its reason, whatever it said last
 describe('relays and workers', () => {
   it('one of each has to tell of itself; a silent one does not count, and is no concern beside another', () => {
     expect(judge({ processes: [] }).concerns.map(({ sentence }) => sentence)).toEqual([
-      'no relay tells of itself: none was ever seen',
-      'no worker tells of itself: none was ever seen',
+      'no relay tells of itself: none was seen for a day',
+      'no worker tells of itself: none was seen for a day',
     ]);
     expect(
       judge({ processes: [process({ silent: true, roles: ['relay'] }), process({ roles: ['worker'] })] }),
@@ -208,9 +220,29 @@ describe('alerts', () => {
 
   it('what another part says from what stands now is not said twice; where that part is away, it is said', () => {
     const alerts = [alert('breaker_opened', 'audit.log'), alert('books_unbalanced', AT)];
-    expect(said({ alerts })).toEqual([]);
-    expect(said({ alerts }, { alerts: { state: 'failing', reason: 'two alerts' } })).toEqual([]);
-    expect(said({ alerts }, { destinations: { state: 'away' } })).toEqual(['wrong alerts', 'unknown destinations']);
+    const destinations = { destinations: [destination({ breaker: 'open', failures: 12 })], pauses: [] };
+    const books = { ...WELL.books, withGaps: 1, oldestGap: AT };
+    const once = ['wrong destinations', 'wrong books'];
+    expect(said({ alerts, destinations, books })).toEqual(once);
+    expect(said({ alerts, destinations, books }, { alerts: { state: 'failing', reason: 'two alerts' } })).toEqual(once);
+    expect(said({ alerts, destinations, books }, { destinations: { state: 'away' } })).toEqual([
+      'wrong books',
+      'wrong alerts',
+      'unknown destinations',
+    ]);
+  });
+
+  it('one that no other part says is said, though what it is of looks well by now', () => {
+    const alerts = [alert('breaker_opened', 'audit.log'), alert('books_unbalanced', AT)];
+    expect(said({ alerts })).toEqual(['wrong alerts', 'wrong alerts']);
+    const other = { destinations: [destination({ name: 'erp.sync', breaker: 'open', failures: 12 })], pauses: [] };
+    expect(said({ alerts: alerts.slice(0, 1), destinations: other })).toEqual(['wrong destinations', 'wrong alerts']);
+  });
+
+  it('as many as are read may be more', () => {
+    const alerts = Array.from({ length: 100 }, (_, n) => alert('worker_missing', `queue-${n}`));
+    expect(judge({ alerts }).sentence).toMatch(/; 99 or more$/);
+    expect(judge({ alerts: alerts.slice(1) }).sentence).toMatch(/; 98 more$/);
   });
 
   it('a lag is attention, said by the part of what is due where that finds it too', () => {
@@ -234,9 +266,26 @@ it('what the log says of its sealing asks for attention, each', () => {
   expect(said({ seal }, { seal: { state: 'failing', reason: 'both' } })).toEqual(['attention seal', 'attention seal']);
 });
 
-it('a part that fails by its own word is wrong, in its own words', () => {
+it('books that nobody looks at ask for attention, whatever they said last', () => {
+  const books = { ...WELL.books, lateSince: AT, waitsFor: 'HTTP.UNAUTHORIZED' };
+  expect(judge({ books })).toMatchObject({
+    state: 'attention',
+    sentence: `a look at the books is due since ${AT}, and one waits for HTTP.UNAUTHORIZED`,
+  });
+  expect(said({ books: { ...books, withGaps: 1, oldestGap: AT } })).toEqual(['wrong books', 'attention books']);
+  // A look that waits for a moment is none yet.
+  expect(said({ books: { ...WELL.books, waitsFor: 'HTTP.TIMEOUT' } })).toEqual([]);
+});
+
+it('a log that is broken is wrong, in its own words; that none was verified for long asks for attention', () => {
   const broken: Change = { state: 'failing', reason: 'the log is broken: 1 leaf' };
-  expect(judge({}, { verification: broken })).toMatchObject({ state: 'wrong', sentence: 'the log is broken: 1 leaf' });
+  const verification = { endedAt: AT, state: 'done', outcome: 'broken', records: 5 } as const;
+  expect(judge({ verification }, { verification: broken })).toMatchObject({
+    state: 'wrong',
+    sentence: 'the log is broken: 1 leaf',
+  });
+  const late: Change = { state: 'failing', reason: 'the whole log was never verified' };
+  expect(said({}, { verification: late })).toEqual(['attention verification']);
 });
 
 it('the page loads it without zod: it imports types alone', () => {

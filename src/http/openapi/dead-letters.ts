@@ -19,6 +19,7 @@ import {
   letterKindsQuerySchema,
   payloadQuerySchema,
   reasonSchema,
+  redriveSchema,
 } from '../../contract/dead-letters-api.js';
 import { redactedPayloadSchema } from '../../contract/events-api.js';
 import { named, type Operation, type PathParameter } from './operation.js';
@@ -116,7 +117,7 @@ export const deadLetterOperations: readonly Operation[] = [
       },
     },
     answers: [{ status: 200, description: 'Where the two differ.', schema: named('PayloadEdited', editedSchema) }],
-    problems: ['not_found', 'not_open', 'effect_stands', 'invalid_request'],
+    problems: ['not_found', 'not_open', 'edited_meanwhile', 'effect_stands', 'invalid_request'],
   },
   {
     id: 'redriveDeadLetter',
@@ -126,9 +127,14 @@ export const deadLetterOperations: readonly Operation[] = [
     summary: 'Deliver it again',
     scopes: ['dlq:write'],
     parameters: [id],
-    body: word,
+    body: {
+      'application/json': {
+        schema: named('Redrive', redriveSchema),
+        examples: { one: { ...WORD, revisions: 0 } },
+      },
+    },
     answers: [{ status: 200, description: 'It is on its way.', schema: named('Redriven', redrivenSchema) }],
-    problems: ['not_found', 'not_open', 'effect_stands', 'invalid_request', 'effect_not_told'],
+    problems: ['not_found', 'not_open', 'edited_meanwhile', 'effect_stands', 'invalid_request', 'effect_not_told'],
   },
   {
     id: 'discardDeadLetter',

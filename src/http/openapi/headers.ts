@@ -70,6 +70,7 @@ const OF_PROBLEMS: Partial<Record<ProblemCode, Readonly<Record<string, HeaderObj
   not_signed_yet: { 'Retry-After': OF_ANSWERS['Retry-After'] },
   rate_limited: { 'Retry-After': OF_ANSWERS['Retry-After'] },
   overloaded: { 'Retry-After': OF_ANSWERS['Retry-After'] },
+  session_not_known: { 'Retry-After': OF_ANSWERS['Retry-After'] },
   store_unavailable: { 'Retry-After': OF_ANSWERS['Retry-After'] },
   effect_not_told: { 'Retry-After': OF_ANSWERS['Retry-After'] },
 };

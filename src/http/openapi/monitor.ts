@@ -14,7 +14,6 @@ export const monitorOperations: readonly Operation[] = [
     summary: 'Show who is signed in',
     session: true,
     answers: [{ status: 200, description: 'Who, what they may, and until when.', schema: session }],
-    problems: ['store_unavailable'],
   },
   {
     id: 'signIn',
@@ -44,7 +43,7 @@ export const monitorOperations: readonly Operation[] = [
       'not_found',
       'invalid_request',
       'rate_limited',
-      'store_unavailable',
+      'session_not_known',
       'overloaded',
     ],
   },
@@ -74,9 +73,9 @@ export const monitorOperations: readonly Operation[] = [
     description:
       'Server-sent events of one JSON object each: `snapshot` with all parts first, `part` when one has changed, `tick` every ' +
       'other second. Parts that the session may not see are left out. It ends with the session, with the server, and where its ' +
-      'reader does not keep up.',
+      'reader does not keep up; what the session may see is looked at again twice a minute.',
     session: true,
     answers: [{ status: 200, description: 'Without end.', mediaType: 'text/event-stream' }],
-    problems: ['tenant_forbidden', 'rate_limited', 'store_unavailable', 'overloaded'],
+    problems: ['tenant_forbidden', 'rate_limited', 'overloaded'],
   },
 ];

@@ -23,7 +23,7 @@ const OF_KEYS: readonly ProblemCode[] = [
   'unsupported_encoding',
 ];
 /** Where a session of the monitor may stand in for a key. */
-const OF_SESSIONS: readonly ProblemCode[] = ['session_ended', 'foreign_origin'];
+const OF_SESSIONS: readonly ProblemCode[] = ['session_ended', 'foreign_origin', 'session_not_known'];
 /** Of those that change something, or send a body. */
 const OF_CHANGES: readonly ProblemCode[] = ['csrf_missing'];
 const OF_BODIES: readonly ProblemCode[] = [

@@ -188,13 +188,14 @@ export const SETTINGS = {
   auditCheckpointMs: define({
     schema: whole(100, 3_600_000),
     fallback: '10000',
-    describe: 'Between two checkpoints of a log that grows.',
+    describe:
+      'Between two checkpoints of a log that grows. An api tells by it whether signing has stopped: give both the same.',
   }),
   auditVerifyHours: define({
     schema: whole(0, 8_760),
     fallback: '24',
     describe:
-      'How often a worker with AUDIT_DATABASE_URL verifies the whole log by itself. 0: only when somebody asks.',
+      'How often a worker with AUDIT_DATABASE_URL verifies the whole log by itself. 0: only when somebody asks. An api tells by it whether one is overdue: give both the same.',
   }),
   auditUrl: define({
     schema: httpUrl,

@@ -80,7 +80,7 @@ WITH due AS (
   WHERE d.look IS NULL OR (m.mode = 'whole' AND d.look->>'mode' <> 'whole')
 )
 UPDATE outbox.book_check c
-SET look = CASE WHEN s.hour IS NULL THEN c.look - 'waitsFor' ELSE jsonb_build_object('id', $4::text, 'mode', s.mode, 'share', s.share,
+SET look = CASE WHEN s.hour IS NULL THEN c.look ELSE jsonb_build_object('id', $4::text, 'mode', s.mode, 'share', s.share,
   'startedAt', statement_timestamp()::text, 'snapshot', pg_current_snapshot()::text, 'cursor', NULL, 'tally', NULL) END
 FROM due d LEFT JOIN started s ON true
 WHERE c.hour = d.hour
@@ -156,9 +156,9 @@ JOIN outbox.delivery d ON d.event_id = m.id AND d.epoch = m.epoch AND d.status =
 /** $1 lease, $2 holder, $3 hour, $4 look. */
 const SAME_LOOK = `c.hour = $3::timestamptz AND c.look->>'id' = $4::text AND ${HELD}`;
 
-/** As above, $5 cursor and tally. */
+/** As above, $5 cursor and tally, or what it waits for: that it did is over only once it has come on. */
 export const SAVE_LOOK = `
-UPDATE outbox.book_check c SET look = c.look || $5::jsonb WHERE ${SAME_LOOK} RETURNING c.hour`;
+UPDATE outbox.book_check c SET look = (c.look - 'waitsFor') || $5::jsonb WHERE ${SAME_LOOK} RETURNING c.hour`;
 
 /**
  * As above; $5 totals, $6 count of gaps, $7 samples, $8 how many are open still, $9 mode, $10 whether it was a sample.

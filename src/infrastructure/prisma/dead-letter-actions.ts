@@ -134,7 +134,8 @@ export function wordValues({ actor, reason }: PersonsWord): [string, string] {
 /** $1 letters or events, $2 tenant or NULL for any. A row for each, in their order. */
 const FIND = `
 SELECT l.id, coalesce(l.event_id, d.event_id) AS event_id, l.epoch, l.state, l.state_actor, l.state_at, d.status,
-  (SELECT count(*)::int FROM outbox.event_revision r WHERE r.event_id = l.event_id) AS revisions
+  (SELECT count(*)::int FROM outbox.event_revision r WHERE r.event_id = l.event_id) AS revisions,
+  (SELECT r.actor FROM outbox.event_revision r WHERE r.event_id = l.event_id ORDER BY r.epoch DESC, r.seq DESC LIMIT 1) AS edited_by
 FROM unnest($1::uuid[]) WITH ORDINALITY AS m(asked, position)
 LEFT JOIN LATERAL (
   SELECT * FROM outbox.dead_letter
@@ -216,15 +217,16 @@ interface FoundRow {
   readonly state_at: Date | null;
   readonly status: string | null;
   readonly revisions: number;
+  readonly edited_by: string | null;
 }
 
 function toFound(row: FoundRow): FoundLetter {
-  const { id, event_id: eventId, epoch, state, status, revisions } = row;
+  const { id, event_id: eventId, epoch, state, status, revisions, edited_by: editedBy } = row;
   if (id === null || eventId === null || epoch === null || state === null) {
     return status === null ? { kind: 'missing' } : { kind: 'no-letter', status };
   }
   const at = row.state_at?.toISOString() ?? null;
-  return { kind: 'letter', id, eventId, epoch, state, actor: row.state_actor, at, revisions };
+  return { kind: 'letter', id, eventId, epoch, state, actor: row.state_actor, at, revisions, editedBy };
 }
 
 function toActed({ id, event_id: eventId, epoch }: ActedRow): ActedLetter {

@@ -137,6 +137,13 @@ page AS MATERIALIZED (
 }
 
 /**
+ * What the filter says of a row beside an event, a delivery or a letter, which has its destination, type and tenant from it:
+ * so that only what is meant counts against how much is picked.
+ */
+const meantBeside = (row: 'd' | 'l') =>
+  `($7::text IS NULL OR ${row}.event_type = $7) AND ($10::text IS NULL OR ${row}.tenant = $10)`;
+
+/**
  * By the partial indexes of open rows. Of the destination that is asked for, or of each: it has a row at least, so that
  * more destinations than rows are asked for are too many.
  */
@@ -149,17 +156,22 @@ function pickOpen(kinds: readonly OpenKind[]): string {
     SELECT w.destination FROM ${name(at)} w WHERE $9::text IS NULL
     UNION ALL SELECT $9::text WHERE $9::text IS NOT NULL) k
   CROSS JOIN LATERAL (
-    SELECT d.event_id FROM outbox.delivery d WHERE ${rows} AND d.destination = k.destination
+    SELECT d.event_id FROM outbox.delivery d
+    WHERE ${rows} AND d.destination = k.destination AND ${meantBeside('d')}
     ORDER BY ${order.join(', ')} LIMIT $5::integer + 1) r`;
   });
   return pick(recursive, ids.join(' UNION ALL '));
 }
 
-/** By `dead_letter_list`: what is dead has an open letter, what was given up one that says so (R23). */
+/**
+ * By `dead_letter_list`, or `dead_letter_kinds`: what is dead has an open letter, what was given up one that says so (R23). A
+ * letter is written after its event was recorded: an hour is what two servers' clocks may differ by at a failover.
+ */
 function pickLetters(state: 'open' | 'discarded'): string {
   return pick(
     '',
-    `SELECT l.event_id FROM outbox.dead_letter l WHERE l.state = '${state}'
+    `SELECT l.event_id FROM outbox.dead_letter l WHERE l.state = '${state}' AND ${meantBeside('l')}
+    AND ($9::text IS NULL OR l.destination = $9) AND l.created_at >= $3::timestamptz - interval '1 hour'
   ORDER BY l.created_at DESC, l.id DESC LIMIT $5::integer + 1`,
   );
 }

@@ -23,12 +23,12 @@ const CLOSED = begin(1, `statement_timestamp() - ${COUNTED_AFTER_MS} * interval 
 const stands = (span: 1 | 15, begins: string) => `(SELECT true FROM outbox.figure f
     WHERE f.span = ${span} AND f.begins_at = ${begins} AND f.dimension = 'all' AND NOT f.folded AND f.name = '' LIMIT 1) IS NOT NULL`;
 
-/** $1 from where on, or NULL; $2 at most. One row. */
+/** $1 from where on, or NULL. One row. */
 export const FIND_UNCOUNTED = `
 SELECT ${rfc3339('t.closed')} AS closed, ARRAY(
   SELECT ${rfc3339('m.begins')} FROM generate_series(
     greatest($1::timestamptz, t.closed - ${COUNTED_BACK}), t.closed - interval '1 minute', interval '1 minute') AS m(begins)
-  WHERE NOT ${stands(1, 'm.begins')} ORDER BY m.begins LIMIT $2::integer) AS minutes
+  WHERE NOT ${stands(1, 'm.begins')} ORDER BY m.begins) AS minutes
 FROM (SELECT ${CLOSED} AS closed) t`;
 
 /** $1 at most. */

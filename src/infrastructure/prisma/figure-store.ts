@@ -15,8 +15,8 @@ export function createFigureStore(pool: PgPool): FigureWriter & FigureReader {
     options: Partial<Pick<Statement, 'timeoutMs' | 'replan'>> = {},
   ) => runStatement<Row>(pool, { name: `figure_${name}`, text, values, timeoutMs: TIMEOUT_MS, ...options });
   return {
-    async findUncounted(since, most) {
-      const [row] = await run<UncountedRow>('find_uncounted', sql.FIND_UNCOUNTED, [since, most]);
+    async findUncounted(since) {
+      const [row] = await run<UncountedRow>('find_uncounted', sql.FIND_UNCOUNTED, [since]);
       return row as UncountedRow; // it is of no table that could be empty
     },
 

@@ -5,6 +5,7 @@ import {
   type StoppedDuty,
   type StuckJob,
 } from '../../application/delivery/doctor/judge-delivery.js';
+import { BOOKS } from './overview-store.js';
 import { type PgPool, runStatement } from './pg-pool.js';
 
 const TIMEOUT_MS = 5_000;
@@ -34,8 +35,8 @@ export function createDeliveryInspector(pool: PgPool): DeliveryInspector {
   return {
     readStopped: () => run<StoppedDuty>('stopped', STOPPED, [LISTED]),
     async readBooks() {
-      const [row] = await run<{ hours: number; with_gaps: number; oldest: Date | null }>('books', BOOKS);
-      return { hours: row?.hours ?? 0, withGaps: row?.with_gaps ?? 0, oldestGap: row?.oldest?.toISOString() ?? null };
+      const [row] = await run<BookFacts>('books', BOOKS);
+      return row as BookFacts; // an aggregate over all: it has one row
     },
     readOldLetters: () => leftBehind('letters', OLD_LETTERS, OLD_LETTER_DAYS, LETTERS_COUNTED),
     readStuckJobs: () => run<StuckJob>('jobs', STUCK_JOBS, [LISTED]),
@@ -45,12 +46,6 @@ export function createDeliveryInspector(pool: PgPool): DeliveryInspector {
 
 const STOPPED = `
 SELECT name, stopped_reason AS reason FROM outbox.lease WHERE stopped_reason IS NOT NULL ORDER BY name LIMIT $1::integer`;
-
-/** One row an hour. */
-const BOOKS = `
-SELECT count(*) FILTER (WHERE checked_at IS NOT NULL)::integer AS hours,
-  count(*) FILTER (WHERE gap_count > 0)::integer AS with_gaps, min(hour) FILTER (WHERE gap_count > 0) AS oldest
-FROM outbox.book_check`;
 
 /** Served by dead_letter_list. */
 const OLD_LETTERS = `

@@ -16,12 +16,14 @@ export function createLagStore(pool: PgPool): LagStore {
         values: [COUNTED_UP_TO],
         timeoutMs: TIMEOUT_MS,
       });
-      const { size, unsealed, oldest, now } = row as LagRow;
+      const { size, unsealed, oldest, unsigned, anchored, now } = row as LagRow;
       return {
         size: Number(size),
         unsealed: Number(unsealed),
         countedUpTo: COUNTED_UP_TO,
         oldestUnsealedAt: oldest,
+        oldestUnsignedAt: unsigned,
+        everAnchored: anchored,
         now,
       };
     },
@@ -43,6 +45,8 @@ interface LagRow {
   readonly size: string;
   readonly unsealed: string;
   readonly oldest: Date | null;
+  readonly unsigned: Date | null;
+  readonly anchored: boolean;
   readonly now: Date;
 }
 
@@ -58,7 +62,8 @@ interface HolderRow {
 
 /**
  * Behind the head in the order of sealing: the rest of the head's epoch, and every later one. By each month's index, and from
- * the head on: compared with its columns in a join the months would be read from their first record.
+ * the head on: compared with its columns in a join the months would be read from their first record. The first leaf that is
+ * not signed is the one at the index of the newest checkpoint's size: it stands in the last seal that begins there or before.
  */
 const READ_LAG = `
 WITH head AS (
@@ -69,9 +74,13 @@ WITH head AS (
   SELECT r.recorded_at FROM audit.record r
   WHERE (r.log_epoch, r.tx_id, r.seq) > ((SELECT epoch FROM head), (SELECT last_tx FROM head), (SELECT last_seq FROM head))
   ORDER BY r.log_epoch, r.tx_id, r.seq LIMIT $1::integer
+), signed AS (
+  SELECT coalesce((SELECT c.size FROM audit.checkpoint c ORDER BY c.branch DESC, c.size DESC LIMIT 1), 0) AS size
 )
 SELECT h.next AS size, (SELECT count(*) FROM behind) AS unsealed, (SELECT min(recorded_at) FROM behind) AS oldest,
-  clock_timestamp() AS now
+  CASE WHEN h.next > (SELECT size FROM signed) THEN (SELECT s.sealed_at FROM audit.seal s
+    WHERE s.first_index <= (SELECT size FROM signed) ORDER BY s.first_index DESC LIMIT 1) END AS unsigned,
+  EXISTS (SELECT FROM audit.checkpoint c WHERE c.anchor IS NOT NULL) AS anchored, clock_timestamp() AS now
 FROM head h`;
 
 /**

@@ -24,6 +24,8 @@ export interface MigrationOptions {
   readonly lockTimeoutMs?: number;
   /** For one statement of a migration. Default 10 min. */
   readonly statementTimeoutMs?: number;
+  /** A migration may keep whoever uses a large table waiting; without it such a one refuses, and says what else to do. */
+  readonly wait?: boolean;
 }
 
 export interface MigrationStatus {
@@ -99,6 +101,7 @@ export async function deployMigrations(
     refuse(status);
     const stored = target === 'outbox' ? await readName(client) : null;
     refuseName(deployment, stored);
+    if (options.wait) await client.query("SET outbox.wait = 'on'");
     for (const file of files.filter(({ name }) => status.pending.includes(name))) {
       log(`${target}: applying ${file.name}`);
       await apply(client, target, file);

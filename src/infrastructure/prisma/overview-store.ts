@@ -8,7 +8,8 @@ import { type PgPool, runStatement } from './pg-pool.js';
 /** Above the deadline of a part, so that a slow answer is the next one's last value instead of none. */
 const TIMEOUT_MS = 3_000;
 const MOST_DESTINATIONS = 256;
-const MOST_ALERTS = 100;
+/** Runs that are asked whether an attempt of theirs has failed, of all destinations together. */
+const MOST_ASKED = 3 * OVERVIEW_BOUNDS.open;
 /** How far back a rate of now looks. */
 const LATEST_SECONDS = 60;
 
@@ -87,26 +88,33 @@ function toLatest({ delivered, over_seconds: overSeconds, percentiles, names }: 
   };
 }
 
-/** Rows of one kind, of each destination as many as are counted, in the order of its index. */
-const someOf = (name: string, { rows, key }: OpenKind, columns = '') => `${name} k CROSS JOIN LATERAL (
+/** Rows of one kind, of each destination as many as are counted, in the order of its index, or backward. */
+const someOf = (name: string, { rows, key }: OpenKind, columns: string, order: 'ASC' | 'DESC') => `${name} k
+  CROSS JOIN LATERAL (
     SELECT ${columns} FROM outbox.delivery d WHERE ${rows} AND d.destination = k.destination
     ORDER BY ${Object.keys(key)
-      .map((column) => `d.${column}`)
+      .map((column) => `d.${column} ${order}`)
       .join(', ')} LIMIT ${OVERVIEW_BOUNDS.open}) r`;
 
 /**
  * Retrying: an attempt of this budget has failed. Of a batch's events none has: one that fails falls out. Asked by a query for
- * each run, since as a condition with EXISTS the planner might read every attempt.
+ * each run, since as a condition with EXISTS the planner might read every attempt. Those that are due last are asked: a run in
+ * its backoff is due later than one whose first attempt is under way, so where not all can be asked most of them are found.
  */
 export const RUNS = `
 WITH RECURSIVE ${destinationsOf('running', RUNNING, MOST_DESTINATIONS)},
-${destinationsOf('carried', CARRIED, MOST_DESTINATIONS)}
-SELECT (SELECT count(*) FROM ${someOf('running', RUNNING)})::integer
-    + (SELECT count(*) FROM ${someOf('carried', CARRIED)})::integer AS "inFlight",
+${destinationsOf('carried', CARRIED, MOST_DESTINATIONS)},
+counted AS MATERIALIZED (
+  SELECT coalesce(sum(n), 0)::integer AS runs, coalesce(max(n), 0) AS most FROM (
+    SELECT count(*) AS n FROM ${someOf('running', RUNNING, '', 'ASC')} GROUP BY k.destination) by_destination
+)
+SELECT c.runs + (SELECT count(*) FROM ${someOf('carried', CARRIED, '', 'ASC')})::integer AS "inFlight",
   (SELECT count(*) FROM (
-    SELECT r.* FROM ${someOf('running', RUNNING, 'd.event_id, d.budget_epoch, d.epoch')} LIMIT ${3 * OVERVIEW_BOUNDS.open}) due
-   WHERE (SELECT true FROM outbox.delivery_attempt a WHERE a.event_id = due.event_id
-     AND a.epoch BETWEEN due.budget_epoch AND due.epoch AND a.code IS NOT NULL LIMIT 1))::integer AS retrying`;
+    SELECT r.* FROM ${someOf('running', RUNNING, 'd.event_id, d.budget_epoch, d.epoch', 'DESC')} LIMIT ${MOST_ASKED}) a
+   WHERE (SELECT true FROM outbox.delivery_attempt t WHERE t.event_id = a.event_id
+     AND t.epoch BETWEEN a.budget_epoch AND a.epoch AND t.code IS NOT NULL LIMIT 1))::integer AS retrying,
+  c.most >= ${OVERVIEW_BOUNDS.open} OR c.runs > ${MOST_ASKED} AS "retryingAtLeast"
+FROM counted c`;
 
 export const LETTERS = `
 SELECT count(*)::integer AS open, ${rfc3339('min(l.created_at)')} AS "oldestAt" FROM (
@@ -115,11 +123,24 @@ SELECT count(*)::integer AS open, ${rfc3339('min(l.created_at)')} AS "oldestAt" 
 const ALERTS = `
 SELECT a.kind, a.subject, a.fields, ${rfc3339('a.since')} AS since, ${rfc3339('a.last_at')} AS "lastAt",
   least(a.times, 2147483647)::integer AS times
-FROM outbox.alert a WHERE a.over_at IS NULL ORDER BY a.since, a.kind, a.subject LIMIT ${MOST_ALERTS}`;
+FROM outbox.alert a WHERE a.over_at IS NULL ORDER BY a.since, a.kind, a.subject LIMIT ${OVERVIEW_BOUNDS.alerts}`;
 
-/** A row an hour: the table is small. */
-const BOOKS = `
-SELECT count(*) FILTER (WHERE b.checked_at IS NOT NULL)::integer AS hours,
-  count(*) FILTER (WHERE b.gap_count > 0)::integer AS "withGaps",
-  ${rfc3339('min(b.hour) FILTER (WHERE b.gap_count > 0)')} AS "oldestGap", ${rfc3339('max(b.checked_at)')} AS "checkedAt"
-FROM outbox.book_check b`;
+/** A relay looks at once when a look is due: what has waited longer than this is worked off slowly, or by nobody. */
+const BOOKS_LATE = "interval '2 hours'";
+
+/**
+ * A row an hour: the table is small. Late is a look that is due, or an hour that nobody has opened, which is due 70 minutes
+ * after it began: the one behind the last that was, or that of the first event.
+ */
+export const BOOKS = `
+SELECT s.hours, s.with_gaps AS "withGaps", ${rfc3339('s.oldest_gap')} AS "oldestGap", ${rfc3339('s.checked_at')} AS "checkedAt",
+  ${rfc3339(`CASE WHEN d.due < statement_timestamp() - ${BOOKS_LATE} THEN d.due END`)} AS "lateSince", s.waits_for AS "waitsFor"
+FROM (
+  SELECT count(*) FILTER (WHERE b.checked_at IS NOT NULL)::integer AS hours,
+    count(*) FILTER (WHERE b.gap_count > 0)::integer AS with_gaps, min(b.hour) FILTER (WHERE b.gap_count > 0) AS oldest_gap,
+    max(b.checked_at) AS checked_at, min(b.again_at) AS again_at, max(b.hour) AS last, min(b.look->>'waitsFor') AS waits_for
+  FROM outbox.book_check b
+) s CROSS JOIN LATERAL (
+  SELECT least(s.again_at, interval '70 minutes' + coalesce(s.last + interval '1 hour',
+    (SELECT date_trunc('hour', e.recorded_at, 'UTC') FROM outbox.event e ORDER BY e.recorded_at LIMIT 1))) AS due
+) d`;

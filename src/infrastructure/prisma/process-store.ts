@@ -6,6 +6,8 @@ import { type PgPool, runStatement, runTransaction } from './pg-pool.js';
 import { toStorableText } from './to-storable.js';
 
 const TIMEOUT_MS = 2_000;
+/** By one process that starts. */
+const FORGOTTEN = 1_000;
 
 export function createProcessStore(pool: PgPool): ProcessStore {
   return {
@@ -24,6 +26,10 @@ export function createProcessStore(pool: PgPool): ProcessStore {
     async remove(id) {
       const text = 'DELETE FROM outbox.process WHERE id = $1::uuid';
       await runStatement(pool, { name: 'process_remove', text, values: [id], timeoutMs: TIMEOUT_MS });
+    },
+
+    async forgetOld() {
+      await runStatement(pool, { name: 'process_forget', text: FORGET, values: [FORGOTTEN], timeoutMs: TIMEOUT_MS });
     },
 
     async list(most) {
@@ -48,11 +54,24 @@ ON CONFLICT (id) DO UPDATE SET seen_at = clock_timestamp(), skew_ms = excluded.s
 
 const rfc3339 = (column: string) => `to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
 
-/** $1 silent after, ms; $2 at most. */
+/**
+ * $1 silent after, ms; $2 at most of each role: beside more workers than that a relay must not be missing, nor beside the rows
+ * that one leaves which is started again and again.
+ */
 const LIST = `
 SELECT id, roles, host, pid, version, ${rfc3339('started_at')} AS started_at, ${rfc3339('seen_at')} AS seen_at,
   seen_at < statement_timestamp() - $1::integer * interval '1 millisecond' AS silent, skew_ms, says
-FROM outbox.process ORDER BY outbox.process.seen_at DESC, id LIMIT $2::integer`;
+FROM outbox.process p WHERE p.id IN (
+  (SELECT r.id FROM outbox.process r WHERE 'relay' = ANY (r.roles) ORDER BY r.seen_at DESC, r.id LIMIT $2::integer)
+  UNION
+  (SELECT w.id FROM outbox.process w WHERE 'worker' = ANY (w.roles) ORDER BY w.seen_at DESC, w.id LIMIT $2::integer))
+ORDER BY p.seen_at DESC, p.id`;
+
+/** $1 at most. Two at once forget others; one that was seen meanwhile stays: its row is another version by then. */
+const FORGET = `
+DELETE FROM outbox.process WHERE seen_at < statement_timestamp() - interval '24 hours' AND ctid = ANY (ARRAY(
+  SELECT p.ctid FROM outbox.process p WHERE p.seen_at < statement_timestamp() - interval '24 hours'
+  LIMIT $1::integer FOR UPDATE SKIP LOCKED))`;
 
 interface ProcessRow {
   readonly id: string;

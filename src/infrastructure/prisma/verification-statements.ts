@@ -1,8 +1,11 @@
 /** The statements of verifications. At most a thousand rows and a hundred open ones: none reads more. */
 import { leaseHeld } from './lease-store.js';
 
-const COLUMNS =
-  'v.id, v.record_id, v.asked_by, v.asked_at, v.state, v.progress, v.ended_at, v.outcome, v.report, v.error';
+const BESIDE_REPORT = 'v.id, v.record_id, v.asked_by, v.asked_at, v.state, v.progress, v.ended_at, v.outcome, v.error';
+const COLUMNS = `${BESIDE_REPORT}, v.report`;
+/** Of a hundred breaks the first three: whoever wants the others asks for the one. */
+const SHORT_COLUMNS = `${BESIDE_REPORT},
+  jsonb_set(v.report, '{breaks}', jsonb_path_query_array(v.report, '$.breaks[0 to 2]')) AS report`;
 
 /**
  * $1 id, $2 record or null, $3 who asks, $4 how many may be open. No row: the same is open (verification_same), or too many
@@ -19,19 +22,30 @@ SELECT ${COLUMNS} FROM audit.verification v
 WHERE v.record_id IS NOT DISTINCT FROM $1::uuid AND v.state IN ('asked', 'running')`;
 
 export const LIST = `
-SELECT ${COLUMNS} FROM audit.verification v ORDER BY v.asked_at DESC, v.id DESC LIMIT $1::integer`;
+SELECT ${SHORT_COLUMNS} FROM audit.verification v ORDER BY v.asked_at DESC, v.id DESC LIMIT $1::integer`;
 
 export const FIND = `SELECT ${COLUMNS} FROM audit.verification v WHERE v.id = $1::uuid`;
 
-/** Of the whole log. It waits for nobody while another one is under way: they are done one after the other. */
+/** Of the whole log; and of a part, what was found broken and stands. It waits for nobody while another one is under way: they are done one after the other. */
 export const LATEST = `
-(SELECT 'latest' AS what, ${COLUMNS}, CASE WHEN v.state = 'asked'
+(SELECT 'latest' AS what, ${SHORT_COLUMNS}, CASE WHEN v.state = 'asked'
     AND NOT EXISTS (SELECT FROM audit.verification r WHERE r.state = 'running')
   THEN extract(epoch FROM clock_timestamp() - v.asked_at)::integer END AS waiting_seconds
   FROM audit.verification v WHERE v.record_id IS NULL ORDER BY v.asked_at DESC, v.id DESC LIMIT 1)
 UNION ALL
-(SELECT 'done', ${COLUMNS}, NULL
-  FROM audit.verification v WHERE v.record_id IS NULL AND v.state = 'done' ORDER BY v.asked_at DESC, v.id DESC LIMIT 1)`;
+(SELECT 'done', ${SHORT_COLUMNS}, NULL
+  FROM audit.verification v WHERE v.record_id IS NULL AND v.state = 'done' ORDER BY v.asked_at DESC, v.id DESC LIMIT 1)
+UNION ALL
+(SELECT 'part', ${SHORT_COLUMNS}, NULL
+  FROM audit.verification v WHERE v.record_id IS NOT NULL AND v.outcome = 'broken' AND v.asked_at > coalesce(
+    (SELECT max(w.asked_at) FROM audit.verification w WHERE w.record_id IS NULL AND w.outcome = 'whole'), '-infinity')
+  ORDER BY v.asked_at DESC, v.id DESC LIMIT 1)`;
+
+export const UNVERIFIED = `
+SELECT extract(epoch FROM clock_timestamp() - coalesce(
+  (SELECT max(v.ended_at) FROM audit.verification v WHERE v.record_id IS NULL AND v.state = 'done'),
+  (SELECT s.sealed_at FROM audit.seal s ORDER BY s.first_index LIMIT 1)))::bigint::text AS seconds
+WHERE EXISTS (SELECT FROM audit.seal)`;
 
 const held = leaseHeld('$1', '$2', 'audit');
 
@@ -83,9 +97,11 @@ export const GIVE_UP = `
 UPDATE audit.verification v SET tries = v.tries - $5::smallint, ${back('(v.tries - $5::smallint)')}
 WHERE ${TAKEN} AND v.state = 'running' RETURNING v.id`;
 
-/** $1 lease, $2 holder, $3 how many are kept. What is known of the whole log stays, whatever else is asked for. */
+/** $1 lease, $2 holder, $3 how many are kept. What is known of the log stays, whatever else is asked for. */
 export const PRUNE = `
 DELETE FROM audit.verification v WHERE ${held} AND v.state IN ('done', 'failed') AND v.id IN (
     SELECT k.id FROM audit.verification k ORDER BY k.asked_at DESC, k.id DESC OFFSET $3::integer LIMIT 1000)
+  AND v.id IS DISTINCT FROM (SELECT b.id FROM audit.verification b
+    WHERE b.record_id IS NOT NULL AND b.outcome = 'broken' ORDER BY b.asked_at DESC, b.id DESC LIMIT 1)
   AND NOT (v.record_id IS NULL AND v.asked_at >= coalesce(
     (SELECT max(w.asked_at) FROM audit.verification w WHERE w.record_id IS NULL AND w.state = 'done'), '-infinity'))`;

@@ -23,6 +23,7 @@ import {
   PRUNE,
   RECOVER,
   TAKE,
+  UNVERIFIED,
 } from './verification-statements.js';
 
 const TIMEOUT_MS = 2_000;
@@ -66,11 +67,14 @@ export function createVerificationBook(pool: PgPool): VerificationBook {
 
     async readLatest(): Promise<LatestVerification> {
       const rows = await run<LatestRow>('latest', LATEST);
+      const [age] = await run<{ seconds: string }>('unverified', UNVERIFIED);
       const of = (what: LatestRow['what']) => rows.find((row) => row.what === what);
-      const [latest, done] = [of('latest'), of('done')];
+      const [latest, done, part] = [of('latest'), of('done'), of('part')];
       return {
         latest: latest === undefined ? null : toVerification(latest),
         done: done === undefined ? null : toVerification(done),
+        brokenPart: part === undefined ? null : toVerification(part),
+        unverifiedSeconds: age === undefined ? null : Math.max(0, Number(age.seconds)),
         waitingSeconds: latest?.waiting_seconds ?? null,
       };
     },
@@ -134,7 +138,7 @@ interface Row {
 }
 
 interface LatestRow extends Row {
-  readonly what: 'latest' | 'done';
+  readonly what: 'latest' | 'done' | 'part';
   readonly waiting_seconds: number | null;
 }
 

@@ -4,7 +4,8 @@ import type { RecordPage, RecordView } from '../../contract/audit-records-api.js
 import type { EventDetail } from '../../contract/events-api.js';
 import type { FailedIngestFound, FailedIngestList } from '../../contract/failed-ingest-api.js';
 import type { Figures, FigureWindow } from '../../contract/overview-api.js';
-import { writeParams } from '../logic/search-params.js';
+import type { Verification } from '../../contract/verifications-api.js';
+import { filterOf, writeParams } from '../logic/search-params.js';
 import { isOpen } from '../logic/words.js';
 import {
   AUDIT_LOGS_PATH,
@@ -22,7 +23,7 @@ import {
   REDRIVE_JOBS_PATH,
   VERIFICATIONS_PATH,
 } from './paths.js';
-import { getJson, getText, postJson } from './request.js';
+import { getJson, getText, postJson, RequestError } from './request.js';
 import type {
   BlockedPage,
   BookPage,
@@ -48,19 +49,38 @@ export type Query = Readonly<Record<string, string | number | boolean | undefine
 const LIST_MS = 5_000;
 /** Something is on its way, and somebody watches it. */
 const WATCH_MS = 1_000;
+/** It had no answer, or there was no room for it: whoever asks on at the same pace makes that no better. */
+const AWAY_MS = 15_000;
 
 /**
- * A list by its address and filter. What was shown stays until the next page is there; nothing new comes to an older
- * page.
+ * A list by its address and filter. Until another page of the same list is there the one before stays in sight, marked as that;
+ * of another filter nothing stays, for it would stand under a filter that it does not fit. Nothing new comes to an older page.
  */
 function listQuery<Page>(key: string, path: string, query: Query, everyMs = LIST_MS) {
-  const older = query.cursor !== undefined || query.before !== undefined || query.after !== undefined;
+  const older = isOlderPage(query);
   return queryOptions({
     queryKey: [key, query],
     queryFn: ({ signal }) => getJson<Page>(`${path}${writeParams(query)}`, signal),
-    placeholderData: keepPreviousData,
-    refetchInterval: older ? false : everyMs,
+    placeholderData: keepSameList(query),
+    refetchInterval: ({ state }) => (older ? false : Math.max(everyMs, isAway(state.error) ? AWAY_MS : 0)),
   });
+}
+
+/** Of a query whose key is its name and what it asks for. */
+function keepSameList(query: Query) {
+  return <Page>(shown: Page | undefined, before: { readonly queryKey: readonly unknown[] } | undefined) =>
+    filterOf(before?.queryKey[1]) === filterOf(query) ? shown : undefined;
+}
+
+export type ListOptions<Page> = ReturnType<typeof listQuery<Page>>;
+
+function isAway(error: Error | null): boolean {
+  return error instanceof RequestError && error.retryable;
+}
+
+/** One that is not read again while somebody looks at it. */
+function isOlderPage(query: Query): boolean {
+  return query.cursor !== undefined || query.before !== undefined || query.after !== undefined;
 }
 
 export const figuresQuery = (window: FigureWindow) =>
@@ -75,10 +95,10 @@ export const eventQuery = (id: string) =>
     refetchInterval: ({ state }) => (state.data !== undefined && isOpen(state.data.state) ? WATCH_MS : LIST_MS),
   });
 
-/** Of an event, or of a letter: without what the configuration calls personal or secret. */
-export const redactedPayloadQuery = (of: 'event' | 'letter', id: string) =>
+/** Of an event, or of a letter: without what the configuration calls personal or secret. `edits`: each makes another one. */
+export const redactedPayloadQuery = (of: 'event' | 'letter', id: string, edits: number) =>
   queryOptions({
-    queryKey: ['payload', of, id],
+    queryKey: ['payload', of, id, edits],
     queryFn: ({ signal }) => {
       const path =
         of === 'event' ? below(EVENTS_PATH, id, 'payload') : `${below(DEAD_LETTERS_PATH, id, 'payload')}?redacted=true`;
@@ -161,6 +181,13 @@ export const verificationsQuery = () =>
     refetchInterval: ({ state }) => (state.data?.items.some((item) => item.endedAt === null) ? WATCH_MS : LIST_MS),
   });
 
+/** With all that it kept of what is broken, of which the list has a few. It has ended: nothing of it changes. */
+export const verificationQuery = (id: string) =>
+  queryOptions({
+    queryKey: ['verification', id],
+    queryFn: ({ signal }) => getJson<Verification>(below(VERIFICATIONS_PATH, id), signal),
+  });
+
 export const failedIngestsQuery = (query: Query) =>
   listQuery<FailedIngestList>('failed-ingests', FAILED_INGEST_PATH, query);
 
@@ -181,7 +208,6 @@ export const simulationQuery = (query: Query) =>
   queryOptions({
     queryKey: ['simulation', query],
     queryFn: ({ signal }) => getJson<Simulation>(`${POLICY_SIMULATION_PATH}${writeParams(query)}`, signal),
-    placeholderData: keepPreviousData,
   });
 
 export const blockedQuery = (query: Query) => listQuery<BlockedPage>('blocked', BLOCKED_AGGREGATES_PATH, query);

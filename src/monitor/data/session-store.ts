@@ -4,8 +4,11 @@ import { createStore, useStore } from './store.js';
 /** Who is signed in on this page. */
 export type SessionState =
   | { readonly kind: 'looking' }
-  /** `why`: what happened, for the sign-in view; null: nobody was signed in. */
-  | { readonly kind: 'out'; readonly why: string | null }
+  /**
+   * `why`: what happened, for the sign-in view; null: nobody was signed in. `away`: whether somebody is could not be told, and
+   * is asked again: by the api, which says what is away, or since there is no api that answers. null: it was told.
+   */
+  | { readonly kind: 'out'; readonly why: string | null; readonly away: 'told' | 'no api' | null }
   | { readonly kind: 'in'; readonly session: Session };
 
 export const sessionStore = createStore<SessionState>({ kind: 'looking' });
@@ -22,7 +25,7 @@ export const SESSION_ENDED = 'Your session has ended: sign in again, and go on w
 
 /** The session is over: the sign-in view takes the page's place, and its address stays. */
 export function endSession(why: string | null): void {
-  sessionStore.set({ kind: 'out', why });
+  sessionStore.set({ kind: 'out', why, away: null });
 }
 
 /** Whether the api could look the session up, as its latest answer says. */

@@ -23,9 +23,12 @@ function notEnded(why: string): string {
   return `Signed out on this page only; whoever has its cookie may go on: ${why}`;
 }
 
+/** Said once the api can look sessions up again, and finds none. */
+const ANSWERS_AGAIN = 'The api answers again: sign in';
+
 /**
- * Whoever is signed in already stays so: asked once when the page is loaded, and when the stream breaks off. Never
- * rejects.
+ * Whoever is signed in already stays so: asked once when the page is loaded, when the stream breaks off, and again and again
+ * while that has no answer. Never rejects.
  */
 export async function lookUpSession(): Promise<void> {
   const before = sessionStore.get();
@@ -37,10 +40,23 @@ export async function lookUpSession(): Promise<void> {
     set({ kind: 'in', session: await sendSession<Session>({ method: 'GET', path: SESSION_PATH }) });
   } catch (error) {
     const refused = error instanceof RequestError && error.status === 401;
-    if (refused) set({ kind: 'out', why: before.kind === 'in' ? SESSION_ENDED : null });
+    if (refused) set({ kind: 'out', why: whyOut(before), away: null });
     // Of an api that is away nothing is known: whoever was in stays in, and is told so by what is stale.
-    else if (before.kind !== 'in') set({ kind: 'out', why: error instanceof Error ? error.message : String(error) });
+    else if (before.kind !== 'in') {
+      const away = saysWhatIsAway(error) ? 'told' : 'no api';
+      set({ kind: 'out', why: error instanceof Error ? error.message : String(error), away });
+    }
   }
+}
+
+/** The api itself says that nobody can be looked up, and what works all the same. */
+export function saysWhatIsAway(error: unknown): boolean {
+  return error instanceof RequestError && error.code === 'session_not_known';
+}
+
+function whyOut(before: SessionState): string | null {
+  if (before.kind === 'in') return SESSION_ENDED;
+  return before.kind === 'out' && before.away !== null ? ANSWERS_AGAIN : null;
 }
 
 /**

@@ -1,3 +1,5 @@
+import { durationOf, isOpenEnded, OPEN_ENDED, percentOf } from '../../domain/delivery/figure-words.js';
+
 /** Numbers, times and durations as people read them. */
 
 /** Whose way of writing; left out: the browser's. */
@@ -28,37 +30,22 @@ export function formatRate(perSecond: number, place: Place = {}): string {
 /** Rounded towards nothing: 100 % are all, and 0 % is none. null: not known. */
 export function formatShare(share: number | null, place: Place = {}): string {
   if (share === null) return NOT_KNOWN;
-  if (share > 0 && share < 0.0001) return `< ${formatNumber(0.01, 2, place)} %`;
-  // What a double lacks to the next hundredth is no miss.
-  return `${formatNumber(Math.floor(share * 10_000 + 1e-6) / 100, 2, place)} %`;
+  const percent = percentOf(share);
+  return percent === null ? `< ${formatNumber(0.01, 2, place)} %` : `${formatNumber(percent, 2, place)} %`;
 }
 
 /** The two largest units of it. */
-export function formatDuration(ms: number): string {
-  if (Math.round(ms) < 1_000) return `${Math.round(ms)} ms`;
-  if (Math.round(ms / 100) < 600) return `${Math.round(ms / 100) / 10} s`;
-  const seconds = Math.round(ms / 1_000);
-  const units: readonly (readonly [number, string])[] = [
-    [Math.floor(seconds / 86_400), 'd'],
-    [Math.floor(seconds / 3_600) % 24, 'h'],
-    [Math.floor(seconds / 60) % 60, 'min'],
-    [seconds % 60, 's'],
-  ];
-  const largest = units.findIndex(([count]) => count > 0);
-  return units
-    .slice(largest, largest + 2)
-    .filter(([count]) => count > 0)
-    .map(([count, unit]) => `${count} ${unit}`)
-    .join(' ');
-}
+export const formatDuration = durationOf;
 
-const OPEN_BUCKET_MS = 86_400_000;
-
-/** A percentile is the upper bound of a bucket. null: nothing was measured. */
+/** A percentile of the figures, which is the upper bound of a bucket. null: nothing was measured. */
 export function formatLatency(ms: number | null): string {
   if (ms === null) return NOT_KNOWN;
-  // The last bucket has no upper bound: the contract stands 24 h for it.
-  return ms >= OPEN_BUCKET_MS ? '13 h or more' : `≤ ${formatDuration(ms)}`;
+  return isOpenEnded(ms) ? OPEN_ENDED : `≤ ${formatDuration(ms)}`;
+}
+
+/** One that was measured, and not counted in buckets. null: nothing was measured. */
+export function formatMeasured(ms: number | null): string {
+  return ms === null ? NOT_KNOWN : formatDuration(ms);
 }
 
 /** How long ago, or in how long. Within two seconds two clocks may just differ. */

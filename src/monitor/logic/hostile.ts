@@ -42,6 +42,17 @@ export function plainText(text: string, limit?: number): string {
   return pieces.map((piece) => piece.text).join('') + (left > 0 ? '…' : '');
 }
 
+/**
+ * The same for being copied: what would not be seen, or what would do something where it is pasted (a terminal's controls), is
+ * written as JSON writes it. Of JSON text it means the same.
+ */
+export function copyableText(text: string): string {
+  return text.replaceAll(UNSEEN, (unseen) => {
+    if (unseen === '\n' || unseen === '\t') return unseen;
+    return Array.from({ length: unseen.length }, (_, at) => escapeOf(unseen.charAt(at))).join('');
+  });
+}
+
 /** An address that a link may lead to: one of the web, or of this origin. Others (`javascript:`, `data:`) are none. */
 export function safeHref(address: string | null): string | null {
   return address !== null && /^(https?:\/\/|\/(?![/\\]))/i.test(address) ? address : null;

@@ -16,6 +16,15 @@ export function progressOf({ redriven, skipped, expected, cap }: Job): JobProgre
   return { done, of: Math.max(done, Math.min(expected, cap ?? expected)) };
 }
 
+/**
+ * How many letters a job would take: as many as were counted, or fewer by its cap. `cap` as it was typed; empty: every one that
+ * fits by then, also those that nobody has counted.
+ */
+export function takenBy(count: number, cap: string): number {
+  const most = Number(cap.trim());
+  return cap.trim() === '' || !Number.isFinite(most) ? count : Math.min(count, most);
+}
+
 /** How many went which way, of what was done to several letters at once: the most frequent first. */
 export function countOutcomes(outcomes: readonly string[]): readonly (readonly [outcome: string, count: number])[] {
   const counts = new Map<string, number>();

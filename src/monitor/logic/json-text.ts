@@ -39,9 +39,16 @@ export function whyNoPayload(text: string): string | null {
  * The body that edits a payload, with `payload` as it was written. It must be one: what `whyNoPayload` refuses could
  * end the field and begin another one.
  */
-export function editBody(payload: string, more: { readonly reason: string; readonly dryRun: boolean }): string {
-  const { reason, dryRun } = more;
-  return `{"payload":${payload},"reason":${JSON.stringify(reason)},"dryRun":${dryRun}}`;
+export function editBody(payload: string, more: EditWord): string {
+  const { reason, revisions, dryRun } = more;
+  return `{"payload":${payload},"reason":${JSON.stringify(reason)},"revisions":${revisions},"dryRun":${dryRun}}`;
+}
+
+export interface EditWord {
+  readonly reason: string;
+  /** How often it had been edited when this text was read: with another number it is refused. */
+  readonly revisions: number;
+  readonly dryRun: boolean;
 }
 
 /** A value for people: what is absent is said to be, text is quoted. */

@@ -16,15 +16,18 @@ export function toLetterFilter(params: Params<LetterFilterName>): Readonly<Recor
   >;
 }
 
-/** A job's filter as the address has it, to show what it has left. */
-export function fromJobFilter(filter: Readonly<Record<string, string | null>>): Params<LetterFilterName> {
-  const { eventType = null, ...others } = filter;
-  const named = { type: eventType, ...others };
-  return Object.fromEntries(
-    Object.entries(named).filter(([name, value]) => value !== null && isName(name)),
-  ) as unknown as Params<LetterFilterName>;
+/**
+ * Where to look for letters that a job's redrives have died into again. They are new letters: their code may be another one,
+ * they are of another outage or none, and later than its times. What an event keeps is its type, routing key and tenant.
+ */
+export function diedSince(
+  filter: Readonly<Record<string, string | null>>,
+  since: string,
+): Params<'type' | 'destination' | 'tenantId' | 'since'> {
+  const { eventType, destination, tenantId } = filter;
+  return { ...given('type', eventType), ...given('destination', destination), ...given('tenantId', tenantId), since };
 }
 
-function isName(name: string): boolean {
-  return (LETTER_FILTER as readonly string[]).includes(name);
+function given(name: string, value: string | null | undefined): Readonly<Record<string, string>> {
+  return value === null || value === undefined ? {} : { [name]: value };
 }

@@ -20,6 +20,12 @@ export function writeParams(params: Readonly<Record<string, string | number | bo
   return text === '' ? '' : `?${text}`;
 }
 
+/** What a list is filtered by, whichever page of it: two pages of the same list have the same. */
+export function filterOf(query: unknown): string {
+  const { cursor, before, after, ...filter } = (query ?? {}) as Readonly<Record<string, unknown>>;
+  return JSON.stringify(filter);
+}
+
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 /** Any UUID: producers in SQL make some that are of no version. */

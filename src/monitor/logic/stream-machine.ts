@@ -36,8 +36,12 @@ export const SILENCE_MS = 6_000;
 /** Until the first word: an api that has just started may be slow. */
 export const OPENING_MS = 10_000;
 export const HIDDEN_MS = 30_000;
-/** Whoever comes back to the page is not told at once that it is old: it is being read anew. */
+/**
+ * Whoever comes back to the page is not told at once that it is old, for it is being read anew; but what is older than a minute
+ * is not shown as if it were of now for a moment.
+ */
 const REOPENING_MS = 2_000;
+const FORGIVEN_MS = 60_000;
 const FIRST_WAIT_MS = 1_000;
 const LONGEST_WAIT_MS = 15_000;
 
@@ -69,7 +73,9 @@ export function stepStream(state: StreamState, event: StreamEvent, now: number, 
 
 /** Whether what is shown may no longer be so. */
 export function isStale({ phase, failures, heardAt, since: at }: StreamState, now: number): boolean {
-  if (phase === 'idle' || (phase === 'opening' && failures === 0 && now - at <= REOPENING_MS)) return false;
+  if (phase === 'idle') return false;
+  const forgiven = heardAt === null || now - heardAt < FORGIVEN_MS;
+  if (phase === 'opening' && failures === 0 && forgiven && now - at <= REOPENING_MS) return false;
   return heardAt === null ? phase === 'waiting' || now - at > SILENCE_MS : now - heardAt > SILENCE_MS;
 }
 

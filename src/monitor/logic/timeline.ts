@@ -1,6 +1,7 @@
 import type { EventDetail } from '../../contract/events-api.js';
 import { formatDuration } from './format.js';
 import { capital } from './headline.js';
+import { type Around, whyItWaits } from './why-waits.js';
 import type { Shape, Tone } from './words.js';
 
 /** One thing that happened to an event, or that will. */
@@ -27,9 +28,9 @@ const PLAIN = { at: null, epoch: null, told: [], code: null, run: null, letterId
 
 /**
  * The way of an event: recorded, claimed, started, each attempt that failed, letters and what people did, its end, and
- * what comes next. By time; what has none stands where it belongs in that order.
+ * what comes next, or what holds it. By time; what has none stands where it belongs in that order.
  */
-export function timelineOf(event: EventDetail): readonly Step[] {
+export function timelineOf(event: EventDetail, around: Around): readonly Step[] {
   const { delivery } = event;
   const dated = [
     ...event.attempts.map(attemptStep),
@@ -52,7 +53,7 @@ export function timelineOf(event: EventDetail): readonly Step[] {
   return [
     { ...PLAIN, key: 'recorded', at: event.recordedAt, title: 'Recorded', tone: 'good', shape: 'check' },
     ...dated,
-    ...openSteps(event),
+    ...openSteps(event, around),
   ];
 }
 
@@ -125,26 +126,37 @@ function endSteps({ state, settledAt, delivery }: EventDetail): Step[] {
 }
 
 /** What is going on, and what comes next. */
-function openSteps({ state, dueAt, delivery, blocked }: EventDetail): Step[] {
+function openSteps(event: EventDetail, around: Around): Step[] {
+  const { state, dueAt, delivery } = event;
   if (delivery === null) {
     return [{ ...PLAIN, key: 'none', title: 'It has no delivery', tone: 'bad', shape: 'warning' }];
   }
   const base = { ...PLAIN, epoch: delivery.epoch };
   const steps: Step[] = [];
-  if (state === 'waiting') {
-    const title = blocked
-      ? 'Waits for an earlier event of its aggregate'
-      : delivery.claimed
-        ? 'A relay has claimed it'
-        : 'Waits for a relay';
-    steps.push({ ...base, key: 'waits', title, tone: blocked ? 'warn' : 'info', shape: blocked ? 'pause' : 'clock' });
-  }
+  if (state === 'waiting') steps.push(...waitSteps(event, around, base));
   if ((state === 'running' || state === 'retrying') && delivery.startedAt === null) {
     steps.push({ ...base, key: 'runs', title: 'Its workflow runs', tone: 'info', shape: 'play', run: delivery.run });
   }
-  if (dueAt !== null && (state === 'waiting' || state === 'retrying') && !blocked && !delivery.claimed) {
-    const title = state === 'retrying' ? 'Next attempt' : 'Due';
-    steps.push({ ...base, key: 'due', at: dueAt, title, tone: 'info', shape: 'clock' });
+  if (state === 'retrying' && dueAt !== null && !delivery.claimed) {
+    steps.push({ ...base, key: 'due', at: dueAt, title: 'Next attempt', tone: 'info', shape: 'clock' });
   }
   return steps;
+}
+
+/** Why no run of it is under way. Where what could hold it is not known, that is said. */
+function waitSteps(event: EventDetail, around: Around, base: Pick<Step, keyof typeof PLAIN>): Step[] {
+  if (event.blocked) {
+    const title = 'Waits for an earlier event of its aggregate';
+    return [{ ...base, key: 'waits', title, tone: 'warn', shape: 'pause' }];
+  }
+  if (event.delivery?.claimed) {
+    return [{ ...base, key: 'waits', title: 'A relay has claimed it', tone: 'info', shape: 'clock' }];
+  }
+  const holds = whyItWaits(event, around);
+  if (holds.length > 0) return holds.map(({ until, ...hold }): Step => ({ ...base, ...hold, at: until }));
+  const known = around.destinations !== null && around.processes !== null;
+  const told = known ? [] : ['Whether a pause, its destination or the lack of a relay holds it is not known here'];
+  const waits: Step = { ...base, key: 'waits', title: 'Waits for a relay', tone: 'info', shape: 'clock', told };
+  if (event.dueAt === null) return [waits];
+  return [waits, { ...base, key: 'due', at: event.dueAt, title: 'Due', tone: 'info', shape: 'clock' }];
 }

@@ -1,9 +1,10 @@
 import { Button } from '@mantine/core';
-import { type ReactNode, useId } from 'react';
+import { type MouseEvent, type ReactNode, useId } from 'react';
 
 export interface ActButtonProps {
   readonly children: ReactNode;
-  readonly onClick: () => void;
+  /** Left out of one that sends the form that it stands in. */
+  readonly onClick?: () => void;
   /** Why it cannot be done now, by whoever is signed in; null: it can. */
   readonly why?: string | null;
   /** It takes something away. */
@@ -15,8 +16,8 @@ export interface ActButtonProps {
   readonly redrive?: boolean;
 }
 
-/** Said wherever a viewer meets an action. The server refuses it all the same. */
-export const VIEWER_WHY = 'You are signed in as a viewer: you can look, and change nothing';
+/** Said wherever a viewer, or a watcher, meets an action. The server refuses it all the same. */
+export const VIEWER_WHY = 'You are signed in to look, and can change nothing';
 
 /**
  * An action. One that cannot be done stays where it is and says why: `aria-disabled` rather than `disabled`, for a
@@ -24,9 +25,12 @@ export const VIEWER_WHY = 'You are signed in as a viewer: you can look, and chan
  */
 export function ActButton({ children, onClick, why = null, danger, primary, busy, redrive }: ActButtonProps) {
   const reason = useId();
+  const submits = onClick === undefined;
+  const held = submits ? (event: MouseEvent) => event.preventDefault() : undefined;
   return (
     <>
       <Button
+        type={submits ? 'submit' : 'button'}
         variant={primary === true ? 'filled' : 'default'}
         color={danger === true && primary === true ? 'red' : undefined}
         loading={busy === true}
@@ -35,7 +39,7 @@ export function ActButton({ children, onClick, why = null, danger, primary, busy
         aria-describedby={why === null ? undefined : reason}
         title={why ?? undefined}
         data-redrive={redrive === true || undefined}
-        onClick={why === null ? onClick : undefined}
+        onClick={why === null ? onClick : held}
       >
         {children}
       </Button>

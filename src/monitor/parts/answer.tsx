@@ -1,6 +1,8 @@
 import { Loader } from '@mantine/core';
 import type { UseQueryResult } from '@tanstack/react-query';
 import type { ReactNode } from 'react';
+import { withLocalTimes } from '../logic/format.js';
+import classes from './answer.module.css';
 import { ErrorBox } from './error-box.js';
 import { Hostile } from './hostile.js';
 import { Notice } from './notice.js';
@@ -15,10 +17,10 @@ export interface AnswerProps<Data> {
 
 /**
  * What a query answered; until then that it is being read; or why there is no answer. What was read before stays in
- * sight when it cannot be read again, with the time of then.
+ * sight when it cannot be read again, with the time of then; and another page of the same list until this one is there, dimmed.
  */
 export function Answer<Data>({ query, what, children }: AnswerProps<Data>) {
-  const { data, error, dataUpdatedAt } = query;
+  const { data, error, dataUpdatedAt, isPlaceholderData } = query;
   if (data === undefined) {
     if (error === null) return <Loading what={what} />;
     return <ErrorBox error={error} what={`${what} could not be read`} again={() => void query.refetch()} />;
@@ -28,12 +30,18 @@ export function Answer<Data>({ query, what, children }: AnswerProps<Data>) {
       {error !== null && (
         <Notice tone="unknown">
           <p>
-            {what} could not be read again: <Hostile text={error.message} />. This is as of{' '}
+            {what} could not be read again: <Hostile text={withLocalTimes(error.message)} />. This is as of{' '}
             <Time at={new Date(dataUpdatedAt).toISOString()} />.
           </p>
         </Notice>
       )}
-      {children(data)}
+      <div
+        className={isPlaceholderData ? `${classes.answer} ${classes.before}` : classes.answer}
+        aria-busy={isPlaceholderData}
+      >
+        {children(data)}
+      </div>
+      {isPlaceholderData && <Loading what={what} />}
     </>
   );
 }

@@ -23,26 +23,43 @@ export interface DataTableProps<Row> {
   readonly gone?: ReadonlySet<string>;
 }
 
+/**
+ * What these elements are anyway, written down: on a narrow page they are laid out as blocks, which makes some browsers forget
+ * that they are a table.
+ */
+const IS = {
+  table: { role: 'table' },
+  group: { role: 'rowgroup' },
+  row: { role: 'row' },
+  head: { role: 'columnheader' },
+  cell: { role: 'cell' },
+} as const;
+
 /** A table; on a narrow page a card for each row, with the labels beside the values. */
 export function DataTable<Row>({ caption, columns, rows, idOf, empty, gone }: DataTableProps<Row>) {
   if (rows.length === 0) return <p className="dim">{empty}</p>;
   return (
-    <table className={classes.table}>
+    <table className={classes.table} {...IS.table}>
       <caption className="unseen">{caption}</caption>
-      <thead>
-        <tr>
+      <thead {...IS.group}>
+        <tr {...IS.row}>
           {columns.map(({ label, numeric, unseen }) => (
-            <th key={label} scope="col" className={numeric ? classes.numeric : undefined}>
+            <th key={label} scope="col" className={numeric ? classes.numeric : undefined} {...IS.head}>
               <span className={unseen ? 'unseen' : undefined}>{label}</span>
             </th>
           ))}
         </tr>
       </thead>
-      <tbody>
+      <tbody {...IS.group}>
         {rows.map((row) => (
-          <tr key={idOf(row)} className={gone?.has(idOf(row)) ? classes.gone : undefined}>
+          <tr key={idOf(row)} className={gone?.has(idOf(row)) ? classes.gone : undefined} {...IS.row}>
             {columns.map(({ label, cell, numeric, unseen }) => (
-              <td key={label} className={numeric ? classes.numeric : undefined} data-label={unseen ? undefined : label}>
+              <td
+                key={label}
+                className={numeric ? classes.numeric : undefined}
+                data-label={unseen ? undefined : label}
+                {...IS.cell}
+              >
                 <div className={classes.value}>{cell(row)}</div>
               </td>
             ))}

@@ -1,5 +1,6 @@
 import { Button } from '@mantine/core';
 import { RequestError } from '../data/request.js';
+import { withLocalTimes } from '../logic/format.js';
 import { Hostile } from './hostile.js';
 import { Notice } from './notice.js';
 
@@ -16,7 +17,7 @@ export function ErrorBox({ error, what, again }: ErrorBoxProps) {
   return (
     <Notice tone={told?.retryable ? 'unknown' : 'bad'} urgent>
       <p>
-        {what}: <Hostile text={error.message} />
+        {what}: <Hostile text={withLocalTimes(error.message)} />
       </p>
       {told !== null && told.errors.length > 0 && (
         <ul>

@@ -3,6 +3,7 @@ import { type ReactNode, type SyntheticEvent, useState } from 'react';
 import { fromLocalInput, toLocalInput } from '../logic/format.js';
 import type { Params } from '../logic/search-params.js';
 import classes from './filter-bar.module.css';
+import { TenantField } from './tenant-field.js';
 
 /** One field of a filter. `tenant`: an empty one is asked for, too: of no tenant. */
 export type FilterField<Name extends string> = {
@@ -119,25 +120,7 @@ function Field({ field, value, onChange }: FieldProps) {
         />
       );
     case 'tenant':
-      return (
-        <div>
-          <TextInput
-            label={label}
-            autoComplete="off"
-            disabled={value === ''}
-            value={value ?? ''}
-            onChange={(event) => onChange(event.currentTarget.value || undefined)}
-          />
-          <label className={classes.none}>
-            <input
-              type="checkbox"
-              checked={value === ''}
-              onChange={(event) => onChange(event.currentTarget.checked ? '' : undefined)}
-            />
-            Without a tenant
-          </label>
-        </div>
-      );
+      return <TenantField label={label} value={value} onChange={onChange} />;
     case 'text':
       return (
         <TextInput

@@ -1,8 +1,7 @@
 import type { OverviewPart } from '../../contract/overview-api.js';
-import { capital } from '../logic/headline.js';
 import { PART_STATE_WORDS } from '../logic/words.js';
-import { Hostile } from './hostile.js';
 import { Notice } from './notice.js';
+import { Sentence } from './sentence.js';
 import { Status } from './status.js';
 import { Age } from './time.js';
 
@@ -15,7 +14,7 @@ export function PartNote({ part }: { readonly part: PartLike | null }) {
   if (part.state === 'ok') return null;
   return (
     <Notice tone={part.state === 'away' ? 'unknown' : 'bad'}>
-      <p>{part.reason === null ? 'No reason was given' : <Hostile text={capital(part.reason)} />}</p>
+      <p>{part.reason === null ? 'No reason was given' : <Sentence text={part.reason} />}</p>
       {part.state === 'away' && (
         <p className="dim">
           {part.at === null ? (

@@ -6,6 +6,8 @@ import classes from './shortcuts.module.css';
 import { VIEWS } from './views.js';
 
 const KEPT_AS = 'outbox-monitor-shortcuts';
+/** A form that finds one thing by its id, or that acts, is none. */
+const FIRST_OF_FILTER = 'main form[aria-label^="Filter: "] :is(input, select)';
 /** Between g and the letter behind it. */
 const SEQUENCE_MS = 1_500;
 
@@ -28,7 +30,7 @@ export function Shortcuts({ help, onHelp }: { readonly help: boolean; readonly o
       if (view !== undefined) navigate(view.path);
       else if (event.key === 'g') goAt = performance.now();
       else if (event.key === '?') onHelp(true);
-      else if (event.key === '/') focusFirst('main form input');
+      else if (event.key === '/') focusFirst(FIRST_OF_FILTER);
       else if (event.key === 'j') focusRow(1);
       else if (event.key === 'k') focusRow(-1);
       else if (event.key === 'r') document.querySelector<HTMLElement>('main [data-redrive]')?.click();

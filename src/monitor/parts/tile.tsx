@@ -1,5 +1,5 @@
 import type { ReactNode } from 'react';
-import { NOT_KNOWN } from '../logic/format.js';
+import { NOT_KNOWN, withLocalTimes } from '../logic/format.js';
 import { Hostile } from './hostile.js';
 import type { PartLike } from './part-note.js';
 import classes from './tile.module.css';
@@ -46,7 +46,7 @@ function Trouble({ part: { state, at, reason } }: { readonly part: PartLike }) {
           as of <Age at={at} />:{' '}
         </>
       )}
-      <Hostile text={reason ?? 'no reason was given'} />
+      <Hostile text={withLocalTimes(reason ?? 'no reason was given')} />
     </>
   );
 }

@@ -15,13 +15,15 @@ export interface TimeChartProps {
   readonly tone: 'accent' | 'bad';
   readonly spans: readonly ChartSpan[];
   readonly format: (value: number) => string;
+  /** Of the chart's upper end, which is no value; default: as a value. */
+  readonly formatScale?: (value: number) => string;
 }
 
 /** It is stretched to the width that there is: lines keep theirs, and labels stand beside it. */
 const BOX = { width: 600, height: 100 };
 
 /** A figure over time, and the same numbers as a table. What was not counted is hatched, and never a zero. */
-export function TimeChart({ title, kind, tone, spans, format }: TimeChartProps) {
+export function TimeChart({ title, kind, tone, spans, format, formatScale = format }: TimeChartProps) {
   const hatch = useId();
   const values = spans.map(({ value }) => value);
   const missing = spans.filter(({ counted }) => !counted).length;
@@ -34,7 +36,7 @@ export function TimeChart({ title, kind, tone, spans, format }: TimeChartProps) 
     <figure className={classes.chart}>
       <figcaption className={classes.head}>
         <span>{title}</span>
-        <span className="dim numbers">up to {format(ceiling)}</span>
+        <span className="dim numbers">up to {formatScale(ceiling)}</span>
       </figcaption>
       <svg
         className={tone === 'bad' ? classes.bad : classes.accent}

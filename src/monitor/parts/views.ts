@@ -13,7 +13,8 @@ export interface ViewEntry {
 const delivery = ({ may }: Session) => (may.readDelivery ? null : 'Your key may not read the delivery (dlq:read)');
 const everybodys = (session: Session) =>
   session.tenantId === null ? delivery(session) : 'It is of all tenants, and your key is bound to one';
-const records = ({ may }: Session) => (may.readRecords ? null : 'Your key may not read records (audit:read)');
+const records = ({ may }: Session) =>
+  may.readRecords ? null : 'You may not read records: that takes the scope audit:read, or the role viewer';
 
 export const VIEWS: readonly ViewEntry[] = [
   { path: '/', label: 'Overview', key: 'o', why: everybodys },

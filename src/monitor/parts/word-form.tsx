@@ -2,7 +2,7 @@ import { Textarea, TextInput } from '@mantine/core';
 import { type ReactNode, type SyntheticEvent, useState } from 'react';
 import { LONGEST_REASON } from '../data/paths.js';
 import { ActButton } from './act-button.js';
-import { ErrorBox } from './error-box.js';
+import { ActError } from './act-error.js';
 import classes from './word-form.module.css';
 
 export interface WordFormProps {
@@ -16,8 +16,10 @@ export interface WordFormProps {
   readonly onWord: (reason: string) => void;
   readonly busy: boolean;
   readonly error: Error | null;
-  /** "It could not be redriven". */
-  readonly failed: string;
+  /** What is so where it was refused: "It is not redriven". */
+  readonly refused: string;
+  /** Where one sees what became of it, where there was no answer. */
+  readonly look?: string;
   /** What else is asked for, above the reason. */
   readonly children?: ReactNode;
 }
@@ -27,13 +29,13 @@ const CONFIRMED_ABOVE = 100;
 
 /** A person's word: why something is done. It stands in the record of it, beside who did it. */
 export function WordForm(props: WordFormProps) {
-  const { act, danger, count = 1, why = null, onWord, busy, error, failed, children } = props;
+  const { act, danger, count = 1, why = null, onWord, busy, error, refused, look, children } = props;
   const [reason, setReason] = useState('');
   const [typed, setTyped] = useState('');
   const asks = count > CONFIRMED_ABOVE;
   const missing = missingOf(reason, asks && typed.trim() !== String(count) ? count : null);
-  const submit = (event?: SyntheticEvent) => {
-    event?.preventDefault();
+  const submit = (event: SyntheticEvent) => {
+    event.preventDefault();
     if (why === null && missing === null && !busy) onWord(reason.trim());
   };
   return (
@@ -57,9 +59,10 @@ export function WordForm(props: WordFormProps) {
           onChange={(event) => setTyped(event.currentTarget.value)}
         />
       )}
-      {error !== null && <ErrorBox error={error} what={failed} />}
+      {error !== null && <ActError error={error} refused={refused} look={look} />}
       <div className={classes.acts}>
-        <ActButton primary danger={danger === true} busy={busy} why={why ?? missing} onClick={submit}>
+        {/* Sends the form, so that the browser holds it back while a field is half filled, such as a time. */}
+        <ActButton primary danger={danger === true} busy={busy} why={why ?? missing}>
           {act}
         </ActButton>
       </div>

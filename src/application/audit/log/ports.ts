@@ -91,6 +91,10 @@ export interface LogLag {
   readonly unsealed: number;
   readonly countedUpTo: number;
   readonly oldestUnsealedAt: Date | null;
+  /** When the oldest leaf was sealed that no checkpoint covers; null: there is none. */
+  readonly oldestUnsignedAt: Date | null;
+  /** Whether any checkpoint was ever anchored. */
+  readonly everAnchored: boolean;
   /** The database's clock. */
   readonly now: Date;
 }

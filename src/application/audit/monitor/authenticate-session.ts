@@ -13,8 +13,8 @@ export interface StandingSession {
 
 export interface Sessions {
   /**
-   * null: the session is over. For reading it may be up to five seconds old, or, while the database does not answer, up to
-   * fifteen minutes; to change something it is looked up. Throws StoreUnavailableError.
+   * null: the session is over. For reading it may be up to five seconds old or, while the database does not answer, as old as
+   * the session; to change something it is looked up. Throws StoreUnavailableError.
    */
   authenticate(claims: SessionClaims, use: 'read' | 'change'): Promise<StandingSession | null>;
   /** Signs out; false where only this process knows of it, since the database does not answer. */
@@ -39,7 +39,6 @@ interface Known {
 }
 
 const FRESH_MS = 5_000;
-const TRUSTED_MS = 15 * 60_000;
 /** A database that did not answer is not asked again for so long by those who only read: each would wait for its deadline. */
 const AWAY_MS = 2_000;
 /** Sessions; what is forgotten is looked up again. */
@@ -47,8 +46,9 @@ const REMEMBERED = 10_000;
 
 /**
  * Whether sessions still stand: by the row of their key or person, and by whether they were signed out. A session that this
- * process has found within fifteen minutes goes on reading while the database is away, so that the page can tell of it; one
- * that it has not found, and every change, is refused then.
+ * process has found goes on reading while the database is away, until its own end: an outage is what the page is opened for,
+ * and it may last. What ends a session meanwhile stands in that database, so nobody can know of it; one that this process has
+ * not found, and every change, is refused then.
  */
 export function createSessions({ store, noteUse, log, clock = () => performance.now() }: SessionsDeps): Sessions {
   const known = new Map<string, Known>();
@@ -95,7 +95,7 @@ export function createSessions({ store, noteUse, log, clock = () => performance.
       return [await findOnce(claims), true];
     } catch (error) {
       if (!(error instanceof StoreUnavailableError)) throw error;
-      if (stale === undefined || clock() - stale.foundAt >= TRUSTED_MS) throw error;
+      if (stale === undefined) throw error;
       return [stale, false];
     }
   };

@@ -9,12 +9,19 @@ export interface DutyHold {
 export type VerificationReport = NonNullable<Verification['report']>;
 export type VerificationProgress = NonNullable<Verification['progress']>;
 
-/** What is known of verifications of the whole log. */
+/** What is known of verifications, above all of those of the whole log. */
 export interface LatestVerification {
   /** Of the whole log, the one asked for last, whatever became of it; null: never. */
   readonly latest: Verification | null;
   /** Of the whole log, the last one that has an outcome; may be the same one. */
   readonly done: Verification | null;
+  /** Of a part, the last one that found it broken, where none of the whole log that was asked for since has found it whole. */
+  readonly brokenPart: Verification | null;
+  /**
+   * By the database's clock, since the whole log was verified last or, where it never was, since its first record was sealed;
+   * null: nothing is sealed.
+   */
+  readonly unverifiedSeconds: number | null;
   /** Since the latest one was asked for, by the database's clock; null: it is not waiting, or another one is under way. */
   readonly waitingSeconds: number | null;
 }
@@ -26,9 +33,10 @@ export interface VerificationBook {
    * is asked for already. `full`: so many are open that no other is taken.
    */
   ask(recordId: string | null, askedBy: string): Promise<Verification | 'full'>;
-  /** The newest first. */
+  /** The newest first, with the first few breaks of each. */
   list(limit: number): Promise<readonly Verification[]>;
   find(id: string): Promise<Verification | null>;
+  /** With the first few breaks of each. */
   readLatest(): Promise<LatestVerification>;
 }
 

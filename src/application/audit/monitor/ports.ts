@@ -1,7 +1,7 @@
 import type { SESSION_ROLES } from '../../../contract/monitor-api.js';
 import type { ApiKey } from '../../../domain/audit/api-key.js';
 
-/** A viewer changes nothing. */
+/** A viewer changes nothing, and a watcher reads no records either. */
 export type OperatorRole = (typeof SESSION_ROLES)[number];
 
 /** What a cookie says, signed by us. Times in milliseconds since 1970, by the audit database's clock. */

@@ -1,6 +1,6 @@
 import type { Verification } from '../../../contract/verifications-api.js';
 import { type PartDeps, type PartReader, partReader, type SeenPart } from '../../overview-part.js';
-import { findLogTrouble, type ReadLogStatus } from '../log/read-log-status.js';
+import { findLogNotes, findLogTrouble, type ReadLogStatus } from '../log/read-log-status.js';
 import type { LatestVerification, VerificationBook } from './ports-verification.js';
 
 export interface ReadAuditOverviewDeps {
@@ -13,6 +13,11 @@ export interface ReadAuditOverviewDeps {
   readonly part: PartDeps;
 }
 
+export interface AuditOverviewOptions {
+  /** How often a worker should verify the whole log; 0: only when somebody asks. */
+  readonly verifyHours: number;
+}
+
 /** The parts of the overview that the audit log's database tells of, each to be read at a pace of its own. */
 export interface AuditOverview {
   readonly auditDatabase: PartReader<'auditDatabase'>;
@@ -22,11 +27,13 @@ export interface AuditOverview {
 
 /** A worker that has the keys takes what is asked for within seconds. */
 const UNTAKEN_AFTER_SECONDS = 60;
-const UNTAKEN =
-  'nobody takes it: that does a worker with AUDIT_DATABASE_URL and the keys of the log (AUDIT_SIGNING_KEYS or AUDIT_VERIFIER_KEYS)';
+const VERIFIER = 'a worker with AUDIT_DATABASE_URL and the keys of the log (AUDIT_SIGNING_KEYS or AUDIT_VERIFIER_KEYS)';
 
 /** Reads nothing before it is asked, and never rejects. */
-export function readAuditOverview({ ping, status, verifications, clock, part }: ReadAuditOverviewDeps): AuditOverview {
+export function readAuditOverview(
+  { ping, status, verifications, clock, part }: ReadAuditOverviewDeps,
+  { verifyHours }: AuditOverviewOptions,
+): AuditOverview {
   return {
     auditDatabase: partReader(
       'auditDatabase',
@@ -47,31 +54,43 @@ export function readAuditOverview({ ping, status, verifications, clock, part }: 
           value: {
             size,
             unsealed: unsealed.count,
+            countedUpTo: unsealed.countedUpTo,
             oldestSeconds: unsealed.oldestSeconds,
             checkpoint: checkpoint === null ? null : { size: checkpoint.size, ageSeconds: checkpoint.ageSeconds },
             trouble,
+            notes: findLogNotes(read),
           },
           trouble: trouble.length === 0 ? null : trouble.join('; '),
         };
       },
       part,
     ),
-    verification: partReader('verification', async () => judgeVerification(await verifications.readLatest()), part),
+    verification: partReader(
+      'verification',
+      async () => judgeVerification(await verifications.readLatest(), verifyHours),
+      part,
+    ),
   };
 }
 
 /**
- * What one has found stands until another one has ended: that it is looked at again does not make a broken log whole. Nor
- * does one that could not be done.
+ * What one has found stands until another one of the whole log has ended: that it is looked at again does not make a broken
+ * log whole. Nor does one that could not be done, or one of another part. What is broken is shown above all else.
  */
-function judgeVerification({ latest, done, waitingSeconds }: LatestVerification): SeenPart<'verification'> {
-  const shown = latest === null || latest.endedAt !== null ? latest : (done ?? latest);
+function judgeVerification(read: LatestVerification, everyHours: number): SeenPart<'verification'> {
+  const { latest, done, brokenPart, waitingSeconds, unverifiedSeconds } = read;
+  const broken = done?.outcome === 'broken' ? done : brokenPart;
+  const shown = broken ?? (latest === null || latest.endedAt !== null ? latest : (done ?? latest));
+  const late = unverifiedSeconds !== null && everyHours > 0 && unverifiedSeconds > 2 * everyHours * 3_600;
   const sentences = [
+    ...(broken === null ? [] : [describeBroken(broken)]),
     ...(latest?.state === 'failed' ? [`the latest verification could not be done: ${latest.error}`] : []),
     ...(waitingSeconds !== null && waitingSeconds >= UNTAKEN_AFTER_SECONDS
-      ? [`a verification was asked for ${waitingSeconds} s ago, and ${UNTAKEN}`]
+      ? [`a verification was asked for ${waitingSeconds} s ago, and nobody takes it: that does ${VERIFIER}`]
       : []),
-    ...(done?.outcome === 'broken' ? [describeBroken(done)] : []),
+    ...(late
+      ? [`${describeLate(done, Math.floor(unverifiedSeconds / 3_600), everyHours)}: that does ${VERIFIER}`]
+      : []),
   ];
   return {
     value:
@@ -87,9 +106,17 @@ function judgeVerification({ latest, done, waitingSeconds }: LatestVerification)
   };
 }
 
+function describeLate(done: Verification | null, hours: number, everyHours: number): string {
+  const expected = `expected every ${everyHours} h (AUDIT_VERIFY_HOURS)`;
+  return done === null
+    ? `the whole log was never verified, in ${hours} h since its first record was sealed, ${expected}`
+    : `the whole log was verified last ${hours} h ago, ${expected}`;
+}
+
 /** Which kinds, and how many; what they are says docs/audit-log.md, and which ones the verification itself. */
-export function describeBroken({ report }: Pick<Verification, 'report'>): string {
+export function describeBroken({ report, recordId }: Pick<Verification, 'report' | 'recordId'>): string {
   const counts = Object.entries(report?.counts ?? {}).sort(([, one], [, other]) => other - one);
   const kinds = counts.map(([kind, count]) => `${count} ${kind}`);
-  return `the log is broken: ${kinds.join(', ')}; see what its verification names, and \`outbox audit verify\``;
+  const what = recordId === null ? 'the log is broken' : `a part of the log is broken, that of record ${recordId}`;
+  return `${what}: ${kinds.join(', ')}; see what its verification names, and \`outbox audit verify\``;
 }

@@ -22,6 +22,7 @@ const OF_SESSIONS: readonly ApiKeyScope[] = ['dlq:read', 'dlq:write', 'audit:rea
 /** `admin` is every scope but the any-tenant ones. */
 const OF_ADMIN: readonly ApiKeyScope[] = ['dlq:write', 'audit:read'];
 const OF_ROLE: Readonly<Record<OperatorRole, readonly ApiKeyScope[]>> = {
+  watcher: ['dlq:read'],
   viewer: ['dlq:read', 'audit:read', 'audit:read:any-tenant'],
   operator: ['dlq:read', 'dlq:write', 'audit:read', 'audit:read:any-tenant'],
 };
@@ -50,6 +51,12 @@ export function identityOf(credential: Credential): SessionIdentity {
 /** Whether there is anything on the monitor for them. */
 export function mayLook({ key }: SessionIdentity): boolean {
   return mayReadFailed(key) || mayRead(key);
+}
+
+/** Whether the two may the same. What is shown or sent for long is looked at again by it. */
+export function hasSameRights({ key: one }: SessionIdentity, { key: other }: SessionIdentity): boolean {
+  const rights = ({ scopes, tenantId }: ApiKey) => JSON.stringify([tenantId, ...[...scopes].sort()]);
+  return rights(one) === rights(other);
 }
 
 /** What a session remembers of its credential: another key's, or another password's, is another one. */

@@ -15,6 +15,8 @@ export interface EditInput {
   readonly tenantId: string | null;
   /** The whole new payload as JSON text, so that no number changes on the way. */
   readonly payload: string;
+  /** As in SeenLetter: the new payload was made from the one of then. */
+  readonly revisions?: number | undefined;
   /** Only says what would be. */
   readonly dryRun: boolean;
 }
@@ -46,7 +48,7 @@ const LONGEST_TEXT = 128 * 1024;
  */
 export async function editPayload(
   deps: ActDeps & { readonly handlers: readonly Handler[] },
-  { id, tenantId, payload, dryRun }: EditInput,
+  { id, tenantId, payload, revisions: seen, dryRun }: EditInput,
   word: PersonsWord,
 ): Promise<EditOutcome> {
   checkWord(word);
@@ -54,6 +56,7 @@ export async function editPayload(
   const [letter] = await actions.find([id], tenantId);
   if (letter === undefined || letter.kind !== 'letter' || letter.state !== 'open')
     return whyNot(letter ?? { kind: 'missing' });
+  if (seen !== undefined && seen !== letter.revisions) return whyNot(letter, seen);
   const loaded = await actions.loadEvent(letter);
   if (loaded === null) return { kind: 'missing' };
   const { event } = loaded;
@@ -77,7 +80,7 @@ export async function editPayload(
       return invalid('/payload', revised.message);
     case 'moved': {
       const [now] = await actions.find([letter.id], tenantId);
-      return whyNot(now ?? { kind: 'missing' });
+      return whyNot(now ?? { kind: 'missing' }, letter.revisions);
     }
     case 'fits':
       return { kind: 'fits', ...edit };

@@ -18,6 +18,12 @@ export interface LetterIds {
   readonly tenantId: string | null;
 }
 
+/** A word about one letter that somebody has looked at. */
+export interface SeenLetter extends LetterIds {
+  /** How often its payload was edited by then: a letter that was edited since is left alone. Left out: whatever stands now. */
+  readonly revisions?: number | undefined;
+}
+
 export type NotActed =
   | { readonly kind: 'missing' }
   /** It is closed, and who closed it; or its event has no letter: what it does instead. */
@@ -26,7 +32,9 @@ export type NotActed =
       readonly state: Exclude<DeadLetterState, 'open'> | 'pending' | 'started' | 'delivered' | 'dead';
       readonly actor: string | null;
       readonly at: string | null;
-    };
+    }
+  /** It is open, and its payload is another one than the one that was looked at. `by`: who edited it last. */
+  | { readonly kind: 'edited-meanwhile'; readonly revisions: number; readonly by: string | null };
 
 export type RedriveOutcome =
   | ({ readonly kind: 'redriven' } & ActedLetter)
@@ -38,6 +46,10 @@ export type RedriveOutcome =
 export type DiscardOutcome = ({ readonly kind: 'discarded' } & ActedLetter) | NotActed;
 
 export const MOST_IDS = 100;
+/** Below what a destination is asked at once in a process (R18), so that nobody else's question is refused by ours. */
+const ASKED_AT_ONCE = 6;
+/** Somebody waits for the answer, and a page gives up after fifteen seconds: who could not be asked by then is not told of. */
+const ASKED_WITHIN_MS = 8_000;
 
 /**
  * R2: delivers dead events again, on a person's word: a new epoch, so a new workflow id (REJECT_DUPLICATE refuses the old
@@ -45,16 +57,30 @@ export const MOST_IDS = 100;
  * letter does not redrive a later one of its event. Answers in the order of the ids.
  *
  * The destination of a letter whose payload was edited is asked first (R18), for what it took under the event's
- * Idempotency-Key must not be sent again as something else. A handler that cannot be asked leaves that to the person.
- * @throws TypeError for ids, an actor or a reason that do not fit; IntegrationError `STORE.UNAVAILABLE`
+ * Idempotency-Key must not be sent again as something else: some at once, for ten seconds in all. A handler that cannot be asked leaves that to the person.
+ * @throws TypeError for ids, revisions of several, an actor or a reason that do not fit; IntegrationError `STORE.UNAVAILABLE`
  */
-export async function redriveLetters(deps: ActDeps, which: LetterIds, word: PersonsWord): Promise<RedriveOutcome[]> {
+export async function redriveLetters(deps: ActDeps, which: SeenLetter, word: PersonsWord): Promise<RedriveOutcome[]> {
+  const { revisions: seen } = which;
+  if (seen !== undefined && which.ids.length > 1) throw new TypeError('revisions: expected one id beside it');
   const kept = new Map<string, 'effect-stands' | 'not-told'>();
-  const outcomes = await act(deps, which, word, async (letters) => {
-    for (const { id, eventId, epoch } of letters.filter(({ revisions }) => revisions > 0)) {
-      const asked = await deps.ask({ eventId, epoch, carrier: null });
-      if (asked.kind === 'delivered' || asked.kind === 'superseded') kept.set(id, 'effect-stands');
-      if (asked.kind === 'unknown' && asked.again) kept.set(id, 'not-told');
+  const outcomes = await act(deps, which, word, async (found) => {
+    const letters = found.filter(({ revisions }) => seen === undefined || revisions === seen);
+    const edited = letters.filter(({ revisions }) => revisions > 0);
+    const askedFrom = performance.now();
+    for (let at = 0; at < edited.length; at += ASKED_AT_ONCE) {
+      const some = edited.slice(at, at + ASKED_AT_ONCE);
+      if (performance.now() - askedFrom >= ASKED_WITHIN_MS) {
+        for (const { id } of some) kept.set(id, 'not-told');
+        continue;
+      }
+      await Promise.all(
+        some.map(async ({ id, eventId, epoch }) => {
+          const asked = await deps.ask({ eventId, epoch, carrier: null });
+          if (asked.kind === 'delivered' || asked.kind === 'superseded') kept.set(id, 'effect-stands');
+          if (asked.kind === 'unknown' && asked.again) kept.set(id, 'not-told');
+        }),
+      );
     }
     const free = letters.filter(({ id }) => !kept.has(id));
     return free.length === 0 ? [] : deps.actions.redrive(free, word);
@@ -82,7 +108,7 @@ type OpenLetter = Extract<FoundLetter, { kind: 'letter' }>;
 
 async function act(
   { actions, log }: Pick<ActDeps, 'actions' | 'log'>,
-  { ids, tenantId }: LetterIds,
+  { ids, tenantId, revisions }: SeenLetter,
   word: PersonsWord,
   work: (letters: readonly OpenLetter[]) => Promise<readonly ActedLetter[]>,
 ): Promise<((({ readonly kind: 'acted' } & ActedLetter) | NotActed) & { readonly letterId: string | null })[]> {
@@ -103,7 +129,7 @@ async function act(
   const outcomes = now.map((letter) => {
     const done = letter.kind === 'letter' ? byId.get(letter.id) : undefined;
     const letterId = letter.kind === 'letter' ? letter.id : null;
-    return { ...(done === undefined ? whyNot(letter) : ({ kind: 'acted', ...done } as const)), letterId };
+    return { ...(done === undefined ? whyNot(letter, revisions) : ({ kind: 'acted', ...done } as const)), letterId };
   });
   log.info(
     { actor: word.actor, acted: acted.length, asked: ids.length, ids: ids.slice(0, 10) },
@@ -112,11 +138,15 @@ async function act(
   return outcomes;
 }
 
-export function whyNot(letter: FoundLetter): NotActed {
+/** `seen`: how often its payload had been edited when it was looked at. */
+export function whyNot(letter: FoundLetter, seen?: number): NotActed {
   if (letter.kind === 'missing') return letter;
   const nobody = { actor: null, at: null };
   if (letter.kind === 'no-letter') {
     return { kind: 'not-open', state: letter.status.toLowerCase() as 'pending', ...nobody };
+  }
+  if (letter.state === 'open' && seen !== undefined && letter.revisions !== seen) {
+    return { kind: 'edited-meanwhile', revisions: letter.revisions, by: letter.editedBy };
   }
   // Open, and not acted on: its event moves at this moment. Asked again it tells more.
   if (letter.state === 'open') return { kind: 'not-open', state: 'dead', ...nobody };

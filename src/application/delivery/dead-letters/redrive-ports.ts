@@ -27,6 +27,8 @@ export type FoundLetter =
       readonly at: string | null;
       /** How often the event's payload was edited. */
       readonly revisions: number;
+      /** Who did so last; null: nobody. */
+      readonly editedBy: string | null;
     };
 
 /** A letter that was acted on. `epoch`: that of the delivery now. */

@@ -26,11 +26,11 @@ export function judgePartitions(monthsAhead: number): readonly Finding[] {
 
 /** Verifications of the whole log. */
 export interface VerificationFacts {
-  /** Records sealed: an empty log needs none. */
-  readonly size: number;
-  /** What the last one that was done has found; null: none was. */
+  /** What the last one that was done has found, or one of a part since; null: none was. */
   readonly outcome: 'whole' | 'broken' | null;
   readonly endedHoursAgo: number | null;
+  /** Since the last one or, where there was none, since the first record was sealed; null: an empty log needs none. */
+  readonly unverifiedHours: number | null;
   /** Why the latest one could not be done; null: it could, or is under way. */
   readonly failed: string | null;
   /** Since one was asked for that no worker has taken; null: none waits. */
@@ -43,11 +43,11 @@ const WAITING_MINUTES = 5;
 
 export function judgeVerification(facts: VerificationFacts): readonly Finding[] {
   const id = 'verification';
-  const { size, outcome, endedHoursAgo, failed, waitingMinutes, everyHours } = facts;
+  const { outcome, endedHoursAgo, unverifiedHours, failed, waitingMinutes, everyHours } = facts;
   const todo = 'start a worker with AUDIT_DATABASE_URL and the keys of the log, or run `outbox audit verify`';
   const found: Finding[] = [];
   if (outcome === 'broken') {
-    const detail = 'the audit log is broken, as its last verification found';
+    const detail = 'the audit log is broken, as a verification found';
     found.push(wrong(id, detail, '`outbox audit verify` says where; docs/audit-log.md says what to do'));
   }
   if (failed !== null) found.push(warning(id, `the latest verification could not be done: ${failed}`, todo));
@@ -55,12 +55,14 @@ export function judgeVerification(facts: VerificationFacts): readonly Finding[] 
     const detail = `a verification was asked for ${waitingMinutes} minutes ago, and no worker has taken it`;
     found.push(warning(id, detail, todo));
   }
-  if (everyHours > 0 && size > 0 && endedHoursAgo === null) {
-    found.push(warning(id, 'the audit log was never verified as a whole', todo));
-  } else if (everyHours > 0 && size > 0 && endedHoursAgo !== null && endedHoursAgo > 2 * everyHours) {
-    const detail = `the audit log was verified ${endedHoursAgo} hours ago, expected every ${everyHours} (AUDIT_VERIFY_HOURS)`;
+  if (everyHours > 0 && unverifiedHours !== null && unverifiedHours > 2 * everyHours) {
+    const expected = `expected every ${everyHours} (AUDIT_VERIFY_HOURS)`;
+    const detail =
+      endedHoursAgo === null
+        ? `the audit log was never verified as a whole, in ${unverifiedHours} hours since its first record was sealed, ${expected}`
+        : `the audit log was verified ${endedHoursAgo} hours ago, ${expected}`;
     found.push(warning(id, detail, todo));
   }
-  const whole = endedHoursAgo === null ? 'no verification is due' : `it was found whole ${endedHoursAgo} hours ago`;
+  const whole = endedHoursAgo === null ? 'no verification is due yet' : `it was found whole ${endedHoursAgo} hours ago`;
   return orOk(found, id, `the audit log: ${whole}`);
 }

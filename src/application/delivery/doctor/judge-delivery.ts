@@ -9,7 +9,8 @@ export function judgeProcesses(processes: readonly SeenProcess[], version: strin
   for (const role of ['relay', 'worker'] as const) {
     if (living.some(({ roles }) => roles.includes(role))) continue;
     const last = latest(processes.filter(({ roles }) => roles.includes(role)));
-    const seen = last === null ? 'none was ever seen' : `the last one, ${nameOf(last)}, was seen at ${last.seenAt}`;
+    const seen =
+      last === null ? 'none was seen for a day' : `the last one, ${nameOf(last)}, was seen at ${last.seenAt}`;
     const todo = `start one: \`outbox ${role}\`; one that runs and does not tell may lack rights (\`outbox grants\`) or be of an older release`;
     found.push(wrong(id, `no ${role} tells of itself: ${seen}`, todo));
   }
@@ -88,14 +89,25 @@ export interface BookFacts {
   readonly withGaps: number;
   /** RFC 3339. */
   readonly oldestGap: string | null;
+  /** Since when a look is due (RFC 3339), for more than two hours; null: none is so late. */
+  readonly lateSince: string | null;
+  /** The error that a look waits for. */
+  readonly waitsFor: string | null;
 }
 
-export function judgeBooks({ hours, withGaps, oldestGap }: BookFacts): readonly Finding[] {
+export function judgeBooks({ hours, withGaps, oldestGap, lateSince, waitsFor }: BookFacts): readonly Finding[] {
+  const found: Finding[] = [];
   if (withGaps > 0) {
     const detail = `the books of ${withGaps} of ${hours} hours do not balance, the oldest ${oldestGap}`;
-    return [wrong('books', detail, '`outbox books --gaps`; then docs/books.md, for each gap')];
+    found.push(wrong('books', detail, '`outbox books --gaps`; then docs/books.md, for each gap'));
   }
-  return [ok('books', hours === 0 ? 'no hour has books yet' : `the books of ${hours} hours balance`)];
+  if (lateSince !== null) {
+    const waits = waitsFor === null ? '' : `, and one waits for ${waitsFor}`;
+    const todo =
+      'start a relay, or look at the log of the relays (`duty.failed`, books); they ask the audit API with OUTBOX_AUDIT_API_KEY';
+    found.push(warning('books', `a look at the books is due since ${lateSince}${waits}`, todo));
+  }
+  return orOk(found, 'books', hours === 0 ? 'no hour has books yet' : `the books of ${hours} hours balance`);
 }
 
 /** So many, counted up to a bound, and since when there is the oldest (RFC 3339). */

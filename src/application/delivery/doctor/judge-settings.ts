@@ -89,7 +89,8 @@ function unused({ given, ops, monitor, searchAttributes }: SettingsFacts): Findi
   const served = ops && monitor;
   const rows = [
     ...(given.has('AUDIT_DATABASE_URL') ? [] : of(OF_AUDIT_DATABASE, 'AUDIT_DATABASE_URL is not set')),
-    ...(given.has('AUDIT_SIGNING_KEYS') ? [] : of(['AUDIT_CHECKPOINT_MS'], 'AUDIT_SIGNING_KEYS is not set')),
+    // An api that serves the monitor judges by it whether signing has stopped.
+    ...(served || given.has('AUDIT_SIGNING_KEYS') ? [] : of(['AUDIT_CHECKPOINT_MS'], 'AUDIT_SIGNING_KEYS is not set')),
     ...(served ? [] : of(['OUTBOX_MONITOR_SIGN_IN', 'OUTBOX_MONITOR_SESSION_HOURS'], 'no monitor is served here')),
     ...(ops ? [] : of(['OUTBOX_MONITOR'], 'OUTBOX_OPS is off')),
     ...(searchAttributes ? [] : of(['OUTBOX_SEARCH_ATTRIBUTE_PREFIX'], 'OUTBOX_SEARCH_ATTRIBUTES is off')),

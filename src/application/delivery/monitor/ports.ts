@@ -12,13 +12,10 @@ import type { LeaseHold, PolicyHashes } from '../ports.js';
 /** Counts minutes behind their end. Every write is fenced by the lease, and one minute or quarter is written at once, or not. */
 export interface FigureWriter {
   /**
-   * Closed minutes that were not counted, the oldest first: from `since` on, and not longer than a day ago. `closed`: where
-   * the last closed minute ends.
+   * Closed minutes that were not counted, the oldest first: from `since` on, and not longer than a day ago, so 1,440 at most.
+   * `closed`: where the last closed minute ends.
    */
-  findUncounted(
-    since: string | null,
-    most: number,
-  ): Promise<{ readonly minutes: readonly string[]; readonly closed: string }>;
+  findUncounted(since: string | null): Promise<{ readonly minutes: readonly string[]; readonly closed: string }>;
   /** Counts one minute from the rows. A minute that stands stays as it is. False: the lease is gone, and nothing was written. */
   countMinute(hold: LeaseHold, begins: string): Promise<boolean>;
   /** Quarters of an hour whose 15 minutes stand, and which do not stand themselves, the oldest first. */
@@ -117,7 +114,9 @@ export interface SeenProcess extends ProcessSelf {
 export interface ProcessStore {
   write(self: ProcessSelf, says: ProcessSays): Promise<void>;
   remove(id: string): Promise<void>;
-  /** The latest seen first. */
+  /** Forgets some of those that were not seen for a day. */
+  forgetOld(): Promise<void>;
+  /** Of relays and of workers at most so many each, the latest seen first. */
   list(most: number): Promise<readonly SeenProcess[]>;
 }
 
@@ -160,7 +159,7 @@ export interface OverviewStore {
   ping(): Promise<void>;
   measureBacklog(): Promise<Backlog>;
   readLatest(): Promise<LatestDeliveries>;
-  countRuns(): Promise<{ readonly inFlight: number; readonly retrying: number }>;
+  countRuns(): Promise<{ readonly inFlight: number; readonly retrying: number; readonly retryingAtLeast: boolean }>;
   countLetters(): Promise<{ readonly open: number; readonly oldestAt: string | null }>;
   /** In force, the oldest first, at most 100. */
   listAlerts(): Promise<readonly StandingAlert[]>;
@@ -169,5 +168,8 @@ export interface OverviewStore {
     readonly withGaps: number;
     readonly oldestGap: string | null;
     readonly checkedAt: string | null;
+    /** As in the contract. */
+    readonly lateSince: string | null;
+    readonly waitsFor: string | null;
   }>;
 }

@@ -26,6 +26,7 @@ export interface ReadOverviewDeps {
   readonly part: PartDeps;
 }
 
+/** Of relays, and of workers. */
 const MOST_PROCESSES = 100;
 /** Of a part's troubles so many are said, then how many more there are. */
 const MOST_SAID = 3;
@@ -154,10 +155,20 @@ function judgeAlerts(alerts: OverviewValue<'alerts'>): string[] {
   );
 }
 
-function judgeBooks({ withGaps, oldestGap }: OverviewValue<'books'>): string[] {
-  if (withGaps === 0) return [];
+function judgeBooks({ withGaps, oldestGap, lateSince, waitsFor }: OverviewValue<'books'>): string[] {
   const hours = withGaps === 1 ? 'one hour' : `${withGaps} hours`;
-  return [`the books of ${hours} do not balance, the oldest ${oldestGap}: look with \`outbox books --gaps\``];
+  const waits = waitsFor === null ? '' : `, and one waits for ${waitsFor}`;
+  return [
+    ...(withGaps === 0
+      ? []
+      : [`the books of ${hours} do not balance, the oldest ${oldestGap}: look with \`outbox books --gaps\``]),
+    ...(lateSince === null
+      ? []
+      : [
+          `a look at the books is due since ${lateSince}${waits}: a relay does it, whose log says why not (\`duty.failed\`); ` +
+            'it asks the audit API with OUTBOX_AUDIT_API_KEY',
+        ]),
+  ];
 }
 
 function toRate({ delivered, overSeconds, p50Ms, p95Ms, p99Ms, ...by }: LatestDeliveries): OverviewValue<'rate'> {

@@ -6,7 +6,7 @@ import type { ProcessSays, ProcessSelf, ProcessStore } from './ports.js';
 const EVERY_MS = 5_000;
 
 export interface TellProcessDeps {
-  readonly processes: Pick<ProcessStore, 'write' | 'remove'>;
+  readonly processes: Pick<ProcessStore, 'write' | 'remove' | 'forgetOld'>;
   /** Looked up each time; bounded in time. */
   readonly say: () => Promise<ProcessSays>;
   readonly time: RelayTime;
@@ -20,7 +20,8 @@ export interface ToldProcess {
 
 /**
  * Tells every five seconds, from now on, that this process runs and how what it needs looks from here. What cannot be told
- * ends nothing: it is logged when that begins, and when it is over.
+ * ends nothing: it is logged when that begins, and when it is over. First of all it forgets processes that were not seen for a
+ * day: a worker that is started again and again leaves a row each time, whether or not a relay runs that would clear them away.
  */
 export function tellProcess({ processes, say, time, log }: TellProcessDeps, self: ProcessSelf): ToldProcess {
   const stopping = new AbortController();
@@ -39,6 +40,7 @@ export function tellProcess({ processes, say, time, log }: TellProcessDeps, self
   };
 
   async function tell(): Promise<void> {
+    await processes.forgetOld().catch((error) => log.debug({ error }, 'process.old_not_forgotten'));
     while (!stopping.signal.aborted) {
       try {
         await processes.write(self, await say());

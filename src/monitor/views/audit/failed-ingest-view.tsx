@@ -97,7 +97,7 @@ function ActDialog({ verb, id, onClose }: ActDialogProps) {
         danger={!stores}
         busy={act.isPending}
         error={act.error}
-        failed={stores ? 'It is not stored by this' : 'It is not discarded by this'}
+        refused={stores ? 'It is not stored by this' : 'It is not discarded by this'}
         onWord={act.mutate}
       >
         <p>{stores ? STORE_MEANS : DISCARD_MEANS}</p>

@@ -82,6 +82,7 @@ export function FailedIngestsView() {
               <Pager
                 newest={before === undefined ? null : to(filter)}
                 older={next === null ? null : to({ ...filter, before: next })}
+                asOf={before === undefined ? null : query.dataUpdatedAt}
               />
             </>
           )}

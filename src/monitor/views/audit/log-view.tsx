@@ -1,12 +1,12 @@
 import { useQuery } from '@tanstack/react-query';
 import { logStatusQuery, verificationsQuery } from '../../data/queries.js';
 import { formatCount, formatDuration } from '../../logic/format.js';
-import { capital } from '../../logic/headline.js';
 import { Answer } from '../../parts/answer.js';
 import { Card } from '../../parts/card.js';
 import { Fact, Facts } from '../../parts/facts.js';
 import { Hostile } from '../../parts/hostile.js';
 import { Notice } from '../../parts/notice.js';
+import { Sentence } from '../../parts/sentence.js';
 import { ViewTitle } from '../../parts/view-title.js';
 import { AuditLinks } from './audit-links.js';
 import { VerificationTable } from './verification-table.js';
@@ -35,14 +35,19 @@ function StatusCard() {
   return (
     <Card title="Sealing and signing">
       <Answer query={query} what="The state of the log">
-        {({ size, unsealed, checkpoint, trouble }) => (
+        {({ size, unsealed, checkpoint, trouble, notes }) => (
           <>
             {trouble.map((sentence) => (
               <Notice key={sentence} tone="warn">
                 <p>
-                  <Hostile text={capital(sentence)} />
+                  <Sentence text={sentence} />
                 </p>
               </Notice>
+            ))}
+            {notes.map((sentence) => (
+              <p key={sentence} className="dim">
+                <Sentence text={sentence} />
+              </p>
             ))}
             <Facts>
               <Fact name="Sealed">{formatCount(size)} records</Fact>

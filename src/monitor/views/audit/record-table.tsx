@@ -11,12 +11,14 @@ import { Time } from '../../parts/time.js';
 export interface RecordTableProps {
   readonly records: readonly RecordView[];
   readonly gone: ReadonlySet<string>;
+  /** Nothing is further back. */
+  readonly whole: boolean;
 }
 
 type Stored = Exclude<RecordView, { erased: true }>;
 
 /** Records, and how far the proof of each has come. */
-export function RecordTable({ records, gone }: RecordTableProps) {
+export function RecordTable({ records, gone, whole }: RecordTableProps) {
   const proofs = useQuery(proofStatesQuery(records.map(({ recordId }) => recordId)));
   const states = new Map((proofs.data?.items ?? []).map((item) => [item.recordId, item.state]));
   const cell = (show: (record: Stored) => string | null) => (record: RecordView) =>
@@ -27,7 +29,7 @@ export function RecordTable({ records, gone }: RecordTableProps) {
       rows={records}
       gone={gone}
       idOf={({ recordId }) => recordId}
-      empty="None among those that were looked at."
+      empty={whole ? 'None.' : 'None among those that were looked at.'}
       columns={[
         { label: 'Recorded', cell: ({ recordedAt }) => <Time at={recordedAt} /> },
         {

@@ -14,6 +14,7 @@ import { Time } from '../../parts/time.js';
 import { ViewTitle } from '../../parts/view-title.js';
 import { AuditLinks } from './audit-links.js';
 import { ProofCard } from './proof-card.js';
+import { TenantNotice } from './tenant-notice.js';
 
 /** One record: what happened, what changed, and its place in the log. */
 export function RecordView({ id }: { readonly id: string }) {
@@ -23,6 +24,7 @@ export function RecordView({ id }: { readonly id: string }) {
       <ViewTitle title={`Record ${id.slice(0, 13)}…`}>
         <AuditLinks />
       </ViewTitle>
+      <TenantNotice />
       <Answer query={query} what="The record">
         {(record) => (
           <>

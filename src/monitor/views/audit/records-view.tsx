@@ -2,6 +2,7 @@ import { useQuery } from '@tanstack/react-query';
 import { recordsQuery } from '../../data/queries.js';
 import { useSession } from '../../data/session-store.js';
 import { useAddress } from '../../data/use-address.js';
+import { useSearchBack } from '../../data/use-search-back.js';
 import { useSteady } from '../../data/use-steady.js';
 import {
   ACTOR_TYPES,
@@ -17,10 +18,12 @@ import { Card } from '../../parts/card.js';
 import { FilterBar, type FilterField } from '../../parts/filter-bar.js';
 import { FreshBar } from '../../parts/fresh-bar.js';
 import { Pager } from '../../parts/pager.js';
+import { SearchProgress } from '../../parts/search-progress.js';
 import { ViewTitle } from '../../parts/view-title.js';
 import { AuditLinks } from './audit-links.js';
 import { ExportLinks } from './export-links.js';
 import { RecordTable } from './record-table.js';
+import { TenantNotice } from './tenant-notice.js';
 
 const NAMES = [...RECORD_FILTER, 'cursor'] as const;
 
@@ -49,15 +52,23 @@ const MORE: readonly FilterField<RecordFilterName>[] = [
 export function RecordsView() {
   const { tenantId } = useSession();
   const { params, go, to } = useAddress(NAMES);
-  const query = useQuery(recordsQuery(params));
+  const first = useQuery(recordsQuery(params));
+  const search = useSearchBack(
+    JSON.stringify(params),
+    first,
+    (at) => recordsQuery({ ...params, cursor: at }),
+    ({ searched }) => searched.records,
+  );
+  const { query } = search;
   const latest = query.isPlaceholderData ? undefined : query.data?.items;
-  const steady = useSteady(JSON.stringify(params), latest, ({ recordId }) => recordId, query.data?.next === null);
+  const steady = useSteady(search.at, latest, ({ recordId }) => recordId, query.data?.next === null);
   const { cursor, ...filter } = params;
   return (
     <>
       <ViewTitle title="Audit log">
         <AuditLinks />
       </ViewTitle>
+      <TenantNotice />
       <Card title="Filter">
         <FilterBar
           what="Records"
@@ -69,19 +80,23 @@ export function RecordsView() {
         <ExportLinks filter={filter} />
       </Card>
       <Card title="Records">
-        <Answer query={query} what="The records">
-          {({ next, searched }) => (
-            <>
-              <FreshBar of={steady} what="records" />
-              <RecordTable records={steady.items} gone={steady.gone} />
-              <Pager
-                newest={cursor === undefined ? null : to(filter)}
-                older={next === null ? null : to({ ...filter, cursor: next })}
-                searched={{ count: searched.records, what: 'records', backTo: searched.backTo }}
-              />
-            </>
-          )}
-        </Answer>
+        <SearchProgress of={search} what="records" backTo={query.data?.searched.backTo ?? null} />
+        {!search.going && (
+          <Answer query={query} what="The records">
+            {({ next, searched }) => (
+              <>
+                <FreshBar of={steady} what="records" />
+                <RecordTable records={steady.items} gone={steady.gone} whole={next === null} />
+                <Pager
+                  newest={cursor === undefined ? null : to(filter)}
+                  older={next === null ? null : to({ ...filter, cursor: next })}
+                  asOf={query === first && cursor === undefined ? null : query.dataUpdatedAt}
+                  searched={{ count: search.looked, what: 'records', backTo: searched.backTo }}
+                />
+              </>
+            )}
+          </Answer>
+        )}
       </Card>
     </>
   );

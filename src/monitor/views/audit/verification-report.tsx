@@ -1,7 +1,12 @@
+import { useQuery } from '@tanstack/react-query';
+import { useState } from 'react';
 import { Link } from 'wouter';
 import type { Verification } from '../../../contract/verifications-api.js';
+import { verificationQuery } from '../../data/queries.js';
 import { formatCount } from '../../logic/format.js';
 import { plainText } from '../../logic/hostile.js';
+import { ActButton } from '../../parts/act-button.js';
+import { Answer } from '../../parts/answer.js';
 import { DataTable } from '../../parts/data-table.js';
 import { Fact, Facts } from '../../parts/facts.js';
 import { Absent, Hostile } from '../../parts/hostile.js';
@@ -9,7 +14,7 @@ import { Absent, Hostile } from '../../parts/hostile.js';
 type Report = NonNullable<Verification['report']>;
 
 /** What a verification looked at, and each place where the log is broken. */
-export function VerificationReport({ report }: { readonly report: Report }) {
+export function VerificationReport({ id, report }: { readonly id: string; readonly report: Report }) {
   const { from, to, records, erased, dropped, pending, signedSize, anchoredSize, counts, breaks } = report;
   return (
     <details open={breaks.length > 0}>
@@ -30,20 +35,57 @@ export function VerificationReport({ report }: { readonly report: Report }) {
         ))}
       </Facts>
       {breaks.length > 0 && (
-        <DataTable
-          caption="Where it is broken"
-          rows={breaks.map((found, index) => ({ ...found, key: String(index) }))}
-          idOf={({ key }) => key}
-          empty="Nowhere"
-          columns={[
-            { label: 'Kind', cell: ({ kind }) => <Hostile text={kind} code /> },
-            { label: 'Leaf', numeric: true, cell: ({ index }) => (index === null ? <Absent /> : formatCount(index)) },
-            { label: 'Record', cell: ({ recordId }) => <Broken recordId={recordId} /> },
-            { label: 'What', cell: ({ what }) => <Hostile text={what} /> },
-          ]}
-        />
+        <Breaks id={id} few={breaks} found={Object.values(counts).reduce((sum, n) => sum + n, 0)} />
       )}
     </details>
+  );
+}
+
+interface BreaksProps {
+  readonly id: string;
+  /** As many as the list has. */
+  readonly few: Report['breaks'];
+  readonly found: number;
+}
+
+function Breaks({ id, few, found }: BreaksProps) {
+  const [all, setAll] = useState(false);
+  if (all) return <AllBreaks id={id} />;
+  return (
+    <>
+      <BreakTable breaks={few} />
+      {few.length < found && (
+        <div>
+          <ActButton onClick={() => setAll(true)}>Show more of {formatCount(found)}</ActButton>
+        </div>
+      )}
+    </>
+  );
+}
+
+function AllBreaks({ id }: { readonly id: string }) {
+  const query = useQuery(verificationQuery(id));
+  return (
+    <Answer query={query} what="The verification">
+      {({ report }) => <BreakTable breaks={report?.breaks ?? []} />}
+    </Answer>
+  );
+}
+
+function BreakTable({ breaks }: { readonly breaks: Report['breaks'] }) {
+  return (
+    <DataTable
+      caption="Where it is broken"
+      rows={breaks.map((found, index) => ({ ...found, key: String(index) }))}
+      idOf={({ key }) => key}
+      empty="Nowhere"
+      columns={[
+        { label: 'Kind', cell: ({ kind }) => <Hostile text={kind} code /> },
+        { label: 'Leaf', numeric: true, cell: ({ index }) => (index === null ? <Absent /> : formatCount(index)) },
+        { label: 'Record', cell: ({ recordId }) => <Broken recordId={recordId} /> },
+        { label: 'What', cell: ({ what }) => <Hostile text={what} /> },
+      ]}
+    />
   );
 }
 

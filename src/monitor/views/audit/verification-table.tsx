@@ -57,7 +57,7 @@ function Found({ of }: { readonly of: Verification }) {
           <Hostile text={of.error} />
         </div>
       )}
-      {of.report !== null && <VerificationReport report={of.report} />}
+      {of.report !== null && <VerificationReport id={of.id} report={of.report} />}
     </>
   );
 }

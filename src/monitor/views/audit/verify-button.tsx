@@ -7,8 +7,10 @@ import { queryClient } from '../../data/query-client.js';
 import { postJson } from '../../data/request.js';
 import { useSession } from '../../data/session-store.js';
 import { ActButton, VIEWER_WHY } from '../../parts/act-button.js';
+import { ActError } from '../../parts/act-error.js';
 import { announce } from '../../parts/announcer.js';
-import { ErrorBox } from '../../parts/error-box.js';
+
+const LOOK = 'look at the verifications before you ask again';
 
 /**
  * Asks a worker to verify the log, or the part that a record stands in. Whoever asks for the same meanwhile gets the
@@ -33,7 +35,7 @@ export function VerifyButton({ recordId }: { readonly recordId: string | null })
           {recordId === null ? 'Verify the whole log' : 'Verify its part of the log'}
         </ActButton>
       </div>
-      {ask.error !== null && <ErrorBox error={ask.error} what="It is not asked for" />}
+      {ask.error !== null && <ActError error={ask.error} refused="It is not asked for" look={LOOK} />}
     </>
   );
 }

@@ -7,6 +7,7 @@ import { REDRIVE_JOBS_PATH } from '../../data/paths.js';
 import { postJson } from '../../data/request.js';
 import type { RedriveCount, RedriveJob } from '../../data/types.js';
 import { formatCount } from '../../logic/format.js';
+import { takenBy } from '../../logic/job-progress.js';
 import { type LetterFilterName, toLetterFilter } from '../../logic/letter-filter.js';
 import type { Params } from '../../logic/search-params.js';
 import { announce } from '../../parts/announcer.js';
@@ -28,6 +29,7 @@ export interface JobDialogProps {
 /** What was counted longer ago is counted again before anything is done by it. */
 const COUNT_HOLDS_MS = 60_000;
 const COUNT_AGAIN = 'Count again: this was more than a minute ago';
+const COUNTING = 'They are being counted';
 /** Of a dry run none is kept, and one is asked for. */
 const DRY_REASON = 'count';
 
@@ -42,6 +44,7 @@ export function JobDialog({ filter, onClose }: JobDialogProps) {
     refetchOnWindowFocus: false,
   });
   const old = useClock() - query.dataUpdatedAt > COUNT_HOLDS_MS;
+  const why = query.isFetching ? COUNTING : old ? COUNT_AGAIN : null;
   const again = () => void query.refetch();
   return (
     <Dialog title="Redrive all that fit the filter" onClose={onClose}>
@@ -50,9 +53,7 @@ export function JobDialog({ filter, onClose }: JobDialogProps) {
         {(count) => (
           <>
             <Counted count={count} onAgain={again} />
-            {count.count > 0 && (
-              <JobForm filter={asked} count={count.count} why={old ? COUNT_AGAIN : null} onNone={again} />
-            )}
+            {count.count > 0 && <JobForm filter={asked} count={count.count} why={why} onNone={again} />}
           </>
         )}
       </Answer>
@@ -120,7 +121,10 @@ interface JobFormProps {
 function JobForm({ filter, count, why, onNone }: JobFormProps) {
   const [, navigate] = useLocation();
   const [rate, setRate] = useState('50');
-  const [cap, setCap] = useState(String(count));
+  // null: as many as are counted, whatever the next count says.
+  const [typedCap, setTypedCap] = useState<string | null>(null);
+  const cap = typedCap ?? String(count);
+  const taken = takenBy(count, cap);
   const act = useMutation({
     mutationFn: (reason: string) =>
       postJson<RedriveJob | RedriveCount>(REDRIVE_JOBS_PATH, {
@@ -138,12 +142,13 @@ function JobForm({ filter, count, why, onNone }: JobFormProps) {
   const wrong = wrongOf(rate, cap);
   return (
     <WordForm
-      act={`Redrive ${formatCount(count)}`}
-      count={count}
+      act={cap.trim() === '' ? `Redrive all, ${formatCount(taken)} now` : `Redrive ${formatCount(taken)}`}
+      count={taken}
       why={why ?? wrong}
       busy={act.isPending}
       error={act.error}
-      failed="There is no answer: look at the redrive jobs before you try again"
+      refused="No job is made"
+      look="look at the redrive jobs before you try again"
       onWord={act.mutate}
     >
       <p>{REDRIVE_MEANS}</p>
@@ -157,11 +162,11 @@ function JobForm({ filter, count, why, onNone }: JobFormProps) {
         />
         <TextInput
           label="At most"
-          description="Left empty: every one"
+          description="Left empty: every one that fits by then"
           inputMode="numeric"
           autoComplete="off"
           value={cap}
-          onChange={(event) => setCap(event.currentTarget.value)}
+          onChange={(event) => setTypedCap(event.currentTarget.value)}
         />
       </div>
     </WordForm>

@@ -8,13 +8,14 @@ import { useSession } from '../../data/session-store.js';
 import type { RedriveJob } from '../../data/types.js';
 import { formatCount } from '../../logic/format.js';
 import { progressOf } from '../../logic/job-progress.js';
-import { fromJobFilter } from '../../logic/letter-filter.js';
+import { diedSince } from '../../logic/letter-filter.js';
 import { writeParams } from '../../logic/search-params.js';
 import { JOB_WORDS } from '../../logic/words.js';
 import { ActButton, VIEWER_WHY } from '../../parts/act-button.js';
+import { ActError } from '../../parts/act-error.js';
+import { useChangeSaid } from '../../parts/announcer.js';
 import { Answer } from '../../parts/answer.js';
 import { Card } from '../../parts/card.js';
-import { ErrorBox } from '../../parts/error-box.js';
 import { Fact, Facts } from '../../parts/facts.js';
 import { Hostile } from '../../parts/hostile.js';
 import { Notice } from '../../parts/notice.js';
@@ -53,6 +54,7 @@ export function JobView({ id }: { readonly id: string }) {
 function ProgressCard({ job }: { readonly job: RedriveJob }) {
   const { may } = useSession();
   const { done, of } = progressOf(job);
+  useChangeSaid(job.state, `The redrive job: ${JOB_WORDS[job.state].word}`);
   const cancel = useMutation({
     mutationFn: () => postJson<RedriveJob>(below(REDRIVE_JOBS_PATH, job.id, 'cancel'), {}),
     onSuccess: (ended) => queryClient.setQueryData(jobQuery(job.id).queryKey, ended),
@@ -79,12 +81,11 @@ function ProgressCard({ job }: { readonly job: RedriveJob }) {
       {job.state === 'done' && (
         <p>
           Redriven is not delivered.{' '}
-          <Link href={`/dead-letters${writeParams({ ...fromJobFilter(job.filter), since: job.createdAt })}`}>
-            What has died again
-          </Link>
+          <Link href={`/dead-letters${writeParams(diedSince(job.filter, job.createdAt))}`}>What has died since</Link>,
+          of the same type, routing key and tenant, by whatever code.
         </p>
       )}
-      {cancel.error !== null && <ErrorBox error={cancel.error} what="It is not cancelled" />}
+      {cancel.error !== null && <ActError error={cancel.error} refused="It is not cancelled" />}
       {job.state === 'running' && (
         <div>
           <ActButton

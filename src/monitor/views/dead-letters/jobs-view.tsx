@@ -55,6 +55,7 @@ export function JobsView() {
               <Pager
                 newest={params.before === undefined ? null : to({})}
                 older={next === null ? null : to({ before: next })}
+                asOf={params.before === undefined ? null : query.dataUpdatedAt}
               />
             </>
           )}

@@ -23,8 +23,11 @@ export interface KindsCardProps {
 
 /** Triage: open letters by event type and code, the most first. */
 export function KindsCard({ filter, to }: KindsCardProps) {
-  const { tenantId, destination } = filter;
-  const asked = toLetterFilter({ tenantId, destination });
+  const { tenantId, destination, since, until, text, outageId } = filter;
+  // What kinds are counted by, and so what leads from a count to its letters.
+  const counted = { tenantId, destination };
+  const asked = toLetterFilter(counted);
+  const narrower = [since, until, text, outageId].some((value) => value !== undefined);
   const query = useQuery(letterKindsQuery(asked));
   const latest = query.isPlaceholderData ? undefined : query.data?.items;
   const steady = useSteady(JSON.stringify(asked), latest, kindId, query.data?.more === false);
@@ -44,7 +47,7 @@ export function KindsCard({ filter, to }: KindsCardProps) {
                 {
                   label: 'Kind',
                   cell: ({ eventType, code }) => (
-                    <RowLink to={to({ ...filter, type: eventType, code })}>
+                    <RowLink to={to({ ...counted, type: eventType, code })}>
                       <Hostile text={eventType} /> × <CodeName code={code} />
                     </RowLink>
                   ),
@@ -56,6 +59,7 @@ export function KindsCard({ filter, to }: KindsCardProps) {
                 { label: 'Routing keys', cell: ({ destinations }) => <Hostile text={destinations.join(', ')} /> },
               ]}
             />
+            {narrower && <p className="dim">Of all times: of the filter only routing key and tenant hold here.</p>}
             {more && <p className="dim">There are more kinds than these 200: filter by routing key or tenant.</p>}
           </>
         )}

@@ -5,6 +5,7 @@ import { lettersQuery } from '../../data/queries.js';
 import { useSession } from '../../data/session-store.js';
 import type { LetterSummary } from '../../data/types.js';
 import { useSteady } from '../../data/use-steady.js';
+import { type Choice, chosenOf } from '../../logic/chosen-letters.js';
 import { type LetterFilterName, toLetterFilter } from '../../logic/letter-filter.js';
 import type { Params } from '../../logic/search-params.js';
 import { LETTER_STATE_WORDS, type LetterState } from '../../logic/words.js';
@@ -27,6 +28,7 @@ export interface LetterListProps {
 }
 
 const NONE: ReadonlySet<string> = new Set();
+const NOT_READ = 'The letters of this list are not read yet';
 
 /** A page of letters, and what is done to those that somebody chose. */
 export function LetterList({ filter, state, before, newest, olderThan }: LetterListProps) {
@@ -35,16 +37,18 @@ export function LetterList({ filter, state, before, newest, olderThan }: LetterL
   const latest = query.isPlaceholderData ? undefined : query.data?.items;
   const list = JSON.stringify(asked);
   const steady = useSteady(list, latest, ({ id }) => id, query.data?.next === null);
-  const [choice, setChoice] = useState<{ readonly list: string; readonly ids: ReadonlySet<string> } | null>(null);
-  // What was chosen on one page is not on another.
-  const chosen = choice?.list === list ? choice.ids : NONE;
+  // Of what is not there yet nothing can be chosen, whatever is still in sight of another page.
+  const shown = latest === undefined ? [] : steady.items.filter(({ id }) => !steady.gone.has(id));
+  const [choice, setChoice] = useState<Choice | null>(null);
+  const chosen = chosenOf(choice, list, shown);
   const setChosen = (ids: ReadonlySet<string>) => setChoice({ list, ids });
   return (
     <>
       {state === 'open' && (
         <Acts
           filter={filter}
-          shown={steady.items.filter(({ id }) => !steady.gone.has(id))}
+          shown={shown}
+          whyNotYet={latest === undefined ? NOT_READ : null}
           chosen={chosen}
           onChoose={setChosen}
           onDone={() => {
@@ -62,9 +66,14 @@ export function LetterList({ filter, state, before, newest, olderThan }: LetterL
               gone={steady.gone}
               empty={`None is ${LETTER_STATE_WORDS[state].word.toLowerCase()} and fits.`}
               chosen={state === 'open' ? chosen : null}
+              frozen={latest === undefined}
               onChoose={setChosen}
             />
-            <Pager newest={newest} older={next === null ? null : olderThan(next)} />
+            <Pager
+              newest={newest}
+              older={next === null ? null : olderThan(next)}
+              asOf={before === undefined ? null : query.dataUpdatedAt}
+            />
           </>
         )}
       </Answer>
@@ -75,6 +84,8 @@ export function LetterList({ filter, state, before, newest, olderThan }: LetterL
 interface ActsProps {
   readonly filter: Params<LetterFilterName>;
   readonly shown: readonly LetterSummary[];
+  /** Why none can be chosen yet; null: they can. */
+  readonly whyNotYet: string | null;
   readonly chosen: ReadonlySet<string>;
   readonly onChoose: (chosen: ReadonlySet<string>) => void;
   readonly onDone: () => void;
@@ -82,16 +93,19 @@ interface ActsProps {
 
 type Asked = { readonly kind: SeveralVerb; readonly ids: readonly string[] } | { readonly kind: 'job' };
 
-function Acts({ filter, shown, chosen, onChoose, onDone }: ActsProps) {
+function Acts({ filter, shown, whyNotYet, chosen, onChoose, onDone }: ActsProps) {
   const { may } = useSession();
   const [asked, setAsked] = useState<Asked | null>(null);
   const why = may.changeDelivery ? null : VIEWER_WHY;
-  const whyNotChosen = why ?? whyNot(chosen.size);
+  const whyNotChosen = why ?? whyNotYet ?? whyNot(chosen.size);
   const close = () => setAsked(null);
   const ask = (kind: SeveralVerb) => setAsked({ kind, ids: [...chosen] });
   return (
     <div className={classes.acts}>
-      <ActButton why={why} onClick={() => onChoose(new Set(shown.slice(0, IDS_AT_ONCE).map(({ id }) => id)))}>
+      <ActButton
+        why={why ?? whyNotYet}
+        onClick={() => onChoose(new Set(shown.slice(0, IDS_AT_ONCE).map(({ id }) => id)))}
+      >
         Select all shown
       </ActButton>
       <ActButton redrive primary={chosen.size > 0} why={whyNotChosen} onClick={() => ask('redrive')}>

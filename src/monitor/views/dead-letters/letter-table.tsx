@@ -11,11 +11,13 @@ export interface LetterTableProps {
   readonly empty: string;
   /** null: there is nothing to choose for. */
   readonly chosen: ReadonlySet<string> | null;
+  /** What is in sight is another page's: nothing of it can be chosen. */
+  readonly frozen: boolean;
   readonly onChoose: (chosen: ReadonlySet<string>) => void;
 }
 
 /** The letters of a page. */
-export function LetterTable({ letters, gone, empty, chosen, onChoose }: LetterTableProps) {
+export function LetterTable({ letters, gone, empty, chosen, frozen, onChoose }: LetterTableProps) {
   const choice: Column<LetterSummary> = {
     label: 'Selected',
     unseen: true,
@@ -24,7 +26,7 @@ export function LetterTable({ letters, gone, empty, chosen, onChoose }: LetterTa
         <input
           type="checkbox"
           checked={chosen?.has(id) === true}
-          disabled={gone.has(id)}
+          disabled={frozen || gone.has(id)}
           onChange={(event) => onChoose(withChoice(chosen ?? new Set(), id, event.currentTarget.checked))}
         />
         <span className="unseen">Select the letter {id}</span>

@@ -67,7 +67,7 @@ function Cards({ letter, asked }: { readonly letter: Letter; readonly asked: str
       </Card>
       <FailureCard letter={letter} />
       <AttemptsCard attempts={letter.attempts} />
-      <PayloadCard of="letter" id={letter.id} />
+      <PayloadCard of="letter" id={letter.id} edits={letter.revisions.length} />
       <HistoryCard letter={letter} />
     </>
   );
@@ -78,6 +78,9 @@ type Asked = 'redrive' | 'edit' | 'discard';
 function Acts({ letter, asked: address }: { readonly letter: Letter; readonly asked: string }) {
   const { may } = useSession();
   const [asked, setAsked] = useState<Asked | null>(null);
+  const [saved, setSaved] = useState(0);
+  // The letter may not have been read again since one's own edit was saved.
+  const revisions = Math.max(letter.revisions.length, saved);
   const close = () => setAsked(null);
   const reread = () => void queryClient.invalidateQueries({ queryKey: letterQuery(address).queryKey });
   const why = may.changeDelivery ? whyNot(letter) : VIEWER_WHY;
@@ -95,10 +98,19 @@ function Acts({ letter, asked: address }: { readonly letter: Letter; readonly as
         </ActButton>
       </ActRow>
       {(asked === 'redrive' || asked === 'discard') && (
-        <OneDialog verb={asked} letter={letter} onSettled={reread} onClose={close} />
+        <OneDialog verb={asked} letter={letter} revisions={revisions} onSettled={reread} onClose={close} />
       )}
       {asked === 'edit' && (
-        <EditDialog letterId={letter.id} onSaved={reread} onRedrive={() => setAsked('redrive')} onClose={close} />
+        <EditDialog
+          letterId={letter.id}
+          revisions={revisions}
+          onSaved={(revision) => {
+            setSaved(revision);
+            reread();
+          }}
+          onRedrive={() => setAsked('redrive')}
+          onClose={close}
+        />
       )}
     </Card>
   );

@@ -3,7 +3,7 @@ import { useMutation } from '@tanstack/react-query';
 import { useState } from 'react';
 import { DEAD_LETTERS_PATH } from '../../data/paths.js';
 import { below } from '../../data/queries.js';
-import { postText } from '../../data/request.js';
+import { postText, RequestError } from '../../data/request.js';
 import type { Edited } from '../../data/types.js';
 import { editBody, whyNoPayload } from '../../logic/json-text.js';
 import { ActButton } from '../../parts/act-button.js';
@@ -15,6 +15,8 @@ import classes from './payload-editor.module.css';
 
 export interface PayloadEditorProps {
   readonly letterId: string;
+  /** How often it had been edited when the text was read. */
+  readonly revisions: number;
   /** As it is now, set out over lines. */
   readonly before: string;
   readonly onSaved: (revision: number) => void;
@@ -27,10 +29,10 @@ const COMPARE_REASON = 'compare';
  * The payload as text: nothing of it is read as numbers here, so none is rounded. It is compared and checked by the
  * server before it can be saved, and what is saved is exactly what was compared.
  */
-export function PayloadEditor({ letterId, before, onSaved }: PayloadEditorProps) {
+export function PayloadEditor({ letterId, revisions, before, onSaved }: PayloadEditorProps) {
   const [text, setText] = useState(before);
   const post = (of: string, reason: string, dryRun: boolean) =>
-    postText<Edited>(below(DEAD_LETTERS_PATH, letterId, 'payload'), editBody(of, { reason, dryRun }));
+    postText<Edited>(below(DEAD_LETTERS_PATH, letterId, 'payload'), editBody(of, { reason, revisions, dryRun }));
   const compare = useMutation({
     mutationFn: async (of: string) => ({ of, edited: await post(of, COMPARE_REASON, true) }),
   });
@@ -59,9 +61,7 @@ export function PayloadEditor({ letterId, before, onSaved }: PayloadEditorProps)
       </div>
       {/* In the dialog, since whatever is behind it is not read out. */}
       <p aria-live="polite">{compared !== null && `They differ in ${compared.difference.length} places.`}</p>
-      {compare.error !== null && compared === null && (
-        <ErrorBox error={compare.error} what="The payload does not fit" />
-      )}
+      {compare.error !== null && compared === null && <ErrorBox error={compare.error} what={whatOf(compare.error)} />}
       {compared !== null && (
         <>
           <Difference
@@ -78,11 +78,18 @@ export function PayloadEditor({ letterId, before, onSaved }: PayloadEditorProps)
             act="Save the payload"
             busy={save.isPending}
             error={save.error}
-            failed="It is not saved"
+            refused="It is not saved"
+            look="close this and look at who did what before you try again"
             onWord={save.mutate}
           />
         </>
       )}
     </div>
   );
+}
+
+/** Only of what the server says of the payload itself it is said that it does not fit. */
+function whatOf(error: Error): string {
+  const judged = error instanceof RequestError && error.status === 422;
+  return judged ? 'The payload does not fit' : 'It could not be compared';
 }

@@ -55,7 +55,8 @@ export function SeveralDialog({ verb, ids, onDone, onClose }: SeveralDialogProps
           count={ids.length}
           busy={act.isPending}
           error={act.error}
-          failed="There is no answer: look at the list before you try again"
+          refused={verb === 'redrive' ? 'None of them is redriven by this' : 'None of them is discarded by this'}
+          look="look at the list before you try again"
           onWord={act.mutate}
         >
           <p>{verb === 'redrive' ? REDRIVE_MEANS : DISCARD_MEANS}</p>

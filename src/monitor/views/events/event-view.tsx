@@ -3,9 +3,12 @@ import { Link } from 'wouter';
 import type { EventDetail } from '../../../contract/events-api.js';
 import { eventQuery } from '../../data/queries.js';
 import { useSession } from '../../data/session-store.js';
+import { usePart, useServerNow } from '../../data/stream.js';
+import { whyNoRecord } from '../../logic/records-of.js';
 import { writeParams } from '../../logic/search-params.js';
 import { timelineOf } from '../../logic/timeline.js';
 import { eventWord, isOpen } from '../../logic/words.js';
+import { useChangeSaid } from '../../parts/announcer.js';
 import { Answer } from '../../parts/answer.js';
 import { Card } from '../../parts/card.js';
 import { CopyButton } from '../../parts/copy-button.js';
@@ -36,8 +39,12 @@ export function EventView({ id }: { readonly id: string }) {
 }
 
 function EventCards({ event }: { readonly event: EventDetail }) {
-  const { may } = useSession();
+  const session = useSession();
+  const destinations = usePart('destinations');
+  const processes = usePart('processes');
+  const around = { destinations: known(destinations), processes: known(processes), now: useServerNow() };
   const { delivery } = event;
+  useChangeSaid(event.state ?? 'none', `The event: ${eventWord(event.state).word}`);
   const letter = event.letters.findLast(({ state }) => state === 'open');
   return (
     <>
@@ -48,18 +55,23 @@ function EventCards({ event }: { readonly event: EventDetail }) {
         title="Its way"
         aside={isOpen(event.state) && <span className="dim">looked at every second while it is under way</span>}
       >
-        <Timeline steps={timelineOf(event)} policyHash={delivery?.policyHash ?? null} />
+        <Timeline steps={timelineOf(event, around)} policyHash={delivery?.policyHash ?? null} />
       </Card>
       {delivery !== null && delivery.receipt !== null && (
         <ReceiptCard
           receipt={delivery.receipt}
           inAuditLog={event.destination === 'audit.log'}
-          mayReadRecords={may.readRecords}
+          whyNoRecord={whyNoRecord(session, event.tenantId)}
         />
       )}
-      <PayloadCard of="event" id={event.id} />
+      <PayloadCard of="event" id={event.id} edits={event.revisions.length} />
     </>
   );
+}
+
+/** What a part was when it answered last is not what holds an event now. */
+function known<Value>(part: { readonly state: string; readonly value: Value | null } | null): Value | null {
+  return part === null || part.state === 'away' ? null : part.value;
 }
 
 function EventFacts({ event }: { readonly event: EventDetail }) {

@@ -3,6 +3,7 @@ import { eventsQuery } from '../../data/queries.js';
 import { useSession } from '../../data/session-store.js';
 import type { EventSummary } from '../../data/types.js';
 import { useAddress } from '../../data/use-address.js';
+import { useSearchBack } from '../../data/use-search-back.js';
 import { useSteady } from '../../data/use-steady.js';
 import { EVENT_STATE_WORDS, eventWord } from '../../logic/words.js';
 import { Answer } from '../../parts/answer.js';
@@ -12,6 +13,7 @@ import { FilterBar, type FilterField } from '../../parts/filter-bar.js';
 import { FreshBar } from '../../parts/fresh-bar.js';
 import { Hostile } from '../../parts/hostile.js';
 import { Pager } from '../../parts/pager.js';
+import { SearchProgress } from '../../parts/search-progress.js';
 import { Status } from '../../parts/status.js';
 import { Age, Time } from '../../parts/time.js';
 import { ViewTitle } from '../../parts/view-title.js';
@@ -56,9 +58,16 @@ const MORE: readonly FilterField<Name>[] = [
 export function EventsView() {
   const { tenantId } = useSession();
   const { params, go, to } = useAddress(NAMES);
-  const query = useQuery(eventsQuery(params));
+  const first = useQuery(eventsQuery(params));
+  const search = useSearchBack(
+    JSON.stringify(params),
+    first,
+    (at) => eventsQuery({ ...params, cursor: at }),
+    ({ searched }) => searched.events,
+  );
+  const { query } = search;
   const latest = query.isPlaceholderData ? undefined : query.data?.items;
-  const steady = useSteady(JSON.stringify(params), latest, ({ id }) => id, query.data?.next === null);
+  const steady = useSteady(search.at, latest, ({ id }) => id, query.data?.next === null);
   const more = tenantId === null ? MORE : MORE.filter(({ name }) => name !== 'tenantId');
   const { cursor, ...filter } = params;
   return (
@@ -68,19 +77,23 @@ export function EventsView() {
         <FilterBar what="Events" fields={FIELDS} more={more} params={params} onFilter={go} />
       </Card>
       <Card title="Found">
-        <Answer query={query} what="The events">
-          {({ next, searched }) => (
-            <>
-              <FreshBar of={steady} what="events" />
-              <EventTable events={steady.items} gone={steady.gone} />
-              <Pager
-                newest={cursor === undefined ? null : to(filter)}
-                older={next === null ? null : to({ ...filter, cursor: next })}
-                searched={{ count: searched.events, what: 'events', backTo: searched.backTo }}
-              />
-            </>
-          )}
-        </Answer>
+        <SearchProgress of={search} what="events" backTo={query.data?.searched.backTo ?? null} />
+        {!search.going && (
+          <Answer query={query} what="The events">
+            {({ next, searched }) => (
+              <>
+                <FreshBar of={steady} what="events" />
+                <EventTable events={steady.items} gone={steady.gone} whole={next === null} />
+                <Pager
+                  newest={cursor === undefined ? null : to(filter)}
+                  older={next === null ? null : to({ ...filter, cursor: next })}
+                  asOf={query === first && cursor === undefined ? null : query.dataUpdatedAt}
+                  searched={{ count: search.looked, what: 'events', backTo: searched.backTo }}
+                />
+              </>
+            )}
+          </Answer>
+        )}
       </Card>
     </>
   );
@@ -89,16 +102,18 @@ export function EventsView() {
 interface EventTableProps {
   readonly events: readonly EventSummary[];
   readonly gone: ReadonlySet<string>;
+  /** Nothing is further back. */
+  readonly whole: boolean;
 }
 
-function EventTable({ events, gone }: EventTableProps) {
+function EventTable({ events, gone, whole }: EventTableProps) {
   return (
     <DataTable
       caption="Events"
       rows={events}
       gone={gone}
       idOf={({ id }) => id}
-      empty="None among those that were looked at."
+      empty={whole ? 'None.' : 'None among those that were looked at.'}
       columns={[
         { label: 'Recorded', cell: ({ recordedAt }) => <Time at={recordedAt} /> },
         { label: 'State', cell: (event) => <State of={event} /> },

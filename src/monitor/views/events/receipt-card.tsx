@@ -16,19 +16,18 @@ export interface ReceiptCardProps {
   readonly receipt: Readonly<Record<string, unknown>>;
   /** Then it names a record. */
   readonly inAuditLog: boolean;
-  readonly mayReadRecords: boolean;
+  /** null: it may be read. */
+  readonly whyNoRecord: string | null;
 }
 
 /** What the destination answered; of the audit log the record that it became, and its proof. */
-export function ReceiptCard({ receipt, inAuditLog, mayReadRecords }: ReceiptCardProps) {
+export function ReceiptCard({ receipt, inAuditLog, whyNoRecord }: ReceiptCardProps) {
   const { id, hash } = receipt;
   const named = inAuditLog && typeof id === 'string' && isUuid(id) ? id : null;
   return (
     <Card title="Receipt, record, proof">
-      {named !== null && mayReadRecords && <RecordFacts recordId={named} hash={hash} />}
-      {named !== null && !mayReadRecords && (
-        <p className="dim">Your key may not read records (audit:read): the record and its proof are not shown.</p>
-      )}
+      {named !== null && whyNoRecord === null && <RecordFacts recordId={named} hash={hash} />}
+      {named !== null && whyNoRecord !== null && <p className="dim">{whyNoRecord}.</p>}
       <details open={named === null}>
         <summary>The receipt as it came</summary>
         <JsonBlock what="receipt" text={JSON.stringify(receipt, null, 2)} />

@@ -1,10 +1,12 @@
 import { lazy, Suspense, useState } from 'react';
+import type { OverviewValue } from '../../../contract/overview-api.js';
 import { usePart } from '../../data/stream.js';
 import { formatCount } from '../../logic/format.js';
 import type { Word } from '../../logic/words.js';
 import { Loading } from '../../parts/answer.js';
 import { Card } from '../../parts/card.js';
 import { Fact, Facts } from '../../parts/facts.js';
+import { Hostile } from '../../parts/hostile.js';
 import { PartNote } from '../../parts/part-note.js';
 import { Status } from '../../parts/status.js';
 import { Age, Time } from '../../parts/time.js';
@@ -32,6 +34,16 @@ export function BooksCard() {
             <Fact name="Last look">
               {books.checkedAt === null ? 'none has ended yet' : <Age at={books.checkedAt} />}
             </Fact>
+            {books.lateSince !== null && (
+              <Fact name="A look is due since">
+                <Time at={books.lateSince} />
+              </Fact>
+            )}
+            {books.waitsFor !== null && (
+              <Fact name="A look waits for">
+                <Hostile text={books.waitsFor} />
+              </Fact>
+            )}
           </Facts>
           <details onToggle={(event) => setOpen(event.currentTarget.open)}>
             <summary>Hours that do not balance</summary>
@@ -47,8 +59,10 @@ export function BooksCard() {
   );
 }
 
-function wordOf(books: { readonly hours: number; readonly withGaps: number } | null): Word {
-  if (books === null || books.hours === 0) return { word: 'Not known', tone: 'unknown', shape: 'question' };
+function wordOf(books: OverviewValue<'books'> | null): Word {
+  if (books === null) return { word: 'Not known', tone: 'unknown', shape: 'question' };
   if (books.withGaps > 0) return { word: 'Do not balance', tone: 'bad', shape: 'cross' };
+  if (books.lateSince !== null) return { word: 'Not looked at', tone: 'warn', shape: 'warning' };
+  if (books.hours === 0) return { word: 'Not known', tone: 'unknown', shape: 'question' };
   return { word: 'Balanced', tone: 'good', shape: 'check' };
 }

@@ -1,7 +1,7 @@
 import { Tabs } from '@mantine/core';
 import type { Figures, OverviewValue } from '../../../contract/overview-api.js';
 import { type BreakdownRow, breakDown } from '../../logic/breakdown.js';
-import { formatCount, formatLatency, formatRate, formatShare, NOT_KNOWN } from '../../logic/format.js';
+import { formatCount, formatDuration, formatLatency, formatRate, formatShare, NOT_KNOWN } from '../../logic/format.js';
 import { DataTable } from '../../parts/data-table.js';
 import { Hostile } from '../../parts/hostile.js';
 
@@ -17,6 +17,8 @@ const MOST_NAMES = 100;
 /** The same by event type, routing key and tenant. */
 export function Breakdown({ figures, rate }: BreakdownProps) {
   const { byEventType, byDestination, byTenant } = figures;
+  // The latest deliveries of a busy outbox cover a few seconds: what is rare may have had none of them.
+  const now = rate === null ? 'Now' : `Now, over ${formatDuration(rate.overSeconds * 1_000)}`;
   return (
     <Tabs defaultValue="type" keepMounted={false}>
       <Tabs.List aria-label="Broken down by">
@@ -25,19 +27,26 @@ export function Breakdown({ figures, rate }: BreakdownProps) {
         <Tabs.Tab value="tenant">Tenant</Tabs.Tab>
       </Tabs.List>
       <Tabs.Panel value="type" pt="sm">
-        <Rows by="Event type" rows={breakDown(byEventType, rate?.byEventType ?? null, MOST_NAMES)} />
+        <Rows by="Event type" now={now} rows={breakDown(byEventType, rate?.byEventType ?? null, MOST_NAMES)} />
       </Tabs.Panel>
       <Tabs.Panel value="destination" pt="sm">
-        <Rows by="Routing key" rows={breakDown(byDestination, rate?.byDestination ?? null, MOST_NAMES)} />
+        <Rows by="Routing key" now={now} rows={breakDown(byDestination, rate?.byDestination ?? null, MOST_NAMES)} />
       </Tabs.Panel>
       <Tabs.Panel value="tenant" pt="sm">
-        <Rows by="Tenant" rows={breakDown(byTenant, rate?.byTenant ?? null, MOST_NAMES)} />
+        <Rows by="Tenant" now={now} rows={breakDown(byTenant, rate?.byTenant ?? null, MOST_NAMES)} />
       </Tabs.Panel>
     </Tabs>
   );
 }
 
-function Rows({ by, rows }: { readonly by: string; readonly rows: readonly BreakdownRow[] }) {
+interface RowsProps {
+  readonly by: string;
+  /** Over which time the rate of now is. */
+  readonly now: string;
+  readonly rows: readonly BreakdownRow[];
+}
+
+function Rows({ by, now, rows }: RowsProps) {
   const figure = (format: (of: NonNullable<BreakdownRow['figure']>) => string) => (row: BreakdownRow) =>
     row.figure === null ? NOT_KNOWN : format(row.figure);
   return (
@@ -49,7 +58,7 @@ function Rows({ by, rows }: { readonly by: string; readonly rows: readonly Break
       columns={[
         { label: by, cell: ({ name }) => <Name name={name} /> },
         {
-          label: 'Now',
+          label: now,
           numeric: true,
           cell: ({ perSecond }) => (perSecond === null ? NOT_KNOWN : formatRate(perSecond)),
         },

@@ -4,7 +4,7 @@ import type { OverviewValue } from '../../../contract/overview-api.js';
 import { OVERVIEW_BOUNDS } from '../../data/paths.js';
 import { useSession } from '../../data/session-store.js';
 import { usePart } from '../../data/stream.js';
-import { formatCount, formatLatency } from '../../logic/format.js';
+import { formatCount, formatMeasured } from '../../logic/format.js';
 import { plainText } from '../../logic/hostile.js';
 import { writeParams } from '../../logic/search-params.js';
 import { BREAKER_WORDS, HEALTH_WORDS } from '../../logic/words.js';
@@ -77,7 +77,7 @@ function DestinationTable({ destinations, why, onPause }: DestinationTableProps)
         { label: 'Breaker', cell: ({ breaker }) => <Status of={BREAKER_WORDS[breaker]} /> },
         { label: 'Health', cell: ({ health }) => <Status of={HEALTH_WORDS[health]} /> },
         { label: 'Failures', cell: (destination) => <Failures of={destination} /> },
-        { label: 'p95', numeric: true, cell: ({ p95Ms }) => formatLatency(p95Ms) },
+        { label: 'p95', numeric: true, cell: ({ p95Ms }) => formatMeasured(p95Ms) },
         { label: 'Waiting', numeric: true, cell: ({ waiting }) => count(waiting) },
         { label: 'Running', numeric: true, cell: ({ running }) => count(running) },
         { label: 'Last success', cell: ({ lastSuccessAt }) => <Age at={lastSuccessAt} /> },

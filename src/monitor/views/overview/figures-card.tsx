@@ -4,6 +4,7 @@ import type { Figures, FigureWindow } from '../../../contract/overview-api.js';
 import { FIGURE_WINDOWS } from '../../data/paths.js';
 import { figuresQuery } from '../../data/queries.js';
 import { usePart } from '../../data/stream.js';
+import { percentiles, perMinute } from '../../logic/figure-spans.js';
 import { formatAmount, formatCount, formatDuration, formatLatency, formatShare } from '../../logic/format.js';
 import { Answer } from '../../parts/answer.js';
 import { Card } from '../../parts/card.js';
@@ -37,16 +38,14 @@ export function FiguresCard() {
 function WindowFigures({ figures }: { readonly figures: Figures }) {
   const { missingMinutes, series } = figures;
   const rate = usePart('rate');
-  const spans = (pick: (at: Figures['series'][number]) => number | null) =>
-    series.map((at) => ({ at: at.at, minutes: at.minutes, counted: at.delivered !== null, value: pick(at) }));
-  const died = spans((at) => at.died);
+  const died = perMinute(series, 'died');
   return (
     <>
       {missingMinutes > 0 && (
         <Notice tone="unknown">
           <p>
-            {formatCount(missingMinutes)} {missingMinutes === 1 ? 'minute was' : 'minutes were'} not counted: no relay
-            was there to do it. They are in no sum.
+            {formatCount(missingMinutes)} {missingMinutes === 1 ? 'minute is' : 'minutes are'} not counted: no relay was
+            there to do it, one is still making up for it, or the database did not do it in time. They are in no sum.
           </p>
         </Notice>
       )}
@@ -55,18 +54,19 @@ function WindowFigures({ figures }: { readonly figures: Figures }) {
         title="Delivered a minute"
         kind="bars"
         tone="accent"
-        spans={spans((at) => (at.delivered === null ? null : at.delivered / at.minutes))}
+        spans={perMinute(series, 'delivered')}
         format={formatAmount}
       />
       {died.some(({ value }) => value !== null && value > 0) && (
-        <TimeChart title="Died" kind="bars" tone="bad" spans={died} format={formatAmount} />
+        <TimeChart title="Died a minute" kind="bars" tone="bad" spans={died} format={formatAmount} />
       )}
       <TimeChart
-        title="Commit to delivered, p95"
+        title="Append to delivered, p95"
         kind="line"
         tone="accent"
-        spans={spans((at) => at.p95Ms)}
-        format={formatDuration}
+        spans={percentiles(series)}
+        format={formatLatency}
+        formatScale={formatDuration}
       />
       <Breakdown figures={figures} rate={rate === null || rate.state === 'away' ? null : rate.value} />
     </>

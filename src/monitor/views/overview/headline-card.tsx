@@ -1,12 +1,11 @@
-import { useEffect, useRef } from 'react';
 import { Link } from 'wouter';
 import type { OverviewPartName } from '../../../contract/overview-api.js';
-import { judgeOverview } from '../../../contract/verdict.js';
+import { judgeOverview, PART_NAMES } from '../../../contract/verdict.js';
 import { useLink, useParts } from '../../data/stream.js';
 import { withLocalTimes } from '../../logic/format.js';
 import { capital, headlineOf } from '../../logic/headline.js';
 import { LEVEL_WORDS, type Tone } from '../../logic/words.js';
-import { announce } from '../../parts/announcer.js';
+import { useChangeSaid } from '../../parts/announcer.js';
 import { Hostile } from '../../parts/hostile.js';
 import { Status } from '../../parts/status.js';
 import classes from './headline-card.module.css';
@@ -38,9 +37,11 @@ const LEADS_TO: Readonly<Record<OverviewPartName, string>> = {
 export function HeadlineCard() {
   const parts = useParts();
   const { stale } = useLink();
-  const headline = headlineOf(judgeOverview([...parts.values()]), { none: parts.size === 0, stale });
+  const verdict = judgeOverview([...parts.values()]);
+  const headline = headlineOf(verdict, { none: parts.size === 0, stale });
   const sentence = withLocalTimes(headline.sentence);
   const word = LEVEL_WORDS[headline.level];
+  // A change of level is said, by whatever sentence it has then; that numbers of the sentence change, is not.
   useChangeSaid(headline.level, `${word.word}: ${sentence}`);
   return (
     <section className={`${classes.headline} ${LOOKS[word.tone] ?? ''}`} aria-label="How it stands">
@@ -60,6 +61,11 @@ export function HeadlineCard() {
           ))}
         </ul>
       )}
+      {parts.size > 0 && verdict.notLookedAt.length > 0 && (
+        <p className="dim">
+          Of these nothing is told here: {verdict.notLookedAt.map((name) => PART_NAMES[name]).join(', ')}.
+        </p>
+      )}
     </section>
   );
 }
@@ -68,13 +74,4 @@ function ConcernLink({ part, children }: { readonly part: OverviewPartName; read
   const to = LEADS_TO[part];
   const text = <Hostile text={children} />;
   return to.startsWith('#') ? <a href={to}>{text}</a> : <Link href={to}>{text}</Link>;
-}
-
-/** A change of level is said, by whatever sentence it has then; that numbers of the sentence change, is not. */
-function useChangeSaid(level: string, text: string): void {
-  const said = useRef<string | null>(null);
-  useEffect(() => {
-    if (said.current !== null && said.current !== level) announce(text);
-    said.current = level;
-  }, [level, text]);
 }

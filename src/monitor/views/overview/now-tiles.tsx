@@ -1,7 +1,7 @@
 import { Link } from 'wouter';
 import { OVERVIEW_BOUNDS } from '../../data/paths.js';
 import { usePart } from '../../data/stream.js';
-import { formatCount, formatDuration, formatLatency, formatRate } from '../../logic/format.js';
+import { formatCount, formatDuration, formatMeasured, formatRate } from '../../logic/format.js';
 import { Tile, Tiles } from '../../parts/tile.js';
 import { Age } from '../../parts/time.js';
 
@@ -30,13 +30,13 @@ function LatencyTile() {
   const rate = part?.value ?? null;
   const measured = rate !== null && rate.p95Ms !== null;
   const note = measured
-    ? `p50 ${formatLatency(rate.p50Ms)}, p99 ${formatLatency(rate.p99Ms)}`
+    ? `p50 ${formatMeasured(rate.p50Ms)}, p99 ${formatMeasured(rate.p99Ms)}`
     : 'nothing was delivered in the last minute';
   return (
     <Tile
-      label="Commit to delivered, p95"
+      label="Append to delivered, p95"
       part={part}
-      value={measured ? formatLatency(rate.p95Ms) : null}
+      value={measured ? formatMeasured(rate.p95Ms) : null}
       note={rate === null ? undefined : note}
     />
   );
@@ -65,7 +65,7 @@ function RunTiles() {
       <Tile
         label="Retrying"
         part={part}
-        value={runs === null ? null : count(runs.retrying)}
+        value={runs === null ? null : formatCount(runs.retrying, runs.retryingAtLeast ? runs.retrying : undefined)}
         note="of these, failed before"
       />
     </>

@@ -9,6 +9,7 @@ import { fromLocalInput } from '../../logic/format.js';
 import { announce } from '../../parts/announcer.js';
 import { Dialog } from '../../parts/dialog.js';
 import { Hostile } from '../../parts/hostile.js';
+import { TenantField } from '../../parts/tenant-field.js';
 import { WordForm } from '../../parts/word-form.js';
 
 type Pause = OverviewValue<'destinations'>['pauses'][number];
@@ -27,19 +28,22 @@ export function PauseDialog({ asked, onClose }: { readonly asked: PauseAsked; re
   );
 }
 
+const LOOK = 'look at the pauses in force before you try again';
+
 /** In the path all destinations are a star. */
 const ALL = '*';
 
 function PauseForm({ destination, onClose }: { readonly destination: string | null; readonly onClose: () => void }) {
   const [eventType, setEventType] = useState('');
-  const [tenantId, setTenantId] = useState('');
+  const [tenantId, setTenantId] = useState<string | undefined>(undefined);
   const [until, setUntil] = useState('');
   const act = useMutation({
     mutationFn: (reason: string) =>
       postJson<unknown>(below(DESTINATIONS_PATH, destination ?? ALL, 'pause'), {
         reason,
         ...given('eventType', eventType.trim()),
-        ...given('tenantId', tenantId.trim()),
+        // The empty text is a scope, too, events without a tenant: blanks that were typed are not made one.
+        ...(tenantId === undefined ? {} : { tenantId: tenantId.trim() || tenantId }),
         ...given('until', fromLocalInput(until) ?? ''),
       }),
     onSuccess: () => {
@@ -53,19 +57,21 @@ function PauseForm({ destination, onClose }: { readonly destination: string | nu
         Holds events for {destination === null ? 'every destination' : <Hostile text={destination} />} that are not sent
         yet. Nothing is lost, and no attempt is spent.
       </p>
-      <WordForm act="Pause" busy={act.isPending} error={act.error} failed="It is not paused" onWord={act.mutate}>
+      <WordForm
+        act="Pause"
+        busy={act.isPending}
+        error={act.error}
+        refused="It is not paused"
+        look={LOOK}
+        onWord={act.mutate}
+      >
         <TextInput
           label="Only of the event type"
           autoComplete="off"
           value={eventType}
           onChange={(event) => setEventType(event.currentTarget.value)}
         />
-        <TextInput
-          label="Only of the tenant"
-          autoComplete="off"
-          value={tenantId}
-          onChange={(event) => setTenantId(event.currentTarget.value)}
-        />
+        <TenantField label="Only of the tenant" value={tenantId} onChange={setTenantId} />
         <TextInput
           type="datetime-local"
           step={1}
@@ -98,7 +104,14 @@ function ResumeForm({ pause, onClose }: { readonly pause: Pause; readonly onClos
       <p>
         Paused by <Hostile text={pause.actor} />: <Hostile text={pause.reason} />
       </p>
-      <WordForm act="Resume" busy={act.isPending} error={act.error} failed="It is not resumed" onWord={act.mutate} />
+      <WordForm
+        act="Resume"
+        busy={act.isPending}
+        error={act.error}
+        refused="It is not resumed"
+        look={LOOK}
+        onWord={act.mutate}
+      />
     </Dialog>
   );
 }

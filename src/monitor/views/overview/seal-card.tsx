@@ -1,13 +1,12 @@
 import { Link } from 'wouter';
 import { usePart } from '../../data/stream.js';
 import { formatCount, formatDuration } from '../../logic/format.js';
-import { capital } from '../../logic/headline.js';
 import { verificationWord } from '../../logic/words.js';
 import { Card } from '../../parts/card.js';
 import { Fact, Facts } from '../../parts/facts.js';
-import { Hostile } from '../../parts/hostile.js';
 import { Notice } from '../../parts/notice.js';
 import { PartNote } from '../../parts/part-note.js';
+import { Sentence } from '../../parts/sentence.js';
 import { Status } from '../../parts/status.js';
 import { Age } from '../../parts/time.js';
 
@@ -23,7 +22,7 @@ export function SealCard() {
           <Facts>
             <Fact name="Sealed">{formatCount(seal.size)} records</Fact>
             <Fact name="Not sealed yet">
-              {formatCount(seal.unsealed)}
+              {formatCount(seal.unsealed, seal.countedUpTo)}
               {seal.oldestSeconds !== null && `, the oldest for ${formatDuration(seal.oldestSeconds * 1_000)}`}
             </Fact>
             <Fact name="Checkpoint">
@@ -36,9 +35,14 @@ export function SealCard() {
           {seal.trouble.map((sentence) => (
             <Notice key={sentence} tone="warn">
               <p>
-                <Hostile text={capital(sentence)} />
+                <Sentence text={sentence} />
               </p>
             </Notice>
+          ))}
+          {seal.notes.map((sentence) => (
+            <p key={sentence} className="dim">
+              <Sentence text={sentence} />
+            </p>
           ))}
         </>
       )}
@@ -57,10 +61,11 @@ function VerificationFact() {
     );
   }
   const last = part.value;
-  if (last === null) return <Fact name="Verified">never</Fact>;
   return (
     <Fact name="Verified">
-      <Status of={verificationWord(last)} /> {last.endedAt !== null && <Age at={last.endedAt} />}
+      {last === null ? 'never' : <Status of={verificationWord(last)} />}{' '}
+      {last !== null && last.endedAt !== null && <Age at={last.endedAt} />}
+      <PartNote part={part} />
     </Fact>
   );
 }

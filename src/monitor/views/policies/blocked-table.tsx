@@ -53,7 +53,11 @@ export function BlockedTable({ after, first, behind }: BlockedTableProps) {
                 { label: 'Letter', cell: ({ head }) => <LetterLink id={head.deadLetterId} /> },
               ]}
             />
-            <Pager newest={first} older={next === null ? null : behind(next)} />
+            <Pager
+              newest={first}
+              older={next === null ? null : behind(next)}
+              asOf={after === undefined ? null : query.dataUpdatedAt}
+            />
           </>
         )}
       </Answer>

@@ -1,0 +1,19 @@
+/** What is known of a request that has failed: of one that was to change something this decides what is said. */
+export interface FailedRequest {
+  /** 0: there was no answer. */
+  readonly status: number;
+  readonly code: string;
+}
+
+/** Answered before anything is done, although their status says that the fault is the api's. */
+const REFUSED_AT_ONCE: ReadonlySet<string> = new Set(['overloaded', 'effect_not_told', 'session_not_known']);
+
+/**
+ * Whether it may have been done all the same: there was no answer, or none of the api's, or one of a failure that may have come
+ * behind the commit. null: the failure is none of a request's, and says nothing.
+ */
+export function mayHaveActed(failed: FailedRequest | null): boolean {
+  if (failed === null) return true;
+  const refused = failed.status >= 400 && failed.status < 500;
+  return !refused && !REFUSED_AT_ONCE.has(failed.code);
+}
