@@ -11,6 +11,6 @@ export default async function browserSetup(globalConfig, projectConfig) {
   await access(page).catch((cause) => {
     throw new Error('the monitor is not built: npm run build', { cause });
   });
-  process.env.OUTBOX_TEST_CHROMIUM = await findChromium({ note });
+  process.env.TEST_CHROMIUM = await findChromium({ note });
   await startServers(globalConfig, projectConfig);
 }

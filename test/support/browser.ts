@@ -64,7 +64,7 @@ export function withBrowser(): OpenTab {
 
 /** As it runs where nobody sees it. */
 export function launchChromium(): Promise<Browser> {
-  const executablePath = process.env.OUTBOX_TEST_CHROMIUM;
+  const executablePath = process.env.TEST_CHROMIUM;
   if (executablePath === undefined) throw new Error('no Chromium: run this file in the jest project "browser"');
   return chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu', '--disable-quic'] });
 }

@@ -1,5 +1,5 @@
 /**
- * Finds the Chromium that the browser tests and the screenshots drive, in this order: the path in OUTBOX_TEST_CHROMIUM,
+ * Finds the Chromium that the browser tests and the screenshots drive, in this order: the path in TEST_CHROMIUM,
  * `chromium`, `chromium-browser` or `google-chrome` on PATH, where macOS has it, and under root on a Debian the package of
  * that name, which is installed. Tests of a page without a browser prove nothing, so without one it fails.
  */
@@ -23,14 +23,14 @@ const INSTALLED_WITHIN_MS = 5 * 60_000;
  * that was tried.
  */
 export async function findChromium({ environment = process.env, note = () => {} } = {}) {
-  const named = environment.OUTBOX_TEST_CHROMIUM;
+  const named = environment.TEST_CHROMIUM;
   if (named !== undefined) {
     // Named on purpose: falling back to another one would hide the mistake.
     const why = await whyNot(named);
     if (why === null) return named;
-    throw notFound([`OUTBOX_TEST_CHROMIUM: ${named} ${why}`]);
+    throw notFound([`TEST_CHROMIUM: ${named} ${why}`]);
   }
-  const tried = ['OUTBOX_TEST_CHROMIUM: not set'];
+  const tried = ['TEST_CHROMIUM: not set'];
   const found = await findOnPath(environment, tried);
   if (found !== null) return found;
   if (process.platform === 'darwin') {
@@ -114,6 +114,6 @@ function lastLine(error) {
 
 function notFound(tried) {
   return new Error(
-    `no Chromium for the browser tests. Install one (Debian: apt-get install chromium), or name it with OUTBOX_TEST_CHROMIUM.\n${tried.map((way) => `  ${way}`).join('\n')}`,
+    `no Chromium for the browser tests. Install one (Debian: apt-get install chromium), or name it with TEST_CHROMIUM.\n${tried.map((way) => `  ${way}`).join('\n')}`,
   );
 }
