@@ -107,10 +107,12 @@ const { get } = Object.getOwnPropertyDescriptor(Intl.DateTimeFormat.prototype, '
 Object.defineProperty(Intl.DateTimeFormat.prototype, 'format', {
   get() { const format = get.call(this); return (at) => format(at + shift); },
 });
-const measured = { tookMs: 1.2, lagSeconds: 12, ageSeconds: 8 };
+const measured = { tookMs: 1.2, lagSeconds: 7200, ageSeconds: 8 };
+const told = (text) => text.replace(/has waited \\d+ s/, 'has waited 7200 s');
 const { parse } = JSON;
 JSON.parse = (text, reviver) => {
-  const value = parse(text, (key, of) => (key in measured && typeof of === 'number' ? measured[key] : of));
+  const value = parse(text, (key, of) => 
+    key in measured && typeof of === 'number' ? measured[key] : typeof of === 'string' ? told(of) : of);
   if (value?.type === 'tick' || value?.type === 'snapshot') value.at = '${now.toISOString()}';
   return value;
 };`;
