@@ -1,10 +1,13 @@
 // The destination that all contenders share: the built `outbox api` as a process of its own on a fresh audit database.
 import { randomBytes } from 'node:crypto';
+import { fileURLToPath } from 'node:url';
 import { createApiKey } from '../../dist/src/application/audit/create-api-key.js';
 import { freePort } from '../../dist/src/infrastructure/embedded/free-port.js';
 import { createAuditApiKeys } from '../../dist/src/infrastructure/prisma/audit-api-keys.js';
 import { createPool } from '../../dist/src/infrastructure/prisma/pg-pool.js';
-import { OUTBOX_CLI, startNode } from './node-process.mjs';
+import { askNode, OUTBOX_CLI, startNode } from './node-process.mjs';
+
+const COUNT_POSTS = fileURLToPath(new URL('count-posts.mjs', import.meta.url));
 
 /**
  * @typedef {object} AuditApi
@@ -12,6 +15,7 @@ import { OUTBOX_CLI, startNode } from './node-process.mjs';
  * @property {string} apiKey may write for any tenant, without a rate
  * @property {string} databaseUrl
  * @property {number} pid
+ * @property {() => Promise<number>} countPosts how many requests with events it has been sent since its start
  * @property {() => Promise<void>} close ends it and drops its database
  */
 
@@ -31,7 +35,8 @@ export async function startAuditApi(postgres, environment = {}) {
   const baseUrl = `http://127.0.0.1:${port}`;
   const api = await startNode({
     title: 'outbox api',
-    args: [OUTBOX_CLI, 'api'],
+    args: ['--import', COUNT_POSTS, OUTBOX_CLI, 'api'],
+    ipc: true,
     env: {
       AUDIT_DATABASE_URL: databaseUrl,
       AUDIT_FINGERPRINT_KEYS: `bench:${randomBytes(32).toString('hex')}`,
@@ -47,6 +52,7 @@ export async function startAuditApi(postgres, environment = {}) {
     apiKey: secret,
     databaseUrl,
     pid: api.pid,
+    countPosts: () => askNode(api, 'posts'),
     async close() {
       await api.stop();
       await postgres.drop(databaseUrl);

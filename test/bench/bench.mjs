@@ -25,7 +25,8 @@ const HELP = `npm run bench -- [options]
 Figures: composed-*, apart-* and coalesced-N beside bare Temporal; coalesced-*, composed-bare-single and relay-alone* beside what does
 the same without it; wal-* and cost-* what an event costs in the databases and in CPU; actions-* in Temporal; latency-N and
 first-after-idle from commit to record; growth-*, claim-*, held-snapshot, relays-N and memory-api (all roles) what changes with what
-waits. A run that finds an event lost, or stored twice, fails its figure. Growth at a million needs some 10 GB of disk.`;
+waits. A run that finds an event lost, or stored twice, or many posted again, fails its figure. adaptive-200 is what adaptive
+coalescing keeps of always. Growth at a million needs some 10 GB of disk.`;
 
 const { values } = parseArgs({
   options: {

@@ -1,6 +1,6 @@
 // Under which conditions a report was made: what somebody would have to set up to find the same.
 import { execFile } from 'node:child_process';
-import { open, readFile, rm, statfs } from 'node:fs/promises';
+import { open, readdir, readFile, rm, stat, statfs } from 'node:fs/promises';
 import { cpus, loadavg, release, totalmem, type } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -8,7 +8,13 @@ import pg from 'pg';
 import { spreadOf } from './run-pairs.mjs';
 
 const run = promisify(execFile);
-const PACKAGE = new URL('../../package.json', import.meta.url);
+const ROOT = new URL('../../', import.meta.url);
+const PACKAGE = new URL('package.json', ROOT);
+const BUILT_FROM = ['src', 'workflows', 'activities'];
+/** What a figure is made by: the product, and what measures it. */
+const MEASURED = [...BUILT_FROM, 'prisma', 'config', 'test/bench', 'package.json', 'package-lock.json'];
+/** A copy of a checkout has its files' times of the copying, in no order. */
+const COPIED_WITHIN_MS = 60_000;
 const SETTINGS = [
   'server_version',
   'fsync',
@@ -37,9 +43,9 @@ export async function readConditions(world, { pairs, seconds, shrink, figures })
   return {
     startedAt: new Date().toISOString(),
     figures,
-    runs: `${pairs} of each side, about ${seconds} s each, in turns A B, B A, …; a CHECKPOINT and half a second before each`,
+    runs: `${pairs} of each side, about ${seconds} s each, in turns A B, B A, …; a CHECKPOINT and half a second before each; where the other side is not ours, its run begins 11 s after one of ours, when our idle relay looks once or twice a second only`,
     ...(shrink === 1 ? {} : { shrink: `backlogs are an ${shrink}th of what the figures say: a trial` }),
-    build: { version, commit: await readCommit() },
+    build: { version, commit: await readCommit(), dist: await readBuild() },
     temporal: {
       server: world.temporal.server,
       store: world.temporal.store === 'dev' ? 'dev server, in memory' : 'PostgreSQL',
@@ -63,7 +69,8 @@ export async function readConditions(world, { pairs, seconds, shrink, figures })
       kernel: `${type()} ${release()}`,
     },
     loadAtStart: readLoad(),
-    everything: 'on this one machine: contenders, PostgreSQL, Temporal, and the bench, which sleeps while they run',
+    everything:
+      'on this one machine: contenders, PostgreSQL, Temporal, and the bench. It sleeps while contenders with processes of their own run (ours, bare Temporal); the others are in its process (bare loops, relay alone, job queues, claims), which also holds an idle client of Temporal',
   };
 }
 
@@ -77,12 +84,24 @@ export function readLoad() {
 async function readCommit() {
   const git = (...args) => run('git', args, { cwd: new URL('.', import.meta.url) }).then(({ stdout }) => stdout.trim());
   try {
-    const changed =
-      (await git('status', '--porcelain', '--', ':/src', ':/workflows', ':/activities', ':/prisma')) !== '';
+    const changed = (await git('status', '--porcelain', '--', ...MEASURED.map((path) => `:/${path}`))) !== '';
     return `${await git('rev-parse', '--short', 'HEAD')}${changed ? ', with changes' : ''}`;
   } catch {
     return 'not a checkout';
   }
+}
+
+/** The commit tells of the sources; what runs is what was built of them. */
+async function readBuild() {
+  const built = (await stat(new URL('dist/src/index.js', ROOT))).mtimeMs;
+  for (const folder of BUILT_FROM) {
+    for (const entry of await readdir(new URL(folder, ROOT), { recursive: true, withFileTypes: true })) {
+      if (!entry.isFile() || !entry.name.endsWith('.ts')) continue;
+      const { mtimeMs } = await stat(join(entry.parentPath, entry.name));
+      if (mtimeMs > built + COPIED_WITHIN_MS) return `older than ${entry.name} and perhaps more of its sources`;
+    }
+  }
+  return 'younger than its sources';
 }
 
 async function readPostgres(adminUrl) {

@@ -42,7 +42,7 @@ export const FIGURES_BESIDE_OTHERS = [
     a: relay,
     b: { use: 'bare-relay-loop', label: 'bare loop without POST' },
     goal: { atLeast: 0.8 },
-    why: 'What lanes, fairness, caps, breakers and fences cost the claim. One loop beside one relay, 200 rows a claim in both.',
+    why: 'What lanes, fairness, caps, breakers and fences cost the claim. One loop beside one relay, 200 rows a claim in both. An upper bound: our clock stands while a stub settles, and PostgreSQL tidies up meanwhile; the bare loop’s never stops.',
   },
   {
     name: 'relay-alone-best',
@@ -53,7 +53,7 @@ export const FIGURES_BESIDE_OTHERS = [
       label: 'two bare loops without POST, 1,000 a claim',
       options: { claim: 1_000, loops: 2 },
     },
-    why: 'For orientation: the same beside the settings at which the bare loop does most.',
+    why: 'For orientation: the same, an upper bound, too, beside the settings at which the bare loop does most.',
   },
   ...[composed, coalesced].map((ours) => ({
     name: `wal-${ours === composed ? 'composed' : 'coalesced'}`,

@@ -44,7 +44,7 @@ export const FIGURES = [
     a: composed,
     b: bare('local-eager'),
     goal: { atLeast: 0.85 },
-    why: 'What the product adds to a run of Temporal’s cheapest shape: claim, mark, load, POST, record, settle.',
+    why: 'What the product adds to a run of Temporal’s cheapest shape: claim, mark, load, POST, record, settle. Ours counts from the end of a pause to the last event settled, bare from the first start at the server to the last close: tens of ms of a run, in part the same.',
   },
   {
     name: 'apart-local',
@@ -69,6 +69,17 @@ export const FIGURES = [
     b: composed,
     why: 'What one run for many events gains over one run for each, behind a backlog.',
   })),
+  {
+    name: 'adaptive-200',
+    title: 'adaptive, by 200 ÷ always coalesced by 200',
+    a: {
+      use: 'ours',
+      label: 'adaptive, by 200',
+      options: { roles: 'composed', coalescing: 200, mode: 'adaptive' },
+    },
+    b: coalesced(200),
+    why: 'What is lost of a backlog’s rate until it is counted, and at its end, where each event has its own run again.',
+  },
   ...FIGURES_BESIDE_OTHERS,
   ...FIGURES_OF_ONE_EVENT,
   ...FIGURES_OF_GROWTH,

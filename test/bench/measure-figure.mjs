@@ -1,4 +1,6 @@
 // One figure: prepares its contenders, lets them take turns, judges the median by the goal.
+import { loadavg } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { runAlone, runPairs, show, spreadOf } from './run-pairs.mjs';
 
 /** A run that takes so many times --seconds is told before, too. */
@@ -35,18 +37,29 @@ export async function measureFigure(world, figure, { pairs, seconds, log }) {
       const contender = await prepare(world, options);
       contenders.push(contender);
       log(`  ${label} is ready`);
-      sides[side] = { label, contender, scale: ownScale, runs: [] };
+      sides[side] = { label, contender, scale: ownScale, runs: [], endedAt: performance.now() };
     }
+    // Both sides live for the whole figure. What one does of its own accord after a run is over before the other's clock starts.
+    const before = async (side) => {
+      const other = sides[side === 'a' ? 'b' : 'a'];
+      const activeForMs = other?.contender.activeForMs ?? 0;
+      if (activeForMs > 0 && sides[side].contender.activeForMs === undefined) {
+        await sleep(Math.max(0, other.endedAt + activeForMs - performance.now()));
+      }
+      await world.settle();
+    };
     const measure = (side) => async () => {
       const asked = seconds * side.scale;
       if (side.scale >= TELL_FROM) log(`  ${side.label}: about ${Math.round(asked)} s from now`);
+      const loadBefore = readMinuteLoad();
       const measured = await side.contender.measure(asked);
+      side.endedAt = performance.now();
       const value = measured[field];
       if (!Number.isFinite(value)) throw new Error(`${side.label}: expected a number "${field}", got ${value}`);
-      side.runs.push(measured);
+      side.runs.push({ ...measured, loadBefore, loadAfter: readMinuteLoad() });
       return value;
     };
-    const common = { log: (line) => log(`  ${line}`), before: world.settle };
+    const common = { log: (line) => log(`  ${line}`), before };
     if (sides.b === undefined) await runAlone({ ...common, a: measure(sides.a), runs });
     else await runPairs({ ...common, a: measure(sides.a), b: measure(sides.b), pairs: runs });
     return rows.map((row, at) => judge(toAnswer(row, sides, at === 0), log));
@@ -74,12 +87,24 @@ function toAnswer(row, { a, b }, withRuns) {
     name: side.contender.name,
     settings: side.contender.settings,
     spread: spreadOf(valuesOf(side)),
+    ...countOf(side),
     ...(withRuns ? { runs: side.runs } : {}),
   });
   const answer = { ...row, status: 'measured', a: toSide(a) };
   if (b === undefined) return { ...answer, value: answer.a.spread };
   const other = toSide(b);
   return { ...answer, b: other, value: spreadOf(answer.a.spread.all.map((value, at) => value / other.spread.all[at])) };
+}
+
+/** Of events, or of claims, in a run: a quantile of few is another thing than one of many. */
+function countOf({ runs }) {
+  const counts = runs.map(({ count }) => count).filter(Number.isFinite);
+  return counts.length === 0 ? {} : { count: spreadOf(counts).median };
+}
+
+/** Of the last minute: before a run it tells what else the machine had to do. */
+function readMinuteLoad() {
+  return loadavg()[0];
 }
 
 function judge(figure, log) {

@@ -1,12 +1,14 @@
 // Programs that the bench runs beside itself. Each ends with the bench at the latest.
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 export const OUTBOX_CLI = fileURLToPath(new URL('../../dist/src/cli/outbox.js', import.meta.url));
 
 const STOP_WITHIN_MS = 40_000;
 const START_WITHIN_MS = 60_000;
+const ANSWERS_WITHIN_MS = 5_000;
 
 /**
  * Starts a Node program with exactly this environment (and PATH, HOME) and waits until `started` answers anything.
@@ -71,5 +73,34 @@ export async function startNode({ title, args, env = {}, ipc = false, started })
   } finally {
     clearInterval(asking);
     clearTimeout(late);
+  }
+}
+
+/**
+ * Asks a program with `ipc` for a number that it keeps.
+ * @param {{ child: import('node:child_process').ChildProcess, failed: Promise<never> }} program
+ * @param {string} what
+ * @returns {Promise<number>}
+ */
+export async function askNode({ child, failed }, what) {
+  const late = new AbortController();
+  const answer = new Promise((resolve) => {
+    const hear = (message) => {
+      if (!(what in message)) return;
+      child.off('message', hear);
+      resolve(message[what]);
+    };
+    child.on('message', hear);
+    late.signal.addEventListener('abort', () => child.off('message', hear));
+  });
+  const tooLate = sleep(ANSWERS_WITHIN_MS, null, { signal: late.signal }).then(() =>
+    Promise.reject(new Error(`${what}: no answer in ${ANSWERS_WITHIN_MS} ms`)),
+  );
+  tooLate.catch(() => {}); // awaited below, or no longer
+  child.send({ ask: what });
+  try {
+    return await Promise.race([answer, failed, tooLate]);
+  } finally {
+    late.abort();
   }
 }

@@ -14,12 +14,14 @@ const CHUNK = 1_000;
 const ASK_EVERY_MS = 200;
 /** Beyond what the rate lets expect. */
 const LATE_MS = 60_000;
+/** Posts that were made again: some, where one was not answered in time; beyond that a build posts its events twice. */
+const MOST_AGAIN = { least: 5, share: 0.05 };
 
-/** @param {{ outboxUrl: string, auditUrl: string, window: import('./world.mjs').World['window'] }} options */
-export function openBacklog({ outboxUrl, auditUrl, window }) {
+/** @param {{ outboxUrl: string, audit: import('./audit-api.mjs').AuditApi, window: import('./world.mjs').World['window'] }} options */
+export function openBacklog({ outboxUrl, audit: { databaseUrl, countPosts }, window }) {
   // Whether anything is open must be asked of an index: the planner takes one of many rows for quickly found in the table.
   const outbox = new pg.Pool({ connectionString: outboxUrl, max: 2, options: '-c enable_seqscan=off' });
-  const audit = new pg.Pool({ connectionString: auditUrl, max: 1 });
+  const audit = new pg.Pool({ connectionString: databaseUrl, max: 1 });
   // A server that is stopped below an idle connection is told by the next statement; unheard it would end the bench.
   for (const pool of [outbox, audit]) pool.on('error', () => {});
   let appended = 0;
@@ -57,10 +59,11 @@ export function openBacklog({ outboxUrl, auditUrl, window }) {
     // An event of another type wakes a relay that has slept for up to a second: what follows finds it awake.
     await append(1, { eventType: 'WAKE' });
     await untilWoken(outbox);
+    const postsBefore = await countPosts();
     const { rows } = await outbox.query(
       'DELETE FROM outbox.pause RETURNING extract(epoch FROM clock_timestamp())::float8 AS at',
     );
-    return rows[0].at;
+    return { since: rows[0].at, postsBefore };
   };
 
   return {
@@ -79,21 +82,34 @@ export function openBacklog({ outboxUrl, auditUrl, window }) {
     },
     /**
      * Lets them go and waits until all are settled.
-     * @returns {Promise<{ seconds: number, steadyPerSecond: number, earlyPerSecond: number, latePerSecond: number }>}
+     * @returns {Promise<{ seconds: number, steadyPerSecond: number, earlyPerSecond: number, latePerSecond: number,
+     *   posts: number, postsAgain: number, replayed: number }>} `postsAgain`: beyond one for each run that carried events;
+     *   `replayed`: events whose receipt says that an earlier post had stored them
+     * @throws Error where they were posted more than once for a reason that is no accident
      */
     async release(count, expectedSeconds) {
       window.opened();
-      const since = await endPause();
+      const { since, postsBefore } = await endPause();
       await untilNothingIsOpen(expectedSeconds * 2_000);
       window.closed();
       const { rows: settled } = await outbox.query(
-        `SELECT extract(epoch FROM settled_at)::float8 AS at FROM outbox.delivery
+        `SELECT extract(epoch FROM settled_at)::float8 AS at, coalesce(carrier, event_id::text) AS run,
+           coalesce((receipt ->> 'replayed')::boolean, false) AS replayed FROM outbox.delivery
          WHERE settled_at >= to_timestamp($1) AND event_type = 'ORDER' ORDER BY 1`,
         [since],
       );
       if (settled.length !== count) throw new Error(`let ${count} events go, found ${settled.length} settled since`);
       const times = settled.map(({ at }) => at);
+      const posts = (await countPosts()) - postsBefore;
+      const runs = new Set(settled.map(({ run }) => run)).size;
+      const postsAgain = posts - runs;
+      if (postsAgain > Math.max(MOST_AGAIN.least, runs * MOST_AGAIN.share)) {
+        throw new Error(`${runs} runs carried ${count} events with ${posts} posts: some were posted again`);
+      }
       return {
+        posts,
+        postsAgain,
+        replayed: settled.filter(({ replayed }) => replayed).length,
         seconds: times.at(-1) - since,
         steadyPerSecond: steadyRate(times),
         earlyPerSecond: steadyRate(times, [0.1, 0.4]),
@@ -107,7 +123,7 @@ export function openBacklog({ outboxUrl, auditUrl, window }) {
      *   time; `steadySeconds`: from the first to the last tenth of it
      */
     async releaseFor(seconds, during = async () => {}) {
-      const since = await endPause();
+      const { since } = await endPause();
       const deadline = Date.now() + seconds * 1_000;
       const beside = during();
       beside.catch(() => {}); // awaited below

@@ -18,15 +18,16 @@ export function tableOf({ figures }) {
     const { value, met, a, b } = figure;
     const verdict = met === null ? '' : met ? 'met' : '**missed**';
     const unit = b === undefined ? ` ${figure.unit}` : '';
+    const runs = ({ spread, count }) => `${spreadText(spread)}${countText(count)}`;
     return [
       figure.title,
       `${spreadText(value)}${unit}`,
       [goalOf(figure), verdict].filter(Boolean).join(': '),
-      b === undefined ? '' : spreadText(a.spread),
-      b === undefined ? '' : `${spreadText(b.spread)} ${figure.unit}`,
+      b === undefined ? countText(a.count).slice(2) : runs(a),
+      b === undefined ? '' : `${runs(b)}; ${figure.unit}`,
     ];
   });
-  return toTable(['figure', 'median (least–greatest)', 'goal', 'a', 'b'], rows);
+  return toTable(['figure', 'median (least–greatest)', 'goal', 'a, and n of a run', 'b, and n of a run'], rows);
 }
 
 function toMarkdown(report) {
@@ -41,7 +42,7 @@ ${tableOf(report)}
 
 ${[...left.map(({ title, status, reason }) => `- ${title}: ${status}. ${reason}`), ...plots].join('\n\n')}
 
-${timesOf(figures)}${processorTimesOf(figures)}## What each figure tells
+${timesOf(figures)}${processorTimesOf(figures)}${runsOf(figures)}## What each figure tells
 ${figures.map(({ title, why }) => `- ${title}: ${why}`).join('\n')}
 
 ## Contenders
@@ -80,6 +81,33 @@ function processorTimesOf(figures) {
   return `## CPU seconds per 1,000 events, by process\n${toTable(['of', 'median'], rows)}\n\n`;
 }
 
+/** What else the machine had to do, and what was posted more than once: by run, since one may be what spoils a figure. */
+function runsOf(figures) {
+  const sides = figures.flatMap(({ name, a, b }) =>
+    [a, b].filter((side) => side?.runs).map((side) => ({ name, side })),
+  );
+  if (sides.length === 0) return '';
+  const rows = sides.map(({ name, side: { label, runs } }) => {
+    const each = (text) => runs.map(text).join(', ');
+    const counted = runs.some(({ postsAgain }) => postsAgain !== undefined);
+    return [
+      name,
+      label,
+      each(({ loadBefore, loadAfter }) => `${show(loadBefore)} → ${show(loadAfter)}`),
+      counted ? each(({ postsAgain }) => postsAgain) : 'not counted',
+      counted ? each(({ replayed }) => replayed) : 'not counted',
+    ];
+  });
+  const head = [
+    'figure',
+    'side',
+    'load of the last minute, before → after',
+    'posts beyond one for each of its runs',
+    'replayed',
+  ];
+  return `## Each run\n${toTable(head, rows)}\n\n`;
+}
+
 function contendersOf(figures) {
   const found = new Map();
   for (const { a, b } of figures) {
@@ -101,6 +129,10 @@ function flatten(value, path = '') {
 
 function spreadText({ median, min, max }) {
   return `${show(median)} (${show(min)}–${show(max)})`;
+}
+
+function countText(count) {
+  return count === undefined ? '' : `, n ${Math.round(count).toLocaleString('en')}`;
 }
 
 function toTable(head, rows) {

@@ -12,14 +12,14 @@
 /**
  * Runs A B, B A, A B …: whoever comes second in a pair meets what the first one left, so the order changes with each pair.
  * @param {{ a: () => Promise<number>, b: () => Promise<number>, pairs: number, log?: (line: string) => void,
- *   before?: () => Promise<void> }} options `before` each run, outside of its time
+ *   before?: (side: 'a' | 'b') => Promise<void> }} options `before` each run, outside of its time
  * @returns {Promise<{ a: number[], b: number[], ratio: Spread }>} `ratio`: of a_i / b_i
  */
 export async function runPairs({ a, b, pairs, log = () => {}, before = async () => {} }) {
   const found = { a: [], b: [] };
   for (let pair = 0; pair < pairs; pair++) {
     for (const side of pair % 2 === 0 ? ['a', 'b'] : ['b', 'a']) {
-      await before();
+      await before(side);
       const value = await (side === 'a' ? a : b)();
       found[side].push(value);
       log(`pair ${pair + 1} of ${pairs}, ${side}: ${show(value)}`);
@@ -30,13 +30,14 @@ export async function runPairs({ a, b, pairs, log = () => {}, before = async () 
 
 /**
  * The same for what stands alone: a latency, a cost.
- * @param {{ a: () => Promise<number>, runs: number, log?: (line: string) => void, before?: () => Promise<void> }} options
+ * @param {{ a: () => Promise<number>, runs: number, log?: (line: string) => void,
+ *   before?: (side: 'a') => Promise<void> }} options
  * @returns {Promise<number[]>}
  */
 export async function runAlone({ a, runs, log = () => {}, before = async () => {} }) {
   const found = [];
   for (let run = 0; run < runs; run++) {
-    await before();
+    await before('a');
     found.push(await a());
     log(`run ${run + 1} of ${runs}: ${show(found[run])}`);
   }

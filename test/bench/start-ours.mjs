@@ -4,18 +4,22 @@
  */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { DEFAULT_POLL } from '../../dist/src/application/delivery/poll-schedule.js';
 import { defineConfig } from '../../dist/src/index.js';
 import { NotAvailableError } from './measure-figure.mjs';
 import { OUTBOX_CLI, startNode } from './node-process.mjs';
 import { openBacklog } from './outbox-backlog.mjs';
 
 const COMMANDS = { composed: [['run', '--roles', 'relay,worker']], apart: [['relay'], ['worker']] };
+/** After its last event a relay looks forty times a second for so long. Then once or twice a second, as the idle do. */
+const ACTIVE_FOR_MS = DEFAULT_POLL.activeMs + 1_000;
 let namespaces = 0;
 
 /**
  * @typedef {object} OursOptions
  * @property {'composed' | 'apart'} [roles]
  * @property {'off' | number} [coalescing] the size of a batch
+ * @property {'always' | 'adaptive'} [mode] of coalescing, default always
  * @property {Record<string, string>} [environment] settings in place of their defaults
  * @property {string} [nodeOptions] NODE_OPTIONS of every process, the api's, too
  */
@@ -25,10 +29,10 @@ let namespaces = 0;
  * @param {OursOptions} options
  */
 export async function startOurs(world, options = {}) {
-  const { roles = 'composed', coalescing = 'off', nodeOptions } = options;
+  const { roles = 'composed', coalescing = 'off', mode = 'always', nodeOptions } = options;
   const forNode = nodeOptions === undefined ? {} : { NODE_OPTIONS: nodeOptions };
   const environment = { ...options.environment, ...forNode };
-  const config = configOf(coalescing);
+  const config = configOf(coalescing, mode);
   namespaces += 1;
   const namespace = await world.temporal.namespace(`ours-${namespaces}`);
   const outboxUrl = await world.postgres.createOutbox('bench');
@@ -63,13 +67,13 @@ export async function startOurs(world, options = {}) {
       undo.push(() => role.stop());
       processes[command[0]] = role.pid;
     }
-    const backlog = openBacklog({ outboxUrl, auditUrl: audit.databaseUrl, window: world.window });
+    const backlog = openBacklog({ outboxUrl, audit, window: world.window });
     undo.push(() => backlog.close());
     return {
       name: `ours, ${roles}${coalescing === 'off' ? '' : `, coalesced by ${coalescing}`}`,
       settings: {
         processes: Object.keys(processes).join(' + '),
-        coalescing: coalescing === 'off' ? 'off' : `always, by ${coalescing}`,
+        coalescing: coalescing === 'off' ? 'off' : `${mode}, by ${coalescing}`,
         eagerStart: roles === 'composed',
         sealing: 'off',
         otherwise: 'the defaults',
@@ -80,6 +84,8 @@ export async function startOurs(world, options = {}) {
       databases: { outbox: outboxUrl, audit: audit.databaseUrl },
       namespace,
       backlog,
+      /** How long after a run it still takes part of the machine that belongs to the other side. */
+      activeForMs: ACTIVE_FOR_MS,
       close,
     };
   } catch (error) {
@@ -88,9 +94,9 @@ export async function startOurs(world, options = {}) {
   }
 }
 
-function configOf(coalescing) {
+function configOf(coalescing, mode) {
   if (coalescing === 'off') return {};
-  const config = { policies: { '*': { coalescing: { mode: 'always', size: coalescing } } } };
+  const config = { policies: { '*': { coalescing: { mode, size: coalescing } } } };
   try {
     return defineConfig(config);
   } catch (error) {

@@ -1,7 +1,9 @@
 // The Temporal server of a session, and namespaces on it that take our starts.
+import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { Client, Connection } from '@temporalio/client';
 import { defineSearchAttributeKey } from '@temporalio/common';
 import { startEmbeddedTemporal } from '../../dist/src/infrastructure/embedded/embedded-temporal.js';
@@ -20,21 +22,39 @@ import { searchAttributeNames } from '../../dist/src/infrastructure/temporal/sea
  * @property {() => Promise<void>} close
  */
 
+/**
+ * What `temporal server start-dev` sets by itself, by its source (temporalcli/commands.server.go, temporalcli/devserver/server.go
+ * of v1.5.1): another CLI may set something else, so a report tells its version.
+ */
+const DEV_SERVER = [
+  'history.hostLevelCacheMaxSize=8096',
+  'frontend.namespaceRPS.visibility=100',
+  'system.forceSearchAttributesCacheRefreshOnRead=true',
+  'frontend.persistenceMaxQPS=10000',
+  'history.persistenceMaxQPS=45000',
+  'addresses of its own for callbacks of Nexus',
+].join('; ');
+
 /** @returns {Promise<TemporalServer>} */
 export async function startTemporal({ store, folder, postgres, log }) {
   if (store === 'postgres') {
     const { startTemporalOnPostgres } = await import('./temporal-on-postgres.mjs');
     return connect(await startTemporalOnPostgres({ folder, postgres, log }), store);
   }
+  const cli = await findTemporal({ environment: process.env, note: log });
+  const { stdout: version } = await promisify(execFile)(cli, ['--version'], { timeout: 10_000 });
   const server = await startEmbeddedTemporal({
-    cli: await findTemporal({ environment: process.env, note: log }),
+    cli,
     pidFile: join(folder, 'temporal.pid'),
     port: 0,
     uiPort: null,
     searchAttributes: Object.values(searchAttributeNames('Outbox')),
     note: log,
   });
-  return connect({ ...server, dynamicConfiguration: "none of ours; in memory, the dev server's own" }, store);
+  const dynamicConfiguration =
+    `none of ours (start-dev --headless --log-level error, SQLite in memory, one history shard), all else the server's defaults; ` +
+    `set by the CLI v1.5.1: ${DEV_SERVER}; this one is: ${version.trim()}`;
+  return connect({ ...server, dynamicConfiguration }, store);
 }
 
 async function connect(server, store) {

@@ -2,7 +2,8 @@
  * Our relay alone: the real loop and store on a real outbox with real events. Two ends are stubs, since nothing else may be
  * measured: the starter answers "started" at once, and a settler stands in for the workers, so that the cap of runs is never
  * what is measured. It settles what the relay has marked, a whole batch in one statement, and while it does the clock stands: as
- * in the bare loop the time is that of two changes of each row, claimed and marked there, claimed and settled here. With
+ * in the bare loop the time is that of two changes of each row, claimed and marked here, claimed and settled there. That
+ * flatters: checkpointer, WAL writer and vacuum work on while the clock stands, so what comes out is an upper bound. With
  * `settleBeside` it settles beside the relay's next claim, as workers would, and the clock runs on.
  */
 import { hashPolicies } from '../../../dist/src/application/delivery/policy-hash.js';
