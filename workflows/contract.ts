@@ -93,8 +93,8 @@ export interface DispatchBatchTask extends Pick<DeliverBatchInput, 'carrier' | '
 
 export type DispatchBatchAnswer =
   | { readonly kind: 'done'; readonly tally: BatchTally }
-  /** R14, local only: no place free. */
-  | { readonly kind: 'busy' }
+  /** R14, local only: no place free, or no time for a slow post. `tally`: of what it did all the same. */
+  | { readonly kind: 'busy'; readonly tally?: BatchTally }
   /** R10, local only: to the question `lost`. */
   | { readonly kind: 'lost' };
 

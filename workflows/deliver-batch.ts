@@ -3,7 +3,9 @@
  * it delivered; it writes no dead letter, for each event that failed has left it.
  *
  * Nothing that happens to the run keeps an event: a person's cancellation, or an error that this code does not know, lets fall
- * out all that it still carries, once the receipts that it has in hand are written (R15).
+ * out all that it still carries, once the receipts of its local attempt are written (R15). Those that a regular attempt could
+ * not write are in its heartbeat, which the server keeps to itself when it cancels an activity between two attempts: their
+ * events fall out with a doubt, and are posted again.
  */
 import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
 import {
@@ -91,7 +93,9 @@ async function firstAttempt(
     const task = { carrier, destination, events, state: NEW_BATCH, deadlines, ...(lost ? { lost } : {}) };
     const answer = await dispatchBatch(task);
     if (answer.kind === 'lost') return FIRST_LOST;
-    return answer.kind === 'busy' ? NOTHING_TRIED : answer;
+    if (answer.kind === 'done') return answer;
+    const { tally } = answer;
+    return tally === undefined ? NOTHING_TRIED : { ...NOTHING_TRIED, state: { ...NEW_BATCH, tally } };
   } catch (error) {
     const failure = readFailure(error);
     switch (failure.kind) {

@@ -288,6 +288,23 @@ describe('settling', () => {
     expect(await settle(ids)).toEqual({ settled: 1, already: 3, superseded: 0 });
   });
 
+  it('R20: what the database refuses of all at once, and takes of each, is told beside what was settled', async () => {
+    const ids = await carried(3);
+    await store.pool.query(`
+      CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        IF (SELECT count(*) FROM changed) > 1 THEN RAISE 'no' USING ERRCODE = '23514'; END IF; RETURN NULL; END $$;
+      CREATE TRIGGER refuse AFTER UPDATE ON outbox.delivery REFERENCING NEW TABLE AS changed
+      FOR EACH STATEMENT EXECUTE FUNCTION refuse()`);
+    try {
+      expect(await settle(ids)).toEqual({
+        ...{ settled: 3, already: 0, superseded: 0 },
+        bulkRefused: expect.objectContaining({ code: '23514' }),
+      });
+    } finally {
+      await store.pool.query('DROP FUNCTION refuse CASCADE');
+    }
+  });
+
   it('R11, R16: with the database too slow nothing is settled one by one: STORE.UNAVAILABLE', async () => {
     const ids = await carried(2);
     const settleAlone = jest.fn<DeliveryStore['attempts']['settle']>();

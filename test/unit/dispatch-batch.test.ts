@@ -142,6 +142,15 @@ describe('what the destination answers', () => {
     expect(one.fallOut).not.toHaveBeenCalled();
   });
 
+  it('R20: where the one statement for all was refused, that is told', async () => {
+    const refusal = new TypeError('too many columns');
+    const warn = jest.spyOn(log, 'warn');
+    const one = set({ settleBatch: async () => ({ settled: 3, already: 0, superseded: 0, bulkRefused: refusal }) });
+    expect(await one.run()).toEqual(done({ delivered: 3 }));
+    expect(warn.mock.calls).toMatchObject([[{ receipts: 3, err: refusal }, 'batch.settled_one_by_one']]);
+    warn.mockRestore();
+  });
+
   it('R16: what was settled already counts as delivered; what another epoch has is fenced, and told', async () => {
     const one = set({ settleBatch: async () => ({ settled: 1, already: 1, superseded: 1 }) });
     expect(await one.run()).toEqual(done({ delivered: 2, superseded: 1 }));
@@ -186,6 +195,46 @@ describe('what the destination answers', () => {
       expect(one.doubtful()).toEqual([doubt]);
     },
   );
+
+  it.each<[ErrorCode, IntegrationErrorOptions, boolean]>([
+    ['HTTP.CLIENT_ERROR', { status: 404 }, false],
+    ['HTTP.BAD_RESPONSE', { status: 200 }, true],
+  ])(
+    'R19, R20: events of a later request that was refused as a whole (%s) were judged by nobody: nothing is booked on them',
+    async (code, options, doubt) => {
+      const ofRequest = error(code, { ...options, ofRequest: true });
+      const own = error('HTTP.CLIENT_ERROR', { status: 422 });
+      const one = set({}, each({ a: own, b: ofRequest, c: ofRequest }));
+      const state = { ...NEW_BATCH, tries: [tryOf('HTTP.NETWORK', true)] };
+      expect(await one.run({ state })).toEqual(done({ fellOut: 3 }));
+      expect(one.fallen()).toEqual([
+        { id: 'a', delayMs: 0, alone: true, codes: ['HTTP.NETWORK', 'HTTP.CLIENT_ERROR'] },
+        // The first post was of all of them.
+        { id: 'b', delayMs: 20, alone: true, codes: ['HTTP.NETWORK'] },
+        { id: 'c', delayMs: 40, alone: true, codes: ['HTTP.NETWORK'] },
+      ]);
+      expect(one.doubtful()).toEqual([doubt]);
+    },
+  );
+
+  it('R20: a later request that fails for a time is an attempt of each of its events; what is said of it is told of one', async () => {
+    const response = { status: 500, headers: {}, body: 'of a and b' };
+    const ofRequest = error('HTTP.SERVER_ERROR', { response, message: 'their words', ofRequest: true });
+    const keptOf = async (tenantOf: (id: string) => string) => {
+      const one = set({ loadBatch: async () => loaded(IDS, tenantOf) }, each({ a: ofRequest, b: ofRequest }));
+      await one.run();
+      return one.fallOut.mock.calls[0]?.[1].map(({ attempts }) => [attempts[0]?.code, attempts[0]?.response?.body]);
+    };
+    const code = 'HTTP.SERVER_ERROR';
+    expect(await keptOf(() => 'acme')).toEqual([
+      [code, 'of a and b'],
+      [code, undefined],
+    ]);
+    expect(await keptOf((id) => `tenant-${id}`)).toEqual([
+      [code, undefined],
+      [code, undefined],
+    ]);
+  });
 
   it('an event without an answer has a bad one; the others are delivered', async () => {
     const one = set({}, async () => [receiptOf('a'), receiptOf('b')]);
@@ -635,6 +684,68 @@ describe('the store is away', () => {
   });
 });
 
+describe('what a run tells of all its attempts', () => {
+  const once: RetryPolicy = { ...DEFAULT_POLICY, maxAttempts: 1 };
+  const onceForB: Partial<BatchStore> = {
+    readBudgets: async () =>
+      new Map(IDS.map((id) => [id, { policy: id === 'b' ? once : DEFAULT_POLICY, codes: [], sinceFirstMs: 0 }])),
+  };
+
+  it('R20: what the first one let go is told as that, with its code, and not as another run’s', async () => {
+    const state = await stateOf(set(onceForB, failing('HTTP.NETWORK')).run({ mode: 'local' }));
+    expect(state.tally).toEqual({ delivered: 0, fellOut: 1, gaveBack: 0, superseded: 0, code: 'HTTP.NETWORK' });
+    const second = set({ loadBatch: async () => ({ ...loaded(['a', 'c']), superseded: 1 }) });
+    expect(await second.run({ state })).toEqual(done({ delivered: 2, fellOut: 1, code: 'HTTP.NETWORK' }));
+    // What another run has taken since is counted beside it.
+    const third = set({ loadBatch: async () => ({ ...loaded(['a']), superseded: 2 }) });
+    expect(await third.run({ state })).toEqual(done({ delivered: 1, fellOut: 1, superseded: 1, code: 'HTTP.NETWORK' }));
+  });
+
+  it('R20: it outlives attempts that come to nothing, and is told of what falls out unread', async () => {
+    const before = await stateOf(set(onceForB, failing('HTTP.NETWORK')).run());
+    const state = await stateOf(set({ loadBatch: away }).run({ state: before }));
+    expect(state.tally).toEqual(before.tally);
+    const last = set({ fallOut: async () => ({ fallen: 2, superseded: 1 }) });
+    expect(await last.run({ state: { ...state, falling: true } })).toEqual(done({ fellOut: 3, code: 'HTTP.NETWORK' }));
+  });
+
+  it('R20: what was delivered before is counted once, whether the rest is loaded or falls out unread', async () => {
+    const part = (ids: readonly string[], over: readonly string[]) => ({ ...loaded(ids), over: over.map(ref) });
+    let posts = 0;
+    const first = set(
+      {
+        loadBatch: async ({ events }) =>
+          part(
+            [events[0]?.eventId ?? ''],
+            events.slice(1).map(({ eventId }) => eventId),
+          ),
+      },
+      async (events) => {
+        posts += 1;
+        if (posts === 2) throw error('HTTP.NETWORK');
+        return events.map(({ id }) => receiptOf(id));
+      },
+    );
+    const state = await stateOf(first.run({ deadlines: { storeMs: 20, sendMs: 20, totalMs: 30_000 } }));
+    expect(state.tally).toMatchObject({ delivered: 1, gaveBack: 1 });
+    const loads = set({ loadBatch: async () => ({ ...loaded(['b']), delivered: 1, superseded: 1 }) });
+    expect(await loads.run({ state })).toEqual(done({ delivered: 2, gaveBack: 1 }));
+    const falls = set({ fallOut: async () => ({ fallen: 1, superseded: 2 }) });
+    expect(await falls.run({ state: { ...state, falling: true } })).toEqual(
+      done({ delivered: 1, fellOut: 1, gaveBack: 1, code: 'HTTP.NETWORK' }),
+    );
+  });
+
+  it('R14: a local attempt that goes the way round tells what it gave back before', async () => {
+    const one = set({ loadBatch: async () => ({ ...loaded(['a', 'b']), held: [ref('c')] }) }, async () => 'busy');
+    const answer = await one.run({ mode: 'local' });
+    const tally = { delivered: 0, fellOut: 0, gaveBack: 1, superseded: 0, code: null };
+    expect(answer).toEqual({ kind: 'busy', tally });
+    const regular = set({ loadBatch: async () => ({ ...loaded(['a', 'b']), superseded: 1 }) });
+    expect(await regular.run({ state: { ...NEW_BATCH, tally } })).toEqual(done({ delivered: 2, gaveBack: 1 }));
+  });
+});
+
 describe('what is handed on', () => {
   it('R12, R18: a shutdown in the post spends nothing; whoever falls out after it may have its effect', async () => {
     const state = await stateOf(set({}, failing('DELIVERY.CANCELLED')).run({ mode: 'local' }));
@@ -730,6 +841,7 @@ describe('whatever happens', () => {
         for (const next of [...weather.slice(1), ...Array<Weather>(9).fill(FAIR)]) {
           if (outcome.kind === 'done') break;
           if (outcome.kind === 'failed') state = outcome.state;
+          else if (outcome.tally !== undefined) state = { ...NEW_BATCH, tally: outcome.tally };
           outcome = await world.attempt(next, 'regular', state);
         }
         if (outcome.kind !== 'done') throw new Error(`expected an end, got ${JSON.stringify(outcome)}`);
@@ -739,6 +851,10 @@ describe('whatever happens', () => {
         // Whose answer was lost, and nothing is loaded any more, is "another run's" for the count.
         expect(delivered).toBeLessThanOrEqual(rows.filter(({ at }) => at === 'delivered').length);
         expect(rows.filter(({ at }) => at === 'batch')).toEqual([]);
+        if (!weather.some(({ calls }) => calls.includes('unanswered'))) {
+          const out = rows.filter(({ at }) => at === 'out').length;
+          expect([delivered, fellOut + gaveBack, superseded]).toEqual([rows.length - out, out, 0]);
+        }
         expect(rows.filter(({ at, mayStand, told }) => at === 'out' && mayStand && !told)).toEqual([]);
         expect(rows.filter(({ posted, booked }) => !posted && booked > 0)).toEqual([]);
       }),

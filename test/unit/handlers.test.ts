@@ -366,6 +366,18 @@ describe('R20: the audit handler with many events', () => {
     expect(error).toMatchObject({ code: 'HTTP.SERVER_ERROR', status: 503 });
   });
 
+  it('R19, R20: a later request that is refused as a whole is told from what was said of an event by itself', async () => {
+    const refusesOne = results((id) => (id === idOf(499) ? problemOf(422, 'invalid_event') : receiptOf(id)));
+    for (const whole of [{ status: 404 }, { status: 200, body: '<html>' }]) {
+      const { answers = [] } = await runBatch([refusesOne, whole], eventsOf(502));
+      expect(answers.slice(-3)).toMatchObject([
+        { code: 'HTTP.CLIENT_ERROR', status: 422, ofRequest: false },
+        { status: whole.status, ofRequest: true },
+        { status: whole.status, ofRequest: true },
+      ]);
+    }
+  });
+
   it('500 receipts, and 500 problems that name some fields, are within what is read of an answer', async () => {
     const errors = Array.from({ length: 20 }, (_, n) => ({
       pointer: `/metadata/some-field-of-a-quite-long-name/${n}`,

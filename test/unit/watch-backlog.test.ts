@@ -1,5 +1,5 @@
 // R20: when a type is coalesced, by what waits of it. The store is scripted, and time moves where a test moves it.
-import { watchBacklog } from '../../src/application/delivery/coalescing/watch-backlog.js';
+import { OFF_AFTER_LOOKS, watchBacklog } from '../../src/application/delivery/coalescing/watch-backlog.js';
 import type { PolicyInput } from '../../src/application/delivery/policy-schema.js';
 import { resolvePolicies } from '../../src/application/delivery/policy-schema.js';
 import type { WaitingType } from '../../src/application/delivery/ports.js';
@@ -8,11 +8,16 @@ type Form = PolicyInput['coalescing'];
 const ADAPTIVE = { mode: 'adaptive', size: 50, above: 100, below: 20 } as const;
 
 describe('an adaptive type', () => {
-  it('R20: is on from its backlog on, and stays until there is less than the lower one', async () => {
+  it('R20: is on from its backlog on, and stays until there has been less than the lower one for a while', async () => {
     const { sizesAfter } = watch({ AUTH: ADAPTIVE });
     const seen: [number, boolean][] = [];
-    for (const waiting of [0, 99, 100, 60, 20, 19, 99, 20, 100, 0])
-      seen.push([waiting, (await sizesAfter({ 'audit.log AUTH': waiting }))['audit.log']?.AUTH === 50]);
+    const see = async (...counts: number[]) => {
+      for (const waiting of counts)
+        seen.push([waiting, (await sizesAfter({ 'audit.log AUTH': waiting }))['audit.log']?.AUTH === 50]);
+    };
+    await see(0, 99, 100, 60, 20);
+    await sizesAfter({ 'audit.log AUTH': 19 }, OFF_AFTER_LOOKS - 2);
+    await see(19, 19, 99, 20, 100);
     expect(seen).toEqual([
       ...[
         [0, false],
@@ -20,15 +25,25 @@ describe('an adaptive type', () => {
         [100, true],
         [60, true],
         [20, true],
+      ],
+      ...[
+        [19, true],
         [19, false],
         [99, false],
         [20, false],
-      ],
-      ...[
         [100, true],
-        [0, false],
       ],
     ]);
+  });
+
+  it('R20: a load that batches only just carry away keeps it on: one look that is not low begins anew', async () => {
+    const { sizesAfter, told } = watch({ AUTH: ADAPTIVE });
+    await sizesAfter({ 'audit.log AUTH': 100 });
+    for (let i = 0; i < 3; i += 1) {
+      await sizesAfter({ 'audit.log AUTH': 0 }, OFF_AFTER_LOOKS - 1);
+      expect((await sizesAfter({ 'audit.log AUTH': 20 }))['audit.log']?.AUTH).toBe(50);
+    }
+    expect(told.map(({ message }) => message)).toEqual(['relay.coalescing_on']);
   });
 
   it('R20: each destination by itself', async () => {
@@ -37,7 +52,7 @@ describe('an adaptive type', () => {
     expect([first['audit.log']?.AUTH, first['erp.sync']?.AUTH]).toEqual([50, 0]);
     const second = await sizesAfter({ 'audit.log AUTH': 30, 'erp.sync AUTH': 30 });
     expect([second['audit.log']?.AUTH, second['erp.sync']?.AUTH]).toEqual([50, 0]);
-    const third = await sizesAfter({ 'erp.sync AUTH': 500 });
+    const third = await sizesAfter({ 'erp.sync AUTH': 500 }, OFF_AFTER_LOOKS);
     expect([third['audit.log']?.AUTH, third['erp.sync']?.AUTH]).toEqual([0, 50]);
   });
 
@@ -63,7 +78,9 @@ describe('an adaptive type', () => {
 
   it('R20: a switch is told once, with what was counted', async () => {
     const { sizesAfter, told } = watch({ AUTH: ADAPTIVE });
-    for (const waiting of [50, 150, 150, 30, 10, 10, 0, 120]) await sizesAfter({ 'audit.log AUTH': waiting });
+    for (const waiting of [50, 150, 150, 30]) await sizesAfter({ 'audit.log AUTH': waiting });
+    await sizesAfter({ 'audit.log AUTH': 10 }, OFF_AFTER_LOOKS + 5);
+    for (const waiting of [0, 120]) await sizesAfter({ 'audit.log AUTH': waiting });
     expect(told).toEqual([
       { message: 'relay.coalescing_on', destination: 'audit.log', eventType: 'AUTH', waiting: 100 },
       { message: 'relay.coalescing_off', destination: 'audit.log', eventType: 'AUTH' },
@@ -74,8 +91,8 @@ describe('an adaptive type', () => {
   it('R20: one that nothing waits of any more is off, and told so once', async () => {
     const { sizesAfter, told } = watch({ AUTH: ADAPTIVE });
     await sizesAfter({ 'audit.log AUTH': 100 });
-    expect((await sizesAfter({}))['audit.log']?.AUTH).toBe(0);
-    await sizesAfter({});
+    expect((await sizesAfter({}, OFF_AFTER_LOOKS))['audit.log']?.AUTH).toBe(0);
+    await sizesAfter({}, OFF_AFTER_LOOKS);
     expect(told.map(({ message }) => message)).toEqual(['relay.coalescing_on', 'relay.coalescing_off']);
   });
 });
@@ -142,7 +159,7 @@ describe('without a backlog', () => {
     expect(await sizesAfter({ 'audit.log AUTH': 100, 'audit.log OTHER': 1 })).toEqual({
       'audit.log': { '*': 9, AUTH: 50 },
     });
-    expect(await sizesAfter({})).toEqual({ 'audit.log': { '*': 9, AUTH: 0 } });
+    expect(await sizesAfter({}, OFF_AFTER_LOOKS)).toEqual({ 'audit.log': { '*': 9, AUTH: 0 } });
   });
 });
 
@@ -155,7 +172,7 @@ describe('what a person is told of', () => {
     expect(lanes()).toEqual(off);
     await sizesAfter({ 'erp.sync OTHER': 100, 'erp.sync QUIET': 5_000 });
     expect(lanes()).toEqual([...off, 'erp.sync OTHER true']);
-    await sizesAfter({});
+    await sizesAfter({}, OFF_AFTER_LOOKS);
     expect(lanes()).toEqual(off);
   });
 
@@ -206,11 +223,13 @@ function watch(forms: Readonly<Record<string, Form>>, destinations: readonly str
     failNext() {
       fails = true;
     },
-    /** What is coalesced a second later, with so many waiting. */
-    async sizesAfter(counts: Readonly<Record<string, number>>) {
+    /** What is coalesced a second later, with so many waiting; or so many seconds. */
+    async sizesAfter(counts: Readonly<Record<string, number>>, looks = 1) {
       waiting = counts;
-      now += 1_000;
-      await backlog.look();
+      for (let look = 0; look < looks; look += 1) {
+        now += 1_000;
+        await backlog.look();
+      }
       return backlog.sizes();
     },
   };

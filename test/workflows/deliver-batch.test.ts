@@ -239,6 +239,25 @@ describe('a post that fails as a whole', () => {
     expect(await store.carriedRows(ids)).toMatchObject(three({ status: 'DELIVERED', epoch: 0, carrier, attempts: [] }));
   });
 
+  it('R20: the run tells of both, and is found by the code that lost it some, whatever the second one delivered', async () => {
+    const policyHash = await policyOf('once', { maxAttempts: 1 });
+    const carrier = line.carrier();
+    const ids = [
+      await store.append({ carrier }),
+      await store.append({ carrier, policyHash }),
+      await store.append({ carrier }),
+    ];
+    scriptBatch(broken(), 'each');
+    await line.startBatch(carrier, ids);
+    const run = line.batch(carrier);
+    expect(await run.result()).toEqual(tally({ delivered: 2, fellOut: 1, code: 'HTTP.SERVER_ERROR' }));
+    expect(sends()).toEqual([
+      ['local', 3],
+      ['regular', 2],
+    ]);
+    expect((await run.describe()).searchAttributes).toMatchObject({ OutboxErrorCode: ['HTTP.SERVER_ERROR'] });
+  });
+
   it('R20: twice, and all fall out with two attempts each; the run completes and is found by the code', async () => {
     scriptBatch(new IntegrationError('HTTP.NETWORK'), broken());
     const { ids, run } = await started();

@@ -1,5 +1,9 @@
 import { type ErrorCode, isErrorCode } from '../../domain/delivery/error-catalog.js';
-import { IntegrationError, type LastResponse } from '../../domain/delivery/integration-error.js';
+import {
+  IntegrationError,
+  type IntegrationErrorOptions,
+  type LastResponse,
+} from '../../domain/delivery/integration-error.js';
 import { LONGEST_TEXT } from '../../domain/redaction/redactor.js';
 
 /**
@@ -23,13 +27,16 @@ const HANDLER_CODES: ReadonlySet<ErrorCode> = new Set([
 
 /**
  * The IntegrationError of whatever a handler threw: its own where it threw one that is a handler's to throw, else
- * `HANDLER.FAILED` with what was thrown as `cause`. Never throws, whatever was thrown.
+ * `HANDLER.FAILED` with what was thrown as `cause`. Never throws, whatever was thrown. `more`: what only the caller can tell.
  */
-export function classifyThrown(thrown: unknown): IntegrationError {
-  const own = adopt(thrown);
+export function classifyThrown(
+  thrown: unknown,
+  more: Pick<IntegrationErrorOptions, 'ofRequest'> = {},
+): IntegrationError {
+  const own = adopt(thrown, more);
   if (own !== null) return own;
   const { name, message } = describeThrown(thrown);
-  return new IntegrationError('HANDLER.FAILED', { message: `${name}: ${message}`, cause: thrown });
+  return new IntegrationError('HANDLER.FAILED', { ...more, message: `${name}: ${message}`, cause: thrown });
 }
 
 /**
@@ -37,7 +44,7 @@ export function classifyThrown(thrown: unknown): IntegrationError {
  * type; null for anything else. A handler's package may bring its own copy of the class, and what looks like ours may be
  * a subclass or a proxy whose getters throw when the failure is written down.
  */
-function adopt(thrown: unknown): IntegrationError | null {
+function adopt(thrown: unknown, more: Pick<IntegrationErrorOptions, 'ofRequest'>): IntegrationError | null {
   if (!isReadable(thrown) || !(read(thrown, 'name') === 'IntegrationError' || isOurs(thrown))) return null;
   const code = read(thrown, 'code');
   if (!isErrorCode(code) || !HANDLER_CODES.has(code)) return null;
@@ -48,6 +55,7 @@ function adopt(thrown: unknown): IntegrationError | null {
   const response = readResponse(read(thrown, 'response'));
   const stack = read(thrown, 'stack');
   const copy = new IntegrationError(code, {
+    ...more,
     ...(typeof message === 'string' ? { message: cut(message) } : {}),
     cause: read(thrown, 'cause'),
     ...(typeof status === 'number' ? { status } : {}),

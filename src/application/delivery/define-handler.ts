@@ -38,12 +38,14 @@ export interface HandlerDefinition<Payload> {
    * The effects of many events by one call, for types whose policy lets them travel many to a run (docs/coalescing.md): one
    * answer for each, in their order, a receipt or `{ error }` with what `deliver` would have thrown. The same ones may come
    * again, so an effect must be known by its event's id. An event that the schema refuses is not among them. Throw where
-   * nothing is known of any. Left out: every event is delivered by itself.
+   * nothing is known of any; where that is so of some, because they went in a request of their own that failed as a whole,
+   * answer each of them with its error and `ofRequest: true`: refused for good, they have spent nothing. Left out: every
+   * event is delivered by itself.
    */
   deliverBatch?(
     events: readonly EventWith<Payload>[],
     context: BatchContext,
-  ): Promise<readonly (HandlerReceipt | { readonly error: unknown })[]>;
+  ): Promise<readonly (HandlerReceipt | { readonly error: unknown; readonly ofRequest?: boolean })[]>;
   /**
    * Whether the effect stands already: its receipt, or null. Without it, a lost answer leaves that unknown. It gets the
    * payload as it was appended, past the schema: one that became stricter meanwhile must not hide what stands. Ask by the
@@ -113,7 +115,7 @@ function batchOf<Payload>({ schema, deliverBatch }: HandlerDefinition<Payload>):
 }
 
 /** What is neither is no receipt either, and the dispatcher says so: of this event, not of the others. */
-function completeAnswer(answer: HandlerReceipt | { readonly error: unknown }): BatchAnswer {
+function completeAnswer(answer: HandlerReceipt | Exclude<BatchAnswer, Receipt>): BatchAnswer {
   return typeof answer === 'object' && answer !== null && 'error' in answer ? answer : complete(answer);
 }
 

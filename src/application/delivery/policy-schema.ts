@@ -150,8 +150,8 @@ export interface PolicyInput {
   /**
    * Whether many events travel in one run, to a destination whose handler takes them together (`deliverBatch`; the audit
    * log's does). `off`, the default: never. `adaptive`: from `above` (1,000) due events of the type on that wait for a
-   * destination, until fewer than `below` (250) do. `always`: whatever waits together. `size`: at most so many in one run, 2
-   * to 500, default 200. What fails in it goes on in a run of its own. See docs/coalescing.md.
+   * destination, until fewer than `below` (250) have for half a minute. `always`: whatever waits together. `size`: at most so
+   * many in one run, 2 to 500, default 200. What fails in it goes on in a run of its own. See docs/coalescing.md.
    */
   readonly coalescing?:
     | Coalescing['mode']

@@ -73,8 +73,11 @@ export interface HandlerContext {
 /** As `HandlerContext`, for events that are delivered together: each carries its own id. */
 export type BatchContext = Omit<HandlerContext, 'idempotencyKey'>;
 
-/** `error`: as `deliver` would have thrown it. */
-export type BatchAnswer = Receipt | { readonly error: unknown };
+/**
+ * `error`: as `deliver` would have thrown it. `ofRequest`: it is that of a whole request, which carried others, too, and says
+ * nothing of this event.
+ */
+export type BatchAnswer = Receipt | { readonly error: unknown; readonly ofRequest?: boolean };
 
 /** Turns an IntegrationEvent into one outside effect. May be called more than once for one event. */
 export interface Handler {
@@ -282,6 +285,11 @@ export interface Budget {
   readonly sinceFirstMs: number;
 }
 
+/** Why the one statement for all was refused, where each row was then settled by itself. */
+export interface BulkRefusal {
+  readonly bulkRefused?: unknown;
+}
+
 export interface BatchStore {
   /** R15, R20: those that it still carries, up to `maxBytes` of payloads. Writes nothing. */
   loadBatch(batch: BatchRef, maxBytes: number, timeoutMs: number): Promise<LoadedBatch>;
@@ -290,7 +298,7 @@ export interface BatchStore {
   settleBatch(
     receipts: readonly { readonly ref: EventRef; readonly receipt: Receipt }[],
     timeoutMs: number,
-  ): Promise<Readonly<Record<SettleAnswer, number>>>;
+  ): Promise<Readonly<Record<SettleAnswer, number>> & BulkRefusal>;
   /** R17, R20: fenced by epoch and carrier. `doubtful` (R18): something may have taken effect that no attempt tells of. */
   fallOut(
     carrier: string,

@@ -64,7 +64,9 @@ export function runBatch(
 
 function checkAnswer(answer: unknown): Receipt | IntegrationError {
   try {
-    if (typeof answer === 'object' && answer !== null && 'error' in answer) return classifyThrown(answer.error);
+    if (typeof answer === 'object' && answer !== null && 'error' in answer) {
+      return classifyThrown(answer.error, { ofRequest: 'ofRequest' in answer && answer.ofRequest === true });
+    }
     return checkReceipt(answer);
   } catch (error) {
     return classifyThrown(error); // a getter may throw, too

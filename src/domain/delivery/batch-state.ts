@@ -24,6 +24,8 @@ export interface BatchState {
   readonly notFound: number;
   /** The regular attempt that handed this on: a later one that finds another number follows one that was lost. */
   readonly ended: number;
+  /** Of the attempts so far; left out: nothing yet, or of a worker that did not know it. */
+  readonly tally?: BatchTally;
 }
 
 export const NEW_BATCH: BatchState = {
@@ -40,14 +42,14 @@ export const NEW_BATCH: BatchState = {
 /** R20: a whole post is tried so often. */
 export const BATCH_TRIES = 2;
 
-/** What became of the events of a batch. */
+/** What became of the events of a batch, over all attempts of its run. */
 export interface BatchTally {
   readonly delivered: number;
   /** Each goes on in a run of its own, or in a later batch. */
   readonly fellOut: number;
   /** Not sent: they wait again. */
   readonly gaveBack: number;
-  /** Another run's by now. */
+  /** Another run's by now; among them those that left by a statement whose answer was lost, or in an attempt that was. */
   readonly superseded: number;
   /** Of what fell out with the whole batch. */
   readonly code: ErrorCode | null;

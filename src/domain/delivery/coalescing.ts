@@ -7,9 +7,9 @@ export interface Coalescing {
   readonly mode: 'off' | 'adaptive' | 'always';
   /** Events in one run, at most. */
   readonly size: number;
-  /** Adaptive: so many due events of the type that wait for a destination switch it on there, */
+  /** Adaptive: so many due events of the type that wait for a destination, and may travel together, switch it on there, */
   readonly above: number;
-  /** and fewer than these switch it off. */
+  /** and fewer than these switch it off, when it has been so for a while. */
   readonly below: number;
 }
 

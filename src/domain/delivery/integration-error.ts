@@ -20,6 +20,8 @@ export interface IntegrationErrorOptions {
   /** For `DISPATCH.INVALID_EVENT`: a JSON Pointer to the field that does not fit. */
   readonly field?: string;
   readonly cause?: unknown;
+  /** Of an event's answer in a batch: it is that of a whole request, which says nothing of this event. */
+  readonly ofRequest?: boolean;
 }
 
 /** The one error that a dispatch ends with. Carries a code of the catalogue; `cause` is what was thrown originally. */
@@ -30,6 +32,7 @@ export class IntegrationError extends Error {
   readonly retryAfterMs: number | null;
   readonly response: LastResponse | null;
   readonly field: string | null;
+  readonly ofRequest: boolean;
 
   /** Throws a TypeError for a code that the catalogue does not have. */
   constructor(code: ErrorCode, options: IntegrationErrorOptions = {}) {
@@ -43,6 +46,7 @@ export class IntegrationError extends Error {
     this.retryAfterMs = typeof options.retryAfterMs === 'number' ? options.retryAfterMs : null;
     this.response = options.response ?? null;
     this.field = options.field ?? null;
+    this.ofRequest = options.ofRequest ?? false;
   }
 }
 

@@ -69,6 +69,7 @@ export function createBatchStore(pool: PgPool, attempts: Pick<AttemptStore, 'set
       const answers = { settled: 0, already: 0, superseded: 0 };
       const done = new Set<string>();
       let refused: unknown = null;
+      let bulkRefused: unknown = null;
       try {
         const ordered = inOrder(receipts);
         const values = [...columnsOf(ordered), ordered.map(({ receipt }) => toStorableJson(receipt))];
@@ -78,6 +79,7 @@ export function createBatchStore(pool: PgPool, attempts: Pick<AttemptStore, 'set
       } catch (error) {
         // One row that the database refuses must not keep the others: each is settled by itself.
         if (isIntegrationError(error)) throw error;
+        bulkRefused = error;
       }
       const open = receipts.filter(({ ref }) => !done.has(ref.eventId));
       for (const { event_id } of open.length === 0
@@ -100,7 +102,7 @@ export function createBatchStore(pool: PgPool, attempts: Pick<AttemptStore, 'set
         }
       }
       if (refused !== null) throw refused;
-      return answers;
+      return bulkRefused === null ? answers : { ...answers, bulkRefused };
     },
 
     async fallOut(carrier, events, { runId, worker, doubtful }, timeoutMs) {

@@ -1,5 +1,11 @@
 /** Parts of the claim (relay-sql.ts): walking lanes, and in the lanes of ordered events the aggregates (R5, R9). */
 
+/**
+ * A row d that is not carried: it fell out of a run, a start of its was refused, or its last claim's lease has ended and a run
+ * of its own may be under way, which would then be the only one that its id can have.
+ */
+export const ALONE = '(d.no_coalesce OR d.start_tries > 0 OR (d.lease_token IS NOT NULL AND d.carrier IS NULL))';
+
 /** Rows that wait for nobody but a claim. */
 export const UNORDERED = `d.status = 'PENDING' AND d.order_key IS NULL`;
 const ORDERED = `d.status = 'PENDING' AND d.order_key IS NOT NULL`;
@@ -46,20 +52,20 @@ export const IN_FORCE = '(p.until IS NULL OR p.until > statement_timestamp())';
 export const sizeOf = (lane: string) =>
   `greatest(1, coalesce((o.sizes->>${lane}.event_type)::integer, (o.sizes->>'*')::integer, 1))`;
 
-/** Whether a person has paused the lane `lane` of o.destination. */
-export const LANE_PAUSED = `EXISTS (SELECT FROM outbox.pause p
-  WHERE coalesce(p.destination, o.destination) = o.destination
-    AND coalesce(p.event_type, lane.event_type) = lane.event_type AND coalesce(p.tenant, lane.tenant) = lane.tenant
+/** Whether a person has paused what has this destination, event type and tenant. */
+export const pausedOf = (destination: string, eventType: string, tenant: string) => `EXISTS (SELECT FROM outbox.pause p
+  WHERE coalesce(p.destination, ${destination}) = ${destination}
+    AND coalesce(p.event_type, ${eventType}) = ${eventType} AND coalesce(p.tenant, ${tenant}) = ${tenant}
     AND ${IN_FORCE})`;
+
+/** Whether a person has paused the lane `lane` of o.destination. */
+export const LANE_PAUSED = pausedOf('o.destination', 'lane.event_type', 'lane.tenant');
 
 /** Where the walk over aggregates goes on. */
 const KEY = `coalesce(${CURSOR}->>'key', '')`;
 
 /** Whether a person has paused the row `row`. */
-export const pauseOf = (row: string) => `EXISTS (SELECT FROM outbox.pause p
-  WHERE coalesce(p.destination, ${row}.destination) = ${row}.destination
-    AND coalesce(p.event_type, ${row}.event_type) = ${row}.event_type AND coalesce(p.tenant, ${row}.tenant) = ${row}.tenant
-    AND ${IN_FORCE})`;
+export const pauseOf = (row: string) => pausedOf(`${row}.destination`, `${row}.event_type`, `${row}.tenant`);
 
 /** The first waiting row of the next aggregate of the lane l. */
 const nextKey = (after: string) => `(SELECT d.order_key, d.order_no, d.event_id, d.due_at FROM outbox.delivery d

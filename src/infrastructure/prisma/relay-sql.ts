@@ -1,5 +1,6 @@
 import { RAMP } from '../../domain/delivery/breaker.js';
 import {
+  ALONE,
   CURSOR,
   IN_FORCE,
   LANE_PAUSED,
@@ -100,12 +101,6 @@ const MOST_ROWS = `greatest($3::integer, ${MOST_CARRIED})`;
 
 /** What a row takes of the room and of the batch. */
 const runsOf = (alone: string) => `CASE WHEN ${alone} THEN 1 ELSE 1::float8 / size END`;
-
-/**
- * A row d that is not carried: it fell out of a run, a start of its was refused, or its last claim's lease has ended and a run
- * of its own may be under way, which would then be the only one that its id can have.
- */
-const ALONE = '(d.no_coalesce OR d.start_tries > 0 OR (d.lease_token IS NOT NULL AND d.carrier IS NULL))';
 
 /**
  * A row where anything waits, due or not: two probes of the claim's own indexes. Asked before a claim that would probably find

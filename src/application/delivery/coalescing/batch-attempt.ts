@@ -1,9 +1,9 @@
 /** One attempt of a batch as its parts see it: what it was given, what it has to hand on, and what became of its events. */
-import type { BatchState, BatchTally } from '../../../domain/delivery/batch-state.js';
+import { type BatchState, type BatchTally, NO_TALLY } from '../../../domain/delivery/batch-state.js';
 import type { AttemptDeadlines } from '../../../domain/delivery/delivery-timeouts.js';
 import { isIntegrationError } from '../../../domain/delivery/integration-error.js';
 import type { Redactor } from '../../../domain/redaction/redactor.js';
-import type { BatchDispatcher, BatchRef, BatchStore, Logger } from '../ports.js';
+import type { BatchDispatcher, BatchRef, BatchStore, LoadedBatch, Logger } from '../ports.js';
 import type { Semaphore } from '../semaphore.js';
 
 export interface DispatchBatchDeps {
@@ -35,6 +35,37 @@ export interface BatchAttempt {
   readonly startedAt: number;
   state: BatchState;
   tally: BatchTally;
+}
+
+/**
+ * Goes on with what earlier attempts have counted. What they delivered or let go is, to whoever looks at all events again,
+ * another run's by now; so that much is taken off beforehand.
+ */
+export function beginAttempt(input: DispatchBatchInput): BatchAttempt {
+  const tally = input.state.tally ?? NO_TALLY;
+  return {
+    input,
+    startedAt: performance.now(),
+    state: input.state,
+    tally: { ...tally, superseded: -tally.delivered - tally.fellOut - tally.gaveBack },
+  };
+}
+
+/** By the load of all events, which finds everything that is delivered, whichever attempt it was. */
+export function recount(attempt: BatchAttempt, found: Pick<LoadedBatch, 'delivered' | 'superseded' | 'missing'>): void {
+  const { delivered, superseded, missing } = found;
+  const { fellOut, gaveBack } = attempt.tally;
+  attempt.tally = { ...attempt.tally, delivered, superseded: superseded + missing - fellOut - gaveBack };
+}
+
+/** For the next attempt, which finds out anew what is another run's. undefined: nothing. */
+export function tallySoFar({ tally }: BatchAttempt): BatchTally | undefined {
+  const { delivered, fellOut, gaveBack, code } = tally;
+  return delivered + fellOut + gaveBack === 0 && code === null ? undefined : { ...tally, superseded: 0 };
+}
+
+export function endTally({ tally }: BatchAttempt): BatchTally {
+  return { ...tally, superseded: Math.max(0, tally.superseded) };
 }
 
 export function add(attempt: BatchAttempt, more: Partial<BatchTally>): void {

@@ -5,13 +5,7 @@
  * dies leaves every event where it was, or gone from the batch with all that is known of it.
  */
 import { countAttempts } from '../../../domain/delivery/attempt-totals.js';
-import {
-  BATCH_TRIES,
-  type BatchState,
-  type BatchTally,
-  type BatchTry,
-  NO_TALLY,
-} from '../../../domain/delivery/batch-state.js';
+import { BATCH_TRIES, type BatchState, type BatchTally, type BatchTry } from '../../../domain/delivery/batch-state.js';
 import { decideAfterFailure } from '../../../domain/delivery/decide-after-failure.js';
 import { catalogEntry, type ErrorCode } from '../../../domain/delivery/error-catalog.js';
 import { IntegrationError, isIntegrationError } from '../../../domain/delivery/integration-error.js';
@@ -22,18 +16,33 @@ import type { BatchDispatcher, EventRef, FallenEvent, LoadedBatch } from '../por
 import {
   add,
   type BatchAttempt,
+  beginAttempt,
   type DispatchBatchDeps,
   type DispatchBatchInput,
+  endTally,
   leftMs,
   logFields,
+  recount,
   storeMs,
+  tallySoFar,
 } from './batch-attempt.js';
-import { asFailure, fallAll, fallEach, fallOut, fallSpent, giveBack, isWholesRefusal, judge } from './leave-batch.js';
+import {
+  asFailure,
+  fallAll,
+  fallEach,
+  fallOut,
+  fallSpent,
+  giveBack,
+  isWholesRefusal,
+  judge,
+  mayTell,
+} from './leave-batch.js';
 import { settle, settleCarried, settleFalling } from './settle-batch.js';
 
 export type BatchOutcome =
   | { readonly kind: 'done'; readonly tally: BatchTally }
-  | { readonly kind: 'busy' }
+  /** `tally`: of what it did all the same. */
+  | { readonly kind: 'busy'; readonly tally?: BatchTally }
   | {
       readonly kind: 'failed';
       readonly code: ErrorCode;
@@ -43,7 +52,7 @@ export type BatchOutcome =
       readonly state: BatchState;
     };
 
-/** Of payloads, read at once; what is more waits for another batch. */
+/** Of payloads, read at once; what is more is read and posted after it, in the same run. */
 const MAX_BATCH_BYTES = 2 * 1024 * 1024;
 
 /** How many batches of one destination a worker has in hand at once (`DispatchBatchDeps.placesOf`). */
@@ -61,12 +70,12 @@ const MOST_UNEXPECTED = 3;
 type Deps = DispatchBatchDeps;
 
 export async function dispatchBatch(deps: Deps, input: DispatchBatchInput): Promise<BatchOutcome> {
-  const attempt: BatchAttempt = { input, startedAt: performance.now(), state: input.state, tally: NO_TALLY };
+  const attempt = beginAttempt(input);
   const release = await deps
     .placesOf(input.batch.destination)
     .enter(input.mode === 'local' ? LOCAL_PLACE_WAIT_MS : PLACE_WAIT_MS, input.signal);
   if (release === null) {
-    if (input.mode === 'local') return { kind: 'busy' };
+    if (input.mode === 'local') return busy(attempt);
     return wait(deps, attempt, new IntegrationError(input.signal.aborted ? 'DELIVERY.CANCELLED' : 'DESTINATION.BUSY'));
   }
   try {
@@ -89,11 +98,13 @@ async function attemptBatch(deps: Deps, attempt: BatchAttempt): Promise<BatchOut
     await fallAll(deps, attempt, []);
     return done(deps, attempt);
   }
-  for (let part = attempt.input.batch; ; ) {
+  const { batch } = attempt.input;
+  for (let part = batch; ; ) {
     const loaded = await deps.batches.loadBatch(part, MAX_BATCH_BYTES, storeMs(attempt));
     const { events, held, over, delivered, superseded, missing } = loaded;
-    if (missing === attempt.input.batch.events.length) return notFound(deps, attempt);
-    add(attempt, { delivered, superseded: superseded + missing });
+    if (missing === batch.events.length) return notFound(deps, attempt);
+    if (part === batch) recount(attempt, loaded);
+    else add(attempt, { delivered, superseded: superseded + missing });
     const closed = loaded.destination.breaker === 'closed';
     const back = closed ? held : [...held, ...over, ...events.map(({ ref }) => ref)];
     if (back.length > 0) await giveBack(deps, attempt, back, null);
@@ -133,7 +144,7 @@ async function send(deps: Deps, attempt: BatchAttempt, part: Part): Promise<Batc
   // Here a post that is not quick runs out of a local attempt's time, again and again: what that costs is a second post.
   const needsMs = Math.min(QUICK_MS, deadlines.sendMs / 2);
   const tooSlow = (deps.lastTookMs.get(destination.name) ?? 0) > QUICK_MS || timeoutMs < needsMs;
-  if (mode === 'local' && tooSlow) return { kind: 'busy' };
+  if (mode === 'local' && tooSlow) return busy(attempt);
   const options = { mode, timeoutMs, signal, destination };
   const before = attempt.state;
   attempt.state = { ...before, postedTo: postedWith(attempt, part) };
@@ -159,7 +170,7 @@ async function send(deps: Deps, attempt: BatchAttempt, part: Part): Promise<Batc
     return done(deps, attempt);
   }
   if (answers === 'busy') {
-    return mode === 'local' ? { kind: 'busy' } : wait(deps, attempt, new IntegrationError('DESTINATION.BUSY'));
+    return mode === 'local' ? busy(attempt) : wait(deps, attempt, new IntegrationError('DESTINATION.BUSY'));
   }
   const receipts: { ref: EventRef; receipt: Receipt }[] = [];
   const failed: { ref: EventRef; event: LoadedBatch['events'][number]['event']; error: IntegrationError }[] = [];
@@ -221,9 +232,7 @@ async function onWholeFailure(
   attempt.state = { ...before, tries, falling: true };
   if (over.length > 0) await giveBack(deps, attempt, over, null, before.tries);
   const budgets = await deps.batches.readBudgets(refs, storeMs(attempt));
-  // What a destination says of a whole post may quote any of its events: it is kept only where all are of one tenant, and of
-  // one of them.
-  const told = new Set(events.map(({ event }) => event.tenantId)).size === 1 ? events[0] : undefined;
+  const told = mayTell(events);
   const fallen: (FallenEvent & { readonly delayMs: number })[] = [];
   const pauses: number[] = [];
   let doubtful = false;
@@ -283,12 +292,20 @@ function fail(deps: Deps, attempt: BatchAttempt, error: IntegrationError, delayM
   const { code, status } = error;
   const cause = code === 'STORE.UNAVAILABLE' ? { err: error.cause } : {};
   const level = code === 'DESTINATION.BUSY' ? 'debug' : 'warn';
-  deps.log[level]({ ...logFields(attempt), ...attempt.tally, code, status, delayMs, ...cause }, 'batch.attempted');
-  return { kind: 'failed', code, status, delayMs, state: attempt.state };
+  deps.log[level]({ ...logFields(attempt), ...endTally(attempt), code, status, delayMs, ...cause }, 'batch.attempted');
+  const { tally: _before, ...state } = attempt.state;
+  const tally = tallySoFar(attempt);
+  return { kind: 'failed', code, status, delayMs, state: tally === undefined ? state : { ...state, tally } };
+}
+
+function busy(attempt: BatchAttempt): BatchOutcome {
+  const tally = tallySoFar(attempt);
+  return tally === undefined ? { kind: 'busy' } : { kind: 'busy', tally };
 }
 
 function done(deps: Deps, attempt: BatchAttempt): BatchOutcome {
   const durationMs = Math.round(performance.now() - attempt.startedAt);
-  deps.log.debug({ ...logFields(attempt), ...attempt.tally, durationMs }, 'batch.attempted');
-  return { kind: 'done', tally: attempt.tally };
+  const tally = endTally(attempt);
+  deps.log.debug({ ...logFields(attempt), ...tally, durationMs }, 'batch.attempted');
+  return { kind: 'done', tally };
 }

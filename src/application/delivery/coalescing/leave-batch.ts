@@ -15,7 +15,10 @@ type Deps = Pick<DispatchBatchDeps, 'batches' | 'log' | 'random' | 'redactor'>;
 /** Events that fall out of one batch come due no faster than this. */
 const SPREAD_MS = 20;
 
-/** Those that failed by themselves: each by its own policy. */
+/**
+ * Those that failed by themselves: each by its own policy. Those of a request that was refused for good, after another one of
+ * the same post was answered, were judged by nobody: nothing is booked on them, as where the whole post is refused.
+ */
 export async function fallEach(
   deps: Deps,
   attempt: BatchAttempt,
@@ -25,16 +28,26 @@ export async function fallEach(
   const refs = failed.map(({ ref }) => ref);
   const budgets = await deps.batches.readBudgets(refs, storeMs(attempt));
   const { tries } = attempt.state;
-  const fallen = failed.map(({ ref, event, error }) => {
-    const { delayMs } = judge(deps, attempt, { budget: budgets.get(ref.eventId), tries, error });
-    const failure = { ...describeFailure(error, deps.redactor.forEvent(event)), local: mode === 'local' };
-    const own = catalogEntry(error.code).spends ? [failure] : [];
-    return { ref, delayMs: delayMs ?? 0, alone: true, attempts: [...tries.map(asFailure), ...own] };
-  });
+  const local = mode === 'local';
+  const told = mayTell(failed.filter(({ error }) => error.ofRequest));
   // R18: what spends nothing leaves no row that could tell of its effect.
-  const doubtful = failed.some(
-    ({ error: { code } }) => !catalogEntry(code).spends && catalogEntry(code).effect === 'unknown',
-  );
+  let doubtful = false;
+  const fallen = failed.map((one) => {
+    const { ref, event, error } = one;
+    const { code, status, ofRequest } = error;
+    const { delayMs } = judge(deps, attempt, { budget: budgets.get(ref.eventId), tries, error });
+    const spent = catalogEntry(code).spends && !(ofRequest && isWholesRefusal(code) && delayMs === null);
+    doubtful ||= !spent && catalogEntry(code).effect === 'unknown';
+    const bare = asFailure({ code, status, local });
+    const failure =
+      ofRequest && one !== told ? bare : { ...bare, ...describeFailure(error, deps.redactor.forEvent(event)) };
+    return {
+      ref,
+      delayMs: delayMs ?? 0,
+      alone: true,
+      attempts: [...tries.map(asFailure), ...(spent ? [failure] : [])],
+    };
+  });
   await fallOut(deps, attempt, { fallen, doubtful });
   const codes: Partial<Record<ErrorCode, number>> = {};
   for (const { ref, event, error } of failed) {
@@ -103,6 +116,14 @@ export async function fallAll(deps: Deps, attempt: BatchAttempt, settled: readon
  */
 export function isWholesRefusal(code: ErrorCode): boolean {
   return catalogEntry(code).rule.kind === 'final';
+}
+
+/**
+ * What a destination says of a whole post may quote any of its events: it is kept only where all are of one tenant, and of
+ * this one of them.
+ */
+export function mayTell<One extends { readonly event: OutboxEvent }>(events: readonly One[]): One | undefined {
+  return new Set(events.map(({ event }) => event.tenantId)).size === 1 ? events[0] : undefined;
 }
 
 /**

@@ -12,18 +12,20 @@ export async function settle(deps: Deps, attempt: BatchAttempt, receipts: Receip
   if (receipts.length === 0) return;
   const answers = await withinDeadline(attempt, (timeoutMs) => deps.batches.settleBatch(receipts, timeoutMs));
   if (answers.superseded > 0) deps.onFencedSettle(answers.superseded);
+  if (answers.bulkRefused !== undefined) {
+    const err = answers.bulkRefused;
+    deps.log.warn({ ...logFields(attempt), receipts: receipts.length, err }, 'batch.settled_one_by_one');
+  }
   add(attempt, { delivered: answers.settled + answers.already, superseded: answers.superseded });
 }
 
 /**
- * Before the events are loaded, which then counts what is found settled. False: the database refuses one, which is not tried
+ * Before the events are loaded, which then counts anew what is found settled. False: the database refuses one, which is not tried
  * without end: that event falls out with the others, and its own run settles what it is answered anew.
  */
 export async function settleCarried(deps: Deps, attempt: BatchAttempt): Promise<boolean> {
-  const { tally } = attempt;
   const settled = await tryToSettle(deps, attempt);
   attempt.state = { ...attempt.state, receipts: [], ...(settled ? {} : { falling: true, sent: true }) };
-  attempt.tally = tally;
   return settled;
 }
 

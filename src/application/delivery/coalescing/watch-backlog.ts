@@ -1,11 +1,17 @@
 import type { CoalescedSizes, Coalescing } from '../../../domain/delivery/coalescing.js';
 import type { CoalescingLane } from '../monitor/ports.js';
 import type { Coalescings } from '../policy-schema.js';
-import type { BacklogStore, Logger } from '../ports.js';
+import type { BacklogStore, Logger, WaitingType } from '../ports.js';
 import type { RelayTime } from '../relay-time.js';
 
 const LOOK_EVERY_MS = 1_000;
 const FAILED_LOOK_MS = 10_000;
+/**
+ * Half a minute of looks below the lower bound, one after the other, before it is off. Batches bring a load that single runs
+ * cannot carry below it within a second: switched off at once, it would be on again in the next one, for as long as the load
+ * lasts. A backlog that is gone costs nothing by staying on so long, but that what comes together meanwhile travels together.
+ */
+export const OFF_AFTER_LOOKS = 30;
 /** Lanes that are told of. */
 const MOST_LANES = 500;
 
@@ -26,8 +32,8 @@ export interface BacklogTelling {
 
 /**
  * R20: which event types are coalesced now, at each of `destinations` (those whose handler takes events together). An
- * adaptive one is switched on above its backlog and off again below the lower one, at each destination by itself; what a
- * relay knows of it is in memory, and beginning anew costs a second.
+ * adaptive one is switched on above its backlog, and off again when it has been below the lower one for a while, at each
+ * destination by itself; what a relay knows of it is in memory, and beginning anew costs a second.
  */
 export function watchBacklog(
   deps: { readonly store: BacklogStore; readonly time: RelayTime; readonly log: Logger },
@@ -41,7 +47,8 @@ export function watchBacklog(
   const base = Object.fromEntries([...coalescings.named].map(([type, own]) => [type, always(own)]));
   const fixed = { ...base, '*': always(coalescings.otherwise) };
   const anything = all.some(({ mode }) => mode !== 'off');
-  let on = new Map<string, ReadonlySet<string>>();
+  /** By destination and event type: for how many looks it has been below the lower bound. */
+  let on: ReadonlyMap<string, ReadonlyMap<string, number>> = new Map();
   let current: CoalescedSizes = anything ? Object.fromEntries(destinations.map((name) => [name, fixed])) : {};
   let lookAt = time.now();
 
@@ -50,12 +57,31 @@ export function watchBacklog(
     .filter(([, { mode }]) => mode !== 'off')
     .map(([eventType]) => eventType);
   const lanesOf = (destination: string): CoalescingLane[] => {
-    const switched = on.get(destination) ?? new Set<string>();
-    return [...new Set([...told, ...switched])].map((eventType) => ({
+    const switched = on.get(destination) ?? new Map<string, number>();
+    return [...new Set([...told, ...switched.keys()])].map((eventType) => ({
       destination,
       eventType,
       on: ofType(eventType).mode === 'always' || switched.has(eventType),
     }));
+  };
+  /** What is on at a destination after a look, and says what is so no more, or newly. */
+  const nextOf = (destination: string, counted: readonly WaitingType[]): ReadonlyMap<string, number> => {
+    const here = counted.filter((one) => one.destination === destination);
+    const waits = new Map(here.map(({ eventType, waiting }) => [eventType, waiting]));
+    const before = on.get(destination) ?? new Map<string, number>();
+    const next = new Map<string, number>();
+    for (const [eventType, looks] of before) {
+      const low = (waits.get(eventType) ?? 0) < ofType(eventType).below ? looks + 1 : 0;
+      if (low < OFF_AFTER_LOOKS) next.set(eventType, low);
+      else log.info({ destination, eventType }, 'relay.coalescing_off');
+    }
+    for (const [eventType, waiting] of waits) {
+      const { mode, above } = ofType(eventType);
+      if (mode !== 'adaptive' || before.has(eventType) || waiting < above) continue;
+      next.set(eventType, 0);
+      log.info({ destination, eventType, waiting }, 'relay.coalescing_on');
+    }
+    return next;
   };
   return {
     sizes: () => current,
@@ -72,24 +98,12 @@ export function watchBacklog(
         log.debug({ error }, 'relay.backlog_not_counted');
         return;
       }
-      const next = new Map<string, Set<string>>(destinations.map((name) => [name, new Set()]));
-      for (const { destination, eventType, waiting } of counted) {
-        const { mode, above, below } = ofType(eventType);
-        const was = on.get(destination)?.has(eventType) ?? false;
-        if (mode !== 'adaptive' || waiting < (was ? below : above)) continue;
-        next.get(destination)?.add(eventType);
-        if (!was) log.info({ destination, eventType, waiting }, 'relay.coalescing_on');
-      }
-      for (const [destination, types] of on) {
-        for (const eventType of types) {
-          if (!next.get(destination)?.has(eventType)) log.info({ destination, eventType }, 'relay.coalescing_off');
-        }
-      }
+      const next = new Map(destinations.map((name) => [name, nextOf(name, counted)]));
       on = next;
       current = Object.fromEntries(
-        destinations.map((name) => [
+        [...next].map(([name, types]) => [
           name,
-          { ...fixed, ...Object.fromEntries([...(next.get(name) ?? [])].map((type) => [type, ofType(type).size])) },
+          { ...fixed, ...Object.fromEntries([...types.keys()].map((type) => [type, ofType(type).size])) },
         ]),
       );
     },

@@ -10,7 +10,7 @@ export interface BatchItem {
   readonly json: string;
 }
 
-export type ItemAnswer = HandlerReceipt | { readonly error: unknown };
+export type ItemAnswer = HandlerReceipt | { readonly error: unknown; readonly ofRequest?: boolean };
 
 /** A receipt is some 300 bytes, a problem that names a few fields some thousand. */
 const BYTES_PER_ANSWER = 4 * 1024;

@@ -87,9 +87,9 @@ export function auditHandler(options: AuditHandlerOptions): Handler {
           const read = readBatch(response, part, readReceipt);
           for (const [index, { eventId }] of part.entries()) answers.set(eventId, read[index] as ItemAnswer);
         } catch (error) {
-          // What an earlier part was answered stands: only this one's events have failed.
+          // What an earlier part was answered stands: only this one's events have failed, and none of them was judged.
           if (answers.size === 0) throw error;
-          for (const { eventId } of part) answers.set(eventId, { error });
+          for (const { eventId } of part) answers.set(eventId, { error, ofRequest: true });
         }
       }
       return mapped.map((one) => ('error' in one ? one : (answers.get(one.eventId) as ItemAnswer)));
