@@ -1,10 +1,12 @@
 // R20: when a type is coalesced, by what waits of it. The store is scripted, and time moves where a test moves it.
-import { OFF_AFTER_LOOKS, watchBacklog } from '../../src/application/delivery/coalescing/watch-backlog.js';
+import { OFF_AFTER_MS, watchBacklog } from '../../src/application/delivery/coalescing/watch-backlog.js';
 import type { PolicyInput } from '../../src/application/delivery/policy-schema.js';
 import { resolvePolicies } from '../../src/application/delivery/policy-schema.js';
 import type { WaitingType } from '../../src/application/delivery/ports.js';
 
 type Form = PolicyInput['coalescing'];
+/** One each second: the first of them is when it begins to be low. */
+const OFF_AFTER_LOOKS = OFF_AFTER_MS / 1_000 + 1;
 const ADAPTIVE = { mode: 'adaptive', size: 50, above: 100, below: 20 } as const;
 
 describe('an adaptive type', () => {

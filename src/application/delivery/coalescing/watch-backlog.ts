@@ -7,11 +7,11 @@ import type { RelayTime } from '../relay-time.js';
 const LOOK_EVERY_MS = 1_000;
 const FAILED_LOOK_MS = 10_000;
 /**
- * Half a minute of looks below the lower bound, one after the other, before it is off. Batches bring a load that single runs
- * cannot carry below it within a second: switched off at once, it would be on again in the next one, for as long as the load
- * lasts. A backlog that is gone costs nothing by staying on so long, but that what comes together meanwhile travels together.
+ * So long it has to be below the lower bound at every look before it is off. Batches bring a load that single runs cannot
+ * carry below it within a second: switched off at once, it would be on again in the next one, for as long as the load lasts.
+ * With its backlog gone it costs nothing to stay on so long, but that what comes together meanwhile travels together.
  */
-export const OFF_AFTER_LOOKS = 30;
+export const OFF_AFTER_MS = 30_000;
 /** Lanes that are told of. */
 const MOST_LANES = 500;
 
@@ -30,6 +30,8 @@ export interface BacklogTelling {
   read(): readonly CoalescingLane[];
 }
 
+type LowSince = ReadonlyMap<string, number | null>;
+
 /**
  * R20: which event types are coalesced now, at each of `destinations` (those whose handler takes events together). An
  * adaptive one is switched on above its backlog, and off again when it has been below the lower one for a while, at each
@@ -47,8 +49,8 @@ export function watchBacklog(
   const base = Object.fromEntries([...coalescings.named].map(([type, own]) => [type, always(own)]));
   const fixed = { ...base, '*': always(coalescings.otherwise) };
   const anything = all.some(({ mode }) => mode !== 'off');
-  /** By destination and event type: for how many looks it has been below the lower bound. */
-  let on: ReadonlyMap<string, ReadonlyMap<string, number>> = new Map();
+  /** By destination and event type: since when it has been below the lower bound; null: it is not. */
+  let on: ReadonlyMap<string, LowSince> = new Map();
   let current: CoalescedSizes = anything ? Object.fromEntries(destinations.map((name) => [name, fixed])) : {};
   let lookAt = time.now();
 
@@ -57,7 +59,7 @@ export function watchBacklog(
     .filter(([, { mode }]) => mode !== 'off')
     .map(([eventType]) => eventType);
   const lanesOf = (destination: string): CoalescingLane[] => {
-    const switched = on.get(destination) ?? new Map<string, number>();
+    const switched: LowSince = on.get(destination) ?? new Map();
     return [...new Set([...told, ...switched.keys()])].map((eventType) => ({
       destination,
       eventType,
@@ -65,20 +67,21 @@ export function watchBacklog(
     }));
   };
   /** What is on at a destination after a look, and says what is so no more, or newly. */
-  const nextOf = (destination: string, counted: readonly WaitingType[]): ReadonlyMap<string, number> => {
+  const nextOf = (destination: string, counted: readonly WaitingType[]): LowSince => {
     const here = counted.filter((one) => one.destination === destination);
     const waits = new Map(here.map(({ eventType, waiting }) => [eventType, waiting]));
-    const before = on.get(destination) ?? new Map<string, number>();
-    const next = new Map<string, number>();
-    for (const [eventType, looks] of before) {
-      const low = (waits.get(eventType) ?? 0) < ofType(eventType).below ? looks + 1 : 0;
-      if (low < OFF_AFTER_LOOKS) next.set(eventType, low);
+    const before: LowSince = on.get(destination) ?? new Map();
+    const next = new Map<string, number | null>();
+    const now = time.now();
+    for (const [eventType, since] of before) {
+      const lowSince = (waits.get(eventType) ?? 0) < ofType(eventType).below ? (since ?? now) : null;
+      if (lowSince === null || now - lowSince < OFF_AFTER_MS) next.set(eventType, lowSince);
       else log.info({ destination, eventType }, 'relay.coalescing_off');
     }
     for (const [eventType, waiting] of waits) {
       const { mode, above } = ofType(eventType);
       if (mode !== 'adaptive' || before.has(eventType) || waiting < above) continue;
-      next.set(eventType, 0);
+      next.set(eventType, null);
       log.info({ destination, eventType, waiting }, 'relay.coalescing_on');
     }
     return next;
