@@ -186,6 +186,40 @@ it('a job takes as many as its button says, whatever was counted before', async 
   expect(made).toEqual([{ filter: { eventType: 'ORDER' }, reason: 'mended', rate: 50, cap: 450 }]);
 });
 
+it('letters are counted for as long as the api may take over it, and once', async () => {
+  const page = await open('/dead-letters?type=ORDER', { scripts: [TIME_STANDS] });
+  const pass = (ms: number) => page.evaluate(`letPass(${ms})`);
+  let asked = 0;
+  let held = Promise.withResolvers<void>();
+  await page.route(asks(REDRIVE_JOBS_PATH), async (route) => {
+    asked += 1;
+    await held.promise;
+    // Nobody may wait for it any more.
+    await route.fulfill({ json: { count: 10, edited: 0, groups: [] } }).catch(() => undefined);
+  });
+  await button(page, 'Redrive all that fit the filter').click();
+  const dialog = page.getByRole('dialog', { name: 'Redrive all that fit the filter' });
+  await eventually('the count', async () => asked === 1);
+  await pass(30_000);
+  held.resolve();
+  await dialog.getByText('10 open letters').waitFor();
+
+  held = Promise.withResolvers();
+  await dialog.getByLabel('Reason').fill('mended');
+  await dialog.getByRole('button', { name: 'Redrive 10', exact: true }).click();
+  await eventually('the job', async () => asked === 2);
+  await pass(35_000);
+  await dialog.getByRole('alert').filter({ hasText: 'It may have been done' }).waitFor();
+  await dialog.getByRole('button', { name: 'Count again' }).click();
+  await eventually('another count', async () => asked === 3);
+  await pass(35_000);
+  await dialog
+    .getByText('How many they are could not be read again: The api did not answer within 35 seconds')
+    .waitFor();
+  held.resolve();
+  expect(asked).toBe(3);
+});
+
 it('a pause whose end is half written is not one without an end; and it may be of events without a tenant', async () => {
   const page = await open('');
   const sent: Request[] = [];
@@ -334,6 +368,19 @@ it('while nobody can be looked up, whoever has a session is let in as soon as th
   away = false;
   await page.getByRole('heading', { name: 'Overview', exact: true, level: 1 }).waitFor();
 });
+
+/** No deadline of a request passes, but those of so many milliseconds at most when that is said. */
+const TIME_STANDS = `
+const deadlines = [];
+AbortSignal.timeout = (ms) => {
+  const ends = new AbortController();
+  deadlines.push({ ms, ends });
+  return ends.signal;
+};
+window.letPass = (most) => {
+  for (const { ms, ends } of deadlines) if (ms <= most) ends.abort(new DOMException('passed', 'TimeoutError'));
+};
+`;
 
 /** As a list has it. */
 async function anEvent(): Promise<unknown> {

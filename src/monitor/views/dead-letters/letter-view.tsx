@@ -6,7 +6,6 @@ import { letterQuery } from '../../data/queries.js';
 import { queryClient } from '../../data/query-client.js';
 import { useSession } from '../../data/session-store.js';
 import type { Letter } from '../../data/types.js';
-import { plainText } from '../../logic/hostile.js';
 import { LETTER_STATE_WORDS } from '../../logic/words.js';
 import { ActButton, VIEWER_WHY } from '../../parts/act-button.js';
 import { Answer } from '../../parts/answer.js';
@@ -25,6 +24,7 @@ import { EditDialog } from './edit-dialog.js';
 import { FailureCard } from './failure-card.js';
 import { HistoryCard } from './history-card.js';
 import classes from './letter-view.module.css';
+import { whyClosed } from './meanwhile-notice.js';
 import { OneDialog } from './one-dialog.js';
 
 /** One dead letter: why it died, and what can be done about it. */
@@ -83,7 +83,7 @@ function Acts({ letter, asked: address }: { readonly letter: Letter; readonly as
   const revisions = Math.max(letter.revisions.length, saved);
   const close = () => setAsked(null);
   const reread = () => void queryClient.invalidateQueries({ queryKey: letterQuery(address).queryKey });
-  const why = may.changeDelivery ? whyNot(letter) : VIEWER_WHY;
+  const why = may.changeDelivery ? whyClosed(letter) : VIEWER_WHY;
   return (
     <Card title="Act on it">
       <ActRow why={why}>
@@ -102,12 +102,12 @@ function Acts({ letter, asked: address }: { readonly letter: Letter; readonly as
       )}
       {asked === 'edit' && (
         <EditDialog
-          letterId={letter.id}
-          revisions={revisions}
+          letter={letter}
           onSaved={(revision) => {
             setSaved(revision);
             reread();
           }}
+          onFailed={reread}
           onRedrive={() => setAsked('redrive')}
           onClose={close}
         />
@@ -123,12 +123,6 @@ function ActRow({ why, children }: { readonly why: string | null; readonly child
       {why !== null && <p className="dim">{why}.</p>}
     </>
   );
-}
-
-function whyNot({ state, actor }: Letter): string | null {
-  if (state === 'open') return null;
-  const by = actor === null ? '' : ` by ${plainText(actor)}`;
-  return `It is ${state}${by}: only an open letter can be acted on`;
 }
 
 const EFFECT_WORDS: Readonly<Record<Letter['effect'], string>> = {
