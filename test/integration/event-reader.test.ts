@@ -1,6 +1,7 @@
 // Searching events and showing one, on a real PostgreSQL. Rows are written directly where a test says exactly what
 // there is, and what a search finds is held against a model. Nothing is fake.
 import { randomUUID } from 'node:crypto';
+import { writeEventCursor } from '../../src/application/delivery/events/event-cursor.js';
 import {
   EventFilterError,
   type EventPage,
@@ -142,6 +143,8 @@ describe('a search', () => {
       [`${cursor}A`, filter],
       [randomUUID(), filter],
       ['2026-04-01T00:00:00Z', filter],
+      // As whoever knows the form can make one: the hash is no secret.
+      [writeEventCursor({ recordedAt: '2026-02-30T00:00:00.000000Z', id: randomUUID() }, filter), filter],
     ];
     for (const [text, other] of elsewhere) {
       const listing = listEvents({ reader, clock }, other, { cursor: text, limit: 5 });
