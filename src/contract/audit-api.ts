@@ -51,6 +51,8 @@ export const PROBLEMS = {
   effect_stands: { status: 409, retryable: false },
   /** Somebody gave the letter another payload than the one that was looked at. */
   edited_meanwhile: { status: 409, retryable: false },
+  /** Another pause of the same scope is in force than the one that was looked at. */
+  paused_meanwhile: { status: 409, retryable: false },
   body_too_large: { status: 413, retryable: false },
   batch_too_long: { status: 413, retryable: false },
   url_too_long: { status: 414, retryable: false },

@@ -3,6 +3,7 @@
 // Fake: between page and api some answers are held back, lost, or made up, as the test says.
 import type { Page, Request } from 'playwright-core';
 import { DEAD_LETTERS_PATH, REDRIVE_JOBS_PATH } from '../../src/contract/dead-letters-api.js';
+import { DESTINATIONS_PATH } from '../../src/contract/destinations-api.js';
 import { EVENTS_PATH } from '../../src/contract/events-api.js';
 import { SESSION_PATH } from '../../src/contract/monitor-api.js';
 import { FIGURES_PATH } from '../../src/contract/overview-api.js';
@@ -249,6 +250,52 @@ it('a pause whose end is half written is not one without an end; and it may be o
     `SELECT destination, tenant, until FROM outbox.pause WHERE reason = 'a move'`,
   );
   expect(rows).toEqual([{ destination: null, tenant: '', until: new Date('2099-01-01T10:00:00Z') }]);
+});
+
+it('a pause of a name that nothing has says that it holds nothing; one that stands gives way knowingly, and is not ended for another', async () => {
+  const page = await open('', { expects: (status) => status === 409 });
+  const pause = async (type: string, reason: string, act = 'Pause') => {
+    await button(page, 'Pause all destinations').click();
+    const dialog = page.getByRole('dialog', { name: 'Pause' });
+    await dialog.getByLabel('Only of the event type').fill(type);
+    await dialog.getByLabel('Reason').fill(reason);
+    await dialog.getByRole('button', { name: act, exact: true }).click();
+    return dialog;
+  };
+  const slip = await pause('BILING', 'a slip');
+  await slip.getByRole('alert').filter({ hasText: 'nothing there is has the event type BILING' }).waitFor();
+  await slip.getByRole('button', { name: 'Close' }).click();
+  await rowOf(page, 'Pauses in force', 'a slip').waitFor();
+
+  const known = await pause('BILLING', 'wrong amounts');
+  await known.waitFor({ state: 'hidden' });
+  await rowOf(page, 'Pauses in force', 'wrong amounts').waitFor();
+  await button(page, 'Pause all destinations').click();
+  await known.getByLabel('Only of the event type').fill('BILLING');
+  await known.getByText(/^This is paused already, by api-key:.*: wrong amounts, until it is resumed\./).waitFor();
+  await known.getByLabel('Reason').fill('until it is known why');
+  await known.getByRole('button', { name: 'Replace the pause' }).click();
+  await known.waitFor({ state: 'hidden' });
+
+  const row = rowOf(page, 'Pauses in force', 'until it is known why');
+  await row.getByRole('button', { name: /^Resume/ }).click();
+  // Somebody puts another one in its place while the form is open.
+  await fetch(`${api.origin}${DESTINATIONS_PATH}/*/pause`, {
+    method: 'POST',
+    headers: { Authorization: `Bearer ${world.keys.operator}`, 'Content-Type': 'application/json' },
+    body: JSON.stringify({ eventType: 'BILLING', reason: 'do not resume' }),
+  });
+  const resume = page.getByRole('dialog', { name: 'Resume' });
+  await resume.getByLabel('Reason').fill('over');
+  await resume.getByRole('button', { name: 'Resume', exact: true }).click();
+  await resume
+    .getByRole('alert')
+    .filter({ hasText: /^It is not resumed by this: Another pause of this was made meanwhile by api-key:/ })
+    .waitFor();
+  const { rows } = await world.deployment.outbox.query(
+    `SELECT reason FROM outbox.pause WHERE event_type = 'BILLING' AND destination IS NULL`,
+  );
+  expect(rows).toEqual([{ reason: 'do not resume' }]);
 });
 
 it('a search goes on by itself until it finds something, and can be stopped', async () => {
