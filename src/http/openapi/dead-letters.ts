@@ -41,6 +41,12 @@ const several = {
     examples: { one: { ids: [EXAMPLE_ID], ...WORD } },
   },
 };
+const severalRedrives = {
+  'application/json': {
+    schema: named('IdsToRedrive', severalRedriveSchema),
+    examples: { one: { ids: [EXAMPLE_ID], ...WORD } },
+  },
+};
 const area = 'dead letters';
 
 /** A key that is bound to a tenant sees and moves its own tenant's only. */
@@ -155,9 +161,10 @@ export const deadLetterOperations: readonly Operation[] = [
     path: `${DEAD_LETTERS_PATH}/redrive`,
     area,
     summary: 'Deliver several again',
-    description: 'Up to 100, each with an outcome of its own.',
+    description:
+      'Up to 100, each with an outcome of its own. Those whose payload was edited stay, unless `edited` says otherwise.',
     scopes: ['dlq:write'],
-    body: several,
+    body: severalRedrives,
     answers: [
       { status: 200, description: 'One outcome for each id.', schema: named('SeveralRedriven', severalRedrivenSchema) },
     ],
