@@ -29,10 +29,11 @@ describe('an act that has failed', () => {
     expect(mayHaveActed({ status, code })).toBe(true);
   });
 
-  it('of which the api says before it does anything was not', () => {
+  it('of which the api says that it did nothing was not', () => {
     expect(mayHaveActed({ status: 503, code: 'overloaded' })).toBe(false);
     expect(mayHaveActed({ status: 503, code: 'effect_not_told' })).toBe(false);
     expect(mayHaveActed({ status: 503, code: 'session_not_known' })).toBe(false);
+    expect(mayHaveActed({ status: 500, code: 'still_failing' })).toBe(false);
   });
 
   it('with what is no answer of a request tells nothing', () => {
