@@ -5,11 +5,11 @@ import type { Page, Request } from 'playwright-core';
 import { DEAD_LETTERS_PATH, REDRIVE_JOBS_PATH } from '../../src/contract/dead-letters-api.js';
 import { DESTINATIONS_PATH } from '../../src/contract/destinations-api.js';
 import { EVENTS_PATH } from '../../src/contract/events-api.js';
-import { SESSION_PATH } from '../../src/contract/monitor-api.js';
+import { SESSION_PATH, STREAM_PATH } from '../../src/contract/monitor-api.js';
 import { FIGURES_PATH } from '../../src/contract/overview-api.js';
 import { type TabOptions, withBrowser } from '../support/browser.js';
 import { eventually } from '../support/eventually.js';
-import { region, rowOf } from '../support/monitor-page.js';
+import { goTo, region, rowOf } from '../support/monitor-page.js';
 import {
   createMonitoredDeployment,
   type MonitoredDeployment,
@@ -301,13 +301,16 @@ it('a pause of a name that nothing has says that it holds nothing; one that stan
 it('a search goes on by itself until it finds something, and can be stopped', async () => {
   const page = await open('/audit');
   let found = false;
+  let fresh = false;
   let pages = 0;
   await page.route(asks(EVENTS_PATH, { eventType: 'RARE' }), async (route) => {
     const at = Number(new URL(route.request().url()).searchParams.get('cursor') ?? '0');
     pages = Math.max(pages, at);
-    const there = found && at > 0;
+    const there = (found && at > 0) || (fresh && at === 0);
     const searched = { events: 20_000, backTo: new Date(Date.UTC(2026, 0, 28 - Math.min(at, 27))).toISOString() };
-    const items = there ? [await anEvent()] : [];
+    const items = there
+      ? [{ ...(await anEvent()), ...(at === 0 && { id: NEW_EVENT, eventName: 'order.new.v1' }) }]
+      : [];
     await route.fulfill({ json: { items, next: there ? null : String(at + 1), searched } });
   });
   await page.goto('/monitor/events?eventType=RARE');
@@ -325,6 +328,18 @@ it('a search goes on by itself until it finds something, and can be stopped', as
   // It is no page that is read again.
   await list.getByText(/^As of .*, not read again by itself$/).waitFor();
   expect(new URL(page.url()).search).toBe('?eventType=RARE');
+
+  // Something new takes no row from whoever reads: it is counted, and shown when that is asked for.
+  const rows = page.getByRole('table', { name: 'Events', exact: true }).getByRole('row');
+  const link = rows.nth(1).getByRole('link');
+  const before = await link.getAttribute('href');
+  fresh = true;
+  const show = list.getByRole('button', { name: '1 new: show' });
+  await show.waitFor();
+  expect(await link.getAttribute('href')).toBe(before);
+  await show.click();
+  await rows.nth(1).getByText('order.new.v1').waitFor();
+  await show.waitFor({ state: 'hidden' });
 });
 
 it('an older page says of when it is', async () => {
@@ -416,6 +431,24 @@ it('while nobody can be looked up, whoever has a session is let in as soon as th
   await page.getByRole('heading', { name: 'Overview', exact: true, level: 1 }).waitFor();
 });
 
+it('a stream alone that does not come is no silence of the api: that is said, and lists are as of now', async () => {
+  const page = await open('', { expects: (status, path) => status === 429 && path === STREAM_PATH });
+  await page.getByText('Live', { exact: true }).waitFor();
+  await page.route(asks(STREAM_PATH), (route) => route.fulfill({ status: 429, body: 'too many' }));
+  await page.reload();
+  const alert = page.getByRole('alert');
+  await alert
+    .filter({ hasText: /^The overview is not known: The api answers, and its stream does not come/ })
+    .waitFor();
+  await region(page, 'How it stands').getByText('Not known: the overview does not come').waitFor();
+  await goTo(page, 'Dead letters');
+  await rowOf(page, 'Dead letters', 'ORDER').first().waitFor();
+
+  await page.unroute(asks(STREAM_PATH));
+  await page.getByText('Live', { exact: true }).waitFor({ timeout: 40_000 });
+  await alert.waitFor({ state: 'hidden' });
+});
+
 /** No deadline of a request passes, but those of so many milliseconds at most when that is said. */
 const TIME_STANDS = `
 const deadlines = [];
@@ -429,10 +462,13 @@ window.letPass = (most) => {
 };
 `;
 
+const NEW_EVENT = '0199c000-0000-7000-8000-000000000001';
+
 /** As a list has it. */
-async function anEvent(): Promise<unknown> {
+async function anEvent(): Promise<Record<string, unknown>> {
   const answer = await fetch(`${api.origin}${EVENTS_PATH}?limit=1`, {
     headers: { Authorization: `Bearer ${world.keys.operator}` },
   });
-  return ((await answer.json()) as { items: unknown[] }).items[0];
+  const [first] = ((await answer.json()) as { items: Record<string, unknown>[] }).items;
+  return first ?? {};
 }

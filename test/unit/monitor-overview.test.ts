@@ -48,7 +48,7 @@ describe('the headline', () => {
 
   it('says before the first news that nothing is known', () => {
     expect(headlineOf(judgeOverview([]), { none: true, stale: false }).level).toBe('unknown');
-    expect(headlineOf(judgeOverview([]), { none: true, stale: true }).sentence).toContain('does not answer');
+    expect(headlineOf(judgeOverview([]), { none: true, stale: true }).sentence).toContain('does not come');
   });
 
   it('begins with a capital letter, of whatever alphabet', () => {

@@ -28,9 +28,9 @@ const ANSWERS_AGAIN = 'The api answers again: sign in';
 
 /**
  * Whoever is signed in already stays so: asked once when the page is loaded, when the stream breaks off, and again and again
- * while that has no answer. Never rejects.
+ * while that has no answer. Says whether the api answered, whatever it said. Never rejects.
  */
-export async function lookUpSession(): Promise<void> {
+export async function lookUpSession(): Promise<boolean> {
   const before = sessionStore.get();
   // What somebody did meanwhile is newer than this answer.
   const set = (state: SessionState) => {
@@ -38,6 +38,7 @@ export async function lookUpSession(): Promise<void> {
   };
   try {
     set({ kind: 'in', session: await sendSession<Session>({ method: 'GET', path: SESSION_PATH }) });
+    return true;
   } catch (error) {
     const refused = error instanceof RequestError && error.status === 401;
     if (refused) set({ kind: 'out', why: whyOut(before), away: null });
@@ -46,7 +47,12 @@ export async function lookUpSession(): Promise<void> {
       const away = saysWhatIsAway(error) ? 'told' : 'no api';
       set({ kind: 'out', why: error instanceof Error ? error.message : String(error), away });
     }
+    return isOfTheApi(error);
   }
+}
+
+function isOfTheApi(error: unknown): boolean {
+  return error instanceof RequestError && error.status > 0 && error.code !== 'unreadable';
 }
 
 /** The api itself says that nobody can be looked up, and what works all the same. */
@@ -65,7 +71,10 @@ function whyOut(before: SessionState): string | null {
  */
 export async function startSession(): Promise<void> {
   const link = takeLink();
-  if (link === null) return lookUpSession();
+  if (link === null) {
+    await lookUpSession();
+    return;
+  }
   try {
     await signIn({ link });
   } catch (error) {
