@@ -3,6 +3,7 @@ import type { OverviewPart } from '../../src/contract/overview-api.js';
 import { judgeOverview, type Verdict } from '../../src/contract/verdict.js';
 import { breakDown } from '../../src/monitor/logic/breakdown.js';
 import { capital, headlineOf } from '../../src/monitor/logic/headline.js';
+import { lagNote } from '../../src/monitor/logic/lag-note.js';
 import { NO_NEWS, withMessage } from '../../src/monitor/logic/news.js';
 import { type SeenProcess, sumUpSeen } from '../../src/monitor/logic/seen-parts.js';
 
@@ -33,6 +34,12 @@ describe('the news of the stream', () => {
   it('of a newer api change nothing where they are not known', () => {
     expect(withMessage(NO_NEWS, { type: 'later' } as never, NOW)).toBe(NO_NEWS);
   });
+});
+
+it('beside the lag it is said where events are younger in it than they are', () => {
+  expect(lagNote('20', null)).toBe('20 due');
+  expect(lagNote('20', [{ kind: 'lag_over_limit' }])).toBe('20 due');
+  expect(lagNote('20', [{ kind: 'relay_batch_failed' }])).toMatch(/^20 due; from their latest try on/);
 });
 
 describe('the headline', () => {
