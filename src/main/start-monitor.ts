@@ -16,12 +16,15 @@ import { packageVersion } from './package-version.js';
 /** What the overview and the monitor's page read by, apart from what people act and records are written by. */
 export interface MonitorPools {
   readonly outbox: PgPool;
+  /** For whether the outbox database answers and who works by it: what is counted keeps neither waiting, not even a locked table. */
+  readonly vitals: PgPool;
   readonly audit: PgPool;
   close(): Promise<void>;
 }
 
 /** A few short reads every other second, for all who look together; none may hold a connection for long. */
 const OF_OUTBOX = { max: 3, statementTimeoutMs: 3_000, applicationName: 'temporal-outbox monitor' };
+const OF_VITALS = { ...OF_OUTBOX, max: 2 };
 /** The overview's three parts at once, and the sessions of whoever asks. */
 const OF_AUDIT = { ...OF_OUTBOX, max: 4 };
 
@@ -30,12 +33,14 @@ export function openMonitorPools(
   onConnectionLost: (error: Error) => void,
 ): MonitorPools {
   const outbox = createPool(urls.outbox, { ...OF_OUTBOX, onConnectionLost });
+  const vitals = createPool(urls.outbox, { ...OF_VITALS, onConnectionLost });
   const audit = createPool(urls.audit, { ...OF_AUDIT, onConnectionLost });
   return {
     outbox,
+    vitals,
     audit,
     close: async () => {
-      await Promise.all([outbox.end(), audit.end()]);
+      await Promise.all([outbox.end(), vitals.end(), audit.end()]);
     },
   };
 }
