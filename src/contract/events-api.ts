@@ -46,7 +46,11 @@ const summary = {
   recordedAt: timeSchema,
   state: z.enum(EVENT_STATES).nullable().meta({ description: 'null: it has no delivery (R23 finds such).' }),
   epoch: z.int().nullable(),
-  dueAt: timeSchema.nullable().meta({ description: 'While it waits or runs: when something moves next.' }),
+  dueAt: timeSchema
+    .nullable()
+    .meta({
+      description: 'While it waits, or has failed and is tried again: from when on. null: claimed, or under way.',
+    }),
   settledAt: timeSchema.nullable(),
   blocked: z.boolean().meta({ description: 'It waits for an earlier event of its aggregate.' }),
 };

@@ -79,7 +79,7 @@ const BLOCKED = `CASE WHEN d.status = 'PENDING' AND d.order_key IS NOT NULL THEN
 const SUMMARY = `e.id, e.event_name, e.event_type, e.routing_key, e.tenant_id, e.aggregate_type, e.aggregate_id,
     e.aggregate_version::text AS aggregate_version, ${timeOf('e.recorded_at', 'US')} AS recorded_at,
     ${STATE} AS state, d.epoch,
-    CASE WHEN d.status IN ('PENDING', 'STARTED') THEN ${timeOf('d.due_at')} END AS due_at,
+    CASE WHEN d.status IN ('PENDING', 'STARTED') AND d.lease_token IS NULL THEN ${timeOf('d.due_at')} END AS due_at,
     ${timeOf('d.settled_at')} AS settled_at, ${BLOCKED} AS blocked`;
 
 /** From `looked (id, …)` and `page (id, recorded_at)`: a row for each of the page, one with NULLs where it is empty. */
