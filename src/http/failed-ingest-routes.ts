@@ -84,7 +84,9 @@ export function postRetry(deps: FailedIngestRouteDeps) {
         res.json({ outcome: 'other_content' } satisfies FailedIngestRetried);
         return;
       case 'failed':
-        throw new HttpProblem('still_failing', 'It could not be stored again; it stays open', { failedIngestId: ref.id });
+        throw new HttpProblem('still_failing', 'It could not be stored again; it stays open', {
+          failedIngestId: ref.id,
+        });
       case 'invalid':
         throw new HttpProblem('invalid_event', 'What was kept does not fit DTO v1; it stays open', {
           errors: outcome.problems,

@@ -2,7 +2,7 @@
  * Real: the way of an event, and what is shown of a record, as the monitor's page makes them. Fake: event and record.
  */
 import type { RecordView } from '../../src/contract/audit-records-api.js';
-import type { EventDetail } from '../../src/contract/events-api.js';
+import { type EventDetail, MOST_OF_EVENT } from '../../src/contract/events-api.js';
 import { actorOf, changesOf, isErased, restOf, targetsOf, textOf } from '../../src/monitor/logic/audit-record.js';
 import { hasEpochs, timelineOf } from '../../src/monitor/logic/timeline.js';
 import type { Around } from '../../src/monitor/logic/why-waits.js';
@@ -78,6 +78,12 @@ function failed(epoch: number, n: number, second: number): EventDetail['attempts
   const more = { local: n === 1, delayMs: 1_500, worker: 'w1', run: RUN };
   return { epoch, n, startedAt: at(second), finishedAt: at(second + 1), ...failure, ...more };
 }
+
+it('of more attempts than are told of it is said that there may be earlier ones', () => {
+  const attempts = Array.from({ length: MOST_OF_EVENT }, (_, n) => failed(0, n + 1, n));
+  expect(titles({ ...EVENT, attempts })[1]).toBe('Only the latest 200 attempts, letters and edits are told of here');
+  expect(titles({ ...EVENT, attempts: attempts.slice(1) })[1]).toBe('Workflow started');
+});
 
 describe('the way of an event', () => {
   const waiting = { ...EVENT, state: 'waiting' as const, dueAt: at(5) };

@@ -24,7 +24,23 @@ type Run = NonNullable<EventDetail['attempts'][number]['run']>;
 type Attempt = EventDetail['attempts'][number];
 type Letter = EventDetail['letters'][number];
 
+/** As many of its attempts, letters and edits are told of: the latest. */
+export const MOST_TOLD = 200;
+
+/** Whether there may be earlier ones. */
+export function isCut(...lists: readonly (readonly unknown[])[]): boolean {
+  return lists.some((list) => list.length >= MOST_TOLD);
+}
+
 const PLAIN = { at: null, epoch: null, told: [], code: null, run: null, letterId: null } as const;
+
+const CUT: Step = {
+  ...PLAIN,
+  key: 'cut',
+  title: `Only the latest ${MOST_TOLD} attempts, letters and edits are told of here`,
+  tone: 'unknown',
+  shape: 'question',
+};
 
 /**
  * The way of an event: recorded, claimed, started, each attempt that failed, letters and what people did, its end, and
@@ -52,6 +68,7 @@ export function timelineOf(event: EventDetail, around: Around): readonly Step[] 
   ].sort((a, b) => Date.parse(a.at ?? '') - Date.parse(b.at ?? ''));
   return [
     { ...PLAIN, key: 'recorded', at: event.recordedAt, title: 'Recorded', tone: 'good', shape: 'check' },
+    ...(isCut(event.attempts, event.letters, event.revisions) ? [CUT] : []),
     ...dated,
     ...openSteps(event, around),
   ];

@@ -2,6 +2,7 @@ import { Link } from 'wouter';
 import { useSession } from '../../data/session-store.js';
 import type { Letter } from '../../data/types.js';
 import { writeParams } from '../../logic/search-params.js';
+import { isCut, MOST_TOLD } from '../../logic/timeline.js';
 import { Card } from '../../parts/card.js';
 import { CodeName } from '../../parts/code-name.js';
 import { Hostile } from '../../parts/hostile.js';
@@ -21,6 +22,7 @@ export function HistoryCard({ letter }: { readonly letter: Letter }) {
         )
       }
     >
+      {isCut(previous) && <p className="dim">Of earlier letters only the latest {MOST_TOLD} are shown.</p>}
       <ul className={classes.history}>
         {previous.toReversed().map((before) => (
           <li key={before.id}>
