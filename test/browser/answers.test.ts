@@ -431,6 +431,27 @@ it('while nobody can be looked up, whoever has a session is let in as soon as th
   await page.getByRole('heading', { name: 'Overview', exact: true, level: 1 }).waitFor();
 });
 
+it('a limit of something between, and an api that says no, are no outage to whoever signs in', async () => {
+  const page = await openTab({ origin: api.origin, expects: (_, path) => path === SESSION_PATH });
+  let asked = 0;
+  await page.route(asks(SESSION_PATH), (route) => {
+    if (route.request().method() === 'POST') return route.fulfill({ status: 429, body: '<html>429</html>' });
+    asked += 1;
+    return route.fulfill({
+      status: 403,
+      contentType: 'application/problem+json',
+      body: JSON.stringify({ code: 'foreign_origin', detail: 'another origin', status: 403, retryable: false }),
+    });
+  });
+  await page.goto('/monitor');
+  await page.getByText('another origin').waitFor();
+  await page.getByLabel('API key').fill('tob_x');
+  await button(page, 'Sign in').click();
+  await page.getByRole('alert').filter({ hasText: 'Too many requests come from here' }).waitFor();
+  expect(await page.getByText(/It is asked again|outbox status/).count()).toBe(0);
+  expect(asked).toBe(1);
+});
+
 it('a stream alone that does not come is no silence of the api: that is said, and lists are as of now', async () => {
   const page = await open('', { expects: (status, path) => status === 429 && path === STREAM_PATH });
   await page.getByText('Live', { exact: true }).waitFor();

@@ -133,9 +133,10 @@ function problemOf(response: Response, text: string): RequestError {
   } catch {
     // Told below: what answered is not the api.
   }
-  return new RequestError(`The answer was none of the api: ${status}`, {
-    code: 'unreadable',
-    status,
-    retryable: status >= 500,
-  });
+  const code = 'unreadable';
+  // A limit of the proxy's: no outage.
+  if (status === 429) {
+    return new RequestError('Too many requests come from here: wait a minute', { code, status, retryable: true });
+  }
+  return new RequestError(`The answer was none of the api: ${status}`, { code, status, retryable: status >= 500 });
 }

@@ -44,14 +44,19 @@ export async function lookUpSession(): Promise<boolean> {
     if (refused) set({ kind: 'out', why: whyOut(before), away: null });
     // Of an api that is away nothing is known: whoever was in stays in, and is told so by what is stale.
     else if (before.kind !== 'in') {
-      const away = saysWhatIsAway(error) ? 'told' : 'no api';
-      set({ kind: 'out', why: error instanceof Error ? error.message : String(error), away });
+      set({ kind: 'out', why: error instanceof Error ? error.message : String(error), away: whatIsAway(error) });
     }
     return isOfTheApi(error);
   }
 }
 
-function isOfTheApi(error: unknown): boolean {
+/** What the api says that will be so the next time, too, is not asked again. */
+function whatIsAway(error: unknown): 'told' | 'no api' | null {
+  if (!isOfTheApi(error)) return 'no api';
+  return error.retryable ? 'told' : null;
+}
+
+function isOfTheApi(error: unknown): error is RequestError {
   return error instanceof RequestError && error.status > 0 && error.code !== 'unreadable';
 }
 
