@@ -46,14 +46,21 @@ export function openMonitorPools(
 }
 
 /**
- * Refuses what must not be served: a page that asks nobody to sign in on an address that others reach. Warns of one whose
- * cookie goes over a network without TLS. Throws ConfigurationError.
+ * Refuses what must not be served: a page that asks nobody to sign in on an address that others reach. Warns of one that
+ * others reach by a proxy of this machine, and of one whose cookie goes over a network without TLS. Throws
+ * ConfigurationError.
  */
 export function checkMonitorSettings(
   { host, monitorSignIn, monitorUrl }: Pick<Settings, 'host' | 'monitorSignIn' | 'monitorUrl'>,
   log: { warn(fields: object, message: string): void },
 ): void {
-  if (isLoopback(host)) return;
+  if (isLoopback(host)) {
+    if (monitorSignIn === 'off' && monitorUrl !== undefined && !isLoopback(new URL(monitorUrl).hostname)) {
+      const reason = `OUTBOX_MONITOR_SIGN_IN is off, and people come by ${monitorUrl}: whoever reaches that sees everything`;
+      log.warn({ reason }, 'monitor.without_sign_in');
+    }
+    return;
+  }
   if (monitorSignIn === 'off') {
     throw new ConfigurationError([
       `OUTBOX_MONITOR_SIGN_IN: off is for this machine alone, and OUTBOX_HOST is ${host}: set it to 127.0.0.1, let people sign in, or set OUTBOX_MONITOR=off`,

@@ -343,6 +343,12 @@ describe('settings', () => {
       'wrong',
       /does not start/,
     ],
+    [
+      'no sign-in behind a proxy of this machine',
+      { ops: true, monitorSignIn: false, monitorUrl: 'https://x.example/monitor/' },
+      'warning',
+      /whoever reaches that sees everything/,
+    ],
     ['cookies without TLS', { ops: true, host: '0.0.0.0' }, 'warning', /OUTBOX_MONITOR_URL is not set/],
     ['an address without TLS', { ops: true, host: '0.0.0.0', monitorUrl: 'http://x/' }, 'warning', /no https/],
     ['a lease below two starts', { leaseMs: 8_000 }, 'warning', /OUTBOX_LEASE_MS/],
