@@ -20,6 +20,7 @@ import {
   payloadQuerySchema,
   reasonSchema,
   redriveSchema,
+  severalRedriveSchema,
 } from '../../contract/dead-letters-api.js';
 import { redactedPayloadSchema } from '../../contract/events-api.js';
 import { named, type Operation, type PathParameter } from './operation.js';

@@ -51,9 +51,13 @@ export async function getText(path: string, signal: AbortSignal): Promise<string
   return (await send({ method: 'GET', path, signal })).text;
 }
 
-/** Changes something; never sent twice by itself. Throws RequestError. */
-export async function postJson<Answer>(path: string, body: unknown, withinMs = WITHIN_MS): Promise<Answer> {
-  return parse<Answer>(await send({ method: 'POST', path, body: JSON.stringify(body), withinMs }));
+/** Changes something, unless its body says otherwise; never sent twice by itself. Throws as `getJson`. */
+export async function postJson<Answer>(
+  path: string,
+  body: unknown,
+  more: Pick<Sent, 'withinMs' | 'signal'> = {},
+): Promise<Answer> {
+  return parse<Answer>(await send({ method: 'POST', path, body: JSON.stringify(body), ...more }));
 }
 
 /** As `postJson`, of JSON that is text already. */

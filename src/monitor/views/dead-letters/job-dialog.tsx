@@ -38,7 +38,7 @@ export function JobDialog({ filter, onClose }: JobDialogProps) {
   const asked = toLetterFilter(filter);
   const query = useQuery({
     queryKey: ['redrive-count', asked],
-    queryFn: () => postJob<RedriveCount>({ filter: asked, reason: DRY_REASON, dryRun: true }),
+    queryFn: ({ signal }) => postJob<RedriveCount>({ filter: asked, reason: DRY_REASON, dryRun: true }, { signal }),
     // What took so long, or had no room, takes no less at once: whoever wants to know asks again.
     retry: false,
     gcTime: 0,
@@ -64,8 +64,8 @@ export function JobDialog({ filter, onClose }: JobDialogProps) {
 }
 
 /** They are counted by either: to be told how many they are, and before a job is made of them. */
-function postJob<Answer>(body: object): Promise<Answer> {
-  return postJson<Answer>(REDRIVE_JOBS_PATH, body, COUNTS_WITHIN_MS);
+function postJob<Answer>(body: object, more: { readonly signal?: AbortSignal } = {}): Promise<Answer> {
+  return postJson<Answer>(REDRIVE_JOBS_PATH, body, { ...more, withinMs: COUNTS_WITHIN_MS });
 }
 
 function FilterWords({ filter }: { readonly filter: Readonly<Record<string, string>> }) {
