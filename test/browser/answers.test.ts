@@ -452,6 +452,20 @@ it('a limit of something between, and an api that says no, are no outage to whoe
   expect(asked).toBe(1);
 });
 
+it('a letter leads to its run as soon as a relay has told its namespace, which may be after the sign-in', async () => {
+  const page = await openTab({ origin: api.origin, as: { key: world.keys.operator } });
+  await page.route(asks(SESSION_PATH), async (route) => {
+    const answer = await route.fetch();
+    const session = (await answer.json()) as { links: object };
+    await route.fulfill({ response: answer, json: { ...session, links: { ...session.links, namespace: null } } });
+  });
+  await page.goto(`/monitor/dead-letters/${PLANTED.letter}`);
+  await region(page, 'What it is').waitFor();
+  const link = page.getByRole('link', { name: 'Open the run in Temporal' });
+  await link.waitFor();
+  expect(await link.getAttribute('href')).toContain('/namespaces/shop/workflows/');
+});
+
 it('a stream alone that does not come is no silence of the api: that is said, and lists are as of now', async () => {
   const page = await open('', { expects: (status, path) => status === 429 && path === STREAM_PATH });
   await page.getByText('Live', { exact: true }).waitFor();

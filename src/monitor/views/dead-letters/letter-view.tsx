@@ -1,10 +1,11 @@
 import { useQuery } from '@tanstack/react-query';
 import { type ReactNode, useState } from 'react';
 import { Link } from 'wouter';
-import { temporalRunUrl } from '../../../domain/delivery/temporal-links.js';
+import { type TemporalUi, temporalRunUrl } from '../../../domain/delivery/temporal-links.js';
 import { letterQuery } from '../../data/queries.js';
 import { queryClient } from '../../data/query-client.js';
 import { useSession } from '../../data/session-store.js';
+import { usePart } from '../../data/stream.js';
 import type { Letter } from '../../data/types.js';
 import { LETTER_STATE_WORDS } from '../../logic/words.js';
 import { ActButton, VIEWER_WHY } from '../../parts/act-button.js';
@@ -131,10 +132,17 @@ const EFFECT_WORDS: Readonly<Record<Letter['effect'], string>> = {
   stands: 'It has taken effect, although the delivery failed',
 };
 
+/** Where runs are opened. The namespace is what relay and worker tell, which may have come after the sign-in. */
+function useTemporalUi(): TemporalUi | null {
+  const { temporalUi, namespace } = useSession().links;
+  const processes = usePart('processes')?.value ?? [];
+  const told = processes.find((process) => process.namespace !== null)?.namespace ?? namespace;
+  return temporalUi !== null && told !== null ? { url: temporalUi, namespace: told } : null;
+}
+
 function LetterFacts({ letter }: { readonly letter: Letter }) {
   const { event, delivery, workflowId, runId } = letter;
-  const { temporalUi, namespace } = useSession().links;
-  const ui = temporalUi !== null && namespace !== null ? { url: temporalUi, namespace } : null;
+  const ui = useTemporalUi();
   return (
     <Facts>
       <Fact name="Id">
