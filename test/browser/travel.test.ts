@@ -404,6 +404,8 @@ it('a letter is discarded by a name and for a reason, which stand in the audit l
   expect(await page.getByRole('button', { name: 'Redrive', exact: true }).getAttribute('aria-disabled')).toBe('true');
 
   await history.getByRole('link', { name: 'In the audit log' }).click();
+  // By its tenant, too: without that no index knows the target.
+  await page.waitForURL(/[?&]tenantId=(&|$)/);
   const record = rowOf(page, 'Records', 'outbox.dead_letter.discarded');
   await untilListed(page, record);
   await record.getByRole('link').click();
