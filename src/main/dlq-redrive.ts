@@ -83,7 +83,11 @@ export function runRedrive(ids: readonly string[], options: RedriveOptions): Pro
       print(options.json ? JSON.stringify({ job }) : `job ${job.id}: ${job.expected} letters; the relay redrives them`);
       return EXIT.done;
     }
-    note(`job ${job.id}: ${job.expected} letters, ${rate} a second at most. Ctrl-C leaves it to the relay`, options);
+    const ends = `\`outbox dlq jobs ${job.id} --cancel\` ends it`;
+    note(
+      `job ${job.id}: ${job.expected} letters, ${rate} a second at most. Ctrl-C leaves it to the relay; ${ends}`,
+      options,
+    );
     const ended = await follow(deps.jobs, job, options);
     if (options.json) print(JSON.stringify({ job: ended }));
     else print(describeJob(ended));

@@ -405,7 +405,7 @@ it('a letter is discarded by a name and for a reason, which stand in the audit l
 
   await history.getByRole('link', { name: 'In the audit log' }).click();
   // By its tenant, too: without that no index knows the target.
-  await page.waitForURL(/[?&]tenantId=(&|$)/);
+  await page.waitForURL(/[?&]tenantId=acme(&|$)/);
   const record = rowOf(page, 'Records', 'outbox.dead_letter.discarded');
   await untilListed(page, record);
   await record.getByRole('link').click();

@@ -241,6 +241,8 @@ describe('storage', () => {
     expect(vacuum(storage({ trackCounts: false }))).toEqual(['wrong autovacuum']);
     expect(vacuum(storage({ tables: [table({ autovacuum: false })] }))).toEqual(['wrong autovacuum']);
     expect(vacuum(storage({ tables: [table({ settings: null })] }))).toEqual(['warning autovacuum']);
+    const [unset] = judgeAutovacuum('outbox', storage({ tables: [table({ settings: null })] }), 'fillfactor=80');
+    expect(unset?.todo).toContain('ALTER TABLE outbox.delivery SET (fillfactor=80)');
     expect(vacuum(storage({ tables: [table({ name: 'event', settings: null })] }))).toEqual(['ok autovacuum']);
     expect(vacuum(storage({ frozenAge: 1_500_000_000 }))).toEqual(['wrong autovacuum']);
   });
