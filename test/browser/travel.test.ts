@@ -228,8 +228,14 @@ it('a payload is edited: compared first, saved with a reason, and sent by the re
   const row = rowOf(page, 'Where the payloads differ', '/amount');
   await row.waitFor();
   expect(await row.getByRole('cell').allTextContents()).toEqual(['/amount', '-1', '100']);
+  // What is saved is what was compared, and nothing that was written after it.
+  const save = dialog.getByRole('button', { name: 'Save the payload' });
+  await save.waitFor();
+  await payload.fill(before.replace('-1', '7'));
+  await save.waitFor({ state: 'detached' });
+  await payload.fill(before.replace('-1', '100'));
   await dialog.getByLabel('Reason').fill('the sign was wrong');
-  await dialog.getByRole('button', { name: 'Save the payload' }).click();
+  await save.click();
   await dialog.getByText('Saved as revision 1').waitFor();
   await dialog.getByRole('button', { name: 'Redrive now' }).click();
   await giveReason(page, 'Redrive this letter', 'with the right sign', 'Redrive');
