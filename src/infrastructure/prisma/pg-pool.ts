@@ -145,7 +145,7 @@ export async function runStatement<Row extends pg.QueryResultRow = pg.QueryResul
 
 /** One statement of a transaction. */
 export type Query = <Row extends pg.QueryResultRow = pg.QueryResultRow>(
-  statement: Omit<Statement, 'timeoutMs'>,
+  statement: Omit<Statement, 'timeoutMs' | 'signal'>,
 ) => Promise<Row[]>;
 
 /**

@@ -12,7 +12,7 @@ export type PartOf<Name extends OverviewPartName> = Extract<OverviewPart, { read
 const newsStore = createStore<News>(NO_NEWS);
 const linkStore = createStore<StreamState>(IDLE);
 /** Whether the api answered when it was asked why the stream had broken off. */
-const answersStore = createStore(false);
+const answersStore = createStore<boolean>(false);
 const CLOCK_MS = 1_000;
 
 /** Follows the stream until what it answers is called. One at a time. */
@@ -23,6 +23,8 @@ export function followStream(): () => void {
     const { state, act } = stepStream(before, event, Date.now(), Math.random());
     linkStore.set(state);
     if (state.phase === 'waiting' && before.phase !== 'waiting') void askWhy();
+    // What was asked about the last time says nothing of the next.
+    if (event === 'heard') answersStore.set(false);
     if (act !== null) {
       source?.close();
       source = null;
@@ -57,7 +59,9 @@ function listen(step: (event: StreamEvent) => void): EventSource {
 
 /** A stream that breaks off does not say why: perhaps the session is over, or it is the stream alone that does not come. */
 async function askWhy(): Promise<void> {
-  answersStore.set(await lookUpSession());
+  const answers = await lookUpSession();
+  // Where it came back meanwhile that is over.
+  answersStore.set(answers && linkStore.get().phase !== 'open');
 }
 
 function read(data: string): StreamMessage | null {
