@@ -2,7 +2,11 @@
 import type { Notice, NoticeKind } from '../../src/application/delivery/notify/ports.js';
 
 const at = '2026-11-23T12:00:00.000Z';
-const base = { deployment: 'main', at, monitorUrl: 'https://outbox.example/monitor/dead-letters?type=AUTH&code=HTTP.TIMEOUT' };
+const base = {
+  deployment: 'main',
+  at,
+  monitorUrl: 'https://outbox.example/monitor/dead-letters?type=AUTH&code=HTTP.TIMEOUT',
+};
 
 export const NOTICES = {
   dead_letters: {
