@@ -78,6 +78,7 @@ function addRedrive(dlq: Command): void {
       .option('--cap <n>', 'of a job: letters in all at most', wholeUpTo(100_000_000, 1))
       .option('--no-wait', 'of a job: do not wait for its end')
       .option(...REVISIONS)
+      .option('--edited', 'of several ids: also those whose payload was edited, which are left out else')
       .option(...CONFIG)
       .option(REASON, 'why, for whoever looks at it later (required, but for --dry-run)', textUpTo(1_000))
       .option(...ACTOR)

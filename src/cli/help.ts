@@ -14,7 +14,8 @@ export function explain(
 
 const MEANINGS = {
   done: 'done, or stopped by SIGTERM or SIGINT within the grace',
-  failed: 'failed; `migrate status`: there is something to do; `doctor`, `status --check`: not all is well',
+  failed:
+    'failed, or the answer is no (`doctor`, `status --check`, `books`, `migrate status`, `audit verify` and others): then it\n     stands on standard output',
   usage: 'the command line does not fit',
   refused: '`import`: some lines were refused and named, the rest is in',
   noInput: '`import`: no such file',

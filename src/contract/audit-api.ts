@@ -51,6 +51,8 @@ export const PROBLEMS = {
   effect_stands: { status: 409, retryable: false },
   /** Somebody gave the letter another payload than the one that was looked at. */
   edited_meanwhile: { status: 409, retryable: false },
+  /** Another pause of the same scope is in force than the one that was looked at. */
+  paused_meanwhile: { status: 409, retryable: false },
   body_too_large: { status: 413, retryable: false },
   batch_too_long: { status: 413, retryable: false },
   url_too_long: { status: 414, retryable: false },
@@ -71,6 +73,8 @@ export const PROBLEMS = {
   headers_too_large: { status: 431, retryable: false },
   /** Nothing is wrong with the request. `failedIngestId` says under which id the event is kept, where it is (R28). */
   internal: { status: 500, retryable: true },
+  /** What could not be stored before could not be now, either: nothing has changed (R28). */
+  still_failing: { status: 500, retryable: true },
   /** A destination did not say whether an effect stands (R18). */
   effect_not_told: { status: 503, retryable: true },
   overloaded: { status: 503, retryable: true },

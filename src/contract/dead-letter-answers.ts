@@ -128,7 +128,7 @@ export const severalRedrivenSchema = z.object({
   results: z.array(
     z.discriminatedUnion('outcome', [
       redrivenSchema.extend(asked),
-      z.object({ ...asked, outcome: z.enum(['effect-stands', 'not-told']) }),
+      z.object({ ...asked, outcome: z.enum(['effect-stands', 'not-told', 'edited']) }),
       ...notActed,
     ]),
   ),

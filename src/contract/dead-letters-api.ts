@@ -61,6 +61,13 @@ export const redriveSchema = z.strictObject({ reason, revisions });
 export const cancelSchema = z.strictObject({});
 /** Of several. */
 export const idsSchema = z.strictObject({ ids: z.array(z.guid()).min(1).max(100), reason });
+/** Of several: their redrive. */
+export const severalRedriveSchema = idsSchema.extend({
+  edited: z.boolean().default(false).meta({
+    description:
+      'Also those whose payload was edited. Else they stay, with the outcome `edited`: redrive each by itself.',
+  }),
+});
 /** The whole new payload. Numbers beyond 2^53 are refused: those go by the command line, as text. */
 export const editSchema = z.strictObject({
   payload: z.record(z.string(), z.unknown()),

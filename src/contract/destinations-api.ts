@@ -19,13 +19,28 @@ const scope = {
 };
 const reason = z.string().min(1).max(1_000);
 
-export const resumeRequestSchema = z.strictObject({ reason, ...scope });
+export const resumeRequestSchema = z.strictObject({
+  reason,
+  ...scope,
+  id: anyUuidSchema.optional().meta({
+    description:
+      'The pause that was looked at: where another one of the scope is in force, that goes on (`paused_meanwhile`). Left out: whichever it is.',
+  }),
+});
 
 export const pauseRequestSchema = z.strictObject({
   reason,
   ...scope,
   /** When it resumes by itself; left out: not before it is resumed. */
   until: operatorTimeSchema.optional(),
+  replaces: anyUuidSchema
+    .nullable()
+    .optional()
+    .meta({
+      description:
+        'The pause of the scope that was looked at, null where none was: where another one is in force, that stays (`paused_meanwhile`). Left ' +
+        'out: whichever it is gives way.',
+    }),
 });
 
 export const pauseSchema = z.object({

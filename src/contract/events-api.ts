@@ -10,6 +10,9 @@ export const EVENTS_PATH = '/ops/v1/events';
 export const EVENT_STATES = ['waiting', 'running', 'retrying', 'delivered', 'dead', 'discarded'] as const;
 export type EventState = (typeof EVENT_STATES)[number];
 
+/** Of an event's attempts, letters and edits the latest so many are shown. */
+export const MOST_OF_EVENT = 200;
+
 const name = z.string().min(1).max(128);
 
 export const eventQuerySchema = z.strictObject({
@@ -46,7 +49,9 @@ const summary = {
   recordedAt: timeSchema,
   state: z.enum(EVENT_STATES).nullable().meta({ description: 'null: it has no delivery (R23 finds such).' }),
   epoch: z.int().nullable(),
-  dueAt: timeSchema.nullable().meta({ description: 'While it waits or runs: when something moves next.' }),
+  dueAt: timeSchema.nullable().meta({
+    description: 'While it waits, or has failed and is tried again: from when on. null: claimed, or under way.',
+  }),
   settledAt: timeSchema.nullable(),
   blocked: z.boolean().meta({ description: 'It waits for an earlier event of its aggregate.' }),
 };
@@ -109,19 +114,23 @@ export const eventSchema = z.object({
       }),
     )
     .meta({ description: 'Failed ones and those under way; the latest 200, in their order.' }),
-  letters: z.array(
-    z.object({
-      id: anyUuidSchema,
-      epoch: z.int(),
-      code: z.string(),
-      state: z.enum(['open', 'redriven', 'resolved', 'discarded']),
-      createdAt: timeSchema,
-      stateAt: timeSchema.nullable(),
-      actor: z.string().nullable(),
-      reason: z.string().nullable(),
-    }),
-  ),
-  revisions: z.array(z.object({ epoch: z.int(), actor: z.string(), reason: z.string(), createdAt: timeSchema })),
+  letters: z
+    .array(
+      z.object({
+        id: anyUuidSchema,
+        epoch: z.int(),
+        code: z.string(),
+        state: z.enum(['open', 'redriven', 'resolved', 'discarded']),
+        createdAt: timeSchema,
+        stateAt: timeSchema.nullable(),
+        actor: z.string().nullable(),
+        reason: z.string().nullable(),
+      }),
+    )
+    .meta({ description: 'The latest 200, in their order.' }),
+  revisions: z
+    .array(z.object({ epoch: z.int(), actor: z.string(), reason: z.string(), createdAt: timeSchema }))
+    .meta({ description: 'The latest 200, in their order.' }),
 });
 export type EventDetail = z.infer<typeof eventSchema>;
 

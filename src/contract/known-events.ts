@@ -99,6 +99,9 @@ export const KNOWN_EVENTS = {
   'outbox.dead_letter.redriven': { category: 'system', operation: 'execute', severity: 'low', reason: true },
   'outbox.dead_letter.edited': { category: 'system', operation: 'update', severity: 'medium', reason: true },
   'outbox.dead_letter.discarded': { category: 'system', operation: 'update', severity: 'medium', reason: true },
+  'outbox.redrive_job.created': { category: 'system', operation: 'execute', severity: 'low', reason: true },
+  'outbox.redrive_job.cancelled': { category: 'system', operation: 'update', severity: 'low' },
+  'outbox.books.repaired': { category: 'system', operation: 'execute', severity: 'medium', reason: true },
 } as const satisfies Readonly<Record<string, KnownEvent>>;
 
 export function findKnownEvent(action: string): KnownEvent | undefined {

@@ -130,6 +130,9 @@ function judgeValue(part: Part, parts: readonly Part[]): Judged | null {
 
 type Judged = readonly (readonly [ConcernLevel, string])[];
 
+/** Of a role that no row tells of: one that ends by itself takes its own along. */
+export const NO_PROCESS_KNOWN = 'none is known, and one that was stopped leaves no trace';
+
 function judgeProcesses(processes: ValueOf<'processes'>): Judged {
   const living = processes.filter(({ silent }) => !silent);
   const missing = (['relay', 'worker'] as const).flatMap((role) => {
@@ -139,7 +142,7 @@ function judgeProcesses(processes: ValueOf<'processes'>): Judged {
       .map(({ seenAt }) => seenAt)
       .sort()
       .at(-1);
-    const seen = last === undefined ? 'none was seen for a day' : `the last one was seen at ${last}`;
+    const seen = last === undefined ? NO_PROCESS_KNOWN : `the last one was seen at ${last}`;
     return [['wrong', `no ${role} tells of itself: ${seen}`] as const];
   });
   return [

@@ -5,7 +5,6 @@ import helmet from 'helmet';
 import { FingerprintKeyError } from '../application/audit/fingerprint.js';
 import { StoreUnavailableError } from '../application/audit/ports.js';
 import { SecretKeyError } from '../application/audit/secret-box.js';
-import { discardLetters, redriveLetters } from '../application/delivery/dead-letters/redrive-letters.js';
 import type { AnswerOf } from '../contract/answers.js';
 import {
   AUDIT_LOGS_PATH,
@@ -46,7 +45,8 @@ import {
   postDiscardLetter,
   postPayload,
   postRedrive,
-  postSeveral,
+  postSeveralDiscards,
+  postSeveralRedrives,
 } from './dead-letter-routes.js';
 import { type DestinationRouteDeps, listDestinations, postPause, postResume } from './destination-routes.js';
 import { type EventRouteDeps, getEvent, getEventPayload, listEvents } from './event-routes.js';
@@ -186,8 +186,8 @@ function routeOps(app: Express, ops: OpsRouteDeps): void {
   app.route(DEAD_LETTERS_PATH).get(listLetters(ops)).all(refuseMethod('GET, HEAD'));
   // Before the letters' own: a word is no id.
   app.route(LETTER_KINDS_PATH).get(getLetterKinds(ops)).all(refuseMethod('GET, HEAD'));
-  app.route(`${DEAD_LETTERS_PATH}/redrive`).post(postSeveral(ops, redriveLetters)).all(refuseMethod('POST'));
-  app.route(`${DEAD_LETTERS_PATH}/discard`).post(postSeveral(ops, discardLetters)).all(refuseMethod('POST'));
+  app.route(`${DEAD_LETTERS_PATH}/redrive`).post(postSeveralRedrives(ops)).all(refuseMethod('POST'));
+  app.route(`${DEAD_LETTERS_PATH}/discard`).post(postSeveralDiscards(ops)).all(refuseMethod('POST'));
   app.route(`${DEAD_LETTERS_PATH}/:id`).get(getLetter(ops)).all(refuseMethod('GET, HEAD'));
   app.route(`${DEAD_LETTERS_PATH}/:id/redrive`).post(postRedrive(ops)).all(refuseMethod('POST'));
   app.route(`${DEAD_LETTERS_PATH}/:id/discard`).post(postDiscardLetter(ops)).all(refuseMethod('POST'));

@@ -29,6 +29,7 @@ import {
   payloadQuerySchema,
   reasonSchema,
   redriveSchema,
+  severalRedriveSchema,
 } from '../contract/dead-letters-api.js';
 import type { redactedPayloadSchema } from '../contract/events-api.js';
 import type { Logger } from './logger.js';
@@ -136,14 +137,27 @@ export function postDiscardLetter(deps: DeadLetterRouteDeps) {
   };
 }
 
-/** POST /ops/v1/dead-letters/redrive and …/discard: several at once, each with an outcome of its own. */
-export function postSeveral(deps: DeadLetterRouteDeps, act: typeof redriveLetters | typeof discardLetters) {
+/** POST /ops/v1/dead-letters/redrive: several at once, each with an outcome of its own. */
+export function postSeveralRedrives(deps: DeadLetterRouteDeps) {
+  return async (req: Request, res: Response): Promise<void> => {
+    const { actor, tenantId } = await requireOperator(deps.gate, req, res, 'dlq:write');
+    const { ids, reason, edited } = await readBodyOf(req, severalRedriveSchema);
+    const which = { ids, tenantId, leavesEdited: !edited };
+    res.json(outcomesOf(ids, await redriveLetters(actDeps(deps), which, { actor, reason })));
+  };
+}
+
+/** POST /ops/v1/dead-letters/discard: as above. */
+export function postSeveralDiscards(deps: DeadLetterRouteDeps) {
   return async (req: Request, res: Response): Promise<void> => {
     const { actor, tenantId } = await requireOperator(deps.gate, req, res, 'dlq:write');
     const { ids, reason } = await readBodyOf(req, idsSchema);
-    const outcomes = await act(actDeps(deps), { ids, tenantId }, { actor, reason });
-    res.json({ results: outcomes.map(({ kind, ...more }, at) => ({ asked: ids[at], outcome: kind, ...more })) });
+    res.json(outcomesOf(ids, await discardLetters(actDeps(deps), { ids, tenantId }, { actor, reason })));
   };
+}
+
+function outcomesOf(ids: readonly string[], outcomes: readonly (RedriveOutcome | DiscardOutcome)[]) {
+  return { results: outcomes.map(({ kind, ...more }, at) => ({ asked: ids[at], outcome: kind, ...more })) };
 }
 
 /** POST /ops/v1/dead-letters/{id}/payload: another payload for its next redrive; answers where the two differ. */
@@ -172,7 +186,7 @@ function actDeps({ deadLetters, log }: DeadLetterRouteDeps): ActDeps {
 
 /** What was done, with `outcome` for its kind; each kind of an outcome by itself. */
 type Done<Outcome extends { readonly kind: string }> = Outcome extends {
-  kind: 'missing' | 'not-open' | 'edited-meanwhile' | 'effect-stands' | 'not-told';
+  kind: 'missing' | 'not-open' | 'edited' | 'edited-meanwhile' | 'effect-stands' | 'not-told';
 }
   ? never
   : Omit<Outcome, 'kind'> & { readonly outcome: Outcome['kind'] };

@@ -2,6 +2,7 @@ import type { Request, Response } from 'express';
 import type { z } from 'zod';
 import {
   type PauseDeps,
+  type PausedMeanwhile,
   pauseDestination,
   resumeDestination,
 } from '../application/delivery/destinations/pause-destination.js';
@@ -39,11 +40,16 @@ export function listDestinations(deps: DestinationRouteDeps) {
   };
 }
 
-/** POST /ops/v1/destinations/{name}/pause: holds what is not sent yet. Again: replaces reason and end. `known`: nothing has that name where false. */
+/**
+ * POST /ops/v1/destinations/{name}/pause: holds what is not sent yet. Again: replaces reason and end, or only those of the pause that
+ * was looked at. `known`: nothing has that name where false.
+ */
 export function postPause(deps: DestinationRouteDeps) {
   return async (req: Request, res: Response): Promise<void> => {
     const { body, scope, word } = await readWord(deps, req, res, pauseRequestSchema);
-    const outcome = await pauseDestination(depsOf(deps), scope, body.until ?? null, word);
+    const { until = null, replaces } = body;
+    const outcome = await pauseDestination(depsOf(deps), scope, { until, replaces }, word);
+    if (outcome.kind === 'paused-meanwhile') throw pausedMeanwhile(outcome);
     if (outcome.kind === 'past') {
       throw new HttpProblem('invalid_request', 'Expected a time that is still to come', {
         errors: [{ pointer: '/until', detail: 'Expected a time that is still to come' }],
@@ -56,11 +62,17 @@ export function postPause(deps: DestinationRouteDeps) {
 /** POST /ops/v1/destinations/{name}/resume: ends the pause of exactly that scope, and answers it. */
 export function postResume(deps: DestinationRouteDeps) {
   return async (req: Request, res: Response): Promise<void> => {
-    const { scope, word } = await readWord(deps, req, res, resumeRequestSchema);
-    const outcome = await resumeDestination(depsOf(deps), scope, word);
+    const { body, scope, word } = await readWord(deps, req, res, resumeRequestSchema);
+    const outcome = await resumeDestination(depsOf(deps), scope, word, body.id);
+    if (outcome.kind === 'paused-meanwhile') throw pausedMeanwhile(outcome);
     if (outcome.kind === 'not-paused') throw new HttpProblem('not_found', 'No pause of exactly this is in force');
     res.json(outcome.pause satisfies AnswerOf<typeof pauseSchema>);
   };
+}
+
+function pausedMeanwhile({ pause }: PausedMeanwhile): HttpProblem {
+  const by = pause === null ? '' : ` by ${pause.actor}`;
+  return new HttpProblem('paused_meanwhile', `Another pause of this was made meanwhile${by}: look at it again`);
 }
 
 function depsOf({ destinations, deadLetters, log }: DestinationRouteDeps): PauseDeps {
@@ -83,7 +95,7 @@ async function requireOperator(
 }
 
 /** The actor is the key, or who is signed in: what else a caller says of itself proves nothing. */
-async function readWord<Body extends z.output<typeof resumeRequestSchema>>(
+async function readWord<Body extends z.output<typeof resumeRequestSchema> | z.output<typeof pauseRequestSchema>>(
   deps: DestinationRouteDeps,
   req: Request,
   res: Response,

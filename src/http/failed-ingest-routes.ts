@@ -71,7 +71,7 @@ export function getFailedIngest(deps: FailedIngestRouteDeps) {
   };
 }
 
-/** POST /ops/v1/failed-ingest/{id}/retry: stores it now. Still failing, it is a problem `internal`, and stays open. */
+/** POST /ops/v1/failed-ingest/{id}/retry: stores it now. Still failing, it is a problem `still_failing`, and stays open. */
 export function postRetry(deps: FailedIngestRouteDeps) {
   return async (req: Request, res: Response): Promise<void> => {
     const { ref, word } = await readWord(deps, req, res);
@@ -84,7 +84,9 @@ export function postRetry(deps: FailedIngestRouteDeps) {
         res.json({ outcome: 'other_content' } satisfies FailedIngestRetried);
         return;
       case 'failed':
-        throw new HttpProblem('internal', 'It could not be stored again; it stays open', { failedIngestId: ref.id });
+        throw new HttpProblem('still_failing', 'It could not be stored again; it stays open', {
+          failedIngestId: ref.id,
+        });
       case 'invalid':
         throw new HttpProblem('invalid_event', 'What was kept does not fit DTO v1; it stays open', {
           errors: outcome.problems,

@@ -27,6 +27,7 @@ export interface FailedSignIns {
 }
 
 export interface FailedSignInsOptions {
+  /** Also of each browser that has come before, and of each key that has held, which are not counted for their address. */
   readonly perAddressAndMinute: number;
 }
 
@@ -42,9 +43,10 @@ const KEYS_REMEMBERED = 10_000;
 
 /**
  * Bounds what can be guessed, so that nobody keeps others out by guessing wrong: a name is counted with the network that its
- * passwords come from, and a browser that has come before is counted by itself, whatever others do from the same address,
- * which behind a proxy is everybody's. Counted before the password is looked at: whoever tries many at once has no more of
- * them than one after the other. Apart from the keys of the API: whoever fails here keeps no event from being recorded.
+ * passwords come from, and a browser that has come before, or a key that has held, is counted by itself, as often as an address is,
+ * whatever others do from the same address, which behind a proxy is everybody's. Whatever is tried, and under how many names, is
+ * counted somewhere. Before it is looked at: whoever tries many at once has no more of them than one after the other. Apart from the
+ * keys of the API: whoever fails here keeps no event from being recorded.
  */
 export function createFailedSignIns({ perAddressAndMinute }: FailedSignInsOptions): FailedSignIns {
   const limiter = (points: number, duration: number) => new RateLimiterMemory({ points, duration });
@@ -62,8 +64,11 @@ export function createFailedSignIns({ perAddressAndMinute }: FailedSignInsOption
   /** What a try counts for. */
   function countersOf({ address, cameBefore, name, key }: SignInTry) {
     const network = networkOf(address);
-    const mayPass = cameBefore !== null || (key !== null && known.has(digest(key)));
-    const ofAddress = mayPass ? [] : [{ limiter: addresses, counter: counterOf('address', network), what: ADDRESS }];
+    const digested = key === null ? null : digest(key);
+    const held = digested !== null && known.has(digested);
+    // A cookie or a key of which one knows that it was genuine once; whether it is by now says the look at it.
+    const whose = cameBefore !== null ? ['came', cameBefore] : held ? ['key', digested] : ['address', network];
+    const ofAddress = [{ limiter: addresses, counter: counterOf(...whose), what: ADDRESS }];
     if (name === null) return { ofAddress, ofName: [] };
     if (cameBefore !== null) {
       return { ofAddress, ofName: [{ limiter: names, counter: counterOf('browser', cameBefore, name), what: NAME }] };

@@ -46,7 +46,7 @@ export function createInFlight({ maxInFlight, maxInFlightPerKey }: InFlightOptio
     share(key, res) {
       if (mayUseAnyTenant(key)) return;
       if (shares.of(key.id) >= maxInFlightPerKey) {
-        throw new HttpProblem('rate_limited', 'Too many requests at once by this API key; send it again', {
+        throw new HttpProblem('rate_limited', 'Too many requests at once by this person or key; send it again', {
           headers: AGAIN,
         });
       }

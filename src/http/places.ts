@@ -27,7 +27,9 @@ export function createPlaces({ what, total, perKey, retryAfterSeconds }: PlacesO
   return {
     async within({ id }, work) {
       if (perKeyTaken.of(id) >= perKey) {
-        throw new HttpProblem('rate_limited', `Too many ${what} at once by this API key; send it again`, { headers });
+        throw new HttpProblem('rate_limited', `Too many ${what} at once by this person or key; send it again`, {
+          headers,
+        });
       }
       if (running >= total) throw new HttpProblem('overloaded', `Too many ${what} at once; send it again`, { headers });
       const leave = perKeyTaken.take(id);

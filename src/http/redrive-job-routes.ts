@@ -14,10 +14,16 @@ export function postJob({ gate, deadLetters, searches }: DeadLetterRouteDeps) {
     const deps = { jobs: deadLetters.jobs, now: () => new Date() };
     const filter = toFilter(asked, operator);
     if (dryRun) {
-      const count = await searches.within({ id: operator.actor }, () =>
-        withFilter('invalid_request', '/filter', () => countRedrive(deps, filter)),
+      const gone = whenGone(res);
+      const counting = searches.within({ id: operator.actor }, () =>
+        withFilter('invalid_request', '/filter', () => countRedrive(deps, filter, gone)),
       );
-      res.json(count satisfies AnswerOf<typeof redriveCountSchema>);
+      try {
+        res.json((await counting) satisfies AnswerOf<typeof redriveCountSchema>);
+      } catch (error) {
+        // That it ended is what was wanted.
+        if (!gone.aborted) throw error;
+      }
       return;
     }
     const input = { ...more, filter, cap, actor: operator.actor, tenantId: operator.tenantId };
@@ -25,6 +31,13 @@ export function postJob({ gate, deadLetters, searches }: DeadLetterRouteDeps) {
     if (job === null) res.json({ count: 0, edited: 0, groups: [] } satisfies AnswerOf<typeof redriveCountSchema>);
     else res.status(202).json(job satisfies AnswerOf<typeof redriveJobSchema>);
   };
+}
+
+/** Aborted once nobody waits for the answer: a count may take long, and its place is another one's then. */
+function whenGone(res: Response): AbortSignal {
+  const gone = new AbortController();
+  res.once('close', () => gone.abort());
+  return gone.signal;
 }
 
 /** GET /ops/v1/redrive-jobs: the newest first. */

@@ -79,7 +79,7 @@ export function postSession(deps: SessionRouteDeps) {
 async function look({ signIn, limits }: SessionRouteDeps, asked: SignIn, tried: SignInTry): Promise<SignInOutcome> {
   await limits.admit(tried);
   try {
-    const outcome = await signIn(asked);
+    const outcome = await signIn(asked, tried.cameBefore !== null);
     if (outcome.kind !== 'refused') await limits.held(tried);
     return outcome;
   } catch (error) {

@@ -71,7 +71,7 @@ export async function runAuditErase(options: EraseOptions): Promise<number> {
     });
   } catch (error) {
     if (!(error instanceof AnchorUnavailableError)) throw error;
-    return complain(`${error.message}: ${String((error.cause as Error)?.message)}`, EXIT.unavailable);
+    return complain(`${error.message}: ${String((error.cause as Error)?.message)}`, 'unavailable');
   } finally {
     await pool.end();
   }

@@ -98,7 +98,7 @@ export function runAuditAdopt(options: { lost: true; by: string; reason: string;
       return EXIT.done;
     } catch (error) {
       if (!(error instanceof AnchorUnavailableError)) throw error;
-      return complain(`${error.message}: ${String((error.cause as Error)?.message)}`, EXIT.unavailable);
+      return complain(`${error.message}: ${String((error.cause as Error)?.message)}`, 'unavailable');
     }
   });
 }

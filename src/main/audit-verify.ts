@@ -62,9 +62,9 @@ export async function runAuditVerify(options: VerifyOptions): Promise<number> {
       return report.first === null ? EXIT.done : EXIT.failed;
     });
   } catch (error) {
-    if (stopping.signal.aborted) return complain('interrupted: nothing is said of the log', EXIT.interrupted);
+    if (stopping.signal.aborted) return complain('interrupted: nothing is said of the log', 'interrupted');
     if (!(error instanceof AnchorUnavailableError)) throw error;
-    return complain(`${error.message}: ${String((error.cause as Error)?.message)}`, EXIT.unavailable);
+    return complain(`${error.message}: ${String((error.cause as Error)?.message)}`, 'unavailable');
   } finally {
     progress.end();
     process.off('SIGINT', stop).off('SIGTERM', stop);

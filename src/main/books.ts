@@ -90,13 +90,9 @@ export function runRepair(hour: string, options: RepairOptions): Promise<number>
       const outcome = await repairBooks(deps, { hour, rate, force, word }, stopping.signal);
       return tell(hour, outcome, options);
     } catch (error) {
-      if (stopping.signal.aborted)
-        return complain('interrupted: what is mended stays so; run it again', EXIT.interrupted);
+      if (stopping.signal.aborted) return complain('interrupted: what is mended stays so; run it again', 'interrupted');
       if (!isIntegrationError(error) || error.code === 'STORE.UNAVAILABLE') throw error;
-      return complain(
-        `the audit log does not say what stands (${error.code}); nothing more was mended`,
-        EXIT.unavailable,
-      );
+      return complain(`the audit log does not say what stands (${error.code}); nothing more was mended`, 'unavailable');
     } finally {
       process.off('SIGINT', stop).off('SIGTERM', stop);
       await http.close();
@@ -116,7 +112,7 @@ function tell(hour: string, outcome: RepairOutcome, { json, apply }: RepairOptio
     case 'missing':
     case 'not-closed':
     case 'removed':
-      return json ? EXIT.failed : complain(`${hour}: ${NOT[outcome.kind]}; nothing was mended`);
+      return complain(`${hour}: ${NOT[outcome.kind]}; nothing was mended`);
     case 'counted':
     case 'too-many':
       if (!json) {
@@ -124,9 +120,7 @@ function tell(hour: string, outcome: RepairOutcome, { json, apply }: RepairOptio
         print(`${outcome.repairable} would be mended${apply ? '' : ': --apply --reason "…"'}`);
       }
       if (outcome.kind === 'counted') return EXIT.done;
-      return json
-        ? EXIT.failed
-        : complain('that is more than 5 % of the hour: look for what did it first, then --force');
+      return complain('that is more than 5 % of the hour: look for what did it first, then --force');
     case 'repaired': {
       const done = Object.values(outcome.repaired).reduce((sum, n) => sum + n, 0);
       if (!json) {

@@ -61,22 +61,50 @@ export interface DeliveryEnvironment {
   close(): Promise<void>;
 }
 
+/** The outbox database of a start that still has to reach Temporal. */
+export interface ReachedDatabase {
+  readonly pool: PgPool;
+  /** As in DeliveryEnvironment. */
+  readonly policies: PolicyHashes;
+  /** Whether the start waits for Temporal. */
+  readonly waitsForTemporal: () => boolean;
+}
+
+export interface OpenDeliveryOptions extends Pick<WaitOptions, 'signal' | 'onWaiting'> {
+  /** R3: Temporal is this process's own, so that another namespace can only mean that the data of before is gone. */
+  readonly adoptLost?: boolean;
+  /** Called once the database has answered. What it answers is stopped before anything is closed, also where the start fails. */
+  readonly onDatabase?: (reached: ReachedDatabase) => { stop(): Promise<void> };
+}
+
 export async function openDeliveryEnvironment(
   { settings, config, log }: RoleContext,
   target: TemporalTarget,
-  options: Pick<WaitOptions, 'signal' | 'onWaiting'> & {
-    /** R3: Temporal is this process's own, so that another namespace can only mean that the data of before is gone. */
-    readonly adoptLost?: boolean;
-  },
+  options: OpenDeliveryOptions,
 ): Promise<DeliveryEnvironment> {
   const { adoptLost = false, signal, onWaiting } = options;
   const waiting = { log, signal, onWaiting };
+  let waitsForTemporal = false;
+  const untilTemporalAnswers = async <T>(attempt: () => Promise<T>): Promise<T> => {
+    const waits = (sentence: string) => {
+      waitsForTemporal = true;
+      onWaiting?.(sentence);
+    };
+    const answer = await untilItAnswers('Temporal', attempt, { ...waiting, onWaiting: waits });
+    waitsForTemporal = false;
+    return answer;
+  };
   const pool = createPool(requireSetting(settings.databaseUrl, 'OUTBOX_DATABASE_URL'), {
     max: settings.poolSize,
     applicationName: 'temporal-outbox delivery',
     onConnectionLost: (error) => log.warn({ err: error }, 'database.connection_lost'),
   });
   const undo: (() => Promise<unknown>)[] = [() => pool.end()];
+  let early: { stop(): Promise<void> } | undefined;
+  const close = async () => {
+    await early?.stop();
+    for (const step of undo) await step();
+  };
   try {
     const store = createDeploymentStore(pool);
     const stored = await untilItAnswers(
@@ -98,13 +126,14 @@ export async function openDeliveryEnvironment(
       waiting,
     );
 
+    early = options.onDatabase?.({ pool, policies: hashes, waitsForTemporal: () => waitsForTemporal });
     const connect = () => {
       installRuntime(log);
       return connectTemporal(target, { signal });
     };
-    const connection = await untilItAnswers('Temporal', connect, waiting);
+    const connection = await untilTemporalAnswers(connect);
     undo.unshift(() => connection.close());
-    const namespaceId = await untilItAnswers('Temporal', () => readNamespaceId(connection, target), waiting);
+    const namespaceId = await untilTemporalAnswers(() => readNamespaceId(connection, target));
     const kept = await untilItAnswers(
       'the outbox database',
       inOutbox(() => store.keepNamespaceId(namespaceId)),
@@ -127,7 +156,7 @@ export async function openDeliveryEnvironment(
       prepareSearchAttributes(connection, { namespace: target.namespace, prefix, mode }).catch((error: unknown) => {
         throw isAway(error) ? awayError(target.address, error) : error;
       });
-    await untilItAnswers('Temporal', prepare, waiting);
+    await untilTemporalAnswers(prepare);
     const probe = createTemporalProbe(connection);
     return {
       pool,
@@ -148,12 +177,10 @@ export async function openDeliveryEnvironment(
       coalescings: policies.coalescings,
       orderingChanges: differences(orderings, policies.orderings),
       searchAttributes: mode === 'off' ? null : searchAttributeNames(prefix),
-      close: async () => {
-        for (const step of undo) await step();
-      },
+      close,
     };
   } catch (error) {
-    for (const step of undo) await step();
+    await close();
     throw error;
   }
 }

@@ -46,8 +46,8 @@ export function runPause(name: string, options: ScopeOptions & { until?: string;
   return withDatabase(async (pool) => {
     const until =
       options.for === undefined ? (options.until ?? null) : new Date(Date.now() + options.for).toISOString();
-    const outcome = await pauseDestination(depsOf(pool), scopeOf(name, options), until, wordOf(options));
-    if (outcome.kind === 'past') {
+    const outcome = await pauseDestination(depsOf(pool), scopeOf(name, options), { until }, wordOf(options));
+    if (outcome.kind !== 'paused') {
       throw new UsageError('--until: expected a time that is still to come', { command: 'outbox destinations pause' });
     }
     print(options.json ? JSON.stringify(outcome.pause) : describePause(outcome.pause));
@@ -60,7 +60,7 @@ export function runResume(name: string, options: ScopeOptions): Promise<number> 
   return withDatabase(async (pool) => {
     const scope = scopeOf(name, options);
     const outcome = await resumeDestination(depsOf(pool), scope, wordOf(options));
-    if (outcome.kind === 'not-paused') {
+    if (outcome.kind !== 'resumed') {
       return complain(`${describeScope(scope)}: no such pause; \`outbox destinations list\` shows those in force`);
     }
     print(options.json ? JSON.stringify(outcome.pause) : `resumed: ${describeScope(scope)}`);

@@ -42,6 +42,8 @@ export interface RedriveOptions extends FilterOptions, WordOptions {
   readonly cap?: number;
   /** Of one id: how often its payload had been edited when it was looked at. */
   readonly revisions?: number;
+  /** Of several ids: also those whose payload was edited. */
+  readonly edited?: boolean;
   /** False: the job is left to the relay at once. */
   readonly wait: boolean;
 }
@@ -58,6 +60,8 @@ export function runRedrive(ids: readonly string[], options: RedriveOptions): Pro
     throw usage('expected ids, a filter, or --all for every open letter');
   if (ids.length > MOST_IDS) throw usage(`expected at most ${MOST_IDS} ids; name more by a filter`);
   if (options.revisions !== undefined && ids.length !== 1) throw usage('--revisions: expected one id beside it');
+  if (options.edited && ids.length === 0)
+    throw usage('--edited: expected ids beside it: a job leaves edited letters out');
   return withDatabase(async (pool, settings) => {
     if (ids.length > 0)
       return options.dryRun ? previewIds(pool, ids, options) : redriveIds(pool, settings, ids, options);
@@ -79,7 +83,11 @@ export function runRedrive(ids: readonly string[], options: RedriveOptions): Pro
       print(options.json ? JSON.stringify({ job }) : `job ${job.id}: ${job.expected} letters; the relay redrives them`);
       return EXIT.done;
     }
-    note(`job ${job.id}: ${job.expected} letters, ${rate} a second at most. Ctrl-C leaves it to the relay`, options);
+    const ends = `\`outbox dlq jobs ${job.id} --cancel\` ends it`;
+    note(
+      `job ${job.id}: ${job.expected} letters, ${rate} a second at most. Ctrl-C leaves it to the relay; ${ends}`,
+      options,
+    );
     const ended = await follow(deps.jobs, job, options);
     if (options.json) print(JSON.stringify({ job: ended }));
     else print(describeJob(ended));
@@ -168,11 +176,11 @@ async function redriveIds(
   pool: PgPool,
   settings: Settings,
   ids: readonly string[],
-  options: WordOptions & { readonly revisions?: number },
+  options: RedriveOptions,
 ): Promise<number> {
   return withAsking(pool, settings, options, async (asking) => {
     const deps = { actions: createDeadLetterActions(pool), ask: asking.ask, log: SILENT };
-    const which = { ids, tenantId: null, revisions: options.revisions };
+    const which = { ids, tenantId: null, revisions: options.revisions, leavesEdited: leavesEdited(ids, options) };
     return tell(ids, await redriveLetters(deps, which, wordOf(options)), 'redriven', options);
   });
 }
@@ -194,19 +202,28 @@ async function withAsking(
   }
 }
 
-async function previewIds(pool: PgPool, ids: readonly string[], { json }: WordOptions): Promise<number> {
+/** Of several nobody has looked at each: what somebody edited is sent where it is named alone, or where that is said. */
+function leavesEdited(ids: readonly string[], { edited }: RedriveOptions): boolean {
+  return ids.length > 1 && edited !== true;
+}
+
+async function previewIds(pool: PgPool, ids: readonly string[], options: RedriveOptions): Promise<number> {
   const found = await createDeadLetterActions(pool).find(ids, null);
+  const leaves = leavesEdited(ids, options);
   const results = ids.map((id, at) => {
     const letter = found[at];
-    return {
-      id,
-      state: letter?.kind === 'letter' ? letter.state : letter?.kind === 'no-letter' ? letter.status : null,
-    };
+    const state = letter?.kind === 'letter' ? letter.state : letter?.kind === 'no-letter' ? letter.status : null;
+    const revisions = letter?.kind === 'letter' ? letter.revisions : 0;
+    const { revisions: seen = revisions } = options;
+    return { id, state, revisions, fits: state === 'open' && revisions === seen && !(leaves && revisions > 0) };
   });
-  const count = results.filter(({ state }) => state === 'open').length;
-  if (json) print(JSON.stringify({ count, results }));
+  const count = results.filter(({ fits }) => fits).length;
+  if (options.json) print(JSON.stringify({ count, results }));
   else {
-    for (const { id, state } of results) print(`${id}: ${state ?? 'no such dead letter'}`);
+    for (const { id, state, revisions } of results) {
+      const edited = revisions === 0 ? '' : `, its payload edited (revision ${revisions})`;
+      print(`${id}: ${state ?? 'no such dead letter'}${edited}`);
+    }
     print(`${count} would be redriven`);
   }
   return EXIT.done;
@@ -232,6 +249,8 @@ function describeOutcome(outcome: RedriveOutcome | DiscardOutcome): string {
       return 'discarded';
     case 'effect-stands':
       return 'not redriven: its payload was edited, and the effect of what was sent before stands';
+    case 'edited':
+      return 'not redriven: its payload was edited: redrive it alone, or say --edited';
     case 'not-told':
       return 'not redriven: its payload was edited, and its destination did not say whether the effect stands; try again';
     default:

@@ -7,6 +7,7 @@ import type {
   DeadLetterReader,
   DeadLetterState,
 } from '../application/delivery/dead-letters/ports.js';
+import { MOST_OF_EVENT } from '../contract/events-api.js';
 import { catalogEntry, isErrorCode } from '../domain/delivery/error-catalog.js';
 import { loadSettings, requireSetting } from '../infrastructure/config/load-settings.js';
 import { processEnvironment } from '../infrastructure/config/process-environment.js';
@@ -70,6 +71,9 @@ function* describe(letter: DeadLetter): Generator<string> {
   }
   if (isErrorCode(letter.code)) yield `${'advice'.padEnd(15)}${catalogEntry(letter.code).advice}`;
   for (const line of (stack ?? '').split('\n')) if (line !== '') yield `${'stack'.padEnd(15)}${line}`;
+  if ([attempts, previous].some(({ length }) => length >= MOST_OF_EVENT)) {
+    yield `${''.padEnd(15)}of attempts and previous letters the latest ${MOST_OF_EVENT} are shown`;
+  }
   for (const { epoch, n, local, startedAt, code, status, message, carrier } of attempts) {
     const end = code === null ? 'without an error' : [code, status, message].filter((part) => part !== null).join(' ');
     yield `${'attempt'.padEnd(15)}${epoch}.${n}${local ? ' local' : ''}  ${startedAt}  ${end}${carrier === null ? '' : `  in ${carrier}`}`;

@@ -1,6 +1,7 @@
 /** `outbox events show`: one event with its whole way, on the outbox database. */
 import { type ShownEvent, showEvent } from '../application/delivery/events/show-event.js';
 import { findTemporalUi } from '../application/delivery/find-temporal-ui.js';
+import { MOST_OF_EVENT } from '../contract/events-api.js';
 import { loadSettings, requireSetting } from '../infrastructure/config/load-settings.js';
 import { processEnvironment } from '../infrastructure/config/process-environment.js';
 import type { Settings } from '../infrastructure/config/settings.js';
@@ -80,6 +81,9 @@ function* describe(event: ShownEvent): Generator<string> {
   if (run !== null) yield line('run', run.workflowId, run.runId, run.url);
   if (carrier !== null) yield line('carried by', carrier);
   if (policyHash !== null) yield line('policy', policyHash);
+  if ([event.attempts, event.letters, event.revisions].some(({ length }) => length >= MOST_OF_EVENT)) {
+    yield line('', `of attempts, letters and revisions the latest ${MOST_OF_EVENT} are shown`);
+  }
   for (const { n, local, code, message, ...attempt } of event.attempts) {
     const end = code === null ? (attempt.finishedAt === null ? 'under way' : 'without an error') : code;
     const then = attempt.delayMs === null ? null : `next in ${attempt.delayMs / 1_000} s`;

@@ -65,7 +65,7 @@ export function runRotateSecret(ref: ApiKeyRef, options: KeyOptions & { retireAf
   });
 }
 
-const COLUMNS = ['PREFIX', 'NAME', 'SCOPES', 'TENANT', 'CREATED', 'EXPIRES', 'LAST USED', 'REVOKED'];
+const COLUMNS = ['PREFIX', 'NAME', 'SCOPES', 'TENANT', 'CREATED', 'EXPIRES', 'LAST USED', 'REVOKED', 'ID'];
 
 function toRow(key: ListedApiKey): string[] {
   const marks = [
@@ -81,6 +81,7 @@ function toRow(key: ListedApiKey): string[] {
     timeOf(key.expiresAt),
     timeOf(key.lastUsedAt),
     timeOf(key.revokedAt),
+    key.id,
   ];
 }
 

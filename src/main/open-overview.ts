@@ -9,16 +9,25 @@ import type { PgPool } from '../infrastructure/prisma/pg-pool.js';
 import { createProcessStore } from '../infrastructure/prisma/process-store.js';
 import { explainPart } from './explain-part.js';
 
+export interface OverviewPools {
+  readonly outbox: PgPool;
+  /** For whether it answers, and who works by it; left out: the same. */
+  readonly vitals?: PgPool;
+}
+
 /**
- * The overview's parts of an outbox database. Each has one look under way at most, and the looks share the pool's
- * connections: with three of them a part that hangs keeps no other one away.
+ * The overview's parts of an outbox database. Each has one look under way at most, and the looks share their pool's
+ * connections: what hangs may keep others away that count, and never the two that go by `vitals`.
  */
-export function openOverview(pool: PgPool, { lagLimitSeconds }: Pick<Settings, 'lagLimitSeconds'>): DeliveryReaders {
+export function openOverview(
+  { outbox, vitals = outbox }: OverviewPools,
+  { lagLimitSeconds }: Pick<Settings, 'lagLimitSeconds'>,
+): DeliveryReaders {
   return readOverview(
     {
-      store: createOverviewStore(pool),
-      destinations: createDestinationStore(pool),
-      processes: createProcessStore(pool),
+      store: { ...createOverviewStore(outbox), ping: createOverviewStore(vitals).ping },
+      destinations: createDestinationStore(outbox),
+      processes: createProcessStore(vitals),
       part: { explain: (error) => explainPart(error, 'outbox'), now: () => new Date() },
     },
     { lagLimitSeconds },

@@ -39,7 +39,7 @@ export function openStatus(settings: Settings): StatusReader {
   const pool = createPool(requireSetting(settings.databaseUrl, 'OUTBOX_DATABASE_URL'), { max: 5, applicationName });
   const auditPool = auditDatabaseUrl === undefined ? null : createPool(auditDatabaseUrl, { max: 3, applicationName });
   const readers: readonly (() => Promise<OverviewPart>)[] = [
-    ...Object.values(openOverview(pool, settings)),
+    ...Object.values(openOverview({ outbox: pool }, settings)),
     ...(auditPool === null ? [] : Object.values(openAuditOverview(auditPool, settings))),
   ];
   const figuresOf = openFigures(pool);

@@ -125,8 +125,8 @@ function openOps(context: RoleContext, auditUrl: string) {
     log.warn({ err: error }, 'database.connection_lost'),
   );
   const deadLetters = openDeadLetterOps(pool, deliveryHandlers(context), log, config.redaction, readPool);
-  const processes = createProcessStore(pools.outbox);
-  const overview = openOverview(pools.outbox, settings);
+  const processes = createProcessStore(pools.vitals);
+  const overview = openOverview(pools, settings);
   const events = openEventOps(readPool, { settings, config, processes });
   const { temporalUi } = events;
   const options: Pick<ApiOptions, 'ops' | 'monitor'> = {

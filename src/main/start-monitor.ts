@@ -16,12 +16,15 @@ import { packageVersion } from './package-version.js';
 /** What the overview and the monitor's page read by, apart from what people act and records are written by. */
 export interface MonitorPools {
   readonly outbox: PgPool;
+  /** For whether the outbox database answers and who works by it: what is counted keeps neither waiting, not even a locked table. */
+  readonly vitals: PgPool;
   readonly audit: PgPool;
   close(): Promise<void>;
 }
 
 /** A few short reads every other second, for all who look together; none may hold a connection for long. */
 const OF_OUTBOX = { max: 3, statementTimeoutMs: 3_000, applicationName: 'temporal-outbox monitor' };
+const OF_VITALS = { ...OF_OUTBOX, max: 2 };
 /** The overview's three parts at once, and the sessions of whoever asks. */
 const OF_AUDIT = { ...OF_OUTBOX, max: 4 };
 
@@ -30,25 +33,34 @@ export function openMonitorPools(
   onConnectionLost: (error: Error) => void,
 ): MonitorPools {
   const outbox = createPool(urls.outbox, { ...OF_OUTBOX, onConnectionLost });
+  const vitals = createPool(urls.outbox, { ...OF_VITALS, onConnectionLost });
   const audit = createPool(urls.audit, { ...OF_AUDIT, onConnectionLost });
   return {
     outbox,
+    vitals,
     audit,
     close: async () => {
-      await Promise.all([outbox.end(), audit.end()]);
+      await Promise.all([outbox.end(), vitals.end(), audit.end()]);
     },
   };
 }
 
 /**
- * Refuses what must not be served: a page that asks nobody to sign in on an address that others reach. Warns of one whose
- * cookie goes over a network without TLS. Throws ConfigurationError.
+ * Refuses what must not be served: a page that asks nobody to sign in on an address that others reach. Warns of one that
+ * others reach by a proxy of this machine, and of one whose cookie goes over a network without TLS. Throws
+ * ConfigurationError.
  */
 export function checkMonitorSettings(
   { host, monitorSignIn, monitorUrl }: Pick<Settings, 'host' | 'monitorSignIn' | 'monitorUrl'>,
   log: { warn(fields: object, message: string): void },
 ): void {
-  if (isLoopback(host)) return;
+  if (isLoopback(host)) {
+    if (monitorSignIn === 'off' && monitorUrl !== undefined && !isLoopback(new URL(monitorUrl).hostname)) {
+      const reason = `OUTBOX_MONITOR_SIGN_IN is off, and people come by ${monitorUrl}: whoever reaches that sees everything`;
+      log.warn({ reason }, 'monitor.without_sign_in');
+    }
+    return;
+  }
   if (monitorSignIn === 'off') {
     throw new ConfigurationError([
       `OUTBOX_MONITOR_SIGN_IN: off is for this machine alone, and OUTBOX_HOST is ${host}: set it to 127.0.0.1, let people sign in, or set OUTBOX_MONITOR=off`,

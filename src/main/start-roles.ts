@@ -4,14 +4,13 @@ import type { Logger } from 'pino';
 import type { SignInLinks } from '../application/audit/monitor/sign-in-links.js';
 import type { OutboxConfig } from '../application/delivery/define-config.js';
 import type { CoalescingLane } from '../application/delivery/monitor/ports.js';
-import type { ToldProcess } from '../application/delivery/monitor/tell-process.js';
 import { startProbeServer } from '../http/probe-server.js';
 import type { Environment } from '../infrastructure/config/load-settings.js';
 import type { Settings } from '../infrastructure/config/settings.js';
 import { mistypedTemporalVariables } from '../infrastructure/config/temporal-variables.js';
 import type { TemporalTarget } from '../infrastructure/temporal/connect-temporal.js';
 import { type Counters, createCounters } from './counters.js';
-import type { DeliveryEnvironment } from './delivery-environment.js';
+import type { DeliveryEnvironment, ReachedDatabase } from './delivery-environment.js';
 import { explainListen } from './explain-listen.js';
 import type { RoleContext, StartedRole } from './role.js';
 import type { RoleName } from './role-name.js';
@@ -53,7 +52,6 @@ export async function startRoles(options: StartRolesOptions): Promise<Started> {
   await verifyNotifiers(config, options.signal);
   const started: StartedRole[] = [];
   let delivery: DeliveryEnvironment | null = null;
-  let telling: ToldProcess | null = null;
   let probes: Awaited<ReturnType<typeof startProbeServer>> | null = null;
 
   let waitingFor = 'starting';
@@ -67,7 +65,6 @@ export async function startRoles(options: StartRolesOptions): Promise<Started> {
   const stop = () => {
     stopped ??= runAll([
       ...(['relay', 'worker', 'api'] as const).map((name) => () => started.find((role) => role.name === name)?.stop()),
-      () => telling?.stop(),
       () => delivery?.close(),
       () => probes?.close(),
       async () => running && log.info({ counters: counters.read() }, 'process.counters'),
@@ -97,9 +94,21 @@ export async function startRoles(options: StartRolesOptions): Promise<Started> {
       const { openDeliveryEnvironment, readTarget } = await import('./delivery-environment.js');
       const target = options.temporal ?? readTarget(options.environment);
       const { signal, adoptLost = false } = options;
-      delivery = await openDeliveryEnvironment(context, target, { signal, onWaiting, adoptLost });
-      const deliveryContext = { ...context, delivery };
+      const { startTelling } = await import('./tell-process.js');
+      const told = roles.filter((role) => role !== 'api');
       let readCoalescing = (): readonly CoalescingLane[] => [];
+      let tellNow = () => {};
+      const onDatabase = (reached: ReachedDatabase) => {
+        const telling = startTelling(context, {
+          ...{ ...reached, roles: told, target },
+          delivery: () => delivery,
+          readCoalescing: () => readCoalescing(),
+        });
+        tellNow = telling.now;
+        return telling;
+      };
+      delivery = await openDeliveryEnvironment(context, target, { signal, onWaiting, adoptLost, onDatabase });
+      const deliveryContext = { ...context, delivery };
       if (roles.includes('worker')) {
         const { startWorkerRole } = await import('./start-worker.js');
         started.push(await startWorkerRole(deliveryContext));
@@ -112,9 +121,8 @@ export async function startRoles(options: StartRolesOptions): Promise<Started> {
         started.push(relay);
         readCoalescing = relay.readCoalescing;
       }
-      const { startTelling } = await import('./tell-process.js');
-      const told = roles.filter((role) => role !== 'api');
-      telling = startTelling(deliveryContext, { roles: told, readCoalescing });
+      // That Temporal has answered, and what a relay does.
+      tellNow();
     }
     const failed = Promise.race(started.map((role) => role.failed ?? new Promise<never>(() => {})));
     failed.catch(() => {}); // `runUntilSignal` listens; a caller that does not must not be ended by it

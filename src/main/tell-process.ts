@@ -10,42 +10,49 @@ import { isIntegrationError } from '../domain/delivery/integration-error.js';
 import type { Settings } from '../infrastructure/config/settings.js';
 import { createHttpClient } from '../infrastructure/http/create-http-client.js';
 import { createProcessStore } from '../infrastructure/prisma/process-store.js';
+import type { TemporalTarget } from '../infrastructure/temporal/connect-temporal.js';
+import type { DeliveryEnvironment, ReachedDatabase } from './delivery-environment.js';
 import { packageVersion } from './package-version.js';
-import type { DeliveryContext } from './role.js';
+import type { RoleContext } from './role.js';
 
 const READY_TIMEOUT_MS = 2_000;
 
-export interface TellOptions {
+export interface TellOptions extends ReachedDatabase {
   readonly roles: readonly ProcessRole[];
+  readonly target: TemporalTarget;
+  /** null: it is not open yet. */
+  readonly delivery: () => DeliveryEnvironment | null;
   /** Of the relay in this process. */
   readonly readCoalescing: () => readonly CoalescingLane[];
 }
 
 /**
  * Tells the outbox that this relay or worker runs, and how Temporal and the audit API look from here: an api talks to neither.
- * One row for the process, whatever its roles.
+ * From the start on, as soon as the database answers: one that waits for Temporal is there, and says so. One row for the
+ * process, whatever its roles.
  */
-export function startTelling(context: DeliveryContext, { roles, readCoalescing }: TellOptions): ToldProcess {
-  const { settings, config, log, delivery } = context;
+export function startTelling({ settings, config, log }: RoleContext, options: TellOptions): ToldProcess {
+  const { roles, target, pool, policies, readCoalescing } = options;
   const http = createHttpClient({ connections: 1 });
   const orderings = Object.fromEntries(resolvePolicies(config.policies).orderings);
   const say = async (): Promise<ProcessSays> => {
-    const [temporal, auditApi] = await Promise.all([lookAtTemporal(context), lookAtAuditApi(settings, http)]);
+    const [temporal, auditApi] = await Promise.all([lookAtTemporal(options), lookAtAuditApi(settings, http)]);
     return {
       temporal,
       auditApi,
-      namespace: delivery.target.namespace,
-      temporalAddress: hostOf(delivery.target.address),
-      policies: delivery.policies,
+      namespace: target.namespace,
+      temporalAddress: hostOf(target.address),
+      policies,
       orderings,
       coalescing: readCoalescing(),
     };
   };
   const telling = tellProcess(
-    { processes: createProcessStore(delivery.pool), say, time: systemTime, log },
+    { processes: createProcessStore(pool), say, time: systemTime, log },
     { id: randomUUID(), roles, host: hostname(), pid: process.pid, version: packageVersion() },
   );
   return {
+    now: telling.now,
     async stop() {
       await telling.stop();
       await http.close();
@@ -53,10 +60,13 @@ export function startTelling(context: DeliveryContext, { roles, readCoalescing }
   };
 }
 
-/** As /ready says it, and within its time. */
-async function lookAtTemporal({ delivery }: DeliveryContext): Promise<SeenFromThere> {
+/** As /ready says it, and within its time. null: a start that has just begun has not asked it yet. */
+async function lookAtTemporal(options: TellOptions): Promise<SeenFromThere | null> {
+  const delivery = options.delivery();
+  const noAnswer = () => seen(`it does not answer at ${hostOf(options.target.address)}`);
+  if (delivery === null) return options.waitsForTemporal() ? noAnswer() : null;
   const { temporal: away } = await delivery.findProblems();
-  if (away !== undefined) return seen(`it does not answer at ${hostOf(delivery.target.address)}`);
+  if (away !== undefined) return noAnswer();
   return seen(delivery.namespace.isOurs() ? null : 'its namespace is not the one that the runs of this outbox are in');
 }
 

@@ -18,10 +18,12 @@ export function note(line: string, { json }: { readonly json?: boolean }): void 
   process.stderr.write(json ? `${JSON.stringify({ note: line })}\n` : `${line}\n`);
 }
 
-/** Says why, and returns the exit code. */
-export function complain(sentence: string, code: number = EXIT.failed): number {
-  process.stderr.write(`outbox: ${sentence}\n`);
-  return code;
+/** Says why, with `--json` as one line of it, and returns the exit code. */
+export function complain(sentence: string, kind: 'failed' | 'unavailable' | 'interrupted' = 'failed'): number {
+  const error = { kind, exitCode: EXIT[kind], message: sentence, problems: [] };
+  const json = process.argv.includes('--json');
+  process.stderr.write(json ? `${JSON.stringify({ error })}\n` : `outbox: ${sentence}\n`);
+  return EXIT[kind];
 }
 
 /** Who asks, and why: the user of this process where nobody is named. */

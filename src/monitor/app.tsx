@@ -12,7 +12,7 @@ import { Notice } from './parts/notice.js';
 import { Shell } from './parts/shell.js';
 import { ViewBoundary } from './parts/view-boundary.js';
 import { ViewTitle } from './parts/view-title.js';
-import { VIEWS, viewOf } from './parts/views.js';
+import { VIEWS, viewOf, whyNotAt } from './parts/views.js';
 import { theme } from './theme/theme.js';
 
 const SignInView = lazy(async () => ({ default: (await import('./views/sign-in/sign-in-view.js')).SignInView }));
@@ -75,7 +75,7 @@ function View({ path }: { readonly path: string }) {
   const view = viewOf(path);
   const first = VIEWS.find(({ why }) => why(session) === null);
   // Not for this person: at the start of the page the first one that is; elsewhere it is said.
-  const why = view?.why(session) ?? null;
+  const why = whyNotAt(path, session);
   if (why !== null && path === '/' && first !== undefined) return <Redirect to={first.path} replace />;
   if (why !== null && view !== null) {
     return (

@@ -3,12 +3,13 @@
 // Fake: between page and api some answers are held back, lost, or made up, as the test says.
 import type { Page, Request } from 'playwright-core';
 import { DEAD_LETTERS_PATH, REDRIVE_JOBS_PATH } from '../../src/contract/dead-letters-api.js';
+import { DESTINATIONS_PATH } from '../../src/contract/destinations-api.js';
 import { EVENTS_PATH } from '../../src/contract/events-api.js';
-import { SESSION_PATH } from '../../src/contract/monitor-api.js';
+import { SESSION_PATH, STREAM_PATH } from '../../src/contract/monitor-api.js';
 import { FIGURES_PATH } from '../../src/contract/overview-api.js';
 import { type TabOptions, withBrowser } from '../support/browser.js';
 import { eventually } from '../support/eventually.js';
-import { region, rowOf } from '../support/monitor-page.js';
+import { goTo, region, rowOf } from '../support/monitor-page.js';
 import {
   createMonitoredDeployment,
   type MonitoredDeployment,
@@ -186,6 +187,40 @@ it('a job takes as many as its button says, whatever was counted before', async 
   expect(made).toEqual([{ filter: { eventType: 'ORDER' }, reason: 'mended', rate: 50, cap: 450 }]);
 });
 
+it('letters are counted for as long as the api may take over it, and once', async () => {
+  const page = await open('/dead-letters?type=ORDER', { scripts: [TIME_STANDS] });
+  const pass = (ms: number) => page.evaluate(`letPass(${ms})`);
+  let asked = 0;
+  let held = Promise.withResolvers<void>();
+  await page.route(asks(REDRIVE_JOBS_PATH), async (route) => {
+    asked += 1;
+    await held.promise;
+    // Nobody may wait for it any more.
+    await route.fulfill({ json: { count: 10, edited: 0, groups: [] } }).catch(() => undefined);
+  });
+  await button(page, 'Redrive all that fit the filter').click();
+  const dialog = page.getByRole('dialog', { name: 'Redrive all that fit the filter' });
+  await eventually('the count', async () => asked === 1);
+  await pass(30_000);
+  held.resolve();
+  await dialog.getByText('10 open letters').waitFor();
+
+  held = Promise.withResolvers();
+  await dialog.getByLabel('Reason').fill('mended');
+  await dialog.getByRole('button', { name: 'Redrive 10', exact: true }).click();
+  await eventually('the job', async () => asked === 2);
+  await pass(35_000);
+  await dialog.getByRole('alert').filter({ hasText: 'It may have been done' }).waitFor();
+  await dialog.getByRole('button', { name: 'Count again' }).click();
+  await eventually('another count', async () => asked === 3);
+  await pass(35_000);
+  await dialog
+    .getByText('How many they are could not be read again: The api did not answer within 35 seconds')
+    .waitFor();
+  held.resolve();
+  expect(asked).toBe(3);
+});
+
 it('a pause whose end is half written is not one without an end; and it may be of events without a tenant', async () => {
   const page = await open('');
   const sent: Request[] = [];
@@ -217,16 +252,65 @@ it('a pause whose end is half written is not one without an end; and it may be o
   expect(rows).toEqual([{ destination: null, tenant: '', until: new Date('2099-01-01T10:00:00Z') }]);
 });
 
+it('a pause of a name that nothing has says that it holds nothing; one that stands gives way knowingly, and is not ended for another', async () => {
+  const page = await open('', { expects: (status) => status === 409 });
+  const pause = async (type: string, reason: string, act = 'Pause') => {
+    await button(page, 'Pause all destinations').click();
+    const dialog = page.getByRole('dialog', { name: 'Pause' });
+    await dialog.getByLabel('Only of the event type').fill(type);
+    await dialog.getByLabel('Reason').fill(reason);
+    await dialog.getByRole('button', { name: act, exact: true }).click();
+    return dialog;
+  };
+  const slip = await pause('BILING', 'a slip');
+  await slip.getByRole('alert').filter({ hasText: 'nothing there is has the event type BILING' }).waitFor();
+  await slip.getByRole('button', { name: 'Close' }).click();
+  await rowOf(page, 'Pauses in force', 'a slip').waitFor();
+
+  const known = await pause('BILLING', 'wrong amounts');
+  await known.waitFor({ state: 'hidden' });
+  await rowOf(page, 'Pauses in force', 'wrong amounts').waitFor();
+  await button(page, 'Pause all destinations').click();
+  await known.getByLabel('Only of the event type').fill('BILLING');
+  await known.getByText(/^This is paused already, by api-key:.*: wrong amounts, until it is resumed\./).waitFor();
+  await known.getByLabel('Reason').fill('until it is known why');
+  await known.getByRole('button', { name: 'Replace the pause' }).click();
+  await known.waitFor({ state: 'hidden' });
+
+  const row = rowOf(page, 'Pauses in force', 'until it is known why');
+  await row.getByRole('button', { name: /^Resume/ }).click();
+  // Somebody puts another one in its place while the form is open.
+  await fetch(`${api.origin}${DESTINATIONS_PATH}/*/pause`, {
+    method: 'POST',
+    headers: { Authorization: `Bearer ${world.keys.operator}`, 'Content-Type': 'application/json' },
+    body: JSON.stringify({ eventType: 'BILLING', reason: 'do not resume' }),
+  });
+  const resume = page.getByRole('dialog', { name: 'Resume' });
+  await resume.getByLabel('Reason').fill('over');
+  await resume.getByRole('button', { name: 'Resume', exact: true }).click();
+  await resume
+    .getByRole('alert')
+    .filter({ hasText: /^It is not resumed by this: Another pause of this was made meanwhile by api-key:/ })
+    .waitFor();
+  const { rows } = await world.deployment.outbox.query(
+    `SELECT reason FROM outbox.pause WHERE event_type = 'BILLING' AND destination IS NULL`,
+  );
+  expect(rows).toEqual([{ reason: 'do not resume' }]);
+});
+
 it('a search goes on by itself until it finds something, and can be stopped', async () => {
   const page = await open('/audit');
   let found = false;
+  let fresh = false;
   let pages = 0;
   await page.route(asks(EVENTS_PATH, { eventType: 'RARE' }), async (route) => {
     const at = Number(new URL(route.request().url()).searchParams.get('cursor') ?? '0');
     pages = Math.max(pages, at);
-    const there = found && at > 0;
+    const there = (found && at > 0) || (fresh && at === 0);
     const searched = { events: 20_000, backTo: new Date(Date.UTC(2026, 0, 28 - Math.min(at, 27))).toISOString() };
-    const items = there ? [await anEvent()] : [];
+    const items = there
+      ? [{ ...(await anEvent()), ...(at === 0 && { id: NEW_EVENT, eventName: 'order.new.v1' }) }]
+      : [];
     await route.fulfill({ json: { items, next: there ? null : String(at + 1), searched } });
   });
   await page.goto('/monitor/events?eventType=RARE');
@@ -244,6 +328,18 @@ it('a search goes on by itself until it finds something, and can be stopped', as
   // It is no page that is read again.
   await list.getByText(/^As of .*, not read again by itself$/).waitFor();
   expect(new URL(page.url()).search).toBe('?eventType=RARE');
+
+  // Something new takes no row from whoever reads: it is counted, and shown when that is asked for.
+  const rows = page.getByRole('table', { name: 'Events', exact: true }).getByRole('row');
+  const link = rows.nth(1).getByRole('link');
+  const before = await link.getAttribute('href');
+  fresh = true;
+  const show = list.getByRole('button', { name: '1 new: show' });
+  await show.waitFor();
+  expect(await link.getAttribute('href')).toBe(before);
+  await show.click();
+  await rows.nth(1).getByText('order.new.v1').waitFor();
+  await show.waitFor({ state: 'hidden' });
 });
 
 it('an older page says of when it is', async () => {
@@ -335,10 +431,79 @@ it('while nobody can be looked up, whoever has a session is let in as soon as th
   await page.getByRole('heading', { name: 'Overview', exact: true, level: 1 }).waitFor();
 });
 
+it('a limit of something between, and an api that says no, are no outage to whoever signs in', async () => {
+  const page = await openTab({ origin: api.origin, expects: (_, path) => path === SESSION_PATH });
+  let asked = 0;
+  await page.route(asks(SESSION_PATH), (route) => {
+    if (route.request().method() === 'POST') return route.fulfill({ status: 429, body: '<html>429</html>' });
+    asked += 1;
+    return route.fulfill({
+      status: 403,
+      contentType: 'application/problem+json',
+      body: JSON.stringify({ code: 'foreign_origin', detail: 'another origin', status: 403, retryable: false }),
+    });
+  });
+  await page.goto('/monitor');
+  await page.getByText('another origin').waitFor();
+  await page.getByLabel('API key').fill('tob_x');
+  await button(page, 'Sign in').click();
+  await page.getByRole('alert').filter({ hasText: 'Too many requests come from here' }).waitFor();
+  expect(await page.getByText(/It is asked again|outbox status/).count()).toBe(0);
+  expect(asked).toBe(1);
+});
+
+it('a letter leads to its run as soon as a relay has told its namespace, which may be after the sign-in', async () => {
+  const page = await openTab({ origin: api.origin, as: { key: world.keys.operator } });
+  await page.route(asks(SESSION_PATH), async (route) => {
+    const answer = await route.fetch();
+    const session = (await answer.json()) as { links: object };
+    await route.fulfill({ response: answer, json: { ...session, links: { ...session.links, namespace: null } } });
+  });
+  await page.goto(`/monitor/dead-letters/${PLANTED.letter}`);
+  await region(page, 'What it is').waitFor();
+  const link = page.getByRole('link', { name: 'Open the run in Temporal' });
+  await link.waitFor();
+  expect(await link.getAttribute('href')).toContain('/namespaces/shop/workflows/');
+});
+
+it('a stream alone that does not come is no silence of the api: that is said, and lists are as of now', async () => {
+  const page = await open('', { expects: (status, path) => status === 429 && path === STREAM_PATH });
+  await page.getByText('Live', { exact: true }).waitFor();
+  await page.route(asks(STREAM_PATH), (route) => route.fulfill({ status: 429, body: 'too many' }));
+  await page.reload();
+  const alert = page.getByRole('alert');
+  await alert
+    .filter({ hasText: /^The overview is not known: The api answers, and its stream does not come/ })
+    .waitFor();
+  await region(page, 'How it stands').getByText('Not known: the overview does not come').waitFor();
+  await goTo(page, 'Dead letters');
+  await rowOf(page, 'Dead letters', 'ORDER').first().waitFor();
+
+  await page.unroute(asks(STREAM_PATH));
+  await page.getByText('Live', { exact: true }).waitFor({ timeout: 40_000 });
+  await alert.waitFor({ state: 'hidden' });
+});
+
+/** No deadline of a request passes, but those of so many milliseconds at most when that is said. */
+const TIME_STANDS = `
+const deadlines = [];
+AbortSignal.timeout = (ms) => {
+  const ends = new AbortController();
+  deadlines.push({ ms, ends });
+  return ends.signal;
+};
+window.letPass = (most) => {
+  for (const { ms, ends } of deadlines) if (ms <= most) ends.abort(new DOMException('passed', 'TimeoutError'));
+};
+`;
+
+const NEW_EVENT = '0199c000-0000-7000-8000-000000000001';
+
 /** As a list has it. */
-async function anEvent(): Promise<unknown> {
+async function anEvent(): Promise<Record<string, unknown>> {
   const answer = await fetch(`${api.origin}${EVENTS_PATH}?limit=1`, {
     headers: { Authorization: `Bearer ${world.keys.operator}` },
   });
-  return ((await answer.json()) as { items: unknown[] }).items[0];
+  const [first] = ((await answer.json()) as { items: Record<string, unknown>[] }).items;
+  return first ?? {};
 }

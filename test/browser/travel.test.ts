@@ -3,6 +3,7 @@
 import { readFile } from 'node:fs/promises';
 import type { Page } from 'playwright-core';
 import { AUDIT_EXPORT_PATH } from '../../src/contract/audit-records-api.js';
+import { DEAD_LETTERS_PATH } from '../../src/contract/dead-letters-api.js';
 import { SESSION_PATH } from '../../src/contract/monitor-api.js';
 import { withBrowser } from '../support/browser.js';
 import { eventually } from '../support/eventually.js';
@@ -227,8 +228,14 @@ it('a payload is edited: compared first, saved with a reason, and sent by the re
   const row = rowOf(page, 'Where the payloads differ', '/amount');
   await row.waitFor();
   expect(await row.getByRole('cell').allTextContents()).toEqual(['/amount', '-1', '100']);
+  // What is saved is what was compared, and nothing that was written after it.
+  const save = dialog.getByRole('button', { name: 'Save the payload' });
+  await save.waitFor();
+  await payload.fill(before.replace('-1', '7'));
+  await save.waitFor({ state: 'detached' });
+  await payload.fill(before.replace('-1', '100'));
   await dialog.getByLabel('Reason').fill('the sign was wrong');
-  await dialog.getByRole('button', { name: 'Save the payload' }).click();
+  await save.click();
   await dialog.getByText('Saved as revision 1').waitFor();
   await dialog.getByRole('button', { name: 'Redrive now' }).click();
   await giveReason(page, 'Redrive this letter', 'with the right sign', 'Redrive');
@@ -300,6 +307,98 @@ it('two people at one letter: neither an edit nor a redrive goes out that was ma
   expect(sent).toEqual([{ amount: -1 }, { amount: 7 }]);
 }, 120_000);
 
+describe('a payload that somebody else edits meanwhile', () => {
+  /** Over HTTP, as another person. */
+  const editElsewhere = async (id: string, amount: number) => {
+    const answer = await fetch(`${api.origin}${DEAD_LETTERS_PATH}/${id}/payload`, {
+      method: 'POST',
+      headers: { Authorization: `Bearer ${world.keys.operator}`, 'Content-Type': 'application/json' },
+      body: JSON.stringify({ payload: { amount }, reason: `it is ${amount}`, dryRun: false }),
+    });
+    expect(answer.status).toBe(200);
+  };
+  const deadOne = async (type: string) => {
+    refuse();
+    const id = await appendToPartner(type, { amount: -1 });
+    await world.deployment.untilStatus(id, 'DEAD');
+    return id;
+  };
+  const editor = (page: Page) => {
+    const dialog = page.getByRole('dialog', { name: 'Edit the payload' });
+    const payload = dialog.getByRole('textbox', { name: 'Payload' });
+    const change = async (from: string, to: string) => {
+      await payload.fill((await payload.inputValue()).replace(from, to));
+      await dialog.getByRole('button', { name: 'Compare and check' }).click();
+      await dialog.getByLabel('Reason').fill(`it is ${to}`);
+      await dialog.getByRole('button', { name: 'Save the payload' }).click();
+    };
+    return { dialog, payload, change };
+  };
+  const amounts = async (id: string) => {
+    const { rows } = await world.deployment.outbox.query(
+      'SELECT payload FROM outbox.event_revision WHERE event_id = $1 ORDER BY epoch, seq',
+      [id],
+    );
+    return rows.map(({ payload }) => payload.amount);
+  };
+
+  it('is the one that an editor opens with, however old the letter is that the page has', async () => {
+    const id = await deadOne('OLD');
+    const page = await openTab({ origin: api.origin, as: { key: world.keys.operator } });
+    let first: Promise<string> | null = null;
+    await page.route(`**${DEAD_LETTERS_PATH}/${id}`, async (route) => {
+      first ??= route.fetch().then((answer) => answer.text());
+      await route.fulfill({ body: await first, contentType: 'application/json' });
+    });
+    await page.goto(`/monitor/dead-letters/${id}`);
+    await page.getByRole('button', { name: 'Edit the payload' }).waitFor();
+    await editElsewhere(id, 7);
+    await page.unrouteAll({ behavior: 'ignoreErrors' });
+    await page.getByRole('button', { name: 'Edit the payload' }).click();
+    const { dialog, payload, change } = editor(page);
+    await payload.waitFor();
+    expect(JSON.parse(await payload.inputValue())).toEqual({ amount: 7 });
+    await change('7', '8');
+    await dialog.getByText('Saved as revision 2').waitFor();
+    expect(await amounts(id)).toEqual([7, 8]);
+  }, 120_000);
+
+  it('is told of in the editor that is open, which takes it when it is asked to', async () => {
+    const id = await deadOne('OPEN');
+    const page = await open(`/dead-letters/${id}`);
+    await page.getByRole('button', { name: 'Edit the payload' }).click();
+    const { dialog, payload, change } = editor(page);
+    await payload.fill((await payload.inputValue()).replace('-1', '100'));
+    await editElsewhere(id, 7);
+    await dialog
+      .getByRole('alert')
+      .filter({ hasText: /^Its payload has been edited meanwhile by api-key:/ })
+      .waitFor();
+    // Not before somebody says so: it would take away what is being written.
+    expect(JSON.parse(await payload.inputValue())).toEqual({ amount: 100 });
+    await dialog.getByRole('button', { name: 'Take the payload as it is now' }).click();
+    await dialog.getByRole('alert').waitFor({ state: 'hidden' });
+    expect(JSON.parse(await payload.inputValue())).toEqual({ amount: 7 });
+    await change('7', '8');
+    await dialog.getByText('Saved as revision 2').waitFor();
+    expect(await amounts(id)).toEqual([7, 8]);
+  }, 120_000);
+
+  it('is told of in the form of a redrive, and so is a letter that is closed by then', async () => {
+    const id = await deadOne('CLOSED');
+    const page = await open(`/dead-letters/${id}`);
+    await page.getByRole('button', { name: 'Redrive', exact: true }).click();
+    const alert = page.getByRole('dialog', { name: 'Redrive this letter' }).getByRole('alert');
+    await page.getByText('With the payload that was recorded.').waitFor();
+    await editElsewhere(id, 7);
+    await alert.filter({ hasText: /^Its payload has been edited meanwhile by api-key:/ }).waitFor();
+    const other = await open(`/dead-letters/${id}`);
+    await other.getByRole('button', { name: 'Discard', exact: true }).click();
+    await giveReason(other, 'Discard this letter', 'a test order', 'Discard');
+    await alert.filter({ hasText: /^It is discarded by api-key:/ }).waitFor();
+  }, 120_000);
+});
+
 it('a letter is discarded by a name and for a reason, which stand in the audit log then', async () => {
   const [id] = (await dead('DISCARD', 1)) as [string];
   const page = await open(`/dead-letters/${id}`);
@@ -311,6 +410,8 @@ it('a letter is discarded by a name and for a reason, which stand in the audit l
   expect(await page.getByRole('button', { name: 'Redrive', exact: true }).getAttribute('aria-disabled')).toBe('true');
 
   await history.getByRole('link', { name: 'In the audit log' }).click();
+  // By its tenant, too: without that no index knows the target.
+  await page.waitForURL(/[?&]tenantId=acme(&|$)/);
   const record = rowOf(page, 'Records', 'outbox.dead_letter.discarded');
   await untilListed(page, record);
   await record.getByRole('link').click();

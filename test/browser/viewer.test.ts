@@ -151,6 +151,17 @@ it('nothing has changed by all of that', async () => {
   expect(verifications.rows).toEqual([{ n: 3 }]);
 });
 
+it('whoever reads no records sees that something could not be stored, and no record', async () => {
+  const key = await world.createKey(['dlq:read']);
+  const page = await openTab({ origin: api.origin, as: { key } });
+  await page.goto('/monitor/dead-letters');
+  await page.getByRole('link', { name: 'Not stored in the audit log' }).click();
+  await page.getByRole('table', { name: 'Not stored' }).getByRole('link').first().click();
+  await page.getByRole('heading', { name: /^Not stored / }).waitFor();
+  await page.goto('/monitor/audit');
+  await page.getByText(/^You may not read records: /).waitFor();
+});
+
 it('is told so in words, and sees all of it', async () => {
   const page = await open(`/dead-letters/${PLANTED.letter}`);
   await page.getByText('You are signed in to look, and can change nothing.').waitFor();

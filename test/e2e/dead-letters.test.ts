@@ -257,6 +257,8 @@ it('R15: edited, checked, redriven: the partner gets the new payload once', asyn
     expect(edited).toMatchObject({ code: 0, outcome: 'edited', revision: 1, checkedBy: 'handler' });
     const late = ['edit', id, '--payload', file, '--revisions', '0', '--reason', 'r', '--config', config] as const;
     expect(await json(...late)).toMatchObject({ code: 1, outcome: 'edited-meanwhile', revisions: 1 });
+    const dry = ['redrive', id, '--dry-run', '--revisions'] as const;
+    expect([(await json(...dry, '0'))['count'], (await json(...dry, '1'))['count']]).toEqual([0, 1]);
     const unseen = await dlq('redrive', id, '--revisions', '0', '--reason', 'r', '--config', config);
     expect(unseen).toMatchObject({ code: 1, stdout: expect.stringContaining('edited meanwhile by') });
     await writeFile(file, '[]');

@@ -47,8 +47,8 @@ describe('outbox keys', () => {
       },
     ]);
     const table = (await run(['list'])).stdout.split('\n');
-    expect(table[0]).toMatch(/^PREFIX +NAME +SCOPES +TENANT +CREATED +EXPIRES +LAST USED +REVOKED$/);
-    expect(table[1]).toMatch(new RegExp(`^${made.prefix} +k +admin,600/min +acme +\\S+Z +\\S+Z +- +-$`));
+    expect(table[0]).toMatch(/^PREFIX +NAME +SCOPES +TENANT +CREATED +EXPIRES +LAST USED +REVOKED +ID$/);
+    expect(table[1]).toMatch(new RegExp(`^${made.prefix} +k +admin,600/min +acme +\\S+Z +\\S+Z +- +- +${made.id}$`));
     expect(table.join('\n')).not.toContain(made.secret.slice(13));
 
     const first = await run(['revoke', made.prefix]);
@@ -67,6 +67,10 @@ describe('outbox keys', () => {
     expect((await run(['revoke', made.prefix])).stdout).toContain('was revoked already, at 2');
     const none = await run(['revoke', 'nobodys0']);
     expect([none.code, none.printed]).toEqual([EXIT.failed, 'outbox: nobodys0: no such key\n']);
+    const asJson = await run(['revoke', 'nobodys0', '--json']);
+    expect(JSON.parse(asJson.printed)).toEqual({
+      error: { kind: 'failed', exitCode: EXIT.failed, message: 'nobodys0: no such key', problems: [] },
+    });
   });
 
   it.each([

@@ -270,6 +270,22 @@ it('knows times of every zone, and events whose id is a UUID of no version', asy
   expect((await get(letter(odd))).body).toMatchObject({ id, eventId: odd });
 });
 
+it('of several at once those whose payload somebody has edited stay, and say so, unless that is meant', async () => {
+  answer(404);
+  const [edited, plain] = [await die(), await die()];
+  expect((await post(letter(edited.id, '/payload'), { payload: { total: 2 }, ...WORD })).status).toBe(200);
+  const several = (body: object) => post(`${DEAD_LETTERS_PATH}/redrive`, { ...WORD, ...body });
+  const ids = [edited.id, plain.id];
+  expect((await several({ ids })).body.results).toMatchObject([
+    { asked: edited.id, outcome: 'edited' },
+    { asked: plain.id, outcome: 'redriven' },
+  ]);
+  expect((await several({ ids: [edited.id] })).body.results).toMatchObject([{ outcome: 'edited' }]);
+  expect(await store.delivery(edited.eventId)).toMatchObject({ status: 'DEAD' });
+  expect((await several({ ids: [edited.id], edited: true })).body.results).toMatchObject([{ outcome: 'redriven' }]);
+  expectProblem(await post(`${DEAD_LETTERS_PATH}/discard`, { ids, ...WORD, edited: true }), 422, 'invalid_request');
+});
+
 it('R18: a payload is seen and edited; 409 where the effect stands, 503 where nobody tells', async () => {
   const { id, eventId } = await die();
   expect((await get(letter(id, '/payload'))).body).toEqual({ total: 1 });

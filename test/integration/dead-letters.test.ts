@@ -165,6 +165,15 @@ it('one is shown with event, attempts, revisions and the letters before it, by i
     response: { status: 422, headers: { a: 'b' }, body: 'no' },
     previous: [],
   });
+  await store.pool.query(
+    `INSERT INTO outbox.dead_letter (id, event_id, epoch, destination, event_type, tenant, code, message, retry_count, max_retries, state)
+     SELECT gen_random_uuid(), event_id, 1 + n, destination, event_type, tenant, code, message, 1, 1, 'redriven'
+     FROM outbox.dead_letter, generate_series(1, 250) n WHERE id = $1`,
+    [id],
+  );
+  // The latest ones, the latest first.
+  const { previous } = (await letters.show(eventId, null)) ?? {};
+  expect(previous?.map(({ epoch }) => epoch)).toEqual(Array.from({ length: 200 }, (_, n) => 250 - n));
   expect(await letters.show(id, 'umbrella')).toBeNull();
   expect(await letters.show(randomUUID(), null)).toBeNull();
 });

@@ -61,6 +61,27 @@ it('R6: pauses and resumes a destination, a type, all of it; the actor is the ke
   expectProblem(await post('erp.sync/resume', { reason: 'over' }), 404, 'not_found');
 });
 
+it('R6: what somebody has looked at neither takes the place of another pause nor ends it: 409, with who made that', async () => {
+  const { id } = (await post('erp.sync/pause', { reason: 'a move', replaces: null })).body;
+  const other = await ingest.key(['dlq:write']);
+  const theirs = await post('erp.sync/pause', { reason: 'wrong amounts', replaces: id }, other);
+  expect(theirs.status).toBe(200);
+  const late = [
+    await post('erp.sync/resume', { reason: 'over', id }),
+    await post('erp.sync/pause', { reason: 'longer', replaces: id }),
+    await post('erp.sync/pause', { reason: 'first', replaces: null }),
+  ];
+  for (const answer of late) {
+    expectProblem(answer, 409, 'paused_meanwhile');
+    expect(answer.body.detail).toContain(theirs.body.actor);
+  }
+  expect((await list()).body.pauses).toMatchObject([{ id: theirs.body.id, reason: 'wrong amounts' }]);
+  expectProblem(await post('crm.contact/resume', { reason: 'over', id }), 404, 'not_found');
+  expectProblem(await post('erp.sync/resume', { reason: 'over', id: 'x' }), 422, 'invalid_request');
+  // Who has looked at none goes on as ever.
+  expect((await post('erp.sync/resume', { reason: 'over' })).status).toBe(200);
+});
+
 it('R6: a name that nothing has is paused, and said to be unknown', async () => {
   const known = async (path: string, more: object = {}) =>
     (await post(`${path}/pause`, { reason: 'r', ...more })).body.known;

@@ -39,6 +39,25 @@ it('R6: a scope has one pause; another takes its place; a resume ends exactly th
   expect((await destinations().list()).pauses).toHaveLength(2);
 });
 
+it('R6: a pause that somebody has looked at gives way, and ends, to who says so; another one that was made meanwhile stays', async () => {
+  const erp = { ...ALL, destination: 'erp.sync' };
+  const bob = { actor: 'bob', reason: 'wrong amounts' };
+  const first = await destinations().pause(erp, null, WORD, null);
+  const second = await destinations().pause(erp, null, bob, first?.id);
+  expect([first?.actor, second?.actor]).toEqual(['ada', 'bob']);
+  const before = await rows(`SELECT count(*)::int AS n FROM outbox.event WHERE event_type = 'OUTBOX'`);
+  for (const replaces of [null, first?.id]) expect(await destinations().pause(erp, null, WORD, replaces)).toBeNull();
+  expect(await destinations().resume(erp, WORD, first?.id)).toBeNull();
+  expect(await destinations().findPause(erp)).toEqual(second);
+  // What was refused is no event.
+  expect(await rows(`SELECT count(*)::int AS n FROM outbox.event WHERE event_type = 'OUTBOX'`)).toEqual(before);
+  expect(await destinations().resume(erp, WORD, second?.id)).toEqual(second);
+  expect(await destinations().findPause(erp)).toBeNull();
+  // One that is over gives way to anybody.
+  await destinations().pause(erp, new Date(Date.now() - 1_000).toISOString(), WORD);
+  expect(await destinations().pause(erp, null, bob, null)).toMatchObject({ actor: 'bob' });
+});
+
 it('what a person did is an event for the audit log, in the same statement; what changed nothing is none', async () => {
   const scope = { ...ALL, destination: 'erp.sync', eventType: 'ORDER' };
   await destinations().pause(scope, null, WORD);

@@ -1,6 +1,7 @@
 // Searching events and showing one, on a real PostgreSQL. Rows are written directly where a test says exactly what
 // there is, and what a search finds is held against a model. Nothing is fake.
 import { randomUUID } from 'node:crypto';
+import { writeEventCursor } from '../../src/application/delivery/events/event-cursor.js';
 import {
   EventFilterError,
   type EventPage,
@@ -119,7 +120,7 @@ describe('a search', () => {
         recordedAt: `${recordedAt.slice(0, 23)}Z`,
         state,
         epoch: state === null ? null : 1,
-        dueAt: ['waiting', 'running', 'retrying'].includes(state ?? '') ? '2026-05-01T00:00:00.000Z' : null,
+        dueAt: ['waiting', 'retrying'].includes(state ?? '') ? '2026-05-01T00:00:00.000Z' : null,
         settledAt: ['delivered', 'dead', 'discarded'].includes(state ?? '') ? '2026-04-02T00:00:00.000Z' : null,
         blocked: false,
       });
@@ -142,6 +143,8 @@ describe('a search', () => {
       [`${cursor}A`, filter],
       [randomUUID(), filter],
       ['2026-04-01T00:00:00Z', filter],
+      // As whoever knows the form can make one: the hash is no secret.
+      [writeEventCursor({ recordedAt: '2026-02-30T00:00:00.000000Z', id: randomUUID() }, filter), filter],
     ];
     for (const [text, other] of elsewhere) {
       const listing = listEvents({ reader, clock }, other, { cursor: text, limit: 5 });
@@ -352,7 +355,12 @@ describe('one event', () => {
       letters: [],
     });
     await store.pool.query('UPDATE outbox.delivery SET lease_token = gen_random_uuid() WHERE event_id = $1', [id]);
-    expect(await show(id)).toMatchObject({ state: 'waiting', delivery: { claimed: true, run: null } });
+    expect(await show(id)).toMatchObject({
+      state: 'waiting',
+      // When the lease ends is nothing that is planned for it.
+      dueAt: null,
+      delivery: { claimed: true, run: null },
+    });
     await store.pool.query(
       `UPDATE outbox.delivery SET status = 'STARTED', lease_token = NULL, started_at = now() WHERE event_id = $1`,
       [id],
@@ -360,6 +368,7 @@ describe('one event', () => {
     const workflowId = eventRunId({ deployment: 'main', eventId: id, epoch: 0 });
     expect(await show(id)).toMatchObject({
       state: 'running',
+      dueAt: null,
       delivery: {
         startedAt: expect.any(String),
         run: { workflowId, runId: null, url: expect.stringContaining('main%3A') },
@@ -369,6 +378,7 @@ describe('one event', () => {
     const run = { workflowId, runId: 'run-0', url: linkTo(workflowId, 'run-0') };
     expect(await show(id)).toMatchObject({
       state: 'retrying',
+      dueAt: expect.any(String),
       delivery: { run },
       attempts: [
         { epoch: 0, n: 1, local: false, code: 'HTTP.SERVER_ERROR', status: 503, delayMs: 1_000, worker: 'w#1', run },

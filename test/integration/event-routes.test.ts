@@ -6,6 +6,7 @@ import { EVENTS_PATH } from '../../src/contract/events-api.js';
 import { createPool } from '../../src/infrastructure/prisma/pg-pool.js';
 import { createProcessStore } from '../../src/infrastructure/prisma/process-store.js';
 import { createDeliveryStore, type DeliveryStore } from '../support/delivery-line.js';
+import { eventually } from '../support/eventually.js';
 import { openTestOps } from '../support/ops.js';
 import { expectProblem, startIngest, startIngestOn, type TestIngest } from './ingest-set-up.js';
 
@@ -220,6 +221,35 @@ it('a few searches are worked on at once, and whoever comes on top is told when 
     open();
     await slow.stop();
   }
+});
+
+it('a count that nobody waits for any more gives its place back', async () => {
+  const lock = await store.pool.connect();
+  try {
+    await lock.query('BEGIN');
+    await lock.query('LOCK TABLE outbox.dead_letter IN ACCESS EXCLUSIVE MODE');
+    const waiting = `SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()`;
+    const waits = async () => (await store.pool.query(waiting)).rowCount ?? 0;
+    const gone = new AbortController();
+    const body = JSON.stringify({ filter: {}, reason: 'how many', dryRun: true });
+    const headers = { Authorization: `Bearer ${operator}`, 'Content-Type': 'application/json' };
+    const count = () =>
+      fetch(`${ingest.url}${REDRIVE_JOBS_PATH}`, { method: 'POST', headers, body, signal: gone.signal });
+    const asked = [count(), count(), count()].map((one) => one.catch(() => 'gone'));
+    await eventually('three counts', async () => (await waits()) === 3);
+    expect((await ingest.post(JSON.parse(body), { path: REDRIVE_JOBS_PATH, key: operator })).status).toBe(429);
+    gone.abort();
+    expect(await Promise.all(asked)).toEqual(['gone', 'gone', 'gone']);
+    await eventually('none', async () => (await waits()) === 0);
+  } finally {
+    await lock.query('ROLLBACK');
+    lock.release();
+  }
+  const again = await ingest.post(
+    { filter: {}, reason: 'how many', dryRun: true },
+    { path: REDRIVE_JOBS_PATH, key: operator },
+  );
+  expect(again).toMatchObject({ status: 200, body: { count: 0 } });
 });
 
 it('with its database away 503', async () => {

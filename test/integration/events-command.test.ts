@@ -130,6 +130,20 @@ describe('events show', () => {
     expect(document).toMatchObject({ id, state: 'dead', payload: { iban: 'DE00' }, letters: [{ id: letter }] });
   });
 
+  it('of more attempts than are shown it says so, as its letter does', async () => {
+    const id = await append({});
+    const letter = await die(id);
+    const some = / the latest 200 are shown$/m;
+    expect((await run('events', 'show', id)).stdout).not.toMatch(some);
+    await pool.query(
+      `INSERT INTO outbox.delivery_attempt (event_id, epoch, n, finished_at, code)
+       SELECT $1, 0, n, now(), 'HTTP.TIMEOUT' FROM generate_series(3, 250) n`,
+      [id],
+    );
+    expect((await run('events', 'show', id)).stdout).toMatch(some);
+    expect((await run('dlq', 'show', letter)).stdout).toMatch(some);
+  });
+
   it('none of that id: 1; no id at all: 64', async () => {
     const nobody = randomUUID();
     const { code, stdout, printed } = await run('events', 'show', nobody);

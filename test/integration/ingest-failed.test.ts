@@ -405,7 +405,9 @@ describe('R28: retry', () => {
 
   it('R28: that fails again is a 500 with the id, counted, and leaves it open', async () => {
     const { one, id } = await failed();
-    expect(expectFailed(await act(id, 'retry'))).toBe(id);
+    const again = await act(id, 'retry');
+    expectProblem(again, 500, 'still_failing');
+    expect([again.body.failedIngestId, again.body.retryable]).toEqual([id, true]);
     expect(await rowsOf(one)).toMatchObject([
       { state: 'open', tries: 2, reason: 'tested', message: expect.any(String) },
     ]);

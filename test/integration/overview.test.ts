@@ -8,6 +8,7 @@ import { FIGURES_PATH, OVERVIEW_PATH, overviewPartSchema } from '../../src/contr
 import { createPool, type PgPool } from '../../src/infrastructure/prisma/pg-pool.js';
 import { createProcessStore } from '../../src/infrastructure/prisma/process-store.js';
 import { openOverview } from '../../src/main/open-overview.js';
+import { openMonitorPools } from '../../src/main/start-monitor.js';
 import { createDatabaseRoles } from '../support/database-roles.js';
 import { createTestDatabases, type TestDatabases } from '../support/databases.js';
 import { eventually } from '../support/eventually.js';
@@ -28,7 +29,7 @@ beforeAll(async () => {
 beforeEach(async () => {
   await outbox.query(`TRUNCATE outbox.delivery, outbox.delivery_attempt, outbox.dead_letter, outbox.destination, outbox.pause,
     outbox.outage, outbox.alert, outbox.book_check, outbox.process`);
-  overview = openOverview(outbox, LAG_LIMIT);
+  overview = openOverview({ outbox }, LAG_LIMIT);
 });
 afterAll(async () => {
   await outbox.end();
@@ -162,7 +163,7 @@ describe('what is due and under way', () => {
     expect([state, value?.due]).toEqual(['failing', 5]);
     expect(value?.lagSeconds).toBeGreaterThanOrEqual(90);
     expect(reason).toContain('longer than OUTBOX_LAG_LIMIT_SECONDS (60)');
-    const unlimited = await part('backlog', openOverview(outbox, { lagLimitSeconds: 0 }));
+    const unlimited = await part('backlog', openOverview({ outbox }, { lagLimitSeconds: 0 }));
     expect([unlimited.state, unlimited.value?.due]).toEqual(['ok', 5]);
   });
 
@@ -325,7 +326,9 @@ describe('away', () => {
   it('is every part of a database that does not answer, with why, and none of them is empty instead', async () => {
     const nowhere = createPool('postgresql://postgres@127.0.0.1:1/nothing', { max: 3 });
     try {
-      for (const read of await Promise.all(Object.values(openOverview(nowhere, LAG_LIMIT)).map((one) => one()))) {
+      for (const read of await Promise.all(
+        Object.values(openOverview({ outbox: nowhere }, LAG_LIMIT)).map((one) => one()),
+      )) {
         expect(read).toMatchObject({ state: 'away', at: null, value: null });
         expect(read.reason).toMatch(/^the outbox database does not answer: /);
       }
@@ -354,11 +357,35 @@ describe('away', () => {
     await eventually('the part to come back', async () => (await part('alerts')).state === 'ok');
   });
 
+  it('is what counts deliveries while that table is locked, for as long as it is; not the database, nor who works by it', async () => {
+    await tellOf(['relay', 'worker']);
+    const pools = openMonitorPools({ outbox: databases.outboxUrl, audit: databases.auditUrl }, () => {});
+    const other = await outbox.connect();
+    try {
+      const readers = Object.values(openOverview(pools, LAG_LIMIT));
+      await other.query('BEGIN');
+      await other.query('LOCK TABLE outbox.delivery IN ACCESS EXCLUSIVE MODE');
+      // More than once: what waits from the first look on has the connections then.
+      for (let n = 0; n < 3; n++) {
+        const read = await Promise.all(readers.map((one) => one()));
+        const stateOf = (name: DeliveryPartName) => read.find((one) => one.name === name)?.state;
+        expect([stateOf('outboxDatabase'), stateOf('processes')]).toEqual(['ok', 'ok']);
+        expect([stateOf('backlog'), stateOf('runs')]).toEqual(['away', 'away']);
+      }
+    } finally {
+      // Closed, it lets go of the lock, also where this has failed.
+      other.release(true);
+      await pools.close();
+    }
+  });
+
   it('is what this role may not read, and says what to do', async () => {
     const roles = await createDatabaseRoles();
     const own = createPool(roles.urlAs('api', databases.outboxUrl), { max: 3 });
     try {
-      for (const read of await Promise.all(Object.values(openOverview(own, LAG_LIMIT)).map((one) => one()))) {
+      for (const read of await Promise.all(
+        Object.values(openOverview({ outbox: own }, LAG_LIMIT)).map((one) => one()),
+      )) {
         expect(read).toMatchObject({ state: 'away', value: null });
         expect(read.reason).toMatch(/permission denied.*run `outbox grants` again/);
       }

@@ -39,6 +39,21 @@ it('the server ends a statement whose deadline passed, long before its own', asy
   await eventually('the server to end it', async () => (await other.query(running)).rowCount === 0);
 });
 
+it('a statement ends when nobody waits for it any more, and its connection is not used again', async () => {
+  const pool = open({ max: 1, applicationName: 'abandoned' });
+  const running = `SELECT FROM pg_stat_activity WHERE application_name = 'abandoned' AND wait_event = 'PgSleep'`;
+  const other = open();
+  const gone = new AbortController();
+  const statement = { name: 'sleep', text: 'SELECT pg_sleep(300)', timeoutMs: 60_000, signal: gone.signal };
+  const asleep = runStatement(pool, statement);
+  asleep.catch(() => undefined);
+  await eventually('the statement to run', async () => (await other.query(running)).rowCount === 1);
+  gone.abort();
+  await expect(asleep).rejects.toMatchObject(unavailable);
+  await eventually('the server to end it', async () => (await other.query(running)).rowCount === 0);
+  await expect(runStatement(pool, statement)).rejects.toMatchObject(unavailable);
+});
+
 it('the deadline includes waiting for a connection, and one that comes too late goes back to the pool', async () => {
   const pool = open({ max: 1 });
   const only = await pool.connect();

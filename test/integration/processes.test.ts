@@ -3,6 +3,7 @@
  * built command line. Fake: what a process says of the parts that it needs, and in one test the store.
  */
 import { randomUUID } from 'node:crypto';
+import { type AddressInfo, createServer } from 'node:net';
 import type { ProcessSays, ProcessSelf, ProcessStore } from '../../src/application/delivery/monitor/ports.js';
 import { tellProcess } from '../../src/application/delivery/monitor/tell-process.js';
 import { systemTime } from '../../src/application/delivery/relay-time.js';
@@ -13,7 +14,7 @@ import { createDatabaseRoles } from '../support/database-roles.js';
 import { createTestDatabases, type TestDatabases } from '../support/databases.js';
 import { silentLog } from '../support/delivery-line.js';
 import { eventually } from '../support/eventually.js';
-import { endLeftoverCli } from '../support/outbox-cli.js';
+import { endLeftoverCli, outboxCli } from '../support/outbox-cli.js';
 import { createTestDeployment, stop } from '../support/roles.js';
 
 let databases: TestDatabases;
@@ -210,6 +211,23 @@ it('that cannot tell goes on trying, says so once and once when it can again, an
   await telling.stop();
 });
 
+it('tells at once what is otherwise now, when it is told to', async () => {
+  const written: boolean[] = [];
+  const store = {
+    ...processes,
+    write: async (_: ProcessSelf, { temporal }: ProcessSays) => void written.push(temporal?.ok === true),
+  };
+  let ok = false;
+  const say = async () => ({ ...SAYS, temporal: { ok, reason: null, at: AT } });
+  const telling = tellProcess({ processes: store, say, time: systemTime, log: silentLog }, self());
+  told.push(telling);
+  await eventually('the first word', async () => written.length === 1);
+  ok = true;
+  telling.now();
+  await eventually('the second, which would come five seconds later', async () => written.length === 2, 4_000);
+  expect(written).toEqual([false, true]);
+});
+
 it('that lacks the right since an upgrade says so, and goes on', async () => {
   const roles = await createDatabaseRoles();
   const own = createPool(roles.urlAs('worker', databases.outboxUrl), { max: 2 });
@@ -226,12 +244,42 @@ it('that lacks the right since an upgrade says so, and goes on', async () => {
   }
 });
 
+it('one that is started while Temporal is away is there, and says so; it takes its row along where it gives up', async () => {
+  const deployment = await createTestDeployment();
+  const nobody = createServer();
+  await new Promise<void>((resolve) => void nobody.listen(0, '127.0.0.1', resolve));
+  const { port } = nobody.address() as AddressInfo;
+  await new Promise((resolve) => nobody.close(resolve));
+  try {
+    const seen = createProcessStore(deployment.outbox);
+    const waiting = outboxCli(['relay'], { ...deployment.environment, TEMPORAL_ADDRESS: `127.0.0.1:${port}` });
+    const row = await eventually('its word on Temporal', async () => {
+      const [told] = await seen.list(10);
+      return told?.says.temporal?.ok === false && told;
+    });
+    expect(row).toMatchObject({
+      roles: ['relay'],
+      silent: false,
+      says: { temporal: { reason: 'it does not answer at 127.0.0.1' }, namespace: 'default' },
+    });
+    expect(await stop(waiting)).toBe(0);
+    expect(await seen.list(10)).toEqual([]);
+  } finally {
+    await endLeftoverCli();
+    await deployment.drop();
+  }
+});
+
 it('a relay and a worker in one process tell of it together; stopped it takes its row along, killed it leaves it', async () => {
   const deployment = await createTestDeployment();
   try {
     const seen = createProcessStore(deployment.outbox);
     const first = await deployment.start('relay,worker', { OUTBOX_AUDIT_URL: 'http://127.0.0.1:1' });
-    const row = await eventually('its row', async () => (await seen.list(10))[0]);
+    // It was told before Temporal had answered, and again at once when it had.
+    const row = await eventually('its row', async () => {
+      const [told] = await seen.list(10);
+      return told?.says.temporal !== null && told;
+    });
     expect(row).toMatchObject({
       roles: ['relay', 'worker'],
       silent: false,

@@ -103,6 +103,11 @@ export function monitorViews(seeded: SeededOutbox, records: readonly string[]): 
     audit(`${AUDIT_LOGS_PATH}?tenantId=t-0&action=role`, FEW),
     audit(`${AUDIT_LOGS_PATH}?tenantId=t-0&severity=critical`, SOME),
     audit(`${AUDIT_LOGS_PATH}?tenantId=t-0&text=not%20there`, SOME),
+    // As whoever sees all tenants has them in front of them: no index but that of time.
+    ...['actorId=u-17', 'targetId=row-11', 'action=role', 'severity=critical', 'text=not%20there', 'source=nobody'].map(
+      (filter) => audit(`${AUDIT_LOGS_PATH}?${filter}`, SOME),
+    ),
+    audit(`${AUDIT_LOGS_PATH}?recordedTo=${ago(24 * 400)}&severity=critical`, SOME),
     audit(`${AUDIT_LOGS_PATH}/${records[0]}`, FEW),
     audit(`${AUDIT_LOGS_PATH}/${records[0]}/proof`, FEW),
     { ...audit(PROOF_STATES_PATH, SOME), body: { recordIds: records.slice(0, 50) } },

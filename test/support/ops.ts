@@ -23,7 +23,7 @@ export function openTestOps(pool: PgPool, { handlers = [], config = {}, temporal
   const processes = createProcessStore(pool);
   const context = { settings: { deployment: 'main', temporalUiUrl }, config, processes };
   return {
-    overview: openOverview(pool, { lagLimitSeconds: 300 }),
+    overview: openOverview({ outbox: pool }, { lagLimitSeconds: 300 }),
     figures: openFigures(pool),
     destinations: createDestinationStore(pool),
     ordering: createOrderingStore(pool),

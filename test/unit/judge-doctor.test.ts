@@ -241,6 +241,8 @@ describe('storage', () => {
     expect(vacuum(storage({ trackCounts: false }))).toEqual(['wrong autovacuum']);
     expect(vacuum(storage({ tables: [table({ autovacuum: false })] }))).toEqual(['wrong autovacuum']);
     expect(vacuum(storage({ tables: [table({ settings: null })] }))).toEqual(['warning autovacuum']);
+    const [unset] = judgeAutovacuum('outbox', storage({ tables: [table({ settings: null })] }), 'fillfactor=80');
+    expect(unset?.todo).toContain('ALTER TABLE outbox.delivery SET (fillfactor=80)');
     expect(vacuum(storage({ tables: [table({ name: 'event', settings: null })] }))).toEqual(['ok autovacuum']);
     expect(vacuum(storage({ frozenAge: 1_500_000_000 }))).toEqual(['wrong autovacuum']);
   });
@@ -342,6 +344,12 @@ describe('settings', () => {
       { ops: true, host: '0.0.0.0', monitorSignIn: false, monitorUrl: 'https://x/' },
       'wrong',
       /does not start/,
+    ],
+    [
+      'no sign-in behind a proxy of this machine',
+      { ops: true, monitorSignIn: false, monitorUrl: 'https://x.example/monitor/' },
+      'warning',
+      /whoever reaches that sees everything/,
     ],
     ['cookies without TLS', { ops: true, host: '0.0.0.0' }, 'warning', /OUTBOX_MONITOR_URL is not set/],
     ['an address without TLS', { ops: true, host: '0.0.0.0', monitorUrl: 'http://x/' }, 'warning', /no https/],

@@ -3,6 +3,7 @@ import type { Session } from '../../src/contract/monitor-api.js';
 import { mayHaveActed } from '../../src/monitor/logic/act-outcome.js';
 import { chosenOf } from '../../src/monitor/logic/chosen-letters.js';
 import { takenBy } from '../../src/monitor/logic/job-progress.js';
+import { type Pause, type PauseScope, pauseOf } from '../../src/monitor/logic/pause-scope.js';
 import { whyNoRecord, whyNotAll } from '../../src/monitor/logic/records-of.js';
 
 describe('an act that has failed', () => {
@@ -28,10 +29,11 @@ describe('an act that has failed', () => {
     expect(mayHaveActed({ status, code })).toBe(true);
   });
 
-  it('of which the api says before it does anything was not', () => {
+  it('of which the api says that it did nothing was not', () => {
     expect(mayHaveActed({ status: 503, code: 'overloaded' })).toBe(false);
     expect(mayHaveActed({ status: 503, code: 'effect_not_told' })).toBe(false);
     expect(mayHaveActed({ status: 503, code: 'session_not_known' })).toBe(false);
+    expect(mayHaveActed({ status: 500, code: 'still_failing' })).toBe(false);
   });
 
   it('with what is no answer of a request tells nothing', () => {
@@ -62,6 +64,32 @@ describe('a redrive job', () => {
     expect(takenBy(500, '')).toBe(500);
     expect(takenBy(500, ' ')).toBe(500);
     expect(takenBy(500, 'ten')).toBe(500);
+  });
+});
+
+describe('a pause', () => {
+  const pause = (id: string, scope: Partial<PauseScope>): Pause => ({
+    ...{ id, destination: null, eventType: null, tenantId: null },
+    ...{ until: null, reason: 'a move', actor: 'user:ann', createdAt: '2026-11-29T10:00:00.000Z' },
+    ...scope,
+  });
+  const pauses = [
+    pause('all', {}),
+    pause('crm', { destination: 'crm' }),
+    pause('none', { destination: 'crm', tenantId: '' }),
+  ];
+
+  it('is the one of exactly its scope: no tenant is not any', () => {
+    const of = (scope: Partial<PauseScope>) =>
+      pauseOf(pauses, { destination: null, eventType: null, tenantId: null, ...scope })?.id ?? null;
+    expect([of({}), of({ destination: 'crm' }), of({ destination: 'crm', tenantId: '' })]).toEqual([
+      'all',
+      'crm',
+      'none',
+    ]);
+    expect([of({ destination: 'erp' }), of({ eventType: 'ORDER' }), of({ destination: 'crm', tenantId: 'a' })]).toEqual(
+      [null, null, null],
+    );
   });
 });
 

@@ -3,6 +3,7 @@ import type { OverviewPart } from '../../src/contract/overview-api.js';
 import { judgeOverview, type Verdict } from '../../src/contract/verdict.js';
 import { breakDown } from '../../src/monitor/logic/breakdown.js';
 import { capital, headlineOf } from '../../src/monitor/logic/headline.js';
+import { lagNote } from '../../src/monitor/logic/lag-note.js';
 import { NO_NEWS, withMessage } from '../../src/monitor/logic/news.js';
 import { type SeenProcess, sumUpSeen } from '../../src/monitor/logic/seen-parts.js';
 
@@ -35,6 +36,12 @@ describe('the news of the stream', () => {
   });
 });
 
+it('beside the lag it is said where events are younger in it than they are', () => {
+  expect(lagNote('20', null)).toBe('20 due');
+  expect(lagNote('20', [{ kind: 'lag_over_limit' }])).toBe('20 due');
+  expect(lagNote('20', [{ kind: 'relay_batch_failed' }])).toMatch(/^20 due; from their latest try on/);
+});
+
 describe('the headline', () => {
   const well: Verdict = { state: 'well', sentence: 'all is well', concerns: [], notLookedAt: [] };
 
@@ -48,7 +55,7 @@ describe('the headline', () => {
 
   it('says before the first news that nothing is known', () => {
     expect(headlineOf(judgeOverview([]), { none: true, stale: false }).level).toBe('unknown');
-    expect(headlineOf(judgeOverview([]), { none: true, stale: true }).sentence).toContain('does not answer');
+    expect(headlineOf(judgeOverview([]), { none: true, stale: true }).sentence).toContain('does not come');
   });
 
   it('begins with a capital letter, of whatever alphabet', () => {

@@ -2,7 +2,7 @@
  * Real: the way of an event, and what is shown of a record, as the monitor's page makes them. Fake: event and record.
  */
 import type { RecordView } from '../../src/contract/audit-records-api.js';
-import type { EventDetail } from '../../src/contract/events-api.js';
+import { type EventDetail, MOST_OF_EVENT } from '../../src/contract/events-api.js';
 import { actorOf, changesOf, isErased, restOf, targetsOf, textOf } from '../../src/monitor/logic/audit-record.js';
 import { hasEpochs, timelineOf } from '../../src/monitor/logic/timeline.js';
 import type { Around } from '../../src/monitor/logic/why-waits.js';
@@ -45,7 +45,7 @@ const EVENT: EventDetail = {
   revisions: [],
 };
 type Destinations = NonNullable<Around['destinations']>;
-const LIVING = { roles: ['relay'], silent: false } as NonNullable<Around['processes']>[number];
+const LIVING = { roles: ['relay', 'worker'], silent: false } as NonNullable<Around['processes']>[number];
 const DESTINATION = {
   name: 'audit.log',
   breaker: 'closed',
@@ -78,6 +78,12 @@ function failed(epoch: number, n: number, second: number): EventDetail['attempts
   const more = { local: n === 1, delayMs: 1_500, worker: 'w1', run: RUN };
   return { epoch, n, startedAt: at(second), finishedAt: at(second + 1), ...failure, ...more };
 }
+
+it('of more attempts than are told of it is said that there may be earlier ones', () => {
+  const attempts = Array.from({ length: MOST_OF_EVENT }, (_, n) => failed(0, n + 1, n));
+  expect(titles({ ...EVENT, attempts })[1]).toBe('Only the latest 200 attempts, letters and edits are told of here');
+  expect(titles({ ...EVENT, attempts: attempts.slice(1) })[1]).toBe('Workflow started');
+});
 
 describe('the way of an event', () => {
   const waiting = { ...EVENT, state: 'waiting' as const, dueAt: at(5) };
@@ -125,6 +131,44 @@ describe('the way of an event', () => {
     expect(held({ ...FREE, processes: [] })).toEqual([['No relay tells of itself']]);
     const later = timelineOf({ ...due, dueAt: at(60) }, FREE).slice(1);
     expect(later).toMatchObject([{ title: 'Waits until it is due', at: at(60) }]);
+  });
+
+  it('is held where relays live and none of them reaches Temporal', () => {
+    const away = { ...LIVING, temporal: { ok: false, reason: 'it does not answer at temporal.example', at: at(0) } };
+    expect(held({ ...FREE, processes: [away] })).toEqual([
+      ['No relay reaches Temporal', 'it does not answer at temporal.example'],
+    ]);
+    // Another one starts it; what a worker says of Temporal, or one that is silent, is nothing of that.
+    for (const other of [LIVING, { ...away, roles: ['worker' as const] }, { ...away, silent: true }]) {
+      expect(held({ ...FREE, processes: [LIVING, other] })).toEqual([['Waits for a relay'], ['Due']]);
+    }
+  });
+
+  it('is held in its run by a pause, a breaker or the lack of a worker, while no attempt is under way', () => {
+    const rests = (around: Around, event: EventDetail = EVENT) =>
+      timelineOf(event, around)
+        .slice(2)
+        .map(({ title, told }) => [title, ...told]);
+    const noWorker: Around = { ...FREE, processes: [{ ...LIVING, roles: ['relay'] }] };
+    expect(rests(FREE)).toEqual([]);
+    expect(rests(destinations({}, {}))).toEqual([['Held by a pause', 'user:ann', 'a move']]);
+    expect(rests(destinations({ breaker: 'open', openUntil: at(30) }))).toEqual([
+      ['Its destination is left alone, until'],
+    ]);
+    expect(rests(noWorker)).toEqual([['No worker tells of itself']]);
+    // A cap keeps runs from being started; what is not known holds nothing.
+    expect(rests(destinations({ maxRuns: 1, running: 5 }))).toEqual([]);
+    expect(rests({ ...FREE, destinations: null, processes: null })).toEqual([]);
+    const attempt = { ...failed(0, 1, 2), finishedAt: null, code: null, status: null, message: null, delayMs: null };
+    expect(rests(noWorker, { ...EVENT, attempts: [attempt] })).toEqual([
+      ['Attempt 1 (within the workflow) is under way', 'by w1'],
+    ]);
+    const retrying = { ...EVENT, state: 'retrying' as const, dueAt: at(20), attempts: [failed(0, 1, 2)] };
+    expect(rests(noWorker, retrying).map(([title]) => title)).toEqual([
+      'Attempt 1 (within the workflow) failed',
+      'No worker tells of itself',
+      'Next attempt',
+    ]);
   });
 
   it('says where it is not known what holds it', () => {

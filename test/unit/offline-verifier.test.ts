@@ -158,6 +158,13 @@ describe('an export', () => {
     expect(await read([first, ...some.slice(0, 3).reverse(), ...some.slice(3)])).toMatchObject({ records: 3 });
   });
 
+  it('of one record alone, cut out with the checkpoint before it and an end behind it, is proven; changed it is not', async () => {
+    const lines = exportOf(9);
+    const one = [lines[0] as string, lines[4] as string, '{"type":"end","records":1}'];
+    expect(await read(one)).toMatchObject({ records: 1, size: 9, complete: false });
+    await expect(read(edit(one, 1, '"action":"a.b"', '"action":"a.c"'))).rejects.toThrow(/line 2: leaf 3/);
+  });
+
   it('of a branch is of the same log', async () => {
     expect(await read(exportOf(3, { branch: 2 }))).toMatchObject({ origin: `${ORIGIN}/2`, complete: true });
   });

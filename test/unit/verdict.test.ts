@@ -147,8 +147,8 @@ it('a part that alone is away is unknown, with its reason, whatever it said last
 describe('relays and workers', () => {
   it('one of each has to tell of itself; a silent one does not count, and is no concern beside another', () => {
     expect(judge({ processes: [] }).concerns.map(({ sentence }) => sentence)).toEqual([
-      'no relay tells of itself: none was seen for a day',
-      'no worker tells of itself: none was seen for a day',
+      'no relay tells of itself: none is known, and one that was stopped leaves no trace',
+      'no worker tells of itself: none is known, and one that was stopped leaves no trace',
     ]);
     expect(
       judge({ processes: [process({ silent: true, roles: ['relay'] }), process({ roles: ['worker'] })] }),

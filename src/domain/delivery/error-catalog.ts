@@ -146,7 +146,7 @@ export const ERROR_CATALOG = {
   'DESTINATION.BUSY': {
     message: 'All places for this destination are taken in this worker',
     when: 'The semaphore of the destination stayed full for a second, or too many waited already',
-    advice: 'Nothing for the event; if it stays so, add workers or raise the places of the destination',
+    advice: 'Nothing for the event; if it stays so, add workers or raise OUTBOX_LOCAL_PLACES and OUTBOX_REGULAR_PLACES',
     rule: { kind: 'wait', minMs: 1_000, spreadMs: 1_000 },
     spends: false,
     effect: 'none',

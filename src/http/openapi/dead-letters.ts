@@ -20,6 +20,7 @@ import {
   payloadQuerySchema,
   reasonSchema,
   redriveSchema,
+  severalRedriveSchema,
 } from '../../contract/dead-letters-api.js';
 import { redactedPayloadSchema } from '../../contract/events-api.js';
 import { named, type Operation, type PathParameter } from './operation.js';
@@ -38,6 +39,12 @@ const word = {
 const several = {
   'application/json': {
     schema: named('IdsAndReason', idsSchema),
+    examples: { one: { ids: [EXAMPLE_ID], ...WORD } },
+  },
+};
+const severalRedrives = {
+  'application/json': {
+    schema: named('IdsToRedrive', severalRedriveSchema),
     examples: { one: { ids: [EXAMPLE_ID], ...WORD } },
   },
 };
@@ -155,9 +162,10 @@ export const deadLetterOperations: readonly Operation[] = [
     path: `${DEAD_LETTERS_PATH}/redrive`,
     area,
     summary: 'Deliver several again',
-    description: 'Up to 100, each with an outcome of its own.',
+    description:
+      'Up to 100, each with an outcome of its own. Those whose payload was edited stay, unless `edited` says otherwise.',
     scopes: ['dlq:write'],
-    body: several,
+    body: severalRedrives,
     answers: [
       { status: 200, description: 'One outcome for each id.', schema: named('SeveralRedriven', severalRedrivenSchema) },
     ],

@@ -36,7 +36,7 @@ export const destinationOperations: readonly Operation[] = [
     path: `${DESTINATIONS_PATH}/{name}/pause`,
     area,
     summary: 'Hold what is not sent yet',
-    description: 'The same again replaces reason and end.',
+    description: 'The same again replaces reason and end; with `replaces` only those of that pause.',
     scopes: ['dlq:write'],
     parameters: [name],
     body: {
@@ -46,7 +46,7 @@ export const destinationOperations: readonly Operation[] = [
       },
     },
     answers: [{ status: 200, description: 'The pause in force.', schema: named('Paused', pausedSchema) }],
-    problems: ['tenant_forbidden', 'not_found', 'invalid_request'],
+    problems: ['tenant_forbidden', 'not_found', 'paused_meanwhile', 'invalid_request'],
   },
   {
     id: 'resumeDestination',
@@ -63,6 +63,6 @@ export const destinationOperations: readonly Operation[] = [
       },
     },
     answers: [{ status: 200, description: 'The pause that was in force.', schema: pause }],
-    problems: ['tenant_forbidden', 'not_found', 'invalid_request'],
+    problems: ['tenant_forbidden', 'not_found', 'paused_meanwhile', 'invalid_request'],
   },
 ];

@@ -91,7 +91,7 @@ export const failedIngestOperations: readonly Operation[] = [
     path: `${FAILED_INGEST_PATH}/{id}/retry`,
     area,
     summary: 'Store it now',
-    description: 'Still failing, it is a problem `internal` and stays open.',
+    description: 'Still failing, it is a problem `still_failing` and stays open.',
     scopes: ['dlq:write'],
     parameters: [id],
     body,
@@ -102,7 +102,7 @@ export const failedIngestOperations: readonly Operation[] = [
         schema: named('FailedIngestRetried', failedIngestRetriedSchema),
       },
     ],
-    problems: ['not_found', 'not_open', 'invalid_request', 'invalid_event'],
+    problems: ['not_found', 'not_open', 'invalid_request', 'invalid_event', 'still_failing'],
   },
   {
     id: 'discardFailedIngest',

@@ -6,6 +6,7 @@ import type {
   DeadLetterState,
   DeadLetterSummary,
 } from '../../application/delivery/dead-letters/ports.js';
+import { MOST_OF_EVENT } from '../../contract/events-api.js';
 import { LATEST_OUTAGE, lastStatus, ofOutage } from './outage-letters.js';
 import { type PgPool, runStatement } from './pg-pool.js';
 
@@ -77,7 +78,6 @@ WHERE l.state = $1::text AND ${matchesFilter(2)}
     coalesce($10::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'))
 ORDER BY l.created_at DESC, l.id DESC LIMIT $11::int`;
 
-const MOST_ATTEMPTS = 200;
 const time = (column: string) => `to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
 
 /** $1 a letter or an event, $2 tenant or NULL for any. */
@@ -92,14 +92,15 @@ SELECT ${SUMMARY}, l.stack, l.causes, l.response, l.field, l.workflow_id, l.run_
       'epoch', a.epoch, 'n', a.n, 'local', a.local, 'startedAt', ${time('a.started_at')}, 'finishedAt', ${time('a.finished_at')},
       'code', a.code, 'status', a.status, 'message', a.message, 'worker', a.worker, 'carrier', a.carrier) ORDER BY a.epoch, a.n), '[]')
    FROM (SELECT * FROM outbox.delivery_attempt WHERE event_id = l.event_id AND epoch <= l.epoch
-         ORDER BY epoch DESC, n DESC LIMIT ${MOST_ATTEMPTS}) a) AS attempts,
+         ORDER BY epoch DESC, n DESC LIMIT ${MOST_OF_EVENT}) a) AS attempts,
   (SELECT coalesce(jsonb_agg(jsonb_build_object(
       'epoch', r.epoch, 'actor', r.actor, 'reason', r.reason, 'createdAt', ${time('r.created_at')})
       ORDER BY r.epoch, r.created_at), '[]')
    FROM outbox.event_revision r WHERE r.event_id = l.event_id) AS revisions,
   (SELECT coalesce(jsonb_agg(jsonb_build_object(
       'id', p.id, 'epoch', p.epoch, 'code', p.code, 'state', p.state, 'createdAt', ${time('p.created_at')}) ORDER BY p.epoch DESC), '[]')
-   FROM outbox.dead_letter p WHERE p.event_id = l.event_id AND p.epoch < l.epoch) AS previous
+   FROM (SELECT * FROM outbox.dead_letter WHERE event_id = l.event_id AND epoch < l.epoch
+         ORDER BY epoch DESC LIMIT ${MOST_OF_EVENT}) p) AS previous
 FROM outbox.dead_letter l
 LEFT JOIN outbox.event e ON e.id = l.event_id
 LEFT JOIN outbox.delivery d ON d.event_id = l.event_id

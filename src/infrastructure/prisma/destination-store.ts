@@ -30,7 +30,7 @@ export function createDestinationStore(pool: PgPool): DestinationStore {
 
     findKnown: (scope) => findKnownNames(pool, scope),
 
-    async pause(scope, until, word) {
+    async pause(scope, until, word, replaces) {
       const [row] = await runStatement<PauseRow>(pool, {
         name: 'destination_pause',
         text: PAUSE,
@@ -41,20 +41,27 @@ export function createDestinationStore(pool: PgPool): DestinationStore {
           toStorableText(word.reason),
           toStorableText(word.actor),
           auditEvent('paused', scope, word, { until }),
+          replaces !== undefined,
+          replaces ?? null,
         ],
         timeoutMs: TIMEOUT_MS,
       });
-      // An upsert without a condition answers its row or throws.
-      return toPause(row as PauseRow);
+      return row === undefined ? null : toPause(row);
     },
 
-    async resume(scope, word) {
+    async resume(scope, word, id) {
       const [row] = await runStatement<PauseRow>(pool, {
         name: 'destination_resume',
         text: RESUME,
-        values: [...scopeValues(scope), auditEvent('resumed', scope, word)],
+        values: [...scopeValues(scope), auditEvent('resumed', scope, word), id ?? null],
         timeoutMs: TIMEOUT_MS,
       });
+      return row === undefined ? null : toPause(row);
+    },
+
+    async findPause(scope) {
+      const statement = { name: 'destination_pause_of', text: PAUSE_OF, values: scopeValues(scope) };
+      const [row] = await runStatement<PauseRow>(pool, { ...statement, timeoutMs: TIMEOUT_MS });
       return row === undefined ? null : toPause(row);
     },
   };
@@ -83,23 +90,30 @@ const PAUSES = `
 SELECT ${PAUSE_COLUMNS} FROM outbox.pause
 WHERE ${IN_FORCE} ORDER BY destination NULLS FIRST, event_type NULLS FIRST, tenant NULLS FIRST`;
 
-/** $1 id, $2 destination, $3 event type, $4 tenant, $5 until, $6 reason, $7 actor, $8 the event for the audit log. */
+/** $1 destination, $2 event type, $3 tenant. */
+const OF_SCOPE = `destination IS NOT DISTINCT FROM $1::text AND event_type IS NOT DISTINCT FROM $2::text
+    AND tenant IS NOT DISTINCT FROM $3::text AND ${IN_FORCE}`;
+const PAUSE_OF = `SELECT ${PAUSE_COLUMNS} FROM outbox.pause WHERE ${OF_SCOPE}`;
+
+/**
+ * $1 id, $2 destination, $3 event type, $4 tenant, $5 until, $6 reason, $7 actor, $8 the event for the audit log, $9 whether only
+ * $10 may give way (NULL: none). One that is over does, always. No row: another one is in force.
+ */
 const PAUSE = `
 WITH paused AS (
   INSERT INTO outbox.pause (id, destination, event_type, tenant, until, reason, actor)
   VALUES ($1::uuid, $2::text, $3::text, $4::text, $5::timestamptz, $6::text, $7::text)
   ON CONFLICT ON CONSTRAINT pause_scope DO UPDATE SET id = excluded.id, until = excluded.until, reason = excluded.reason,
     actor = excluded.actor, created_at = excluded.created_at
+  WHERE NOT $9::boolean OR pause.id = $10::uuid OR pause.until <= statement_timestamp()
   RETURNING *
 ), recorded AS MATERIALIZED (SELECT outbox.record_event($8::jsonb) FROM paused)
 SELECT ${PAUSE_COLUMNS} FROM paused, recorded`;
 
-/** $1 destination, $2 event type, $3 tenant, $4 the event for the audit log. One that is over is as none: it goes unsaid. */
+/** $1 to $3 as above, $4 the event for the audit log, $5 its id, NULL for any. One that is over is as none: it goes unsaid. */
 const RESUME = `
 WITH resumed AS (
-  DELETE FROM outbox.pause
-  WHERE destination IS NOT DISTINCT FROM $1::text AND event_type IS NOT DISTINCT FROM $2::text
-    AND tenant IS NOT DISTINCT FROM $3::text AND ${IN_FORCE}
+  DELETE FROM outbox.pause WHERE ${OF_SCOPE} AND ($5::uuid IS NULL OR id = $5)
   RETURNING *
 ), recorded AS MATERIALIZED (SELECT outbox.record_event($4::jsonb) FROM resumed)
 SELECT ${PAUSE_COLUMNS} FROM resumed, recorded`;

@@ -130,7 +130,8 @@ function toSummary(row: SummaryRow): EventSummary {
     recordedAt: `${row.recorded_at.slice(0, 23)}Z`,
     state: row.state,
     epoch: row.epoch,
-    dueAt: row.due_at,
+    // Of a run that has not failed it says from when on somebody looks after it, not what is planned.
+    dueAt: row.state === 'running' ? null : row.due_at,
     settledAt: row.settled_at,
     blocked: row.blocked,
   };

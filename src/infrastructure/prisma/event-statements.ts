@@ -5,7 +5,7 @@
  * become a join that reads a whole table.
  */
 import type { EventFilter, EventPlace } from '../../application/delivery/events/ports.js';
-import type { EventState } from '../../contract/events-api.js';
+import { type EventState, MOST_OF_EVENT } from '../../contract/events-api.js';
 import { CARRIED, destinationsOf, type OpenKind, RUNNING, WAITING, WAITING_ORDERED } from './open-rows-sql.js';
 
 /** No event comes before it at its time, the newest first. */
@@ -79,7 +79,7 @@ const BLOCKED = `CASE WHEN d.status = 'PENDING' AND d.order_key IS NOT NULL THEN
 const SUMMARY = `e.id, e.event_name, e.event_type, e.routing_key, e.tenant_id, e.aggregate_type, e.aggregate_id,
     e.aggregate_version::text AS aggregate_version, ${timeOf('e.recorded_at', 'US')} AS recorded_at,
     ${STATE} AS state, d.epoch,
-    CASE WHEN d.status IN ('PENDING', 'STARTED') THEN ${timeOf('d.due_at')} END AS due_at,
+    CASE WHEN d.status IN ('PENDING', 'STARTED') AND d.lease_token IS NULL THEN ${timeOf('d.due_at')} END AS due_at,
     ${timeOf('d.settled_at')} AS settled_at, ${BLOCKED} AS blocked`;
 
 /** From `looked (id, …)` and `page (id, recorded_at)`: a row for each of the page, one with NULLs where it is empty. */
@@ -196,11 +196,10 @@ const ONE = `WITH one AS MATERIALIZED (
     (SELECT l.event_id FROM outbox.dead_letter l WHERE l.id = $1::uuid)) AS id
 )`;
 
-const MOST_SHOWN = 200;
 /** The latest of them, in their order. `last`: the order from the last one on. */
 const listOf = (table: string, last: string, alias: string, order: string, fields: string) => `(
   SELECT coalesce(jsonb_agg(jsonb_build_object(${fields}) ORDER BY ${order}), '[]')
-  FROM (SELECT * FROM outbox.${table} WHERE event_id = e.id ORDER BY ${last} LIMIT ${MOST_SHOWN}) ${alias})`;
+  FROM (SELECT * FROM outbox.${table} WHERE event_id = e.id ORDER BY ${last} LIMIT ${MOST_OF_EVENT}) ${alias})`;
 
 const ATTEMPTS = listOf(
   'delivery_attempt',
@@ -232,7 +231,7 @@ SELECT ${SUMMARY}, e.source, ${timeOf('e.occurred_at')} AS occurred_at, e.conten
   (SELECT coalesce(jsonb_agg(jsonb_build_object('epoch', r.epoch, 'actor', r.actor, 'reason', r.reason,
       'createdAt', ${timeOf('r.created_at')}) ORDER BY r.epoch, r.seq), '[]')
     FROM (SELECT epoch, seq, actor, reason, created_at FROM outbox.event_revision WHERE event_id = e.id
-      ORDER BY epoch DESC, seq DESC LIMIT ${MOST_SHOWN}) r) AS revisions
+      ORDER BY epoch DESC, seq DESC LIMIT ${MOST_OF_EVENT}) r) AS revisions
 FROM one JOIN outbox.event e ON e.id = one.id
 LEFT JOIN outbox.delivery d ON d.event_id = e.id
 WHERE $2::text IS NULL OR e.tenant_id = $2`;

@@ -31,6 +31,8 @@ export interface Statement {
   readonly replan?: true;
   /** From the call to the last row, waiting for a connection included. */
   readonly timeoutMs: number;
+  /** Of whoever waits for it: once it is aborted the statement ends as one whose deadline has passed. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
@@ -143,7 +145,7 @@ export async function runStatement<Row extends pg.QueryResultRow = pg.QueryResul
 
 /** One statement of a transaction. */
 export type Query = <Row extends pg.QueryResultRow = pg.QueryResultRow>(
-  statement: Omit<Statement, 'timeoutMs'>,
+  statement: Omit<Statement, 'timeoutMs' | 'signal'>,
 ) => Promise<Row[]>;
 
 /**
@@ -191,14 +193,26 @@ class DeadlinePassedError extends Error {
   override readonly name = 'DeadlinePassedError';
 }
 
-function startDeadline(statement: Pick<Statement, 'name' | 'timeoutMs'>): { passed: Promise<never>; clear(): void } {
-  let timer: NodeJS.Timeout | undefined;
-  const passed = new Promise<never>((_, reject) => {
-    const message = `statement ${statement.name}: expected an answer within ${statement.timeoutMs} ms, none came`;
-    timer = setTimeout(() => reject(new DeadlinePassedError(message)), statement.timeoutMs);
-  });
+interface Deadline {
+  readonly passed: Promise<never>;
+  clear(): void;
+}
+
+function startDeadline({ name, timeoutMs, signal }: Pick<Statement, 'name' | 'timeoutMs' | 'signal'>): Deadline {
+  const { promise: passed, reject } = Promise.withResolvers<never>();
+  const end = (why: string) => reject(new DeadlinePassedError(`statement ${name}: ${why}`));
+  const timer = setTimeout(() => end(`expected an answer within ${timeoutMs} ms, none came`), timeoutMs);
+  const abandon = () => end('nobody waits for it any more');
+  signal?.addEventListener('abort', abandon, { once: true });
+  if (signal?.aborted) abandon();
   passed.catch(() => undefined); // it may pass while nobody races it any more
-  return { passed, clear: () => clearTimeout(timer) };
+  return {
+    passed,
+    clear: () => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', abandon);
+    },
+  };
 }
 
 async function connectBefore(passed: Promise<never>, pool: PgPool): Promise<pg.PoolClient> {

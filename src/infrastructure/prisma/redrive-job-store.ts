@@ -41,9 +41,9 @@ export function createRedriveJobStore(pool: PgPool, options: RedriveJobStoreOpti
   const ask = (name: string, text: string, values: readonly unknown[], timeoutMs = TIMEOUT_MS) =>
     runStatement<JobRow>(pool, { name, text, values, timeoutMs });
   return {
-    async count(filter) {
+    async count(filter, signal) {
       const statement = { name: 'redrive_job_count', text: COUNT, values: filterValues(filter) };
-      const rows = await runStatement<CountRow>(pool, { ...statement, timeoutMs: COUNT_TIMEOUT_MS });
+      const rows = await runStatement<CountRow>(pool, { ...statement, timeoutMs: COUNT_TIMEOUT_MS, signal });
       return toCount(rows);
     },
 

@@ -106,11 +106,23 @@ export const redactedPayloadQuery = (of: 'event' | 'letter', id: string, edits: 
     },
   });
 
+export interface PayloadToEdit {
+  readonly text: string;
+  /** How often it had been edited. */
+  readonly revisions: number;
+}
+
 /** As text, for editing. It is not kept: personal data and all. */
-export const payloadTextQuery = (letterId: string) =>
+export const payloadToEditQuery = (letterId: string) =>
   queryOptions({
-    queryKey: ['payload-text', letterId],
-    queryFn: ({ signal }) => getText(below(DEAD_LETTERS_PATH, letterId, 'payload'), signal),
+    queryKey: ['payload-to-edit', letterId],
+    queryFn: async ({ signal }): Promise<PayloadToEdit> => {
+      // The number first: where somebody edits between the two, what is made of the text is refused. The other way round
+      // it would take their edit back; and what a view has of the letter may be older than either.
+      const { revisions } = await getJson<Letter>(below(DEAD_LETTERS_PATH, letterId), signal);
+      const text = await getText(below(DEAD_LETTERS_PATH, letterId, 'payload'), signal);
+      return { text, revisions: revisions.length };
+    },
     gcTime: 0,
     staleTime: Number.POSITIVE_INFINITY,
     refetchOnWindowFocus: false,

@@ -21,7 +21,8 @@ export function useSession(): Session {
 }
 
 /** Why somebody who was signed in is asked again. */
-export const SESSION_ENDED = 'Your session has ended: sign in again, and go on where you were';
+export const SESSION_ENDED =
+  'Your session has ended: sign in again, and go on at the same page. What was being written in a form is gone';
 
 /** The session is over: the sign-in view takes the page's place, and its address stays. */
 export function endSession(why: string | null): void {

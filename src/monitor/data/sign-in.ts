@@ -28,9 +28,9 @@ const ANSWERS_AGAIN = 'The api answers again: sign in';
 
 /**
  * Whoever is signed in already stays so: asked once when the page is loaded, when the stream breaks off, and again and again
- * while that has no answer. Never rejects.
+ * while that has no answer. Says whether the api answered, whatever it said. Never rejects.
  */
-export async function lookUpSession(): Promise<void> {
+export async function lookUpSession(): Promise<boolean> {
   const before = sessionStore.get();
   // What somebody did meanwhile is newer than this answer.
   const set = (state: SessionState) => {
@@ -38,15 +38,26 @@ export async function lookUpSession(): Promise<void> {
   };
   try {
     set({ kind: 'in', session: await sendSession<Session>({ method: 'GET', path: SESSION_PATH }) });
+    return true;
   } catch (error) {
     const refused = error instanceof RequestError && error.status === 401;
     if (refused) set({ kind: 'out', why: whyOut(before), away: null });
     // Of an api that is away nothing is known: whoever was in stays in, and is told so by what is stale.
     else if (before.kind !== 'in') {
-      const away = saysWhatIsAway(error) ? 'told' : 'no api';
-      set({ kind: 'out', why: error instanceof Error ? error.message : String(error), away });
+      set({ kind: 'out', why: error instanceof Error ? error.message : String(error), away: whatIsAway(error) });
     }
+    return isOfTheApi(error);
   }
+}
+
+/** What the api says that will be so the next time, too, is not asked again. */
+function whatIsAway(error: unknown): 'told' | 'no api' | null {
+  if (!isOfTheApi(error)) return 'no api';
+  return error.retryable ? 'told' : null;
+}
+
+function isOfTheApi(error: unknown): error is RequestError {
+  return error instanceof RequestError && error.status > 0 && error.code !== 'unreadable';
 }
 
 /** The api itself says that nobody can be looked up, and what works all the same. */
@@ -65,7 +76,10 @@ function whyOut(before: SessionState): string | null {
  */
 export async function startSession(): Promise<void> {
   const link = takeLink();
-  if (link === null) return lookUpSession();
+  if (link === null) {
+    await lookUpSession();
+    return;
+  }
   try {
     await signIn({ link });
   } catch (error) {

@@ -11,14 +11,20 @@ export type PartOf<Name extends OverviewPartName> = Extract<OverviewPart, { read
 
 const newsStore = createStore<News>(NO_NEWS);
 const linkStore = createStore<StreamState>(IDLE);
+/** Whether the api answered when it was asked why the stream had broken off. */
+const answersStore = createStore<boolean>(false);
 const CLOCK_MS = 1_000;
 
 /** Follows the stream until what it answers is called. One at a time. */
 export function followStream(): () => void {
   let source: EventSource | null = null;
   const step = (event: StreamEvent) => {
-    const { state, act } = stepStream(linkStore.get(), event, Date.now(), Math.random());
+    const before = linkStore.get();
+    const { state, act } = stepStream(before, event, Date.now(), Math.random());
     linkStore.set(state);
+    if (state.phase === 'waiting' && before.phase !== 'waiting') void askWhy();
+    // What was asked about the last time says nothing of the next.
+    if (event === 'heard') answersStore.set(false);
     if (act !== null) {
       source?.close();
       source = null;
@@ -47,12 +53,15 @@ function listen(step: (event: StreamEvent) => void): EventSource {
     step('heard');
   };
   source.addEventListener('message', hear);
-  source.addEventListener('error', () => {
-    step('failed');
-    // It does not say why it was refused: perhaps the session is over.
-    void lookUpSession();
-  });
+  source.addEventListener('error', () => step('failed'));
   return source;
+}
+
+/** A stream that breaks off does not say why: perhaps the session is over, or it is the stream alone that does not come. */
+async function askWhy(): Promise<void> {
+  const answers = await lookUpSession();
+  // Where it came back meanwhile that is over.
+  answersStore.set(answers && linkStore.get().phase !== 'open');
 }
 
 function read(data: string): StreamMessage | null {
@@ -85,13 +94,16 @@ export interface Link {
   readonly stale: boolean;
   /** When the stream said something last, by the browser's clock; null: never. */
   readonly heardAt: number | null;
+  /** While it is stale: the api does answer, and its stream alone does not come. */
+  readonly answers: boolean;
 }
 
 /** How it stands with the news. */
 export function useLink(): Link {
   const now = useClock();
   const state = useStore(linkStore, (value) => value);
-  return { phase: state.phase, stale: isStale(state, now), heardAt: state.heardAt };
+  const answers = useStore(answersStore, (value) => value);
+  return { phase: state.phase, stale: isStale(state, now), heardAt: state.heardAt, answers };
 }
 
 /** The server's clock, by the second: ages are told by it, whatever the browser's says. */

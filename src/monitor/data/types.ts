@@ -10,6 +10,7 @@ import type {
   severalDiscardedSchema,
   severalRedrivenSchema,
 } from '../../contract/dead-letter-answers.js';
+import type { pausedSchema } from '../../contract/destinations-api.js';
 import type { eventPageSchema, eventSummarySchema, redactedPayloadSchema } from '../../contract/events-api.js';
 import type { policyListSchema, simulationSchema } from '../../contract/policies-api.js';
 import type { redriveCountSchema, redriveJobPageSchema, redriveJobSchema } from '../../contract/redrive-job-answers.js';
@@ -27,6 +28,7 @@ export type LetterKinds = z.infer<typeof letterKindsSchema>;
 export type SeveralRedriven = z.infer<typeof severalRedrivenSchema>;
 export type SeveralDiscarded = z.infer<typeof severalDiscardedSchema>;
 export type Edited = z.infer<typeof editedSchema>;
+export type Paused = z.infer<typeof pausedSchema>;
 export type RedriveJob = z.infer<typeof redriveJobSchema>;
 export type RedriveJobPage = z.infer<typeof redriveJobPageSchema>;
 export type RedriveCount = z.infer<typeof redriveCountSchema>;

@@ -10,7 +10,7 @@ interface Page {
 }
 
 export interface Searched<Found extends Page> {
-  /** Of the page to show: the first one as soon as it has something, else the one that the search has come to. */
+  /** Of the page to show: the first one as soon as it has something, unless the search has found something further back. */
   readonly query: UseQueryResult<Found, Error>;
   /** Tells one page from another. */
   readonly at: string;
@@ -21,6 +21,8 @@ export interface Searched<Found extends Page> {
   readonly stop: () => void;
   /** null: there is nothing to go on to, or it goes on anyway. */
   readonly goOn: (() => void) | null;
+  /** What is new since something was found further back, and how it is shown: rows give way to none by themselves. */
+  readonly ahead: { readonly fresh: number; readonly show: () => void } | null;
 }
 
 interface State {
@@ -42,8 +44,8 @@ export function useSearchBack<Found extends Page>(
   const [kept, setKept] = useState<State | null>(null);
   const { search, stopped } = kept?.list === list ? kept : { search: AT_FIRST, stopped: false };
   const further = useQuery({ ...pageAt(search.cursor ?? ''), enabled: search.cursor !== null });
-  const found = !first.isPlaceholderData && (first.data?.items.length ?? 0) > 0;
-  const atFirst = search.cursor === null || found;
+  const atFront = foundIn(first);
+  const atFirst = search.cursor === null || (atFront > 0 && foundIn(further) === 0);
   const query = atFirst ? first : further;
   const page = query.isPlaceholderData ? undefined : query.data;
   const looked = page === undefined ? 0 : lookedAt(page);
@@ -61,5 +63,13 @@ export function useSearchBack<Found extends Page>(
     looked: looked + (atFirst ? 0 : search.looked),
     stop: () => setKept({ list, search, stopped: true }),
     goOn: held && next !== null ? () => setKept({ list, search: next, stopped: false }) : null,
+    ahead:
+      atFirst || atFront === 0
+        ? null
+        : { fresh: atFront, show: () => setKept({ list, search: AT_FIRST, stopped: false }) },
   };
+}
+
+function foundIn({ isPlaceholderData, data }: UseQueryResult<Page, Error>): number {
+  return isPlaceholderData ? 0 : (data?.items.length ?? 0);
 }

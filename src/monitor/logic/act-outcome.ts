@@ -5,8 +5,8 @@ export interface FailedRequest {
   readonly code: string;
 }
 
-/** Answered before anything is done, although their status says that the fault is the api's. */
-const REFUSED_AT_ONCE: ReadonlySet<string> = new Set(['overloaded', 'effect_not_told', 'session_not_known']);
+/** Answers that say that nothing was done, although their status says that the fault is the api's. */
+const NOT_DONE: ReadonlySet<string> = new Set(['overloaded', 'effect_not_told', 'session_not_known', 'still_failing']);
 
 /**
  * Whether it may have been done all the same: there was no answer, or none of the api's, or one of a failure that may have come
@@ -15,5 +15,5 @@ const REFUSED_AT_ONCE: ReadonlySet<string> = new Set(['overloaded', 'effect_not_
 export function mayHaveActed(failed: FailedRequest | null): boolean {
   if (failed === null) return true;
   const refused = failed.status >= 400 && failed.status < 500;
-  return !refused && !REFUSED_AT_ONCE.has(failed.code);
+  return !refused && !NOT_DONE.has(failed.code);
 }

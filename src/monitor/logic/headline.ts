@@ -17,7 +17,7 @@ export interface News {
 /** Of what may no longer be so nothing is said as if it were: then it is not known how things stand. */
 export function headlineOf(verdict: Verdict, { none, stale }: News): Headline {
   if (none) {
-    const sentence = stale ? 'Not known: the api does not answer' : 'Looking';
+    const sentence = stale ? 'Not known: the overview does not come' : 'Looking';
     return { level: 'unknown', sentence, concerns: [] };
   }
   if (!stale) return { level: verdict.state, sentence: capital(verdict.sentence), concerns: verdict.concerns };

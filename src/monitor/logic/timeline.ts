@@ -1,7 +1,7 @@
 import type { EventDetail } from '../../contract/events-api.js';
 import { formatDuration } from './format.js';
 import { capital } from './headline.js';
-import { type Around, whyItWaits } from './why-waits.js';
+import { type Around, type Hold, whyItRests, whyItWaits } from './why-waits.js';
 import type { Shape, Tone } from './words.js';
 
 /** One thing that happened to an event, or that will. */
@@ -24,7 +24,23 @@ type Run = NonNullable<EventDetail['attempts'][number]['run']>;
 type Attempt = EventDetail['attempts'][number];
 type Letter = EventDetail['letters'][number];
 
+/** As many of its attempts, letters and edits are told of: the latest. */
+export const MOST_TOLD = 200;
+
+/** Whether there may be earlier ones. */
+export function isCut(...lists: readonly (readonly unknown[])[]): boolean {
+  return lists.some((list) => list.length >= MOST_TOLD);
+}
+
 const PLAIN = { at: null, epoch: null, told: [], code: null, run: null, letterId: null } as const;
+
+const CUT: Step = {
+  ...PLAIN,
+  key: 'cut',
+  title: `Only the latest ${MOST_TOLD} attempts, letters and edits are told of here`,
+  tone: 'unknown',
+  shape: 'question',
+};
 
 /**
  * The way of an event: recorded, claimed, started, each attempt that failed, letters and what people did, its end, and
@@ -52,6 +68,7 @@ export function timelineOf(event: EventDetail, around: Around): readonly Step[] 
   ].sort((a, b) => Date.parse(a.at ?? '') - Date.parse(b.at ?? ''));
   return [
     { ...PLAIN, key: 'recorded', at: event.recordedAt, title: 'Recorded', tone: 'good', shape: 'check' },
+    ...(isCut(event.attempts, event.letters, event.revisions) ? [CUT] : []),
     ...dated,
     ...openSteps(event, around),
   ];
@@ -137,10 +154,18 @@ function openSteps(event: EventDetail, around: Around): Step[] {
   if ((state === 'running' || state === 'retrying') && delivery.startedAt === null) {
     steps.push({ ...base, key: 'runs', title: 'Its workflow runs', tone: 'info', shape: 'play', run: delivery.run });
   }
+  const underWay = event.attempts.some(({ finishedAt }) => finishedAt === null);
+  if ((state === 'running' || state === 'retrying') && !underWay) {
+    steps.push(...whyItRests(event, around).map((hold) => heldStep(hold, base)));
+  }
   if (state === 'retrying' && dueAt !== null && !delivery.claimed) {
     steps.push({ ...base, key: 'due', at: dueAt, title: 'Next attempt', tone: 'info', shape: 'clock' });
   }
   return steps;
+}
+
+function heldStep({ until, ...hold }: Hold, base: Pick<Step, keyof typeof PLAIN>): Step {
+  return { ...base, ...hold, at: until };
 }
 
 /** Why no run of it is under way. Where what could hold it is not known, that is said. */
@@ -153,7 +178,7 @@ function waitSteps(event: EventDetail, around: Around, base: Pick<Step, keyof ty
     return [{ ...base, key: 'waits', title: 'A relay has claimed it', tone: 'info', shape: 'clock' }];
   }
   const holds = whyItWaits(event, around);
-  if (holds.length > 0) return holds.map(({ until, ...hold }): Step => ({ ...base, ...hold, at: until }));
+  if (holds.length > 0) return holds.map((hold) => heldStep(hold, base));
   const known = around.destinations !== null && around.processes !== null;
   const told = known ? [] : ['Whether a pause, its destination or the lack of a relay holds it is not known here'];
   const waits: Step = { ...base, key: 'waits', title: 'Waits for a relay', tone: 'info', shape: 'clock', told };

@@ -24,30 +24,58 @@ export interface Hold {
 
 type Waiting = Pick<EventDetail, 'destination' | 'eventType' | 'tenantId' | 'dueAt'>;
 type Destinations = OverviewValue<'destinations'>;
+type Processes = OverviewValue<'processes'>;
 type Pause = Destinations['pauses'][number];
 type Destination = Destinations['destinations'][number];
 
 /** Everything that holds back an event that no relay has taken, the firmest first; none: it is a relay's turn. */
-export function whyItWaits(event: Waiting, { destinations, processes, now }: Around): readonly Hold[] {
-  const own = destinations?.destinations.find(({ name }) => name === event.destination);
-  const noRelay =
-    processes !== null && !processes.some(({ silent, roles }) => !silent && roles.includes('relay')) ? [NO_RELAY] : [];
+export function whyItWaits(event: Waiting, around: Around): readonly Hold[] {
+  const own = ownOf(event, around);
   return [
-    ...(destinations?.pauses ?? []).filter((pause) => isHeldBy(event, pause, now)).map(pausedBy),
-    ...noRelay,
+    ...pausesOf(event, around),
+    ...nobodyOf('relay', around.processes),
+    ...noTemporal(around.processes),
     ...(own === undefined ? [] : [...leftAlone(own), ...atItsCap(own)]),
-    ...notYet(event, now),
+    ...notYet(event, around.now),
   ];
 }
 
-const NO_RELAY: Hold = {
-  key: 'no relay',
-  title: 'No relay tells of itself',
-  tone: 'bad',
-  shape: 'cross',
-  told: [],
-  until: null,
-};
+/** Everything that holds back a run that was started and has no attempt under way; none: it is its worker's turn, or its own time. */
+export function whyItRests(event: Waiting, around: Around): readonly Hold[] {
+  const own = ownOf(event, around);
+  return [
+    ...pausesOf(event, around),
+    ...nobodyOf('worker', around.processes),
+    ...(own === undefined ? [] : leftAlone(own)),
+  ];
+}
+
+function ownOf({ destination }: Waiting, { destinations }: Around): Destination | undefined {
+  return destinations?.destinations.find(({ name }) => name === destination);
+}
+
+function pausesOf(event: Waiting, { destinations, now }: Around): Hold[] {
+  return (destinations?.pauses ?? []).filter((pause) => isHeldBy(event, pause, now)).map(pausedBy);
+}
+
+const PLAIN = { tone: 'bad', shape: 'cross', told: [], until: null } as const;
+
+const livingOf = (role: 'relay' | 'worker', processes: Processes) =>
+  processes.filter(({ silent, roles }) => !silent && roles.includes(role));
+
+function nobodyOf(role: 'relay' | 'worker', processes: Processes | null): Hold[] {
+  if (processes === null || livingOf(role, processes).length > 0) return [];
+  return [{ ...PLAIN, key: `no ${role}`, title: `No ${role} tells of itself` }];
+}
+
+/** What is started is started by any of them. */
+function noTemporal(processes: Processes | null): Hold[] {
+  const said = processes === null ? [] : livingOf('relay', processes).map(({ temporal }) => temporal);
+  const [first] = said;
+  if (first === undefined || !said.every((temporal) => temporal?.ok === false)) return [];
+  const reason = first?.reason ?? 'it does not answer';
+  return [{ ...PLAIN, key: 'temporal', title: 'No relay reaches Temporal', told: [reason] }];
+}
 
 function isHeldBy({ destination, eventType, tenantId }: Waiting, pause: Pause, now: number): boolean {
   return (

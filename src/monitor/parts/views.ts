@@ -24,6 +24,15 @@ export const VIEWS: readonly ViewEntry[] = [
   { path: '/policies', label: 'Policies', key: 'p', why: everybodys },
 ];
 
+/** What the audit log could not store is of the delivery, too: whoever reads no records sees that there is something. */
+export const NOT_STORED = '/audit/not-stored';
+
+/** Why this person cannot see what is at an address; null: they can, or nothing is there. */
+export function whyNotAt(path: string, session: Session): string | null {
+  if (path === NOT_STORED || path.startsWith(`${NOT_STORED}/`)) return delivery(session);
+  return viewOf(path)?.why(session) ?? null;
+}
+
 /** The entry that an address belongs to. */
 export function viewOf(path: string): ViewEntry | null {
   return VIEWS.find((view) => path === view.path || (view.path !== '/' && path.startsWith(`${view.path}/`))) ?? null;

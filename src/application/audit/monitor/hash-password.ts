@@ -6,9 +6,10 @@ export interface PasswordHasher {
   hash(password: string): Promise<string>;
   /**
    * Whether the hash is of this password; never so for null (nobody has that name) and for what `hash` did not make, which
-   * take as long. Throws PasswordsBusyError.
+   * take as long. `first`: whoever is known to have signed in before waits in a line of their own, which goes first: strangers
+   * may fill theirs. Throws PasswordsBusyError.
    */
-  holds(password: string, hash: string | null): Promise<boolean>;
+  holds(password: string, hash: string | null, first?: boolean): Promise<boolean>;
 }
 
 /** Too many passwords are looked at already; the same one may be looked at in a moment. */
@@ -31,6 +32,7 @@ const SALT_BYTES = 16;
 const HASH_BYTES = 32;
 /** Of Node's four threads for such work some are left to others. */
 const AT_ONCE = 2;
+/** In each of the two lines. */
 const WAITING = 8;
 const FORM = /^\$scrypt\$ln=(\d{1,2}),r=(\d{1,2}),p=(\d{1,2})\$([A-Za-z0-9+/]{22})\$([A-Za-z0-9+/]{43})$/;
 
@@ -44,7 +46,7 @@ export function findPasswordProblem(password: string): string | null {
 }
 
 /**
- * Passwords by scrypt (RFC 7914), at most two at once in this process and eight that wait, so that nobody takes its memory or
+ * Passwords by scrypt (RFC 7914), at most two at once in this process and eight of each line that wait, so that nobody takes its memory or
  * its threads by trying. Two ways to type the same characters are one password (Unicode's NFKC).
  */
 export function createPasswordHasher(cost: Cost = COST): PasswordHasher {
@@ -57,13 +59,13 @@ export function createPasswordHasher(cost: Cost = COST): PasswordHasher {
         const hash = await derive(password, salt, cost);
         return `$scrypt$ln=${cost.ln},r=${cost.r},p=${cost.p}$${toText(salt)}$${toText(hash)}`;
       }),
-    holds: (password, text) =>
+    holds: (password, text, first = false) =>
       inTurn(async () => {
         const kept = text === null ? null : read(text);
         const against = kept ?? nobody;
         const hash = await derive(password, against.salt, against.cost);
         return timingSafeEqual(hash, against.hash) && kept !== null;
-      }),
+      }, first),
   };
 }
 
@@ -90,18 +92,19 @@ function toText(bytes: Buffer): string {
   return bytes.toString('base64').replaceAll('=', '');
 }
 
-function createTurns(): <T>(work: () => Promise<T>) => Promise<T> {
+function createTurns(): <T>(work: () => Promise<T>, first?: boolean) => Promise<T> {
   let running = 0;
-  const queue: (() => void)[] = [];
-  return async (work) => {
+  const lines = { first: [] as (() => void)[], others: [] as (() => void)[] };
+  return async (work, first = false) => {
+    const line = first ? lines.first : lines.others;
     if (running < AT_ONCE) running++;
-    else if (queue.length < WAITING) await new Promise<void>((resolve) => queue.push(resolve));
+    else if (line.length < WAITING) await new Promise<void>((resolve) => line.push(resolve));
     else throw new PasswordsBusyError('Too many passwords are looked at at once');
     try {
       return await work();
     } finally {
       // Handed on to whoever waits, it stays taken.
-      const next = queue.shift();
+      const next = lines.first.shift() ?? lines.others.shift();
       if (next === undefined) running--;
       else next();
     }

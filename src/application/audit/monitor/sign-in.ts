@@ -33,7 +33,8 @@ interface Refused {
   readonly name: string | null;
 }
 
-export type SignInUse = (asked: SignIn) => Promise<SignInOutcome>;
+/** `cameBefore`: from a browser that has had a session, whose password is looked at before those of strangers. */
+export type SignInUse = (asked: SignIn, cameBefore: boolean) => Promise<SignInOutcome>;
 
 const NEVER = Number.POSITIVE_INFINITY;
 const REFUSED: Refused = { kind: 'refused', name: null };
@@ -43,8 +44,8 @@ const REFUSED: Refused = { kind: 'refused', name: null };
  * Throws StoreUnavailableError, PasswordsBusyError.
  */
 export function signIn(deps: SignInDeps, lifeMs: number): SignInUse {
-  return async (asked) => {
-    const found = await findCredential(deps, asked);
+  return async (asked, cameBefore) => {
+    const found = await findCredential(deps, asked, cameBefore);
     if ('kind' in found) return found;
     const { credential, now } = found;
     if (credential.kind === 'key' && credential.signed && standsAt({ ...credential, signed: false }, now)) {
@@ -74,11 +75,11 @@ interface Found {
 }
 
 /** Whose it is, where the secret is right. */
-async function findCredential(deps: SignInDeps, asked: SignIn): Promise<Found | Refused> {
+async function findCredential(deps: SignInDeps, asked: SignIn, cameBefore: boolean): Promise<Found | Refused> {
   if ('key' in asked) return (await findByKey(deps, asked.key)) ?? REFUSED;
   if ('link' in asked) return (await findByLink(deps, asked.link)) ?? REFUSED;
   const operator = await deps.operators.findByName(asked.name);
-  const holds = await deps.hasher.holds(asked.password, operator?.passwordHash ?? null);
+  const holds = await deps.hasher.holds(asked.password, operator?.passwordHash ?? null, cameBefore);
   if (operator === null || !holds) return { ...REFUSED, name: operator?.name ?? null };
   return { credential: operator, now: operator.readAt };
 }

@@ -27,12 +27,16 @@ interface JobDeps {
 }
 
 /**
- * What a job of this filter would redrive; writes nothing.
+ * What a job of this filter would redrive; writes nothing. `signal`: aborted when nobody waits for it any more.
  * @throws FilterError; IntegrationError `STORE.UNAVAILABLE`
  */
-export async function countRedrive({ jobs, now }: JobDeps, filter: DeadLetterFilter): Promise<RedriveCount> {
+export async function countRedrive(
+  { jobs, now }: JobDeps,
+  filter: DeadLetterFilter,
+  signal?: AbortSignal,
+): Promise<RedriveCount> {
   checkFilter(filter, now());
-  return jobs.count(filter);
+  return jobs.count(filter, signal);
 }
 
 /**

@@ -24,6 +24,12 @@ export interface SeenLetter extends LetterIds {
   readonly revisions?: number | undefined;
 }
 
+/** As above; or several, of which nobody has looked at each. */
+export interface RedriveAsked extends SeenLetter {
+  /** Those whose payload was edited stay: what stands of each is sent by whoever names it alone. Default: they are taken. */
+  readonly leavesEdited?: boolean;
+}
+
 export type NotActed =
   | { readonly kind: 'missing' }
   /** It is closed, and who closed it; or its event has no letter: what it does instead. */
@@ -42,6 +48,8 @@ export type RedriveOutcome =
   | { readonly kind: 'effect-stands' }
   /** Its payload was edited, and its destination did not say whether the effect stands. Ask again later. */
   | { readonly kind: 'not-told' }
+  /** Its payload was edited, and several were named that leave such ones out. */
+  | { readonly kind: 'edited' }
   | NotActed;
 export type DiscardOutcome = ({ readonly kind: 'discarded' } & ActedLetter) | NotActed;
 
@@ -57,16 +65,18 @@ const ASKED_WITHIN_MS = 8_000;
  * letter does not redrive a later one of its event. Answers in the order of the ids.
  *
  * The destination of a letter whose payload was edited is asked first (R18), for what it took under the event's
- * Idempotency-Key must not be sent again as something else: some at once, for ten seconds in all. A handler that cannot be asked leaves that to the person.
+ * Idempotency-Key must not be sent again as something else: some at once, for ten seconds in all. A handler that cannot be asked
+ * leaves that to the person.
  * @throws TypeError for ids, revisions of several, an actor or a reason that do not fit; IntegrationError `STORE.UNAVAILABLE`
  */
-export async function redriveLetters(deps: ActDeps, which: SeenLetter, word: PersonsWord): Promise<RedriveOutcome[]> {
-  const { revisions: seen } = which;
+export async function redriveLetters(deps: ActDeps, which: RedriveAsked, word: PersonsWord): Promise<RedriveOutcome[]> {
+  const { revisions: seen, leavesEdited = false } = which;
   if (seen !== undefined && which.ids.length > 1) throw new TypeError('revisions: expected one id beside it');
-  const kept = new Map<string, 'effect-stands' | 'not-told'>();
+  const kept = new Map<string, 'effect-stands' | 'not-told' | 'edited'>();
   const outcomes = await act(deps, which, word, async (found) => {
     const letters = found.filter(({ revisions }) => seen === undefined || revisions === seen);
     const edited = letters.filter(({ revisions }) => revisions > 0);
+    if (leavesEdited) for (const { id } of edited.splice(0)) kept.set(id, 'edited');
     const askedFrom = performance.now();
     for (let at = 0; at < edited.length; at += ASKED_AT_ONCE) {
       const some = edited.slice(at, at + ASKED_AT_ONCE);

@@ -136,7 +136,8 @@ export type JobStep =
   | { readonly kind: 'stepped'; readonly job: RedriveJob };
 
 export interface RedriveJobStore {
-  count(filter: DeadLetterFilter): Promise<RedriveCount>;
+  /** `signal`: aborted when nobody waits for it any more, which ends it. */
+  count(filter: DeadLetterFilter, signal?: AbortSignal): Promise<RedriveCount>;
   create(
     job: Pick<RedriveJob, 'id' | 'filter' | 'rate' | 'cap' | 'expected' | 'actor' | 'reason'>,
     /** Of the key that asks: it sees and cancels the job. null: an operator. */

@@ -2,7 +2,7 @@ import type { Logger } from '../ports.js';
 import type { DestinationStore, Pause, PauseScope, PersonsWord } from './ports.js';
 
 export interface PauseDeps {
-  readonly destinations: Pick<DestinationStore, 'pause' | 'resume' | 'findKnown'>;
+  readonly destinations: Pick<DestinationStore, 'pause' | 'resume' | 'findKnown' | 'findPause'>;
   /** Routing keys that have a handler here: known before their first event. */
   readonly handled: readonly string[];
   readonly log: Pick<Logger, 'info'>;
@@ -17,10 +17,27 @@ export interface UnknownName {
   readonly known: readonly string[];
 }
 
+/** Another pause of the scope is in force than the one that was looked at. null: it ended just now. */
+export interface PausedMeanwhile {
+  readonly kind: 'paused-meanwhile';
+  readonly pause: Pause | null;
+}
+
 export type PauseOutcome =
   | { readonly kind: 'paused'; readonly pause: Pause; readonly unknown: readonly UnknownName[] }
-  | { readonly kind: 'past' };
-export type ResumeOutcome = { readonly kind: 'resumed'; readonly pause: Pause } | { readonly kind: 'not-paused' };
+  | { readonly kind: 'past' }
+  | PausedMeanwhile;
+export type ResumeOutcome =
+  | { readonly kind: 'resumed'; readonly pause: Pause }
+  | { readonly kind: 'not-paused' }
+  | PausedMeanwhile;
+
+export interface PauseAsked {
+  /** RFC 3339; null: until it is resumed. */
+  readonly until: string | null;
+  /** The pause of the same scope that was looked at, null where there was none; left out: whichever is in force gives way. */
+  readonly replaces?: string | null | undefined;
+}
 
 /**
  * Holds what is not sent yet (R6): the relay claims none of it, runs that are under way wait and spend nothing, until the
@@ -30,13 +47,14 @@ export type ResumeOutcome = { readonly kind: 'resumed'; readonly pause: Pause } 
 export async function pauseDestination(
   { destinations, handled, log, now }: PauseDeps,
   scope: PauseScope,
-  until: string | null,
+  { until, replaces }: PauseAsked,
   word: PersonsWord,
 ): Promise<PauseOutcome> {
   if (until !== null && new Date(until) <= now()) return { kind: 'past' };
   // A hint: where the database is too busy to give it, the pause is made all the same.
   const known = await destinations.findKnown(scope).catch(() => null);
-  const pause = await destinations.pause(scope, until, word);
+  const pause = await destinations.pause(scope, until, word, replaces);
+  if (pause === null) return { kind: 'paused-meanwhile', pause: await destinations.findPause(scope) };
   const names =
     known === null
       ? []
@@ -51,14 +69,18 @@ export async function pauseDestination(
   return { kind: 'paused', pause, unknown };
 }
 
-/** Ends the pause of exactly this scope; a wider one goes on. */
+/** Ends the pause of exactly this scope; a wider one goes on. `id`: the one that was looked at, so that no other ends. */
 export async function resumeDestination(
   { destinations, log }: PauseDeps,
   scope: PauseScope,
   word: PersonsWord,
+  id?: string,
 ): Promise<ResumeOutcome> {
-  const pause = await destinations.resume(scope, word);
-  if (pause === null) return { kind: 'not-paused' };
+  const pause = await destinations.resume(scope, word, id);
+  if (pause === null) {
+    const other = id === undefined ? null : await destinations.findPause(scope);
+    return other === null ? { kind: 'not-paused' } : { kind: 'paused-meanwhile', pause: other };
+  }
   log.info({ ...scope, actor: word.actor }, 'destination.resumed');
   return { kind: 'resumed', pause };
 }

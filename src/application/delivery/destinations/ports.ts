@@ -88,8 +88,13 @@ export interface DestinationStore {
   list(): Promise<DestinationList>;
   /** Of destinations and open or recent events: all that are like the scope's, and the scope's own where there is one. */
   findKnown(scope: PauseScope): Promise<KnownNames>;
-  /** One for each scope: another takes its place. Recorded for the audit log in the same transaction. */
-  pause(scope: PauseScope, until: string | null, word: PersonsWord): Promise<Pause>;
-  /** The pause of exactly this scope that was in force; null where there was none. Recorded as above. */
-  resume(scope: PauseScope, word: PersonsWord): Promise<Pause | null>;
+  /**
+   * One for each scope: another takes its place. `replaces`: only that of the one with this id (null: of none); left out: of
+   * whichever is in force. null: another one is. Recorded for the audit log in the same transaction.
+   */
+  pause(scope: PauseScope, until: string | null, word: PersonsWord, replaces?: string | null): Promise<Pause | null>;
+  /** The pause of exactly this scope, and with this id where one is given, that was in force; null: there was none. Recorded as above. */
+  resume(scope: PauseScope, word: PersonsWord, id?: string): Promise<Pause | null>;
+  /** The pause of exactly this scope that is in force. */
+  findPause(scope: PauseScope): Promise<Pause | null>;
 }

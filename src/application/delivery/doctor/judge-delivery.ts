@@ -1,3 +1,4 @@
+import { NO_PROCESS_KNOWN } from '../../../contract/verdict.js';
 import type { SeenProcess } from '../monitor/ports.js';
 import { type Finding, ok, orOk, warning, wrong } from './findings.js';
 
@@ -9,8 +10,7 @@ export function judgeProcesses(processes: readonly SeenProcess[], version: strin
   for (const role of ['relay', 'worker'] as const) {
     if (living.some(({ roles }) => roles.includes(role))) continue;
     const last = latest(processes.filter(({ roles }) => roles.includes(role)));
-    const seen =
-      last === null ? 'none was seen for a day' : `the last one, ${nameOf(last)}, was seen at ${last.seenAt}`;
+    const seen = last === null ? NO_PROCESS_KNOWN : `the last one, ${nameOf(last)}, was seen at ${last.seenAt}`;
     const todo = `start one: \`outbox ${role}\`; one that runs and does not tell may lack rights (\`outbox grants\`) or be of an older release`;
     found.push(wrong(id, `no ${role} tells of itself: ${seen}`, todo));
   }

@@ -49,6 +49,12 @@ function contradictions(facts: SettingsFacts): Finding[] {
     const detail = `OUTBOX_MONITOR_SIGN_IN=off on ${host}: an api does not start so, for everybody who reaches it would see everything`;
     found.push(wrong('settings', detail, 'leave it out, or set OUTBOX_HOST=127.0.0.1'));
   }
+  if (served && !facts.monitorSignIn && isLoopback(host) && monitorUrl !== null && !isOfLoopback(monitorUrl)) {
+    say(
+      `OUTBOX_MONITOR_SIGN_IN=off, and OUTBOX_MONITOR_URL is ${monitorUrl}: whoever reaches that sees everything`,
+      'leave it out, unless the proxy there asks who somebody is',
+    );
+  }
   if (served && !isLoopback(host) && (monitorUrl === null || !monitorUrl.startsWith('https:'))) {
     say(
       `the monitor is served on ${host}, and OUTBOX_MONITOR_URL is ${monitorUrl === null ? 'not set' : 'no https:// address'}: the cookie of who signs in goes over the wire as it is`,
@@ -113,6 +119,11 @@ const OF_AUDIT_DATABASE = [
   'AUDIT_RETENTION_MONTHS',
   'AUDIT_VERIFY_HOURS',
 ] as const;
+
+function isOfLoopback(url: string): boolean {
+  const { hostname } = new URL(url);
+  return isLoopback(hostname) || hostname === '[::1]' || hostname.endsWith('.localhost');
+}
 
 function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || /^127\./.test(host);

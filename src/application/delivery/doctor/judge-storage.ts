@@ -106,7 +106,8 @@ export function judgeAutovacuum(
       found.push(wrong(id, `${database}: autovacuum is off for ${name}`, mend));
     } else if (tuned && expectedSettings !== null && settings !== expectedSettings) {
       const detail = `${database}: ${name} has other settings than it was made with: expected ${expectedSettings}, got ${settings ?? 'none'}`;
-      found.push(warning(id, detail, 'where nobody means it so, set them again'));
+      const mend = `where nobody means it so: ALTER TABLE outbox.delivery SET (${expectedSettings}), and RESET what else it has`;
+      found.push(warning(id, detail, mend));
     }
   }
   const late = tables.filter(

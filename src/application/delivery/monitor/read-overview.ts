@@ -1,4 +1,5 @@
 import { type OverviewPartName, type OverviewValue, PROCESS_SILENT_MS } from '../../../contract/overview-api.js';
+import { NO_PROCESS_KNOWN } from '../../../contract/verdict.js';
 import { type PartDeps, type PartReader, partReader } from '../../overview-part.js';
 import type { DestinationStore } from '../destinations/ports.js';
 import type { LatestDeliveries, OverviewStore, ProcessRole, ProcessStore, SeenProcess } from './ports.js';
@@ -117,8 +118,7 @@ function judgeProcesses(processes: OverviewValue<'processes'>): string[] {
 function missingRole(role: ProcessRole, processes: OverviewValue<'processes'>): string {
   // The latest seen come first.
   const last = processes.find(({ roles }) => roles.includes(role));
-  const seen =
-    last === undefined ? 'none was seen for a day' : `${last.host}:${last.pid} was seen last, at ${last.seenAt}`;
+  const seen = last === undefined ? NO_PROCESS_KNOWN : `${last.host}:${last.pid} was seen last, at ${last.seenAt}`;
   return (
     `no ${role} has told of itself for ${PROCESS_SILENT_MS / 1_000} s (${seen}): start one, or look at its log; ` +
     'after an upgrade run `outbox grants` again'

@@ -14,6 +14,8 @@ export interface TellProcessDeps {
 }
 
 export interface ToldProcess {
+  /** Something is otherwise now: it is told at once. */
+  now(): void;
   /** Ends the telling, and takes its row away. Never throws: a row that stays ages, as that of a killed process does. */
   stop(): Promise<void>;
 }
@@ -26,9 +28,11 @@ export interface ToldProcess {
 export function tellProcess({ processes, say, time, log }: TellProcessDeps, self: ProcessSelf): ToldProcess {
   const stopping = new AbortController();
   let failures = 0;
+  let wake = new AbortController();
 
   const telling = tell();
   return {
+    now: () => wake.abort(),
     async stop() {
       stopping.abort();
       // What is under way would bring the row back.
@@ -50,7 +54,9 @@ export function tellProcess({ processes, say, time, log }: TellProcessDeps, self
         if (failures === 0) log.warn({ err: error }, 'process.not_told');
         failures += 1;
       }
-      await time.sleep(EVERY_MS, stopping.signal);
+      await time.sleep(EVERY_MS, AbortSignal.any([stopping.signal, wake.signal]));
+      // Heard, also where it came while something older was being told.
+      if (wake.signal.aborted) wake = new AbortController();
     }
   }
 }

@@ -1,5 +1,6 @@
 import { Link, useLocation } from 'wouter';
 import { useSession } from '../../data/session-store.js';
+import { NOT_STORED } from '../../parts/views.js';
 import classes from './audit-links.module.css';
 
 /** Between the views of the audit log. */
@@ -7,9 +8,9 @@ export function AuditLinks() {
   const { may, tenantId } = useSession();
   const [path] = useLocation();
   const views = [
-    { to: '/audit', label: 'Records', may: true },
-    { to: '/audit/log', label: 'Proofs and verification', may: tenantId === null },
-    { to: '/audit/not-stored', label: 'Not stored', may: may.readDelivery },
+    { to: '/audit', label: 'Records', may: may.readRecords },
+    { to: '/audit/log', label: 'Proofs and verification', may: may.readRecords && tenantId === null },
+    { to: NOT_STORED, label: 'Not stored', may: may.readDelivery },
   ];
   return (
     <nav aria-label="Audit log">

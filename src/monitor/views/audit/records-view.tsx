@@ -85,7 +85,7 @@ export function RecordsView() {
           <Answer query={query} what="The records">
             {({ next, searched }) => (
               <>
-                <FreshBar of={steady} what="records" />
+                <FreshBar of={{ ...steady, ...search.ahead }} what="records" />
                 <RecordTable records={steady.items} gone={steady.gone} whole={next === null} />
                 <Pager
                   newest={cursor === undefined ? null : to(filter)}

@@ -1,11 +1,12 @@
 import type { Letter } from '../../data/types.js';
+import { isCut, MOST_TOLD } from '../../logic/timeline.js';
 import { Card } from '../../parts/card.js';
 import { CodeName } from '../../parts/code-name.js';
 import { DataTable } from '../../parts/data-table.js';
 import { Hostile } from '../../parts/hostile.js';
 import { Time } from '../../parts/time.js';
 
-/** Every attempt up to the letter. */
+/** The attempts up to the letter, the latest of them. */
 export function AttemptsCard({ attempts }: { readonly attempts: Letter['attempts'] }) {
   return (
     <Card title="Attempts">
@@ -26,6 +27,7 @@ export function AttemptsCard({ attempts }: { readonly attempts: Letter['attempts
           { label: 'Batch', cell: ({ carrier }) => <Hostile text={carrier} code /> },
         ]}
       />
+      {isCut(attempts) && <p className="dim">Only the latest {MOST_TOLD} are shown.</p>}
     </Card>
   );
 }

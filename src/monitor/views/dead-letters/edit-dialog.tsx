@@ -1,27 +1,28 @@
 import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
-import { payloadTextQuery } from '../../data/queries.js';
+import { payloadToEditQuery } from '../../data/queries.js';
+import type { Letter } from '../../data/types.js';
 import { setOutJson } from '../../logic/json-text.js';
 import { Answer } from '../../parts/answer.js';
 import { Dialog } from '../../parts/dialog.js';
+import { MeanwhileNotice } from './meanwhile-notice.js';
 import { PayloadEditor } from './payload-editor.js';
 import { SavedNotice } from './saved-notice.js';
 
 export interface EditDialogProps {
-  readonly letterId: string;
-  /** How often it was edited when this was asked for. */
-  readonly revisions: number;
+  /** As it is now: read again while somebody writes here. */
+  readonly letter: Letter;
   /** `revision`: how often it is edited now. */
   readonly onSaved: (revision: number) => void;
+  /** The letter may not be as the page has it: somebody may have been quicker, or an answer was lost. */
+  readonly onFailed: () => void;
   readonly onRedrive: () => void;
   readonly onClose: () => void;
 }
 
 /** Another payload for the next redrive, beside the event, which never changes. */
-export function EditDialog({ letterId, revisions, onSaved, onRedrive, onClose }: EditDialogProps) {
-  // Of then: the text that is read below is of that edit or a later one, and of a later one the server says so.
-  const [seen] = useState(revisions);
-  const query = useQuery(payloadTextQuery(letterId));
+export function EditDialog({ letter, onSaved, onFailed, onRedrive, onClose }: EditDialogProps) {
+  const query = useQuery(payloadToEditQuery(letter.id));
   const [revision, setRevision] = useState<number | null>(null);
   const saved = (number: number) => {
     setRevision(number);
@@ -33,7 +34,25 @@ export function EditDialog({ letterId, revisions, onSaved, onRedrive, onClose }:
         <SavedNotice revision={revision} onRedrive={onRedrive} />
       ) : (
         <Answer query={query} what="The payload">
-          {(text) => <PayloadEditor letterId={letterId} revisions={seen} before={setOutJson(text)} onSaved={saved} />}
+          {({ text, revisions }) => (
+            <>
+              <MeanwhileNotice
+                letter={letter}
+                seen={revisions}
+                means="What is written here was made from the payload before, and cannot be saved. Copy what you want to keep of it."
+                again={{ act: 'Take the payload as it is now', busy: query.isFetching, do: () => void query.refetch() }}
+              />
+              {/* Another payload is another text to begin with. */}
+              <PayloadEditor
+                key={revisions}
+                letterId={letter.id}
+                revisions={revisions}
+                before={setOutJson(text)}
+                onSaved={saved}
+                onFailed={onFailed}
+              />
+            </>
+          )}
         </Answer>
       )}
     </Dialog>

@@ -4,7 +4,7 @@ import { useState } from 'react';
 import { useLocation } from 'wouter';
 import { useClock } from '../../data/clock.js';
 import { REDRIVE_JOBS_PATH } from '../../data/paths.js';
-import { postJson } from '../../data/request.js';
+import { COUNTS_WITHIN_MS, postJson } from '../../data/request.js';
 import type { RedriveCount, RedriveJob } from '../../data/types.js';
 import { formatCount } from '../../logic/format.js';
 import { takenBy } from '../../logic/job-progress.js';
@@ -38,7 +38,9 @@ export function JobDialog({ filter, onClose }: JobDialogProps) {
   const asked = toLetterFilter(filter);
   const query = useQuery({
     queryKey: ['redrive-count', asked],
-    queryFn: () => postJson<RedriveCount>(REDRIVE_JOBS_PATH, { filter: asked, reason: DRY_REASON, dryRun: true }),
+    queryFn: ({ signal }) => postJob<RedriveCount>({ filter: asked, reason: DRY_REASON, dryRun: true }, { signal }),
+    // What took so long, or had no room, takes no less at once: whoever wants to know asks again.
+    retry: false,
     gcTime: 0,
     staleTime: Number.POSITIVE_INFINITY,
     refetchOnWindowFocus: false,
@@ -59,6 +61,11 @@ export function JobDialog({ filter, onClose }: JobDialogProps) {
       </Answer>
     </Dialog>
   );
+}
+
+/** They are counted by either: to be told how many they are, and before a job is made of them. */
+function postJob<Answer>(body: object, more: { readonly signal?: AbortSignal } = {}): Promise<Answer> {
+  return postJson<Answer>(REDRIVE_JOBS_PATH, body, { ...more, withinMs: COUNTS_WITHIN_MS });
 }
 
 function FilterWords({ filter }: { readonly filter: Readonly<Record<string, string>> }) {
@@ -127,7 +134,7 @@ function JobForm({ filter, count, why, onNone }: JobFormProps) {
   const taken = takenBy(count, cap);
   const act = useMutation({
     mutationFn: (reason: string) =>
-      postJson<RedriveJob | RedriveCount>(REDRIVE_JOBS_PATH, {
+      postJob<RedriveJob | RedriveCount>({
         filter,
         reason,
         rate: Number(rate),

@@ -1,12 +1,12 @@
 import { useQuery } from '@tanstack/react-query';
 import { type ReactNode, useState } from 'react';
 import { Link } from 'wouter';
-import { temporalRunUrl } from '../../../domain/delivery/temporal-links.js';
+import { type TemporalUi, temporalRunUrl } from '../../../domain/delivery/temporal-links.js';
 import { letterQuery } from '../../data/queries.js';
 import { queryClient } from '../../data/query-client.js';
 import { useSession } from '../../data/session-store.js';
+import { usePart } from '../../data/stream.js';
 import type { Letter } from '../../data/types.js';
-import { plainText } from '../../logic/hostile.js';
 import { LETTER_STATE_WORDS } from '../../logic/words.js';
 import { ActButton, VIEWER_WHY } from '../../parts/act-button.js';
 import { Answer } from '../../parts/answer.js';
@@ -25,6 +25,7 @@ import { EditDialog } from './edit-dialog.js';
 import { FailureCard } from './failure-card.js';
 import { HistoryCard } from './history-card.js';
 import classes from './letter-view.module.css';
+import { whyClosed } from './meanwhile-notice.js';
 import { OneDialog } from './one-dialog.js';
 
 /** One dead letter: why it died, and what can be done about it. */
@@ -83,7 +84,7 @@ function Acts({ letter, asked: address }: { readonly letter: Letter; readonly as
   const revisions = Math.max(letter.revisions.length, saved);
   const close = () => setAsked(null);
   const reread = () => void queryClient.invalidateQueries({ queryKey: letterQuery(address).queryKey });
-  const why = may.changeDelivery ? whyNot(letter) : VIEWER_WHY;
+  const why = may.changeDelivery ? whyClosed(letter) : VIEWER_WHY;
   return (
     <Card title="Act on it">
       <ActRow why={why}>
@@ -102,12 +103,12 @@ function Acts({ letter, asked: address }: { readonly letter: Letter; readonly as
       )}
       {asked === 'edit' && (
         <EditDialog
-          letterId={letter.id}
-          revisions={revisions}
+          letter={letter}
           onSaved={(revision) => {
             setSaved(revision);
             reread();
           }}
+          onFailed={reread}
           onRedrive={() => setAsked('redrive')}
           onClose={close}
         />
@@ -125,22 +126,23 @@ function ActRow({ why, children }: { readonly why: string | null; readonly child
   );
 }
 
-function whyNot({ state, actor }: Letter): string | null {
-  if (state === 'open') return null;
-  const by = actor === null ? '' : ` by ${plainText(actor)}`;
-  return `It is ${state}${by}: only an open letter can be acted on`;
-}
-
 const EFFECT_WORDS: Readonly<Record<Letter['effect'], string>> = {
   none: 'Nothing took effect',
   unknown: 'Not known: it may have taken effect',
   stands: 'It has taken effect, although the delivery failed',
 };
 
+/** Where runs are opened. The namespace is what relay and worker tell, which may have come after the sign-in. */
+function useTemporalUi(): TemporalUi | null {
+  const { temporalUi, namespace } = useSession().links;
+  const processes = usePart('processes')?.value ?? [];
+  const told = processes.find((process) => process.namespace !== null)?.namespace ?? namespace;
+  return temporalUi !== null && told !== null ? { url: temporalUi, namespace: told } : null;
+}
+
 function LetterFacts({ letter }: { readonly letter: Letter }) {
   const { event, delivery, workflowId, runId } = letter;
-  const { temporalUi, namespace } = useSession().links;
-  const ui = temporalUi !== null && namespace !== null ? { url: temporalUi, namespace } : null;
+  const ui = useTemporalUi();
   return (
     <Facts>
       <Fact name="Id">

@@ -8,6 +8,7 @@ import { Card } from '../../parts/card.js';
 import { Choice } from '../../parts/choice.js';
 import { FilterBar, type FilterField } from '../../parts/filter-bar.js';
 import { ViewTitle } from '../../parts/view-title.js';
+import { NOT_STORED } from '../../parts/views.js';
 import { KindsCard } from './kinds-card.js';
 import { LetterList } from './letter-list.js';
 
@@ -29,14 +30,22 @@ const STATES = LETTER_STATES.map((state) => [state, LETTER_STATE_WORDS[state].wo
 
 /** What died: which kinds there are, the letters of each, and what can be done about them. */
 export function LettersView() {
-  const { tenantId } = useSession();
+  const { tenantId, may } = useSession();
   const { params, go, to } = useAddress(NAMES);
   const { state = 'open', before, ...filter } = params;
   const shown = LETTER_STATES.find((one) => one === state) ?? 'open';
   const withState = shown === 'open' ? {} : { state: shown };
   return (
     <>
-      <ViewTitle title="Dead letters" aside={<Link href="/dead-letters/jobs">Redrive jobs</Link>} />
+      <ViewTitle
+        title="Dead letters"
+        aside={
+          <>
+            {!may.readRecords && <Link href={NOT_STORED}>Not stored in the audit log</Link>}
+            <Link href="/dead-letters/jobs">Redrive jobs</Link>
+          </>
+        }
+      />
       <KindsCard filter={filter} to={to} />
       <Card
         title="Letters"

@@ -9,6 +9,7 @@ import { announce } from '../../parts/announcer.js';
 import { Dialog } from '../../parts/dialog.js';
 import { Hostile } from '../../parts/hostile.js';
 import { WordForm } from '../../parts/word-form.js';
+import { MeanwhileNotice } from './meanwhile-notice.js';
 import { DISCARD_MEANS, REDRIVE_MEANS, type SeveralVerb } from './several-dialog.js';
 
 export interface OneDialogProps {
@@ -20,6 +21,11 @@ export interface OneDialogProps {
   readonly onSettled: () => void;
   readonly onClose: () => void;
 }
+
+const EDITED_MEANS: Readonly<Record<SeveralVerb, string>> = {
+  redrive: 'What is asked for here is not done any more: close this, and look at what would be sent now.',
+  discard: 'Whoever did that may want it redriven.',
+};
 
 /** Redrives or discards one letter. A redriven one is watched on its way. */
 export function OneDialog({ verb, letter, revisions, onSettled, onClose }: OneDialogProps) {
@@ -39,6 +45,7 @@ export function OneDialog({ verb, letter, revisions, onSettled, onClose }: OneDi
   });
   return (
     <Dialog title={redrives ? 'Redrive this letter' : 'Discard this letter'} onClose={onClose}>
+      <MeanwhileNotice letter={letter} seen={seen} means={EDITED_MEANS[verb]} />
       <WordForm
         act={redrives ? 'Redrive' : 'Discard'}
         danger={!redrives}

@@ -20,6 +20,8 @@ export interface PayloadEditorProps {
   /** As it is now, set out over lines. */
   readonly before: string;
   readonly onSaved: (revision: number) => void;
+  /** It was refused, or there was no answer. */
+  readonly onFailed: () => void;
 }
 
 /** A comparison keeps no reason, and is asked for one. */
@@ -29,16 +31,18 @@ const COMPARE_REASON = 'compare';
  * The payload as text: nothing of it is read as numbers here, so none is rounded. It is compared and checked by the
  * server before it can be saved, and what is saved is exactly what was compared.
  */
-export function PayloadEditor({ letterId, revisions, before, onSaved }: PayloadEditorProps) {
+export function PayloadEditor({ letterId, revisions, before, onSaved, onFailed }: PayloadEditorProps) {
   const [text, setText] = useState(before);
   const post = (of: string, reason: string, dryRun: boolean) =>
     postText<Edited>(below(DEAD_LETTERS_PATH, letterId, 'payload'), editBody(of, { reason, revisions, dryRun }));
   const compare = useMutation({
     mutationFn: async (of: string) => ({ of, edited: await post(of, COMPARE_REASON, true) }),
+    onError: onFailed,
   });
   const save = useMutation({
     mutationFn: (reason: string) => post(text, reason, false),
     onSuccess: (edited) => onSaved(edited.outcome === 'edited' ? edited.revision : 0),
+    onError: onFailed,
   });
   const why = text === before ? 'Change something first' : whyNoPayload(text);
   const compared = compare.data?.of === text ? compare.data.edited : null;

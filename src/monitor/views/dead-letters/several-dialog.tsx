@@ -27,6 +27,7 @@ const OUTCOME_WORDS: Readonly<Record<Outcome, string>> = {
   discarded: 'discarded',
   missing: 'no longer there',
   'not-open': 'not open any more: somebody was quicker, or it is on its way',
+  edited: 'not redriven: their payload was edited; redrive each on its own page, which says what it sends',
   'effect-stands': 'not redriven: the effect of what was sent before stands',
   'not-told': 'not redriven: the destination did not say whether the effect stands; try again',
 };

@@ -3,7 +3,7 @@ import { Link } from 'wouter';
 import type { EventDetail } from '../../../contract/events-api.js';
 import { eventQuery } from '../../data/queries.js';
 import { useSession } from '../../data/session-store.js';
-import { usePart, useServerNow } from '../../data/stream.js';
+import { useLink, usePart, useServerNow } from '../../data/stream.js';
 import { whyNoRecord } from '../../logic/records-of.js';
 import { writeParams } from '../../logic/search-params.js';
 import { timelineOf } from '../../logic/timeline.js';
@@ -42,7 +42,11 @@ function EventCards({ event }: { readonly event: EventDetail }) {
   const session = useSession();
   const destinations = usePart('destinations');
   const processes = usePart('processes');
-  const around = { destinations: known(destinations), processes: known(processes), now: useServerNow() };
+  const { stale } = useLink();
+  const now = useServerNow();
+  const around = stale
+    ? { destinations: null, processes: null, now }
+    : { destinations: known(destinations), processes: known(processes), now };
   const { delivery } = event;
   useChangeSaid(event.state ?? 'none', `The event: ${eventWord(event.state).word}`);
   const letter = event.letters.findLast(({ state }) => state === 'open');
@@ -69,7 +73,7 @@ function EventCards({ event }: { readonly event: EventDetail }) {
   );
 }
 
-/** What a part was when it answered last is not what holds an event now. */
+/** What a part was when it answered last is not what holds an event now; nor is what a stream said that has fallen silent. */
 function known<Value>(part: { readonly state: string; readonly value: Value | null } | null): Value | null {
   return part === null || part.state === 'away' ? null : part.value;
 }

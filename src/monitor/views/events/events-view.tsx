@@ -82,7 +82,7 @@ export function EventsView() {
           <Answer query={query} what="The events">
             {({ next, searched }) => (
               <>
-                <FreshBar of={steady} what="events" />
+                <FreshBar of={{ ...steady, ...search.ahead }} what="events" />
                 <EventTable events={steady.items} gone={steady.gone} whole={next === null} />
                 <Pager
                   newest={cursor === undefined ? null : to(filter)}

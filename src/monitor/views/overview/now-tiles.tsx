@@ -2,6 +2,7 @@ import { Link } from 'wouter';
 import { OVERVIEW_BOUNDS } from '../../data/paths.js';
 import { usePart } from '../../data/stream.js';
 import { formatCount, formatDuration, formatMeasured, formatRate } from '../../logic/format.js';
+import { lagNote } from '../../logic/lag-note.js';
 import { Tile, Tiles } from '../../parts/tile.js';
 import { Age } from '../../parts/time.js';
 
@@ -45,12 +46,13 @@ function LatencyTile() {
 function LagTile() {
   const part = usePart('backlog');
   const backlog = part?.value ?? null;
+  const alerts = usePart('alerts')?.value ?? null;
   return (
     <Tile
       label="Lag"
       part={part}
       value={backlog === null ? null : formatDuration(backlog.lagSeconds * 1_000)}
-      note={backlog === null ? undefined : `${formatCount(backlog.due, OVERVIEW_BOUNDS.open)} due`}
+      note={backlog === null ? undefined : lagNote(formatCount(backlog.due, OVERVIEW_BOUNDS.open), alerts)}
     />
   );
 }

@@ -1,18 +1,14 @@
-import { TextInput } from '@mantine/core';
 import { useMutation } from '@tanstack/react-query';
-import { useState } from 'react';
-import type { OverviewValue } from '../../../contract/overview-api.js';
 import { DESTINATIONS_PATH } from '../../data/paths.js';
 import { below } from '../../data/queries.js';
 import { postJson } from '../../data/request.js';
-import { fromLocalInput } from '../../logic/format.js';
+import type { Pause } from '../../logic/pause-scope.js';
 import { announce } from '../../parts/announcer.js';
 import { Dialog } from '../../parts/dialog.js';
 import { Hostile } from '../../parts/hostile.js';
-import { TenantField } from '../../parts/tenant-field.js';
 import { WordForm } from '../../parts/word-form.js';
-
-type Pause = OverviewValue<'destinations'>['pauses'][number];
+import { PauseForm } from './pause-form.js';
+import { ALL, LOOK } from './pause-words.js';
 
 /** `destination`: null: all of them. */
 export type PauseAsked =
@@ -28,69 +24,14 @@ export function PauseDialog({ asked, onClose }: { readonly asked: PauseAsked; re
   );
 }
 
-const LOOK = 'look at the pauses in force before you try again';
-
-/** In the path all destinations are a star. */
-const ALL = '*';
-
-function PauseForm({ destination, onClose }: { readonly destination: string | null; readonly onClose: () => void }) {
-  const [eventType, setEventType] = useState('');
-  const [tenantId, setTenantId] = useState<string | undefined>(undefined);
-  const [until, setUntil] = useState('');
-  const act = useMutation({
-    mutationFn: (reason: string) =>
-      postJson<unknown>(below(DESTINATIONS_PATH, destination ?? ALL, 'pause'), {
-        reason,
-        ...given('eventType', eventType.trim()),
-        // The empty text is a scope, too, events without a tenant: blanks that were typed are not made one.
-        ...(tenantId === undefined ? {} : { tenantId: tenantId.trim() || tenantId }),
-        ...given('until', fromLocalInput(until) ?? ''),
-      }),
-    onSuccess: () => {
-      announce('Paused');
-      onClose();
-    },
-  });
-  return (
-    <Dialog title="Pause" onClose={onClose}>
-      <p>
-        Holds events for {destination === null ? 'every destination' : <Hostile text={destination} />} that are not sent
-        yet. Nothing is lost, and no attempt is spent.
-      </p>
-      <WordForm
-        act="Pause"
-        busy={act.isPending}
-        error={act.error}
-        refused="It is not paused"
-        look={LOOK}
-        onWord={act.mutate}
-      >
-        <TextInput
-          label="Only of the event type"
-          autoComplete="off"
-          value={eventType}
-          onChange={(event) => setEventType(event.currentTarget.value)}
-        />
-        <TenantField label="Only of the tenant" value={tenantId} onChange={setTenantId} />
-        <TextInput
-          type="datetime-local"
-          step={1}
-          label="Until"
-          description="Left empty: until somebody resumes it"
-          value={until}
-          onChange={(event) => setUntil(event.currentTarget.value)}
-        />
-      </WordForm>
-    </Dialog>
-  );
-}
-
 function ResumeForm({ pause, onClose }: { readonly pause: Pause; readonly onClose: () => void }) {
-  const { destination, eventType, tenantId } = pause;
+  const { id, destination, eventType, tenantId } = pause;
   const act = useMutation({
     mutationFn: (reason: string) =>
       postJson<unknown>(below(DESTINATIONS_PATH, destination ?? ALL, 'resume'), {
         reason,
+        // Of this one: what somebody has put in its place goes on.
+        id,
         ...(eventType === null ? {} : { eventType }),
         ...(tenantId === null ? {} : { tenantId }),
       }),
@@ -108,14 +49,10 @@ function ResumeForm({ pause, onClose }: { readonly pause: Pause; readonly onClos
         act="Resume"
         busy={act.isPending}
         error={act.error}
-        refused="It is not resumed"
+        refused="It is not resumed by this"
         look={LOOK}
         onWord={act.mutate}
       />
     </Dialog>
   );
-}
-
-function given(name: string, value: string): Readonly<Record<string, string>> {
-  return value === '' ? {} : { [name]: value };
 }
