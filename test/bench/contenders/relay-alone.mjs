@@ -38,6 +38,7 @@ export async function prepare(world, { relays = 1, settleBeside = false, ...opti
   const pools = [pool, ...Array.from({ length: relays - 1 }, () => createPool(url))];
   const stores = pools.map((one) => createRelayStore(one));
   const counters = {};
+  let running = [];
 
   const drain = async (count) => {
     const from = performance.now();
@@ -49,7 +50,8 @@ export async function prepare(world, { relays = 1, settleBeside = false, ...opti
     });
     const settle = async (rows) => {
       const began = performance.now();
-      settled += await settleRows(settler, rows);
+      const now = await settleRows(settler, rows);
+      settled += now;
       settlingMs += performance.now() - began;
       if (settled === count) done();
     };
@@ -81,7 +83,7 @@ export async function prepare(world, { relays = 1, settleBeside = false, ...opti
         { policies: hashes, ...options },
       );
     };
-    const running = stores.map(startRelay);
+    running = stores.map(startRelay);
     await all.finally(() => Promise.all(running.map((relay) => relay.stop())));
     return from + (settleBeside ? 0 : settlingMs);
   };
@@ -119,6 +121,8 @@ export async function prepare(world, { relays = 1, settleBeside = false, ...opti
       return { settled: rows[0].n, started: counters.started ?? 0 };
     },
     async close() {
+      // Those of a run that came to no end.
+      await Promise.all(running.map((relay) => relay.stop()));
       await settler.end();
       for (const one of pools) await one.end();
       await world.postgres.drop(url);
