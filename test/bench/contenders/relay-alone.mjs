@@ -38,6 +38,8 @@ export async function prepare(world, { relays = 1, settleBeside = false, ...opti
   const pools = [pool, ...Array.from({ length: relays - 1 }, () => createPool(url))];
   const stores = pools.map((one) => createRelayStore(one));
   const counters = {};
+  let running = [];
+  const stop = () => Promise.all(running.map((relay) => relay.stop()));
 
   const drain = async (count) => {
     const from = performance.now();
@@ -49,7 +51,8 @@ export async function prepare(world, { relays = 1, settleBeside = false, ...opti
     });
     const settle = async (rows) => {
       const began = performance.now();
-      settled += await settleRows(settler, rows);
+      const some = await settleRows(settler, rows);
+      settled += some; // not before the wait: others settle beside it
       settlingMs += performance.now() - began;
       if (settled === count) done();
     };
@@ -81,8 +84,8 @@ export async function prepare(world, { relays = 1, settleBeside = false, ...opti
         { policies: hashes, ...options },
       );
     };
-    const running = stores.map(startRelay);
-    await all.finally(() => Promise.all(running.map((relay) => relay.stop())));
+    running = stores.map(startRelay);
+    await all.finally(stop);
     return from + (settleBeside ? 0 : settlingMs);
   };
 
@@ -119,6 +122,7 @@ export async function prepare(world, { relays = 1, settleBeside = false, ...opti
       return { settled: rows[0].n, started: counters.started ?? 0 };
     },
     async close() {
+      await stop(); // a drain that came too late has not
       await settler.end();
       for (const one of pools) await one.end();
       await world.postgres.drop(url);
