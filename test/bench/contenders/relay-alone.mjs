@@ -39,6 +39,7 @@ export async function prepare(world, { relays = 1, settleBeside = false, ...opti
   const stores = pools.map((one) => createRelayStore(one));
   const counters = {};
   let running = [];
+  const stop = () => Promise.all(running.map((relay) => relay.stop()));
 
   const drain = async (count) => {
     const from = performance.now();
@@ -50,8 +51,8 @@ export async function prepare(world, { relays = 1, settleBeside = false, ...opti
     });
     const settle = async (rows) => {
       const began = performance.now();
-      const now = await settleRows(settler, rows);
-      settled += now;
+      const some = await settleRows(settler, rows);
+      settled += some; // not before the wait: others settle beside it
       settlingMs += performance.now() - began;
       if (settled === count) done();
     };
@@ -84,7 +85,7 @@ export async function prepare(world, { relays = 1, settleBeside = false, ...opti
       );
     };
     running = stores.map(startRelay);
-    await all.finally(() => Promise.all(running.map((relay) => relay.stop())));
+    await all.finally(stop);
     return from + (settleBeside ? 0 : settlingMs);
   };
 
@@ -121,8 +122,7 @@ export async function prepare(world, { relays = 1, settleBeside = false, ...opti
       return { settled: rows[0].n, started: counters.started ?? 0 };
     },
     async close() {
-      // Those of a run that came to no end.
-      await Promise.all(running.map((relay) => relay.stop()));
+      await stop(); // a drain that came too late has not
       await settler.end();
       for (const one of pools) await one.end();
       await world.postgres.drop(url);
