@@ -240,7 +240,7 @@ describe('a post that fails as a whole', () => {
   });
 
   it('R20: the run tells of both, and is found by the code that lost it some, whatever the second one delivered', async () => {
-    const policyHash = await policyOf('once', { maxAttempts: 1 });
+    const policyHash = await policyOf('once in two', { maxAttempts: 1 });
     const carrier = line.carrier();
     const ids = [
       await store.append({ carrier }),
