@@ -469,7 +469,8 @@ it('a letter leads to its run as soon as a relay has told its namespace, which m
 it('a stream alone that does not come is no silence of the api: that is said, and lists are as of now', async () => {
   const page = await open('', { expects: (status, path) => status === 429 && path === STREAM_PATH });
   await page.getByText('Live', { exact: true }).waitFor();
-  await page.route(asks(STREAM_PATH), (route) => route.fulfill({ status: 429, body: 'too many' }));
+  const stream = asks(STREAM_PATH);
+  await page.route(stream, (route) => route.fulfill({ status: 429, body: 'too many' }));
   await page.reload();
   const alert = page.getByRole('alert');
   await alert
@@ -479,7 +480,7 @@ it('a stream alone that does not come is no silence of the api: that is said, an
   await goTo(page, 'Dead letters');
   await rowOf(page, 'Dead letters', 'ORDER').first().waitFor();
 
-  await page.unroute(asks(STREAM_PATH));
+  await page.unroute(stream);
   await page.getByText('Live', { exact: true }).waitFor({ timeout: 40_000 });
   await alert.waitFor({ state: 'hidden' });
 });
