@@ -208,7 +208,7 @@ describe('what could not be stored', () => {
     });
     try {
       for (const each of [one, plain]) expect((await rotated.post(each)).status).toBe(201);
-      expectProblem(await retry(ids[0], rotated), 500, 'internal');
+      expectProblem(await retry(ids[0], rotated), 500, 'still_failing');
       expect(await failedOf(one.eventId)).toMatchObject({ state: 'open', code: 'IncomparableError', tries: 2 });
       expect((await retry(ids[1], rotated)).body.outcome).toBe('stored'); // its body is all that was sent
     } finally {
