@@ -35,6 +35,17 @@ describe('links', () => {
   });
 });
 
+it('every test that is named exists', () => {
+  const named = /(?<![\w./-])(?:e2e|integration|unit|workflows|contract|browser|architecture)\/[a-z0-9-]+(?=[`:,;])/g;
+  const missing = paths.flatMap((path) =>
+    [...textOf(path).matchAll(named)]
+      .map(([name]) => name)
+      .filter((name) => !['.test', '.contract', ''].some((kind) => existsSync(`test/${name}${kind}.ts`)))
+      .map((name) => `${path}: ${name}`),
+  );
+  expect(missing).toEqual([]);
+});
+
 it('every setting that is named exists', () => {
   const known = new Set([...SETTING_KEYS.map(variableOf), ...ofTheTests()]);
   const unknown = paths.flatMap((path) =>
