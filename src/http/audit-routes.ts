@@ -13,7 +13,7 @@ import {
 import { AUDIT_LIMITS, toFieldProblems } from '../contract/audit-dto.js';
 import { findUnstorable } from '../contract/json-value.js';
 import { mayLookUp, mayWrite } from '../domain/audit/api-key.js';
-import { HttpProblem, toProblem } from './problem.js';
+import { HttpProblem, idsOf, toProblem } from './problem.js';
 import { type AuditItem, readAuditRequest } from './read-audit-request.js';
 import { readJson } from './read-json.js';
 import { type ReadEvent, readSentEvent } from './read-sent-event.js';
@@ -111,7 +111,7 @@ async function answerBatch(
     const settled =
       item instanceof HttpProblem ? item : asResult(() => toReceipt(outcomes.next().value as RecordOutcome, item));
     return settled instanceof HttpProblem
-      ? { status: PROBLEMS[settled.code].status, problem: toProblem(settled, res.locals.requestId) }
+      ? { status: PROBLEMS[settled.code].status, problem: toProblem(settled, idsOf(res)) }
       : { status: settled.replayed ? (200 as const) : (201 as const), receipt: settled };
   });
   res.status(207).json({ results } satisfies AuditBatchResponse);

@@ -15,6 +15,7 @@ import type { DestinationStore } from '../application/delivery/destinations/port
 import type { ReadFigures } from '../application/delivery/monitor/read-figures.js';
 import type { DeliveryReaders } from '../application/delivery/monitor/read-overview.js';
 import type { OrderingStore } from '../application/delivery/ordering/ports.js';
+import type { Tracing } from '../application/tracing.js';
 import { createAuditApp } from './create-audit-app.js';
 import { createHttpServer } from './create-http-server.js';
 import type { DeadLetterOps } from './dead-letter-routes.js';
@@ -62,6 +63,8 @@ export interface ApiOptions {
   readonly port: number;
   readonly host: string;
   readonly logger: Logger;
+  /** Left out: off. */
+  readonly tracing?: Tracing | undefined;
   /** Overrides of DEFAULT_HTTP_LIMITS. */
   readonly limits?: Partial<HttpLimits>;
 }
@@ -119,6 +122,7 @@ export async function startApi(options: ApiOptions): Promise<RunningApi> {
     ping: () => store.ping(),
     limits,
     logger,
+    tracing: options.tracing,
   });
   const ensurePartitions = () =>
     store.ensurePartitions().catch((err: unknown) => {

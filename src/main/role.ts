@@ -4,6 +4,7 @@ import type { OutboxConfig } from '../application/delivery/define-config.js';
 import type { Settings } from '../infrastructure/config/settings.js';
 import type { Counters } from './counters.js';
 import type { DeliveryEnvironment } from './delivery-environment.js';
+import type { Traces } from './open-traces.js';
 import type { RoleName } from './role-name.js';
 
 /** What every role is built from. */
@@ -14,6 +15,8 @@ export interface RoleContext {
   readonly counters: Counters;
   /** That sign somebody in to the monitor of this process; left out: there are none. */
   readonly signInLinks?: SignInLinks | undefined;
+  /** Left out: tracing is off. */
+  readonly traces?: Traces | undefined;
 }
 
 /** Relay and worker also share a database and a Temporal connection. */

@@ -75,6 +75,7 @@ export async function startApiRole(context: RoleContext): Promise<StartedRole> {
       host: settings.host,
       port: settings.apiPort,
       logger: log,
+      tracing: context.traces?.tracing,
       // In one process with relay and worker it is the last of three to stop.
       limits: {
         closeGraceMs: Math.min(DEFAULT_HTTP_LIMITS.closeGraceMs, Math.floor(settings.shutdownGraceMs / 6)),

@@ -29,7 +29,9 @@ export interface StartedRelay extends StartedRole {
 
 /** The `relay` role. `eager`: a worker shares this process and its connection. */
 export function startRelayRole(context: DeliveryContext, options: { eager: boolean }): StartedRelay {
-  const { settings, config, log, counters, delivery } = context;
+  const { settings, config, log, counters, delivery, traces } = context;
+  const tracing = traces?.tracing;
+  const interceptor = traces?.temporal?.client;
   // A handler that only the worker's configuration has gets the default, and the worker says so.
   const timeouts = new Map((config.handlers ?? []).map((h) => [h.routingKey, deliveryTimeouts(h.timeoutMs)]));
   const namespace = watchNamespace(
@@ -43,6 +45,7 @@ export function startRelayRole(context: DeliveryContext, options: { eager: boole
       searchAttributes: delivery.searchAttributes,
       eager: options.eager,
       monitorUrl: settings.monitorUrl,
+      traced: tracing && interceptor && { tracing, interceptor },
     }),
   );
   const reconciler = startReconciler(context);
@@ -67,6 +70,7 @@ export function startRelayRole(context: DeliveryContext, options: { eager: boole
       time: systemTime,
       telemetry: { log, count: (name, by) => counters.count(name, by) },
       onStartsRefused: raiseRefusedStarts(context),
+      tracing,
     },
     {
       policies: delivery.policies,

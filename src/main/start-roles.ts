@@ -12,6 +12,7 @@ import type { TemporalTarget } from '../infrastructure/temporal/connect-temporal
 import { type Counters, createCounters } from './counters.js';
 import type { DeliveryEnvironment, ReachedDatabase } from './delivery-environment.js';
 import { explainListen } from './explain-listen.js';
+import { openTraces } from './open-traces.js';
 import type { RoleContext, StartedRole } from './role.js';
 import type { RoleName } from './role-name.js';
 import { runAll } from './run-all.js';
@@ -48,8 +49,9 @@ export interface Started extends RunningRoles {
 export async function startRoles(options: StartRolesOptions): Promise<Started> {
   const { roles, settings, config, log } = options;
   const counters = createCounters();
-  const context: RoleContext = { settings, config, log, counters, signInLinks: options.signInLinks };
   await verifyNotifiers(config, options.signal);
+  const traces = await openTraces(options.environment, { roles, log });
+  const context: RoleContext = { settings, config, log, counters, signInLinks: options.signInLinks, traces };
   const started: StartedRole[] = [];
   let delivery: DeliveryEnvironment | null = null;
   let probes: Awaited<ReturnType<typeof startProbeServer>> | null = null;
@@ -67,6 +69,7 @@ export async function startRoles(options: StartRolesOptions): Promise<Started> {
       ...(['relay', 'worker', 'api'] as const).map((name) => () => started.find((role) => role.name === name)?.stop()),
       () => delivery?.close(),
       () => probes?.close(),
+      () => traces?.stop(),
       async () => running && log.info({ counters: counters.read() }, 'process.counters'),
     ]);
     return stopped;

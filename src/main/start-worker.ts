@@ -12,6 +12,7 @@ import { recordDeadLetter } from '../application/delivery/record-dead-letter.js'
 import { systemTime } from '../application/delivery/relay-time.js';
 import { runUnderLease } from '../application/delivery/run-under-lease.js';
 import { createSemaphore, type Semaphore } from '../application/delivery/semaphore.js';
+import { noteOutcome, traceDispatcher, traceHttp } from '../application/delivery/trace-dispatch.js';
 import { DEFAULT_BREAKER } from '../domain/delivery/breaker.js';
 import { createRedactor } from '../domain/redaction/redactor.js';
 import { createHttpClient } from '../infrastructure/http/create-http-client.js';
@@ -36,8 +37,10 @@ const EFFECTS_EVERY_MS = 5_000;
 
 /** The `worker` role: workflows, activities, dispatcher, handlers; beside them what seals, keeps and verifies the audit log. */
 export async function startWorkerRole(context: DeliveryContext): Promise<StartedRole> {
-  const { settings, config, log, counters, delivery } = context;
-  const http = createHttpClient();
+  const { settings, config, log, counters, delivery, traces } = context;
+  const tracing = traces?.tracing;
+  const plainHttp = createHttpClient();
+  const http = tracing === undefined ? plainHttp : traceHttp(tracing, plainHttp);
   const redactor = createRedactor(config.redaction);
   const handlers = deliveryHandlers(context);
   const places = { local: settings.localPlaces, regular: settings.regularPlaces };
@@ -49,7 +52,8 @@ export async function startWorkerRole(context: DeliveryContext): Promise<Started
     random: Math.random,
     settings: breaker,
   });
-  const dispatcher = createDispatcher({ handlers, http, log, places, watch: destinations });
+  const plainDispatcher = createDispatcher({ handlers, http, log, places, watch: destinations });
+  const dispatcher = tracing === undefined ? plainDispatcher : traceDispatcher(tracing, plainDispatcher, handlers);
   const attempts = createAttemptStore(delivery.pool);
   const deadLetters = createDeadLetterStore(delivery.pool);
   const effects = createEffectStore(delivery.pool);
@@ -76,10 +80,12 @@ export async function startWorkerRole(context: DeliveryContext): Promise<Started
     namespace: delivery.target.namespace,
     taskQueue,
     identity,
-    workflowBundle: await readWorkflowBundle(fileURLToPath(new URL('../../workflow-bundle.js', import.meta.url))),
+    // Untraced, the bundle and its histories are what they are without any of this.
+    workflowBundle: await readBundle(traces === undefined ? 'workflow-bundle.js' : 'workflow-bundle-traced.js'),
+    traced: traces?.temporal?.worker,
     activities: createActivities({
-      dispatchEvent: (input) =>
-        dispatchEvent(
+      dispatchEvent: async (input) => {
+        const outcome = await dispatchEvent(
           {
             attempts,
             dispatcher,
@@ -91,7 +97,10 @@ export async function startWorkerRole(context: DeliveryContext): Promise<Started
             destinations,
           },
           input,
-        ),
+        );
+        if (tracing !== undefined) noteOutcome(tracing, input.run, outcome);
+        return outcome;
+      },
       dispatchBatch: (input) => dispatchBatch(batches, input),
       recordDeadLetter: (input, signal) => recordDeadLetter({ ...asking, deadLetters }, input, signal),
       notifier: groupNotifier(context),
@@ -145,6 +154,8 @@ export async function startWorkerRole(context: DeliveryContext): Promise<Started
     },
   };
 }
+
+const readBundle = (name: string) => readWorkflowBundle(fileURLToPath(new URL(`../../${name}`, import.meta.url)));
 
 /** Only of destinations that a relay coalesces for, which are those of a configuration. */
 function placesByDestination(): (destination: string) => Semaphore {

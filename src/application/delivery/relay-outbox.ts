@@ -16,6 +16,7 @@
  * than its deadline and a margin for the mark before the lease's end.
  */
 import { randomUUID } from 'node:crypto';
+import type { Tracing } from '../tracing.js';
 import { checkStartFields } from './check-start-fields.js';
 import type { BacklogWatch } from './coalescing/watch-backlog.js';
 import { type ClaimOutcome, DEFAULT_POLL, nextPoll, type PollOptions, startPolling } from './poll-schedule.js';
@@ -47,6 +48,7 @@ export interface RelayDeps {
   readonly telemetry: { readonly log: Logger; count(counter: RelayCounter, by: number): void };
   /** Told of every batch whose starts Temporal refused. */
   readonly onStartsRefused?: (refusal: { readonly reason: string; readonly count: number }) => void;
+  readonly tracing?: Tracing | undefined;
 }
 
 export interface RelayOptions {
@@ -157,9 +159,28 @@ export function relayOutbox(deps: RelayDeps, options: RelayOptions): Relay {
     const outcome = { claimed: claim.events.length, batch, unfinished: claim.unfinished };
     if (outcome.claimed === 0) return { outcome, pauseMs: 0 };
     count('claimed', outcome.claimed);
+    const began = { claimedAt, leaseToken };
+    const { tracing } = deps;
+    if (tracing === undefined) return { outcome, pauseMs: await startClaimed(claim.events, began) };
+    // One claim serves many traces: a trace of its own, with a link to each.
+    const span = {
+      ...({ name: 'relay.claim', kind: 'consumer', parent: null } as const),
+      links: claim.events.flatMap(({ trace }) => trace ?? []),
+      attributes: { 'outbox.events': outcome.claimed },
+      beganMsAgo: time.now() - claimedAt,
+    };
+    return { outcome, pauseMs: await tracing.inSpan(span, () => startClaimed(claim.events, began)) };
+  }
+
+  /** Answers how long to pause. */
+  async function startClaimed(
+    events: readonly ClaimedEvent[],
+    { claimedAt, leaseToken }: { readonly claimedAt: number; readonly leaseToken: string },
+  ): Promise<number> {
+    const { leaseMs } = settings;
     await settings.failpoint('after-claim');
 
-    const started = await startRuns(deps, await rejectUnfit(claim.events), {
+    const started = await startRuns(deps, await rejectUnfit(events), {
       inFlight,
       startTimeoutMs,
       lastStartAt: claimedAt + leaseMs - startTimeoutMs - writeMarginMs,
@@ -175,7 +196,7 @@ export function relayOutbox(deps: RelayDeps, options: RelayOptions): Relay {
 
     const environment = started.refusals > started.acceptances;
     await writeBack(leaseToken, started, environment, claimedAt + leaseMs);
-    return { outcome, pauseMs: judge(started, environment) };
+    return judge(started, environment);
   }
 
   /** R8: ends the rows that no run could carry; returns the others. */
