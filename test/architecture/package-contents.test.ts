@@ -17,9 +17,17 @@ describe('the package', () => {
     expect(packed).toEqual(expect.arrayContaining(migrations));
   });
 
+  it('carries the alert rules, their tests, the dashboard and the pages that they lead to', () => {
+    const needed = ['deploy/prometheus', 'deploy/grafana', 'docs/alerts'].flatMap((folder) =>
+      readdirSync(folder).map((name) => `${folder}/${name}`),
+    );
+    expect(needed.length).toBeGreaterThanOrEqual(30);
+    expect(packed).toEqual(expect.arrayContaining(needed));
+  });
+
   it('carries nothing that only we need', () => {
     const shipped =
-      /^(dist\/|\.env\.example$|docs\/[\w./-]+\.md$|examples\/(producers\/[\w.-]+|sample-cloudtrail\.ndjson)$|prisma\/(outbox|audit)\/migrations\/|(CHANGELOG|README|CONTRIBUTING|SECURITY)\.md$|LICENSE$|package\.json$)/;
+      /^(dist\/|\.env\.example$|deploy\/[\w./-]+$|docs\/[\w./-]+\.md$|examples\/(producers\/[\w.-]+|sample-cloudtrail\.ndjson)$|prisma\/(outbox|audit)\/migrations\/|(CHANGELOG|README|CONTRIBUTING|SECURITY)\.md$|LICENSE$|package\.json$)/;
     expect(packed.filter((path) => !shipped.test(path))).toEqual([]);
   });
 });
