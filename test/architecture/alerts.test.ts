@@ -1,6 +1,6 @@
 // Real: the rules as they stand, read and evaluated by promtool. Fake: the series in promtool's own test files.
 import { execFile } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { parse } from 'yaml';
 import { findPromtool } from '../support/find-promtool.js';
@@ -64,5 +64,29 @@ describe('the alerts', () => {
     );
     // A label that the expression does not keep would be empty in every alert.
     for (const label of used) expect(rule.expr).toMatch(new RegExp(`by \\([^)]*\\b${label}\\b|deployment:outbox`));
+  });
+});
+
+describe('docs/alerts', () => {
+  it('has a page for each alert and none for anything else', () => {
+    const pages = readdirSync('docs/alerts').filter((name) => name !== 'README.md');
+    expect(pages.sort()).toEqual(names.map((name) => `${name}.md`).sort());
+  });
+
+  it.each(alerts)(
+    '$alert.md says how bad it is, what is at stake, how to look, what to do and when to silence',
+    (rule) => {
+      const page = text(`docs/alerts/${rule.alert}.md`);
+      expect(page.startsWith(`# ${rule.alert}\n\n**${rule.labels?.severity}** · `)).toBe(true);
+      expect(page.match(/^## .*$/gm)).toEqual(['## Look', '## Do', '## Silence']);
+      expect(page).toMatch(/lost|No event is concerned|a loss|removed/);
+    },
+  );
+
+  it('are listed in its README with their severity, in the order of the rules', () => {
+    const listed = [...text('docs/alerts/README.md').matchAll(/^\| \[(\w+)\]\((\w+)\.md\) \| (\w+) \|/gm)];
+    expect(listed.map(([, name, page, severity]) => [name, page, severity])).toEqual(
+      alerts.map(({ alert, labels }) => [alert, alert, labels?.severity]),
+    );
   });
 });

@@ -32,6 +32,16 @@ describe('the package', () => {
     expect([...tops].sort()).toEqual(EXPECTED_TOPS);
   });
 
+  it('carries the alert rules, their tests, the dashboard and the pages that they lead to', () => {
+    const needed = ['deploy/prometheus', 'deploy/grafana', 'docs/alerts'].flatMap((folder) =>
+      readdirSync(folder, { recursive: true, encoding: 'utf8' })
+        .filter((name) => /\.\w+$/.test(name))
+        .map((name) => `${folder}/${name}`),
+    );
+    expect(needed.length).toBeGreaterThanOrEqual(30);
+    expect(packed).toEqual(expect.arrayContaining(needed));
+  });
+
   it('carries nothing that only we need', () => {
     expect(strangersIn(packed)).toEqual([]);
   });
