@@ -12,6 +12,8 @@ import { recordDeadLetter } from '../application/delivery/record-dead-letter.js'
 import { systemTime } from '../application/delivery/relay-time.js';
 import { runUnderLease } from '../application/delivery/run-under-lease.js';
 import { createSemaphore, type Semaphore } from '../application/delivery/semaphore.js';
+import { countSettled } from '../application/metrics/count-settled.js';
+import { NO_METRICS } from '../application/metrics/metrics.js';
 import { DEFAULT_BREAKER } from '../domain/delivery/breaker.js';
 import { createRedactor } from '../domain/redaction/redactor.js';
 import { createHttpClient } from '../infrastructure/http/create-http-client.js';
@@ -36,7 +38,7 @@ const EFFECTS_EVERY_MS = 5_000;
 
 /** The `worker` role: workflows, activities, dispatcher, handlers; beside them what seals, keeps and verifies the audit log. */
 export async function startWorkerRole(context: DeliveryContext): Promise<StartedRole> {
-  const { settings, config, log, counters, delivery } = context;
+  const { settings, config, log, counters, metrics = NO_METRICS, delivery } = context;
   const http = createHttpClient();
   const redactor = createRedactor(config.redaction);
   const handlers = deliveryHandlers(context);
@@ -50,16 +52,21 @@ export async function startWorkerRole(context: DeliveryContext): Promise<Started
     settings: breaker,
   });
   const dispatcher = createDispatcher({ handlers, http, log, places, watch: destinations });
-  const attempts = createAttemptStore(delivery.pool);
+  const onSettled = countSettled(metrics);
+  const attempts = createAttemptStore(delivery.pool, onSettled);
   const deadLetters = createDeadLetterStore(delivery.pool);
   const effects = createEffectStore(delivery.pool);
   const asking = { effects, attempts, finder: createEffectFinder({ handlers, http, log }), log };
   const { taskQueue } = delivery;
   const notFound = { kind: 'event_not_found', subject: taskQueue, fields: { taskQueue } } as const;
   const onEventNotFound = () => void raiseAlert(delivery.alerts, notFound);
+  const onFencedSettle = (rows = 1) => {
+    counters.count('fenced_settles', rows);
+    metrics.count('outbox_fenced_writes_total', { write: 'settle' }, rows);
+  };
   const batches = {
     ...{
-      batches: createBatchStore(delivery.pool, attempts),
+      batches: createBatchStore(delivery.pool, attempts, onSettled),
       dispatcher,
       log,
       random: Math.random,
@@ -68,7 +75,8 @@ export async function startWorkerRole(context: DeliveryContext): Promise<Started
     },
     placesOf: placesByDestination(),
     lastTookMs: new Map<string, number>(),
-    onFencedSettle: (count: number) => counters.count('fenced_settles', count),
+    onFencedSettle,
+    metrics,
   };
   const identity = `${hostname()}:${process.pid}`.slice(-80);
   const worker = await createDeliveryWorker({
@@ -86,14 +94,15 @@ export async function startWorkerRole(context: DeliveryContext): Promise<Started
             log,
             random: Math.random,
             redactor,
-            onFencedSettle: () => counters.count('fenced_settles'),
+            onFencedSettle: () => onFencedSettle(),
             onEventNotFound,
             destinations,
+            metrics,
           },
           input,
         ),
       dispatchBatch: (input) => dispatchBatch(batches, input),
-      recordDeadLetter: (input, signal) => recordDeadLetter({ ...asking, deadLetters }, input, signal),
+      recordDeadLetter: (input, signal) => recordDeadLetter({ ...asking, deadLetters, metrics }, input, signal),
       notifier: groupNotifier(context),
       notices: noticeTimes(settings),
       log,

@@ -15,6 +15,7 @@ const CLEAN: Record<string, string> = {
   'src/application/audit/record.ts': "export { leaf } from '../../domain/audit/leaf.js';",
   'src/infrastructure/prisma/store.ts': "export { value } from '../../domain/delivery/value.js';\nexport * from 'pg';",
   'src/http/routes.ts': "export { value } from '../application/delivery/use-case.js';\nexport * from 'express';",
+  'src/infrastructure/metrics/registry.ts': "export * from 'prom-client';",
   'src/main/run.ts': "export { value } from '../http/routes.js';",
   'src/cli/outbox.ts': "export { value } from '../main/run.js';",
   'workflows/contract.ts': "export { value } from '../src/domain/delivery/value.js';",
@@ -60,6 +61,10 @@ const PLANTED: Record<string, [path: string, text: string]> = {
   ],
   'pg-in-its-places': ['src/main/p15.ts', "import type { Pool } from 'pg';\nexport type P = Pool;"],
   'express-in-its-place': ['src/main/p16.ts', "import type { Express } from 'express';\nexport type P = Express;"],
+  'prom-client-in-its-place': [
+    'src/main/p24.ts',
+    "import type { Registry } from 'prom-client';\nexport type P = Registry;",
+  ],
   'offline-stands-alone': ['src/offline/p20.mts', "export { value } from '../domain/delivery/value.js';"],
   'no-cycles': ['src/main/p17.ts', "export * from './p17.js';"],
   'shipped-code-needs-no-development-package': ['src/main/p18.ts', "export * from 'fast-check';"],

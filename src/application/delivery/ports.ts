@@ -187,6 +187,13 @@ export type BegunAttempt =
     })
   | Exclude<LoadedEvent, { kind: 'found' }>;
 
+/** An event that a write has settled as delivered. */
+export interface SettledEvent {
+  readonly eventType: string;
+  /** From its append, by the database's clock. */
+  readonly sinceCommitMs: number;
+}
+
 export type SettleAnswer = 'settled' | 'already' | 'superseded';
 
 export interface AttemptStore {
@@ -329,7 +336,8 @@ export interface DeadLetterStore {
     input: DeadLetterInput,
     timeoutMs: number,
   ): Promise<
-    | { readonly kind: 'recorded' | 'already'; readonly id: string; readonly notify: string | null }
+    | { readonly kind: 'recorded'; readonly id: string; readonly notify: string | null; readonly eventType?: string }
+    | { readonly kind: 'already'; readonly id: string; readonly notify: string | null }
     | { readonly kind: 'superseded' }
   >;
 }
@@ -354,6 +362,8 @@ export interface ClaimedEvent {
   /** Whether a batch to its destination may begin with a local attempt. */
   readonly destinationWell: boolean;
   readonly startTries: number;
+  /** How long ago it was appended when it was claimed, in ms. Left out: not known. */
+  readonly ageMs?: number | undefined;
 }
 
 /** R20: the claimed events of one carrier: two or more, of one destination. */

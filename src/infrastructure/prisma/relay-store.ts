@@ -140,6 +140,7 @@ interface ClaimRow {
   event_name: string;
   aggregate_type: string;
   aggregate_id: string;
+  age_ms: number | null;
   first_of_budget: boolean;
   destination_well: boolean;
 }
@@ -217,6 +218,7 @@ function toClaimedEvent(row: ClaimRow, eventId: string, policy: RetryPolicy = DE
     firstAttempt: row.first_of_budget && row.destination_well ? 'local' : 'regular',
     destinationWell: row.destination_well,
     startTries: row.start_tries,
+    ageMs: row.age_ms ?? undefined,
   };
 }
 
