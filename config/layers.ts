@@ -135,6 +135,12 @@ export const layers: IForbiddenRuleType[] = [
     },
   },
   {
+    name: 'prom-client-in-its-place',
+    comment: 'Metrics are counted through their port; how Prometheus reads them is one adapter.',
+    from: { pathNot: '^src/infrastructure/metrics/' },
+    to: { path: 'node_modules/prom-client/' },
+  },
+  {
     name: 'offline-stands-alone',
     comment: 'The offline verifier is one file that people carry elsewhere, and shares no mistake with what it checks.',
     from: { path: '^src/offline/' },

@@ -15,6 +15,7 @@ import type { DestinationStore } from '../application/delivery/destinations/port
 import type { ReadFigures } from '../application/delivery/monitor/read-figures.js';
 import type { DeliveryReaders } from '../application/delivery/monitor/read-overview.js';
 import type { OrderingStore } from '../application/delivery/ordering/ports.js';
+import type { Metrics } from '../application/metrics/metrics.js';
 import type { Tracing } from '../application/tracing.js';
 import { createAuditApp } from './create-audit-app.js';
 import { createHttpServer } from './create-http-server.js';
@@ -65,6 +66,7 @@ export interface ApiOptions {
   readonly logger: Logger;
   /** Left out: off. */
   readonly tracing?: Tracing | undefined;
+  readonly metrics?: Metrics;
   /** Overrides of DEFAULT_HTTP_LIMITS. */
   readonly limits?: Partial<HttpLimits>;
 }
@@ -111,6 +113,7 @@ export async function startApi(options: ApiOptions): Promise<RunningApi> {
       gate,
       recordAuditLog: recordAuditLog({ store, failedIngest, fingerprintKeys, rules, log: logger }),
       lookupIdentities: lookupIdentities({ store, fingerprintKeys }),
+      ...(options.metrics === undefined ? {} : { metrics: options.metrics }),
       records,
       cursors: recordCursors(fingerprintKeys),
       proofs: options.proofs,

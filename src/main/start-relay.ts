@@ -6,6 +6,7 @@ import { DEFAULT_POLL } from '../application/delivery/poll-schedule.js';
 import { relayOutbox } from '../application/delivery/relay-outbox.js';
 import { systemTime } from '../application/delivery/relay-time.js';
 import { runUnderLease } from '../application/delivery/run-under-lease.js';
+import { NO_METRICS } from '../application/metrics/metrics.js';
 import { DEFAULT_TIMEOUTS, deliveryTimeouts } from '../domain/delivery/delivery-timeouts.js';
 import { batchRunPrefix } from '../domain/delivery/workflow-ids.js';
 import { createDeadLetterStore } from '../infrastructure/prisma/dead-letter-store.js';
@@ -29,7 +30,7 @@ export interface StartedRelay extends StartedRole {
 
 /** The `relay` role. `eager`: a worker shares this process and its connection. */
 export function startRelayRole(context: DeliveryContext, options: { eager: boolean }): StartedRelay {
-  const { settings, config, log, counters, delivery, traces } = context;
+  const { settings, config, log, counters, metrics = NO_METRICS, delivery, traces } = context;
   const tracing = traces?.tracing;
   const interceptor = traces?.temporal?.client;
   // A handler that only the worker's configuration has gets the default, and the worker says so.
@@ -68,7 +69,7 @@ export function startRelayRole(context: DeliveryContext, options: { eager: boole
       starter: namespace.starter,
       deadLetters: createDeadLetterStore(delivery.pool),
       time: systemTime,
-      telemetry: { log, count: (name, by) => counters.count(name, by) },
+      telemetry: { log, count: (name, by) => counters.count(name, by), metrics },
       onStartsRefused: raiseRefusedStarts(context),
       tracing,
     },

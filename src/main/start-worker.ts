@@ -13,6 +13,8 @@ import { systemTime } from '../application/delivery/relay-time.js';
 import { runUnderLease } from '../application/delivery/run-under-lease.js';
 import { createSemaphore, type Semaphore } from '../application/delivery/semaphore.js';
 import { noteOutcome, traceDispatcher, traceHttp } from '../application/delivery/trace-dispatch.js';
+import { countSettled } from '../application/metrics/count-settled.js';
+import { NO_METRICS } from '../application/metrics/metrics.js';
 import { DEFAULT_BREAKER } from '../domain/delivery/breaker.js';
 import { createRedactor } from '../domain/redaction/redactor.js';
 import { createHttpClient } from '../infrastructure/http/create-http-client.js';
@@ -37,7 +39,7 @@ const EFFECTS_EVERY_MS = 5_000;
 
 /** The `worker` role: workflows, activities, dispatcher, handlers; beside them what seals, keeps and verifies the audit log. */
 export async function startWorkerRole(context: DeliveryContext): Promise<StartedRole> {
-  const { settings, config, log, counters, delivery, traces } = context;
+  const { settings, config, log, counters, metrics = NO_METRICS, delivery, traces } = context;
   const tracing = traces?.tracing;
   const plainHttp = createHttpClient();
   const http = tracing === undefined ? plainHttp : traceHttp(tracing, plainHttp);
@@ -54,16 +56,21 @@ export async function startWorkerRole(context: DeliveryContext): Promise<Started
   });
   const plainDispatcher = createDispatcher({ handlers, http, log, places, watch: destinations });
   const dispatcher = tracing === undefined ? plainDispatcher : traceDispatcher(tracing, plainDispatcher, handlers);
-  const attempts = createAttemptStore(delivery.pool);
+  const onSettled = countSettled(metrics);
+  const attempts = createAttemptStore(delivery.pool, onSettled);
   const deadLetters = createDeadLetterStore(delivery.pool);
   const effects = createEffectStore(delivery.pool);
   const asking = { effects, attempts, finder: createEffectFinder({ handlers, http, log }), log };
   const { taskQueue } = delivery;
   const notFound = { kind: 'event_not_found', subject: taskQueue, fields: { taskQueue } } as const;
   const onEventNotFound = () => void raiseAlert(delivery.alerts, notFound);
+  const onFencedSettle = (rows = 1) => {
+    counters.count('fenced_settles', rows);
+    metrics.count('outbox_fenced_writes_total', { write: 'settle' }, rows);
+  };
   const batches = {
     ...{
-      batches: createBatchStore(delivery.pool, attempts),
+      batches: createBatchStore(delivery.pool, attempts, onSettled),
       dispatcher,
       log,
       random: Math.random,
@@ -72,7 +79,8 @@ export async function startWorkerRole(context: DeliveryContext): Promise<Started
     },
     placesOf: placesByDestination(),
     lastTookMs: new Map<string, number>(),
-    onFencedSettle: (count: number) => counters.count('fenced_settles', count),
+    onFencedSettle,
+    metrics,
   };
   const identity = `${hostname()}:${process.pid}`.slice(-80);
   const worker = await createDeliveryWorker({
@@ -92,9 +100,10 @@ export async function startWorkerRole(context: DeliveryContext): Promise<Started
             log,
             random: Math.random,
             redactor,
-            onFencedSettle: () => counters.count('fenced_settles'),
+            onFencedSettle: () => onFencedSettle(),
             onEventNotFound,
             destinations,
+            metrics,
           },
           input,
         );
@@ -102,7 +111,7 @@ export async function startWorkerRole(context: DeliveryContext): Promise<Started
         return outcome;
       },
       dispatchBatch: (input) => dispatchBatch(batches, input),
-      recordDeadLetter: (input, signal) => recordDeadLetter({ ...asking, deadLetters }, input, signal),
+      recordDeadLetter: (input, signal) => recordDeadLetter({ ...asking, deadLetters, metrics }, input, signal),
       notifier: groupNotifier(context),
       notices: noticeTimes(settings),
       log,

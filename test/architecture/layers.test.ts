@@ -16,6 +16,7 @@ const CLEAN: Record<string, string> = {
   'src/infrastructure/prisma/store.ts': "export { value } from '../../domain/delivery/value.js';\nexport * from 'pg';",
   'src/infrastructure/tracing/start.ts': "export const start = 1;\nexport * from '@opentelemetry/core';",
   'src/http/routes.ts': "export { value } from '../application/delivery/use-case.js';\nexport * from 'express';",
+  'src/infrastructure/metrics/registry.ts': "export * from 'prom-client';",
   'src/main/run.ts':
     "export { value } from '../http/routes.js';\nimport type { start } from '../infrastructure/tracing/start.js';\nexport const on = (): Promise<{ start: typeof start }> => import('../infrastructure/tracing/start.js');",
   'src/cli/outbox.ts': "export { value } from '../main/run.js';",
@@ -67,6 +68,10 @@ const PLANTED: Record<string, [path: string, text: string]> = {
     "import type { Sampler } from '@opentelemetry/sdk-trace-base';\nexport type P = Sampler;",
   ],
   'tracing-sdk-on-demand': ['src/main/p25.ts', "export { start } from '../infrastructure/tracing/start.js';"],
+  'prom-client-in-its-place': [
+    'src/main/p26.ts',
+    "import type { Registry } from 'prom-client';\nexport type P = Registry;",
+  ],
   'offline-stands-alone': ['src/offline/p20.mts', "export { value } from '../domain/delivery/value.js';"],
   'no-cycles': ['src/main/p17.ts', "export * from './p17.js';"],
   'shipped-code-needs-no-development-package': ['src/main/p18.ts', "export * from 'fast-check';"],

@@ -190,6 +190,13 @@ export type BegunAttempt =
     })
   | Exclude<LoadedEvent, { kind: 'found' }>;
 
+/** An event that a write has settled as delivered. */
+export interface SettledEvent {
+  readonly eventType: string;
+  /** From its append, by the database's clock. */
+  readonly sinceCommitMs: number;
+}
+
 export type SettleAnswer = 'settled' | 'already' | 'superseded';
 
 export interface AttemptStore {
@@ -332,7 +339,8 @@ export interface DeadLetterStore {
     input: DeadLetterInput,
     timeoutMs: number,
   ): Promise<
-    | { readonly kind: 'recorded' | 'already'; readonly id: string; readonly notify: string | null }
+    | { readonly kind: 'recorded'; readonly id: string; readonly notify: string | null; readonly eventType?: string }
+    | { readonly kind: 'already'; readonly id: string; readonly notify: string | null }
     | { readonly kind: 'superseded' }
   >;
 }
@@ -359,6 +367,8 @@ export interface ClaimedEvent {
   readonly startTries: number;
   /** Of its append; left out: it has none. */
   readonly trace?: TraceContext | undefined;
+  /** How long ago it was appended when it was claimed, in ms. Left out: not known. */
+  readonly ageMs?: number | undefined;
 }
 
 /** R20: the claimed events of one carrier: two or more, of one destination. */

@@ -143,6 +143,7 @@ interface ClaimRow {
   aggregate_id: string;
   traceparent: string | null;
   tracestate: string | null;
+  age_ms: number | null;
   first_of_budget: boolean;
   destination_well: boolean;
 }
@@ -221,6 +222,7 @@ function toClaimedEvent(row: ClaimRow, eventId: string, policy: RetryPolicy = DE
     destinationWell: row.destination_well,
     startTries: row.start_tries,
     trace: readTraceContext(row),
+    ageMs: row.age_ms ?? undefined,
   };
 }
 
