@@ -88,7 +88,9 @@ export async function untilStarted(
   ended.catch(() => {}); // raced below; it ends later in any case
   const started = eventually(`"process.started" of process ${cli.pid}`, async () =>
     cli.lines().find(({ msg }) => msg === 'process.started'),
-  );
+  ).catch((error: Error) => {
+    throw new Error(`${error.message}; it printed ${cli.printed().slice(-2_000)}`);
+  });
   const { apiPort, probePort, metricsPort } = await Promise.race([started, ended]);
   return { apiPort: Number(apiPort), probePort: Number(probePort), metricsPort: Number(metricsPort) };
 }
