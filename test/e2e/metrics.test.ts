@@ -201,12 +201,12 @@ it('a transaction that stays open holds snapshots, and the sealing', async () =>
 }, 60_000);
 
 it('an hour whose books have a gap', async () => {
-  await until('outbox_unbalanced_hours', {}, is(0));
+  await until('outbox_unbalanced_books', {}, is(0));
   // Of an hour long ago that nobody looks at again; what a look finds is the books' own test.
   await query(
     `INSERT INTO outbox.book_check (hour, checked_at, gap_count, again_at) VALUES ('2020-01-01T00:00:00Z', now(), 1, NULL)`,
   );
-  await until('outbox_unbalanced_hours', {}, is(1));
+  await until('outbox_unbalanced_books', {}, is(1));
   await until('outbox_books_checked_timestamp_seconds', {}, more(1_700_000_000));
 });
 
