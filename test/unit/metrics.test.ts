@@ -174,10 +174,13 @@ it('a part that fails takes no other along, but the look is not whole', async ()
   ]);
 });
 
-it("the SDK's blocks of one metric become one, with a HELP, and nothing that is not the SDK's comes along", () => {
+it("the SDK's blocks of one metric become one, as Prometheus wants it, and nothing that is not the SDK's comes along", () => {
   const text = `# HELP temporal_a_total Of a.
 # TYPE temporal_a_total counter
 temporal_a_total{x="1"} 1
+# HELP temporal_request Calls.
+# TYPE temporal_request counter
+temporal_request{operation="temporal_request"} 4
 # HELP other_total Not ours.
 # TYPE other_total counter
 other_total 1
@@ -192,6 +195,9 @@ temporal_a_total{x="2"} 3
 # TYPE temporal_a_total counter
 temporal_a_total{x="1"} 1
 temporal_a_total{x="2"} 3
+# HELP temporal_request_total Calls.
+# TYPE temporal_request_total counter
+temporal_request_total{operation="temporal_request"} 4
 # HELP temporal_b Of Temporal's SDK.
 # TYPE temporal_b gauge
 temporal_b 2
