@@ -100,7 +100,7 @@ describe('a source', () => {
   const open = (look: Look, more: { now?: () => number; withinMs?: number } = {}): MetricSource =>
     createSource({ name: 'outbox_database', look, log: silent, ...more });
 
-  it('is looked at once for all who ask at the same time, and not again for five seconds', async () => {
+  it('is looked at once for all who ask at the same time, and not again for three seconds', async () => {
     let looks = 0;
     let now = 0;
     const source = open(
@@ -111,10 +111,10 @@ describe('a source', () => {
       { now: () => now },
     );
     await Promise.all([source.read(), source.read()]);
-    now = 4_999;
+    now = 2_999;
     expect(await source.read()).toMatchObject({ up: true, samples: due(1) });
     expect(looks).toBe(1);
-    now = 5_000;
+    now = 3_000;
     expect(await source.read()).toMatchObject({ samples: due(2) });
   });
 
