@@ -12,6 +12,7 @@ import {
   REMOVE_FIGURES,
   REMOVE_PROCESSES,
 } from '../../src/infrastructure/prisma/figure-statements.js';
+import { DUE_BY_TYPE, LETTERS_BY_KIND, OLDEST_LETTER } from '../../src/infrastructure/prisma/gauge-statements.js';
 import { createPool, type PgPool } from '../../src/infrastructure/prisma/pg-pool.js';
 import { openFigures } from '../../src/main/open-overview.js';
 import { createTestDatabases, type TestDatabases } from '../support/databases.js';
@@ -195,6 +196,17 @@ describe('what is counted behind a minute', () => {
       expect(buffers).toBeLessThan(most);
     }
   });
+});
+
+it.each([
+  ['DUE_BY_TYPE', DUE_BY_TYPE, 5_000],
+  ['LETTERS_BY_KIND', LETTERS_BY_KIND, 60_000],
+  ['OLDEST_LETTER', OLDEST_LETTER, 100],
+])('a scrape goes by indexes: %s', async (name, text, most) => {
+  for (const { mode, buffers, walked } of await explain({ database: pool, name, text, values: [] })) {
+    expect({ mode, walked }).toEqual({ mode, walked: [] });
+    expect(buffers).toBeLessThan(most);
+  }
 });
 
 interface Statement {

@@ -38,6 +38,7 @@ export function stop(process: CliProcess, signal: NodeJS.Signals = 'SIGTERM'): P
 export interface StartedProcess extends CliProcess {
   readonly apiPort: number | null;
   readonly probePort: number | null;
+  readonly metricsPort: number | null;
 }
 
 const PACKAGE = new URL('../../dist/src/index.js', import.meta.url).href;
