@@ -38,8 +38,9 @@ ENV NODE_ENV=production \
     NODE_OPTIONS="--max-semi-space-size=16 --max-old-space-size=256" \
     OUTBOX_HOST=0.0.0.0 \
     OUTBOX_API_PORT=8080 \
-    OUTBOX_PROBE_PORT=8081
-EXPOSE 8080 8081
+    OUTBOX_PROBE_PORT=8081 \
+    OUTBOX_METRICS_PORT=9464
+EXPOSE 8080 8081 9464
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 CMD ["node", "/app/deploy/health.mjs"]
 ENTRYPOINT ["tini", "--", "node", "/app/node_modules/.bin/outbox"]
 CMD ["--help"]

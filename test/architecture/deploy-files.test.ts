@@ -4,7 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { leastRetentionHours } from '../../src/application/delivery/doctor/judge-temporal.js';
 import { resolvePolicies } from '../../src/application/delivery/policy-schema.js';
-import { LIVE_PATH, READY_PATH } from '../../src/contract/probes-api.js';
+import { LIVE_PATH, METRICS_PATH, READY_PATH } from '../../src/contract/probes-api.js';
 import { loadSettings } from '../../src/infrastructure/config/load-settings.js';
 import { definitionOf, SETTING_KEYS, type SettingsUser, variableOf } from '../../src/infrastructure/config/settings.js';
 import { TEMPORAL_VARIABLES } from '../../src/infrastructure/config/temporal-variables.js';
@@ -119,8 +119,8 @@ describe('the Dockerfile', () => {
     const health = imageInstructions().find(({ name }) => name === 'HEALTHCHECK')?.text ?? '';
     expect(health).toContain('CMD ["node", "/app/deploy/health.mjs"]');
     expect(readFileSync('deploy/health.mjs', 'utf8')).toContain(`?? '${LIVE_PATH}'`);
-    const { OUTBOX_API_PORT: api, OUTBOX_PROBE_PORT: probes } = imageEnvironment();
-    expect(imageInstructions().find(({ name }) => name === 'EXPOSE')?.text).toBe(`${api} ${probes}`);
+    const { OUTBOX_API_PORT: api, OUTBOX_PROBE_PORT: probes, OUTBOX_METRICS_PORT: metrics } = imageEnvironment();
+    expect(imageInstructions().find(({ name }) => name === 'EXPOSE')?.text).toBe(`${api} ${probes} ${metrics}`);
     expect(api).not.toBe(probes); // one process may have both
   });
 });
@@ -196,7 +196,7 @@ describe('docker-compose.yml', () => {
     expect(services.api?.ports?.[0]?.split(':').at(-1)).toBe(imageEnvironment().OUTBOX_API_PORT);
   });
 
-  it('mounts what is there, and scrapes each role at the port that it has', () => {
+  it('mounts what is there, and scrapes each role at the port for it by the rules that there are', () => {
     const mounted = Object.values(services).flatMap(({ volumes = [] }) =>
       volumes.map((volume) => volume.split(':')[0] as string),
     );
@@ -204,16 +204,11 @@ describe('docker-compose.yml', () => {
       expect([source, source.startsWith('./') ? existsSync(source) : source in raw.volumes]).toEqual([source, true]);
     }
     const scraped = readFileSync('deploy/prometheus/prometheus.yml', 'utf8');
-    const { OUTBOX_API_PORT: api, OUTBOX_PROBE_PORT: probes } = imageEnvironment();
-    const found = [...scraped.matchAll(/names: \[(\w+)\], type: A, port: (\d+)/g)].map(([, name, port]) => [
-      name,
-      port,
-    ]);
-    expect(found).toEqual([
-      ['api', api],
-      ['relay', probes],
-      ['worker', probes],
-    ]);
+    const { OUTBOX_METRICS_PORT: port } = imageEnvironment();
+    const found = [...scraped.matchAll(/names: \[(\w+)\], type: A, port: (\d+)/g)].map(([, ...found]) => found);
+    expect(found).toEqual(roles.map((role) => [role, port]));
+    const [, rules = ''] = /^rule_files: \[\/etc\/prometheus\/(.+)\]$/m.exec(scraped) ?? [];
+    expect(existsSync(`deploy/prometheus/${rules}`)).toBe(true);
   });
 
   it('has the namespace that the roles use, kept for as long as the policies need, on the server that the tests run on', () => {
@@ -279,11 +274,21 @@ describe('deploy/kubernetes', () => {
   });
 
   it('looks at the probes that there are, at the port of the role, and scrapes there, too', () => {
-    const { OUTBOX_API_PORT: api, OUTBOX_PROBE_PORT: probes } = imageEnvironment();
+    const { OUTBOX_API_PORT: api, OUTBOX_PROBE_PORT: probes, OUTBOX_METRICS_PORT: metrics } = imageEnvironment();
     for (const { name, container, annotations } of pods.filter(({ kind }) => kind === 'Deployment')) {
       const port = Number(name === 'outbox-api' ? api : probes);
-      expect([name, container.ports]).toEqual([name, [{ name: 'http', containerPort: port }]]);
-      expect(annotations?.['prometheus.io/port']).toBe(String(port));
+      expect([name, container.ports]).toEqual([
+        name,
+        [
+          { name: 'http', containerPort: port },
+          { name: 'metrics', containerPort: Number(metrics) },
+        ],
+      ]);
+      expect(annotations).toEqual({
+        'prometheus.io/scrape': 'true',
+        'prometheus.io/port': metrics,
+        'prometheus.io/path': METRICS_PATH,
+      });
       const { startupProbe, livenessProbe, readinessProbe } = container;
       expect([startupProbe, livenessProbe, readinessProbe].map((probe) => probe?.httpGet)).toEqual([
         { path: LIVE_PATH, port: 'http' },

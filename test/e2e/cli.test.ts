@@ -346,6 +346,7 @@ describe('--help', () => {
     'events list',
     'events show',
     'dlq kinds',
+    'temporal setup',
   ];
   it.each(paths)('outbox %s: examples that name it, on standard output', async (path) => {
     const { code, stdout, stderr } = await run([...path.split(' '), '--help']);

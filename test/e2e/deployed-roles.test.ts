@@ -273,7 +273,12 @@ async function startRole(role: string, { deploy, healthcheck, stop_grace_period:
   const instances = Array.from({ length: deploy?.replicas ?? 1 }, async (_, instance) => {
     const service = services()[role] as ComposeService;
     const api = running.filter((one) => one.role === 'api')[instance];
-    const env = { ...place(service, api?.port), OUTBOX_API_PORT: '0', OUTBOX_PROBE_PORT: '0' };
+    const env = {
+      ...place(service, api?.port),
+      OUTBOX_API_PORT: '0',
+      OUTBOX_PROBE_PORT: '0',
+      OUTBOX_METRICS_PORT: '0',
+    };
     const process = startContainer(commandOf(service), { cwd: app, env, user });
     const ended = process.ended.then((code) => {
       throw new Error(`${role} ended with ${code} while starting:\n${process.printed().slice(-2_000)}`);

@@ -99,7 +99,7 @@ function missingMessage(namespace: string, names: readonly string[]): string {
   const flags = names.map((name) => `--name ${name} --type Keyword`).join(' ');
   return (
     `Temporal namespace "${namespace}": missing search attributes ${names.join(', ')}. Make them with ` +
-    `\`temporal operator search-attribute create --namespace ${namespace} ${flags}\` (Temporal Cloud: in its console), ` +
+    `\`temporal operator search-attribute create --namespace ${namespace} ${flags}\` (Temporal Cloud: see \`outbox temporal setup --print\`), ` +
     'or turn search attributes off'
   );
 }
