@@ -131,6 +131,7 @@ describe('the tarball', () => {
         'dist/src/testing.d.ts',
         'dist/src/testing.js',
         'dist/workflow-bundle.js',
+        'dist/workflow-bundle-traced.js',
         'docs/errors.md',
         'docs/running.md',
         'examples/sample-cloudtrail.ndjson',
@@ -144,7 +145,7 @@ describe('the tarball', () => {
 
   it('holds nothing else: no sources, tests, data, keys or schema to generate from, and stays small', () => {
     const kinds =
-      /^(dist\/(src|workflows|activities)\/.+(\.js|\.d\.ts)|dist\/src\/offline\/outbox-verify\.(mjs|d\.mts)|dist\/monitor\/(index\.html|\.vite\/manifest\.json|assets\/[\w.-]+)(\.br|\.gz)?|dist\/(workflow-bundle\.js|policy\.schema\.json|src\/infrastructure\/prisma\/expected-schema\.json)|\.env\.example|docs\/[\w./-]+\.md|examples\/(producers\/[\w.-]+|sample-cloudtrail\.ndjson)|prisma\/(outbox|audit)\/migrations\/(migration_lock\.toml|\d+_\w+\/migration\.sql)|(CHANGELOG|README|CONTRIBUTING|SECURITY)\.md|LICENSE|package\.json)$/;
+      /^(dist\/(src|workflows|activities)\/.+(\.js|\.d\.ts)|dist\/src\/offline\/outbox-verify\.(mjs|d\.mts)|dist\/monitor\/(index\.html|\.vite\/manifest\.json|assets\/[\w.-]+)(\.br|\.gz)?|dist\/(workflow-bundle(-traced)?\.js|policy\.schema\.json|src\/infrastructure\/prisma\/expected-schema\.json)|\.env\.example|docs\/[\w./-]+\.md|examples\/(producers\/[\w.-]+|sample-cloudtrail\.ndjson)|prisma\/(outbox|audit)\/migrations\/(migration_lock\.toml|\d+_\w+\/migration\.sql)|(CHANGELOG|README|CONTRIBUTING|SECURITY)\.md|LICENSE|package\.json)$/;
     expect(packed.files.map(({ path }) => path).filter((path) => !kinds.test(path))).toEqual([]);
     // Nothing that an application can import refers to their megabyte; its strict tsconfig below would say so.
     expect(packed.files.filter(({ path }) => /generated\/.*\.d\.ts$/.test(path))).toEqual([]);
