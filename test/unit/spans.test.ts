@@ -9,7 +9,7 @@ import {
   ParentBasedSampler,
   SimpleSpanProcessor,
 } from '@opentelemetry/sdk-trace-base';
-import { traceDispatcher, traceHttp } from '../../src/application/delivery/trace-dispatch.js';
+import { traceDispatcher, traceFinder, traceHttp } from '../../src/application/delivery/trace-dispatch.js';
 import { IntegrationError } from '../../src/domain/delivery/integration-error.js';
 import { createTracing } from '../../src/infrastructure/tracing/spans.js';
 
@@ -108,5 +108,23 @@ it("requests carry the trace, a handler's own header stays, and a destination th
     ...{ 'http.request.method': 'POST', 'http.response.status_code': 200 },
     ...{ 'server.address': 'partner.example', 'server.port': 443 },
   });
-  expect(traceOf(sent[0]?.['traceparent'])).toBe(call?.spanContext().traceId);
+  expect(traceOf(sent[0]?.traceparent)).toBe(call?.spanContext().traceId);
+});
+
+it('a destination is asked after an effect in the event’s own trace where no run is under way, and told as it may be', async () => {
+  const told: (string | undefined)[] = [];
+  const plain = {
+    find: async () => {
+      told.push(traceOf(tracing.headers().traceparent));
+      return { kind: 'none' } as const;
+    },
+  };
+  const handlers = [{ routingKey: 'private', traceContext: false, deliver: () => Promise.reject() }];
+  const finder = traceFinder(tracing, plain, handlers);
+  const options = { timeoutMs: 1_000, signal: new AbortController().signal };
+  const find = (routingKey: string) => finder.find({ id: 'e', routingKey, headers: contextOf('d') } as never, options);
+  await find('open');
+  await tracing.inSpan({ name: 'run', kind: 'internal', parent: contextOf('e') }, () => find('open'));
+  await find('private');
+  expect(told).toEqual(['d'.repeat(32), 'e'.repeat(32), undefined]);
 });
