@@ -12,7 +12,7 @@ import { recordDeadLetter } from '../application/delivery/record-dead-letter.js'
 import { systemTime } from '../application/delivery/relay-time.js';
 import { runUnderLease } from '../application/delivery/run-under-lease.js';
 import { createSemaphore, type Semaphore } from '../application/delivery/semaphore.js';
-import { noteOutcome, traceDispatcher, traceHttp } from '../application/delivery/trace-dispatch.js';
+import { noteOutcome, traceDispatcher, traceFinder, traceHttp } from '../application/delivery/trace-dispatch.js';
 import { countSettled } from '../application/metrics/count-settled.js';
 import { NO_METRICS } from '../application/metrics/metrics.js';
 import { DEFAULT_BREAKER } from '../domain/delivery/breaker.js';
@@ -60,7 +60,9 @@ export async function startWorkerRole(context: DeliveryContext): Promise<Started
   const attempts = createAttemptStore(delivery.pool, onSettled);
   const deadLetters = createDeadLetterStore(delivery.pool);
   const effects = createEffectStore(delivery.pool);
-  const asking = { effects, attempts, finder: createEffectFinder({ handlers, http, log }), log };
+  const plainFinder = createEffectFinder({ handlers, http, log });
+  const finder = tracing === undefined ? plainFinder : traceFinder(tracing, plainFinder, handlers);
+  const asking = { effects, attempts, finder, log };
   const { taskQueue } = delivery;
   const notFound = { kind: 'event_not_found', subject: taskQueue, fields: { taskQueue } } as const;
   const onEventNotFound = () => void raiseAlert(delivery.alerts, notFound);
