@@ -12,6 +12,7 @@ import { recordDeadLetter } from '../application/delivery/record-dead-letter.js'
 import { systemTime } from '../application/delivery/relay-time.js';
 import { runUnderLease } from '../application/delivery/run-under-lease.js';
 import { createSemaphore, type Semaphore } from '../application/delivery/semaphore.js';
+import type { WorkerVersion } from '../application/delivery/worker-version.js';
 import { DEFAULT_BREAKER } from '../domain/delivery/breaker.js';
 import { createRedactor } from '../domain/redaction/redactor.js';
 import { createHttpClient } from '../infrastructure/http/create-http-client.js';
@@ -22,6 +23,7 @@ import { createDeadLetterStore } from '../infrastructure/prisma/dead-letter-stor
 import { createEffectStore } from '../infrastructure/prisma/effect-store.js';
 import { createLeaseStore } from '../infrastructure/prisma/lease-store.js';
 import { createDeliveryWorker, readWorkflowBundle } from '../infrastructure/temporal/delivery-worker.js';
+import { readVersionRouting } from '../infrastructure/temporal/version-routing.js';
 import { slotsFor } from '../infrastructure/temporal/worker-slots.js';
 import { deliveryHandlers } from './delivery-handlers.js';
 import { dutyLeaseMs } from './duty-lease.js';
@@ -30,6 +32,7 @@ import { groupNotifier, noticeTimes } from './start-notices.js';
 import { startRetention } from './start-retention.js';
 import { startSealer } from './start-sealer.js';
 import { startVerifications } from './start-verifications.js';
+import { watchWorkerVersion, workerVersionOf } from './watch-worker-version.js';
 
 /** How soon after its time a letter's destination is asked again (R18). */
 const EFFECTS_EVERY_MS = 5_000;
@@ -71,12 +74,15 @@ export async function startWorkerRole(context: DeliveryContext): Promise<Started
     onFencedSettle: (count: number) => counters.count('fenced_settles', count),
   };
   const identity = `${hostname()}:${process.pid}`.slice(-80);
+  const workflowBundle = await readWorkflowBundle(fileURLToPath(new URL('../../workflow-bundle.js', import.meta.url)));
+  const version = workerVersionOf(settings, workflowBundle.code);
   const worker = await createDeliveryWorker({
     connection: delivery.connection,
     namespace: delivery.target.namespace,
     taskQueue,
     identity,
-    workflowBundle: await readWorkflowBundle(fileURLToPath(new URL('../../workflow-bundle.js', import.meta.url))),
+    workflowBundle,
+    ...(version === null ? {} : { version }),
     activities: createActivities({
       dispatchEvent: (input) =>
         dispatchEvent(
@@ -115,6 +121,7 @@ export async function startWorkerRole(context: DeliveryContext): Promise<Started
   const sealer = startSealer(context);
   const retention = startRetention(context);
   const verifications = startVerifications(context);
+  const versions = version === null ? null : watchVersion(context, version);
   let stopping = false;
   const running = worker.run();
   const failed = new Promise<never>((_, reject) => {
@@ -129,6 +136,7 @@ export async function startWorkerRole(context: DeliveryContext): Promise<Started
     port: null,
     notReady: async () => (worker.getState() === 'RUNNING' ? null : `the Temporal worker is ${worker.getState()}`),
     warnings: async () => [
+      ...(versions?.warnings() ?? []),
       ...((await sealer?.warnings()) ?? []),
       ...(retention?.warnings() ?? []),
       ...(verifications?.warnings() ?? []),
@@ -138,12 +146,18 @@ export async function startWorkerRole(context: DeliveryContext): Promise<Started
     async stop() {
       stopping = true;
       if (worker.getState() === 'RUNNING') worker.shutdown();
-      await Promise.all([asks.stop(), sealer?.stop(), retention?.stop(), verifications?.stop()]);
+      await Promise.all([versions?.stop(), asks.stop(), sealer?.stop(), retention?.stop(), verifications?.stop()]);
       await running.catch(() => {}); // told by `failed`; what stands behind it must be closed all the same
       await destinations.stop();
       await http.close();
     },
   };
+}
+
+function watchVersion({ delivery, log }: DeliveryContext, version: WorkerVersion) {
+  const { connection, target } = delivery;
+  const readRouting = () => readVersionRouting(connection, target.namespace, version.deploymentName);
+  return watchWorkerVersion({ readRouting, log }, version);
 }
 
 /** Only of destinations that a relay coalesces for, which are those of a configuration. */
