@@ -23,8 +23,8 @@ export interface CliProcess {
 }
 
 /** Nothing of the machine's own settings reaches it, but PATH and HOME. */
-export function outboxCli(args: readonly string[], environment: Record<string, string> = {}): CliProcess {
-  const child: ChildProcess = spawn(process.execPath, [CLI, ...args], {
+export function outboxCli(args: readonly string[], environment: Record<string, string> = {}, cli = CLI): CliProcess {
+  const child: ChildProcess = spawn(process.execPath, [cli, ...args], {
     env: { PATH: process.env.PATH, HOME: process.env.HOME, NODE_COMPILE_CACHE: COMPILE_CACHE, ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

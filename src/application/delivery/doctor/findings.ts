@@ -15,6 +15,7 @@ export const CHECKS = [
   'rights',
   'processes',
   'temporal.pollers',
+  'temporal.versions',
   'temporal.retention',
   'clock',
   'snapshots',
