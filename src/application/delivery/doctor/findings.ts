@@ -22,6 +22,7 @@ export const CHECKS = [
   'bloat',
   'reconciler',
   'books',
+  'retention',
   'letters',
   'jobs',
   'notices',
