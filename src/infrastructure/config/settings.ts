@@ -331,6 +331,12 @@ export const SETTINGS = {
     fallback: '10000',
     describe: 'An alert is raised when more events are due than this. 0: none.',
   }),
+  retentionDays: define({
+    schema: whole(0, 3_650),
+    fallback: '30',
+    describe:
+      'For how many days a settled event is kept; then a relay removes it with its attempts and closed letters, not before the books of its hour balance. What is open, dead or unbalanced stays. 0: nothing is removed.',
+  }),
   testFailpoint: define({
     schema: z.string().min(1),
     describe: 'Tests: the process kills itself at this point.',

@@ -23,6 +23,7 @@ export const CHECKS = [
   'bloat',
   'reconciler',
   'books',
+  'retention',
   'letters',
   'jobs',
   'notices',
