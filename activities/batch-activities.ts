@@ -15,7 +15,8 @@ export interface BatchActivitiesDeps {
 
 export function createBatchActivities(deps: BatchActivitiesDeps): BatchActivities {
   return {
-    async dispatchBatch({ carrier, destination, events, state: given, deadlines, lost }: DispatchBatchTask) {
+    async dispatchBatch(task: DispatchBatchTask) {
+      const { carrier, destination, events, state: given, deadlines, runStartedAt, lost } = task;
       if (lost) return { kind: 'lost' };
       const { isLocal, attempt, heartbeatDetails, heartbeatTimeoutMs = 0 } = activityInfo();
       const { workflowId, runId } = currentRun();
@@ -27,6 +28,7 @@ export function createBatchActivities(deps: BatchActivitiesDeps): BatchActivitie
           mode: isLocal ? 'local' : 'regular',
           state,
           runId,
+          runStartedAt,
           worker: `${deps.identity}#${attempt}`,
           deadlines,
           signal: cancellationSignal(),

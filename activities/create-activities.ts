@@ -34,7 +34,7 @@ export function createActivities(deps: ActivitiesDeps): DeliveryActivities & Bat
     ...createBatchActivities(deps),
     ...createNotifyActivities(deps),
 
-    async dispatchEvent({ eventId, epoch, carrier, previous, carried: given, deadlines, lost }) {
+    async dispatchEvent({ eventId, epoch, carrier, previous, carried: given, deadlines, runStartedAt, lost }) {
       if (lost) return { kind: 'lost' };
       const { isLocal, attempt, heartbeatDetails, heartbeatTimeoutMs = 0 } = activityInfo();
       const { workflowId, runId } = currentRun();
@@ -47,6 +47,7 @@ export function createActivities(deps: ActivitiesDeps): DeliveryActivities & Bat
           previous,
           carried,
           runId,
+          runStartedAt,
           worker: `${deps.identity}#${attempt}`,
           deadlines,
           signal: cancellationSignal(),

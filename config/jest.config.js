@@ -15,8 +15,33 @@ const shared = {
   modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/examples/', '<rootDir>/.data/', '<rootDir>/test-results/'],
 };
 
-// Three projects: `unit` needs nothing, `system` needs the PostgreSQL and Temporal that its global set-up starts once,
-// `browser` the same servers and a Chromium.
+// What of the integration tests is mostly about what a statement does, and needs PostgreSQL alone.
+const ON_POSTGRES_15 = [
+  'attempt-store',
+  'audit-append-only',
+  'audit-store',
+  'batch-store',
+  'books',
+  'books-repair',
+  'claim-lanes',
+  'coalesced-claim',
+  'count-waiting',
+  'dead-letter-store',
+  'delivery-store',
+  'event-reader',
+  'expected-schema',
+  'figures',
+  'log-sealer',
+  'migrate',
+  'notification-store',
+  'ordered-claim',
+  'record-event-sql',
+  'retention',
+  'run-under-lease',
+];
+
+// Four projects: `unit` needs nothing, `system` needs the PostgreSQL and Temporal that its global set-up starts once,
+// `browser` the same servers and a Chromium, `postgres15` a PostgreSQL 15 alone.
 export default {
   testTimeout: 60_000,
   projects: [
@@ -38,6 +63,15 @@ export default {
       testMatch: ['<rootDir>/test/browser/**/*.test.ts'],
       globalSetup: '<rootDir>/test/support/browser-setup.mjs',
       globalTeardown: '<rootDir>/test/support/global-teardown.mjs',
+    },
+    {
+      ...shared,
+      // Integration tests once more, on the oldest version of PostgreSQL that is promised.
+      displayName: 'postgres15',
+      testMatch: [`<rootDir>/test/integration/{${ON_POSTGRES_15.join(',')}}.test.ts`],
+      globalSetup: '<rootDir>/test/support/postgres-15-setup.mjs',
+      globalTeardown: '<rootDir>/test/support/global-teardown.mjs',
+      setupFiles: ['<rootDir>/test/support/on-postgres-15.mjs'],
     },
   ],
 };

@@ -119,6 +119,28 @@ export const layers: IForbiddenRuleType[] = [
     to: { path: 'node_modules/(express|helmet|@types/express)/' },
   },
   {
+    name: 'tracing-sdk-in-its-place',
+    comment:
+      "OpenTelemetry's SDK stays behind infrastructure/tracing, which is loaded only where tracing is on. Its API alone makes nothing.",
+    from: { path: ANY_OF_OURS, pathNot: '^src/infrastructure/tracing/' },
+    to: { path: 'node_modules/@opentelemetry/(?!api/)' },
+  },
+  {
+    name: 'tracing-sdk-on-demand',
+    comment: 'By import() alone, or as types: with tracing off nothing of it is loaded.',
+    from: { path: ANY_OF_OURS, pathNot: '^src/infrastructure/tracing/' },
+    to: {
+      path: '^src/(infrastructure/tracing/|infrastructure/temporal/trace-temporal\\.ts$)',
+      dependencyTypesNot: ['type-only', 'dynamic-import'],
+    },
+  },
+  {
+    name: 'prom-client-in-its-place',
+    comment: 'Metrics are counted through their port; how Prometheus reads them is one adapter.',
+    from: { pathNot: '^src/infrastructure/metrics/' },
+    to: { path: 'node_modules/prom-client/' },
+  },
+  {
     name: 'offline-stands-alone',
     comment: 'The offline verifier is one file that people carry elsewhere, and shares no mistake with what it checks.',
     from: { path: '^src/offline/' },

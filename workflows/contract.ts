@@ -45,6 +45,8 @@ export interface DispatchEventTask extends RunFields {
   readonly previous: PreviousAttempt | null;
   readonly carried: CarriedState;
   readonly deadlines: AttemptDeadlines;
+  /** When the run began, in milliseconds since 1970. Left out by workflows of before. */
+  readonly runStartedAt?: number;
 }
 
 export type DispatchEventAnswer =
@@ -89,6 +91,8 @@ export interface DispatchBatchTask extends Pick<DeliverBatchInput, 'carrier' | '
   readonly lost?: true;
   readonly state: BatchState;
   readonly deadlines: AttemptDeadlines;
+  /** As of a single event's. */
+  readonly runStartedAt?: number;
 }
 
 export type DispatchBatchAnswer =

@@ -90,7 +90,8 @@ async function firstAttempt(
   try {
     const { carrier, destination, events } = input;
     const deadlines = { storeMs, sendMs, totalMs };
-    const task = { carrier, destination, events, state: NEW_BATCH, deadlines, ...(lost ? { lost } : {}) };
+    const runStartedAt = workflowInfo().startTime.getTime();
+    const task = { carrier, destination, events, state: NEW_BATCH, deadlines, runStartedAt, ...(lost ? { lost } : {}) };
     const answer = await dispatchBatch(task);
     if (answer.kind === 'lost') return FIRST_LOST;
     if (answer.kind === 'done') return answer;
@@ -131,7 +132,9 @@ async function regularAttempts(input: DeliverBatchInput, { state, delayMs, code 
     summary: state.falling ? 'events go on by themselves' : 'regular attempts',
   });
   const { carrier, destination, events } = input;
-  const answer = await dispatchBatch({ carrier, destination, events, state, deadlines: { storeMs, sendMs, totalMs } });
+  const runStartedAt = workflowInfo().startTime.getTime();
+  const deadlines = { storeMs, sendMs, totalMs };
+  const answer = await dispatchBatch({ carrier, destination, events, state, deadlines, runStartedAt });
   if (answer.kind !== 'done') throw ApplicationFailure.nonRetryable(`a regular attempt answered "${answer.kind}"`);
   return answer.tally;
 }

@@ -109,6 +109,7 @@ async function firstAttempt(input: DeliverEventInput): Promise<Delivered | End |
       previous: null,
       carried: NOTHING_CARRIED,
       deadlines: { storeMs, sendMs, totalMs },
+      runStartedAt: workflowInfo().startTime.getTime(),
       ...(lost ? { lost } : {}),
     });
     if (answer.kind === 'lost') return LOST;
@@ -169,6 +170,7 @@ async function regularAttempts(input: DeliverEventInput, first: Handover): Promi
       previous: first.previous,
       carried: first.carried,
       deadlines: { storeMs, sendMs, totalMs },
+      runStartedAt: workflowInfo().startTime.getTime(),
     });
     if (answer.kind === 'busy' || answer.kind === 'lost') {
       throw ApplicationFailure.nonRetryable(`a regular attempt answered "${answer.kind}"`);

@@ -96,6 +96,8 @@ export const problemSchema = z.object({
   code: z.string(),
   retryable: z.boolean(),
   requestId: z.string().optional(),
+  /** Of the request's trace, 32 hex digits, where it has one (docs/tracing.md). */
+  traceId: z.string().optional(),
   /** With `internal`: what could not be stored is kept under this id, and can be retried without its sender. */
   failedIngestId: z.string().optional(),
   errors: z.array(fieldProblemSchema).optional(),

@@ -4,6 +4,7 @@ import { z } from 'zod';
 
 export const LIVE_PATH = '/live';
 export const READY_PATH = '/ready';
+export const METRICS_PATH = '/metrics';
 
 export const liveSchema = z.object({ status: z.literal('live') });
 export const readySchema = z.object({ status: z.literal('ready') });

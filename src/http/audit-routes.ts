@@ -1,6 +1,7 @@
 import type { Request, Response } from 'express';
 import type { LookupIdentities } from '../application/audit/lookup-identities.js';
 import type { RecordAuditLog, RecordOutcome } from '../application/audit/record-audit-log.js';
+import type { Metrics } from '../application/metrics/metrics.js';
 import {
   type AuditBatchResponse,
   type AuditLookupResponse,
@@ -13,7 +14,7 @@ import {
 import { AUDIT_LIMITS, toFieldProblems } from '../contract/audit-dto.js';
 import { findUnstorable } from '../contract/json-value.js';
 import { mayLookUp, mayWrite } from '../domain/audit/api-key.js';
-import { HttpProblem, toProblem } from './problem.js';
+import { HttpProblem, idsOf, toProblem } from './problem.js';
 import { type AuditItem, readAuditRequest } from './read-audit-request.js';
 import { readJson } from './read-json.js';
 import { type ReadEvent, readSentEvent } from './read-sent-event.js';
@@ -23,6 +24,7 @@ export interface AuditRouteDeps {
   readonly gate: Gate;
   readonly recordAuditLog: RecordAuditLog;
   readonly lookupIdentities: LookupIdentities;
+  readonly metrics?: Metrics;
 }
 
 /**
@@ -34,8 +36,13 @@ export function postAuditLogs(deps: AuditRouteDeps) {
     const caller = await requireKey(deps.gate, req, res);
     requireScope(mayWrite(caller.key), 'audit:write');
     const request = await readAuditRequest(req);
-    if (request.kind === 'batch') await answerBatch(deps, caller, request.items, req, res);
-    else await answerOne(deps, caller, request.item, req, res);
+    if (request.kind === 'batch') return answerBatch(deps, caller, request.items, req, res);
+    try {
+      await answerOne(deps, caller, request.item, req, res);
+    } catch (error) {
+      if (error instanceof HttpProblem) deps.metrics?.count('audit_ingest_records_total', { outcome: 'refused' });
+      throw error;
+    }
   };
 }
 
@@ -88,6 +95,7 @@ async function answerOne(
   const [outcome] = await deps.recordAuditLog({ key, now, events: [read.sent] });
   const receipt = toReceipt(outcome as RecordOutcome, read);
   if (receipt.replayed) res.set(IDEMPOTENCY_REPLAYED_HEADER, 'true');
+  deps.metrics?.count('audit_ingest_records_total', { outcome: receipt.replayed ? 'replayed' : 'stored' });
   res.status(receipt.replayed ? 200 : 201).json(receipt);
 }
 
@@ -111,9 +119,13 @@ async function answerBatch(
     const settled =
       item instanceof HttpProblem ? item : asResult(() => toReceipt(outcomes.next().value as RecordOutcome, item));
     return settled instanceof HttpProblem
-      ? { status: PROBLEMS[settled.code].status, problem: toProblem(settled, res.locals.requestId) }
+      ? { status: PROBLEMS[settled.code].status, problem: toProblem(settled, idsOf(res)) }
       : { status: settled.replayed ? (200 as const) : (201 as const), receipt: settled };
   });
+  for (const { status } of results) {
+    const outcome = status === 201 ? 'stored' : status === 200 ? 'replayed' : 'refused';
+    deps.metrics?.count('audit_ingest_records_total', { outcome });
+  }
   res.status(207).json({ results } satisfies AuditBatchResponse);
 }
 

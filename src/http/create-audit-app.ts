@@ -5,6 +5,8 @@ import helmet from 'helmet';
 import { FingerprintKeyError } from '../application/audit/fingerprint.js';
 import { StoreUnavailableError } from '../application/audit/ports.js';
 import { SecretKeyError } from '../application/audit/secret-box.js';
+import { NO_METRICS } from '../application/metrics/metrics.js';
+import type { Tracing } from '../application/tracing.js';
 import type { AnswerOf } from '../contract/answers.js';
 import {
   AUDIT_LOGS_PATH,
@@ -36,6 +38,7 @@ import { isIntegrationError } from '../domain/delivery/integration-error.js';
 import { type AuditRouteDeps, postAuditLogs, postAuditLookup } from './audit-routes.js';
 import { type BlockedAggregateRouteDeps, listBlockedAggregates } from './blocked-aggregate-routes.js';
 import { type BookRouteDeps, getBooks, postBooksAgain } from './book-routes.js';
+import { countIngest } from './count-ingest.js';
 import {
   type DeadLetterRouteDeps,
   getLetter,
@@ -68,11 +71,12 @@ import { describeApi } from './openapi/operations.js';
 import { DOCS_PATH, OPENAPI_PATH } from './openapi/reference.js';
 import { getFigures, getOverview, type OverviewRouteDeps } from './overview-routes.js';
 import { getPolicies, getPolicySimulation, type PolicyRouteDeps } from './policy-routes.js';
-import { HttpProblem, toProblem } from './problem.js';
+import { HttpProblem, idsOf, toProblem } from './problem.js';
 import { getAuditLog, listAuditLogs, type RecordRouteDeps } from './record-routes.js';
 import { getJob, listJobs, postCancel, postJob } from './redrive-job-routes.js';
 import { serveReference } from './reference-routes.js';
 import { deleteSession, getSession, postSession } from './session-routes.js';
+import { traceRequest } from './trace-request.js';
 import {
   getLogStatus,
   getVerification,
@@ -100,6 +104,8 @@ export interface AuditAppDeps {
   readonly ping: () => Promise<void>;
   readonly limits: HttpLimits;
   readonly logger: Logger;
+  /** Left out: off. */
+  readonly tracing?: Tracing | undefined;
 }
 
 const RETRY_AFTER_SECONDS = '1';
@@ -129,6 +135,7 @@ export function buildAuditApp(deps: AuditAppDeps): Express {
   app.enable('case sensitive routing');
   app.use(helmet());
   app.use(startRequest);
+  app.use(traceRequest(deps.tracing));
   app.use(checkHead);
   app.use(checkUrl(deps.limits));
   app.route(LIVE_PATH).get(answerLive).all(refuseMethod('GET, HEAD'));
@@ -136,7 +143,7 @@ export function buildAuditApp(deps: AuditAppDeps): Express {
   const logs = app.route(AUDIT_LOGS_PATH);
   logs
     .get(listAuditLogs(deps.routes, deps.limits))
-    .post(postAuditLogs(deps.routes))
+    .post(countIngest(deps.routes.metrics ?? NO_METRICS), postAuditLogs(deps.routes))
     .all(refuseMethod('GET, HEAD, POST'));
   // Before a record's own: the word is no id.
   app
@@ -287,9 +294,11 @@ function answerProblem(logger: Logger) {
   return (error: unknown, req: Request, res: Response, _next: NextFunction): void => {
     const problem = asHttpProblem(error, req);
     const { status } = PROBLEMS[problem.code];
+    res.locals.problemCode = problem.code;
     const fields = {
       event: 'request.rejected',
       requestId: res.locals.requestId,
+      trace_id: res.locals.traceId,
       method: req.method,
       route: req.route?.path ?? null,
       status,
@@ -309,7 +318,7 @@ function answerProblem(logger: Logger) {
       .status(status)
       .set(problem.headers)
       .set('Content-Type', PROBLEM_MEDIA_TYPE)
-      .send(JSON.stringify(toProblem(problem, res.locals.requestId)));
+      .send(JSON.stringify(toProblem(problem, idsOf(res))));
   };
 }
 

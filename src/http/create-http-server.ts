@@ -113,7 +113,7 @@ function answerClientErrors(
       before.once('close', () => socket.destroy());
       return;
     }
-    const body = JSON.stringify(toProblem(problem, requestId));
+    const body = JSON.stringify(toProblem(problem, { requestId }));
     socket.end(
       `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: ${PROBLEM_MEDIA_TYPE}\r\n` +
         `Content-Length: ${Buffer.byteLength(body)}\r\nX-Request-Id: ${requestId}\r\n` +

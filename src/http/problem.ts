@@ -1,4 +1,5 @@
 import { STATUS_CODES } from 'node:http';
+import type { Response } from 'express';
 import { PROBLEMS, type Problem, type ProblemCode } from '../contract/audit-api.js';
 import type { FieldProblem } from '../contract/json-value.js';
 
@@ -28,8 +29,17 @@ export class HttpProblem extends Error {
   }
 }
 
+/** By which an answer is found again in the log and in the trace. */
+export function idsOf(res: Response): { requestId: string; traceId?: string } {
+  const { requestId, traceId } = res.locals;
+  return { requestId, traceId };
+}
+
 /** The RFC 9457 document of a problem. */
-export function toProblem({ code, message, errors, failedIngestId }: HttpProblem, requestId: string): Problem {
+export function toProblem(
+  { code, message, errors, failedIngestId }: HttpProblem,
+  { requestId, traceId }: { readonly requestId: string; readonly traceId?: string | undefined },
+): Problem {
   const { status, retryable } = PROBLEMS[code];
   return {
     type: 'about:blank',
@@ -39,6 +49,7 @@ export function toProblem({ code, message, errors, failedIngestId }: HttpProblem
     code,
     retryable,
     requestId,
+    ...(traceId === undefined ? {} : { traceId }),
     ...(failedIngestId === null ? {} : { failedIngestId }),
     ...(errors.length === 0 ? {} : { errors: [...errors] }),
   };

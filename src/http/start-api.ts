@@ -15,6 +15,8 @@ import type { DestinationStore } from '../application/delivery/destinations/port
 import type { ReadFigures } from '../application/delivery/monitor/read-figures.js';
 import type { DeliveryReaders } from '../application/delivery/monitor/read-overview.js';
 import type { OrderingStore } from '../application/delivery/ordering/ports.js';
+import type { Metrics } from '../application/metrics/metrics.js';
+import type { Tracing } from '../application/tracing.js';
 import { createAuditApp } from './create-audit-app.js';
 import { createHttpServer } from './create-http-server.js';
 import type { DeadLetterOps } from './dead-letter-routes.js';
@@ -62,6 +64,9 @@ export interface ApiOptions {
   readonly port: number;
   readonly host: string;
   readonly logger: Logger;
+  /** Left out: off. */
+  readonly tracing?: Tracing | undefined;
+  readonly metrics?: Metrics;
   /** Overrides of DEFAULT_HTTP_LIMITS. */
   readonly limits?: Partial<HttpLimits>;
 }
@@ -108,6 +113,7 @@ export async function startApi(options: ApiOptions): Promise<RunningApi> {
       gate,
       recordAuditLog: recordAuditLog({ store, failedIngest, fingerprintKeys, rules, log: logger }),
       lookupIdentities: lookupIdentities({ store, fingerprintKeys }),
+      ...(options.metrics === undefined ? {} : { metrics: options.metrics }),
       records,
       cursors: recordCursors(fingerprintKeys),
       proofs: options.proofs,
@@ -119,6 +125,7 @@ export async function startApi(options: ApiOptions): Promise<RunningApi> {
     ping: () => store.ping(),
     limits,
     logger,
+    tracing: options.tracing,
   });
   const ensurePartitions = () =>
     store.ensurePartitions().catch((err: unknown) => {

@@ -17,8 +17,10 @@ export interface CreateRolesOptions {
 export interface RunningRoles {
   /** Of the audit log's entrance; null without the api. It answers /live and /ready, too. */
   readonly apiPort: number | null;
-  /** Of /live and /ready for the relay and the worker; null without them. */
+  /** Of /live and /ready for the relay and the worker, with /metrics where that has no port of its own; null without them. */
   readonly probePort: number | null;
+  /** Of /metrics, where OUTBOX_METRICS_PORT gives it one; else null. */
+  readonly metricsPort: number | null;
   /**
    * Something was committed: the relay looks now instead of at its next poll, up to a second later. Call it after the
    * commit; before, there is nothing to find. Only ever saves time, costs nothing, may be called at any rate. Does nothing
@@ -57,7 +59,7 @@ export async function createRoles(
   const { environment = processEnvironment(), signal = new AbortController().signal } = options;
   const settings = loadSettings(environment, roles);
   const checked = defineConfig(config);
-  const { apiPort, probePort, hint, stop, failed } = await startRoles({
+  const { apiPort, probePort, metricsPort, hint, stop, failed } = await startRoles({
     roles,
     settings,
     config: checked,
@@ -69,7 +71,7 @@ export async function createRoles(
     environment,
     signal,
   });
-  return { apiPort, probePort, hint, stop, failed };
+  return { apiPort, probePort, metricsPort, hint, stop, failed };
 }
 
 type CreateRole = (config?: OutboxConfig, options?: CreateRolesOptions) => Promise<RunningRoles>;

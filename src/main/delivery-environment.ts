@@ -78,7 +78,7 @@ export interface OpenDeliveryOptions extends Pick<WaitOptions, 'signal' | 'onWai
 }
 
 export async function openDeliveryEnvironment(
-  { settings, config, log }: RoleContext,
+  { settings, config, log, sdkMetrics = null }: RoleContext,
   target: TemporalTarget,
   options: OpenDeliveryOptions,
 ): Promise<DeliveryEnvironment> {
@@ -127,8 +127,8 @@ export async function openDeliveryEnvironment(
     );
 
     early = options.onDatabase?.({ pool, policies: hashes, waitsForTemporal: () => waitsForTemporal });
-    const connect = () => {
-      installRuntime(log);
+    const connect = async () => {
+      await installRuntime(log, sdkMetrics);
       return connectTemporal(target, { signal });
     };
     const connection = await untilTemporalAnswers(connect);

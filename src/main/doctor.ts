@@ -9,7 +9,7 @@ import {
 } from '../application/delivery/doctor/findings.js';
 import { judgeClocks } from '../application/delivery/doctor/judge-clock.js';
 import { judgeSettings, type SettingsFacts } from '../application/delivery/doctor/judge-settings.js';
-import { type Policies, resolvePolicies } from '../application/delivery/policy-schema.js';
+import { resolvePolicies } from '../application/delivery/policy-schema.js';
 import { defaultTaskQueue } from '../domain/delivery/deployment.js';
 import { loadConfigFile } from '../infrastructure/config/load-config-file.js';
 import { type Environment, loadSettings } from '../infrastructure/config/load-settings.js';
@@ -21,6 +21,7 @@ import { examineAudit } from './doctor-audit.js';
 import { examineOutbox, type OutboxExam } from './doctor-outbox.js';
 import { examineAuditApi, examineTemporal, examineTemporalUi } from './doctor-reach.js';
 import { EXIT } from './exit-codes.js';
+import { longestDeadline } from './longest-deadline.js';
 import { print } from './terminal.js';
 
 export interface DoctorOptions {
@@ -84,10 +85,6 @@ async function examine(environment: Environment, settings: Settings, configFile:
       ...without(temporalUiUrl, 'OUTBOX_TEMPORAL_UI_URL', 'reach.temporal-ui'),
     ],
   };
-}
-
-function longestDeadline(policies: Policies): number {
-  return Math.max(policies.otherwise.deadlineMs, ...policies.named.map((name) => policies.of(name).deadlineMs));
 }
 
 function factsOf(environment: Environment, settings: Settings, outbox: OutboxExam): SettingsFacts {

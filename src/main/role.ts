@@ -1,9 +1,12 @@
 import type { Logger } from 'pino';
 import type { SignInLinks } from '../application/audit/monitor/sign-in-links.js';
 import type { OutboxConfig } from '../application/delivery/define-config.js';
+import type { Metrics } from '../application/metrics/metrics.js';
 import type { Settings } from '../infrastructure/config/settings.js';
+import type { SdkMetrics } from '../infrastructure/temporal/sdk-metrics.js';
 import type { Counters } from './counters.js';
 import type { DeliveryEnvironment } from './delivery-environment.js';
+import type { Traces } from './open-traces.js';
 import type { RoleName } from './role-name.js';
 
 /** What every role is built from. */
@@ -12,8 +15,14 @@ export interface RoleContext {
   readonly config: OutboxConfig;
   readonly log: Logger;
   readonly counters: Counters;
+  /** Left out: nobody scrapes. */
+  readonly metrics?: Metrics;
+  /** Of Temporal's SDK; left out: they are not told. */
+  readonly sdkMetrics?: SdkMetrics | null;
   /** That sign somebody in to the monitor of this process; left out: there are none. */
   readonly signInLinks?: SignInLinks | undefined;
+  /** Left out: tracing is off. */
+  readonly traces?: Traces | undefined;
 }
 
 /** Relay and worker also share a database and a Temporal connection. */

@@ -4,6 +4,7 @@ import { checkFingerprintKeys, FingerprintKeyError, type FingerprintKeys } from 
 import { createIngestRules, type IngestRules } from '../application/audit/ingest-rules.js';
 import type { ApiKeyStore, AuditStore, FailedIngestStore } from '../application/audit/ports.js';
 import { SecretKeyError } from '../application/audit/secret-box.js';
+import { NO_METRICS } from '../application/metrics/metrics.js';
 import { DEFAULT_HTTP_LIMITS } from '../http/http-limits.js';
 import type { Logger } from '../http/logger.js';
 import { MonitorFilesError } from '../http/monitor-files.js';
@@ -38,7 +39,7 @@ import { StartRefusedError } from './start-refused-error.js';
  * its databases, too: live, not ready, answering 503.
  */
 export async function startApiRole(context: RoleContext): Promise<StartedRole> {
-  const { settings, config, log } = context;
+  const { settings, config, log, metrics = NO_METRICS } = context;
   const rules = readRules(config);
   if (settings.ops === 'on' && settings.monitor === 'on') checkMonitorSettings(settings, log);
   const url = requireSetting(settings.auditDatabaseUrl, 'AUDIT_DATABASE_URL');
@@ -75,6 +76,8 @@ export async function startApiRole(context: RoleContext): Promise<StartedRole> {
       host: settings.host,
       port: settings.apiPort,
       logger: log,
+      tracing: context.traces?.tracing,
+      metrics,
       // In one process with relay and worker it is the last of three to stop.
       limits: {
         closeGraceMs: Math.min(DEFAULT_HTTP_LIMITS.closeGraceMs, Math.floor(settings.shutdownGraceMs / 6)),

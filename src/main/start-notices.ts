@@ -17,6 +17,7 @@ import { tellAlerts } from '../application/delivery/notify/tell-alerts.js';
 import { watchLimits } from '../application/delivery/notify/watch-limits.js';
 import { systemTime } from '../application/delivery/relay-time.js';
 import { type RunningDuty, runUnderLease } from '../application/delivery/run-under-lease.js';
+import { NO_METRICS } from '../application/metrics/metrics.js';
 import type { Settings } from '../infrastructure/config/settings.js';
 import { logNotifier } from '../infrastructure/notifiers/log-notifier.js';
 import { createAlertStore } from '../infrastructure/prisma/alert-store.js';
@@ -31,7 +32,8 @@ import type { DeliveryContext } from './role.js';
 const LOOK_EVERY_MS = 15_000;
 const TELL_EVERY_MS = 2_000;
 
-export function startNoticeDuties({ settings, config, log, delivery }: DeliveryContext): RunningDuty {
+export function startNoticeDuties(given: DeliveryContext): RunningDuty {
+  const { settings, config, log, metrics = NO_METRICS, delivery } = given;
   const { pool, connection, target, deployment, taskQueue } = delivery;
   const alerts = createAlertStore(pool);
   const times = noticeTimes(settings);
@@ -49,7 +51,7 @@ export function startNoticeDuties({ settings, config, log, delivery }: DeliveryC
     notifiers: noticeChannels(config),
     routes: config.notify ?? {},
     links: noticeLinks(settings),
-    context: { log, time: systemTime },
+    context: { log, time: systemTime, metrics },
   };
   const deps = { leases: createLeaseStore(pool), time: systemTime, log };
   const duties = [
@@ -69,7 +71,8 @@ export function startNoticeDuties({ settings, config, log, delivery }: DeliveryC
 }
 
 /** What a worker's `notifyGroup` runs call. */
-export function groupNotifier({ settings, config, log, delivery }: DeliveryContext): GroupNotifier {
+export function groupNotifier(context: DeliveryContext): GroupNotifier {
+  const { settings, config, log, metrics = NO_METRICS, delivery } = context;
   const { temporalUiUrl } = settings;
   return createGroupNotifier({
     store: createNotificationStore(delivery.pool),
@@ -78,6 +81,7 @@ export function groupNotifier({ settings, config, log, delivery }: DeliveryConte
     links: noticeLinks(settings),
     temporalUi: temporalUiUrl === undefined ? null : { url: temporalUiUrl, namespace: delivery.target.namespace },
     log,
+    metrics,
   });
 }
 

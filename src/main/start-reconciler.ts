@@ -5,6 +5,8 @@ import { reconcileRuns } from '../application/delivery/reconcile/reconcile-runs.
 import { recordDeadLetter } from '../application/delivery/record-dead-letter.js';
 import { systemTime } from '../application/delivery/relay-time.js';
 import { runUnderLease } from '../application/delivery/run-under-lease.js';
+import { countSettled } from '../application/metrics/count-settled.js';
+import { NO_METRICS } from '../application/metrics/metrics.js';
 import { createHttpClient } from '../infrastructure/http/create-http-client.js';
 import { createAttemptStore } from '../infrastructure/prisma/attempt-store.js';
 import { createDeadLetterStore } from '../infrastructure/prisma/dead-letter-store.js';
@@ -20,7 +22,7 @@ const EVERY_MS = 5_000;
 
 /** R21: beside the relay; of all relays of a deployment one does it at a time. */
 export function startReconciler(context: DeliveryContext): { stop(): Promise<void> } {
-  const { settings, log, counters, delivery } = context;
+  const { settings, log, counters, metrics = NO_METRICS, delivery } = context;
   const { pool, connection, deployment, taskQueue } = delivery;
   const handlers = deliveryHandlers(context);
   if (settings.auditApiKey === undefined) {
@@ -31,9 +33,10 @@ export function startReconciler(context: DeliveryContext): { stop(): Promise<voi
   const letters = {
     deadLetters: createDeadLetterStore(pool),
     effects: createEffectStore(pool),
-    attempts: createAttemptStore(pool),
+    attempts: createAttemptStore(pool, countSettled(metrics)),
     finder: createEffectFinder({ handlers, http, log }),
     log,
+    metrics,
   };
   const deps = {
     ...delivery.alerts,

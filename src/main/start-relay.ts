@@ -6,6 +6,7 @@ import { DEFAULT_POLL } from '../application/delivery/poll-schedule.js';
 import { relayOutbox } from '../application/delivery/relay-outbox.js';
 import { systemTime } from '../application/delivery/relay-time.js';
 import { runUnderLease } from '../application/delivery/run-under-lease.js';
+import { NO_METRICS } from '../application/metrics/metrics.js';
 import { DEFAULT_TIMEOUTS, deliveryTimeouts } from '../domain/delivery/delivery-timeouts.js';
 import { batchRunPrefix } from '../domain/delivery/workflow-ids.js';
 import { createDeadLetterStore } from '../infrastructure/prisma/dead-letter-store.js';
@@ -29,7 +30,9 @@ export interface StartedRelay extends StartedRole {
 
 /** The `relay` role. `eager`: a worker shares this process and its connection. */
 export function startRelayRole(context: DeliveryContext, options: { eager: boolean }): StartedRelay {
-  const { settings, config, log, counters, delivery } = context;
+  const { settings, config, log, counters, metrics = NO_METRICS, delivery, traces } = context;
+  const tracing = traces?.tracing;
+  const interceptor = traces?.temporal?.client;
   // A handler that only the worker's configuration has gets the default, and the worker says so.
   const timeouts = new Map((config.handlers ?? []).map((h) => [h.routingKey, deliveryTimeouts(h.timeoutMs)]));
   const namespace = watchNamespace(
@@ -43,6 +46,7 @@ export function startRelayRole(context: DeliveryContext, options: { eager: boole
       searchAttributes: delivery.searchAttributes,
       eager: options.eager,
       monitorUrl: settings.monitorUrl,
+      traced: tracing && interceptor && { tracing, interceptor },
     }),
   );
   const reconciler = startReconciler(context);
@@ -65,8 +69,9 @@ export function startRelayRole(context: DeliveryContext, options: { eager: boole
       starter: namespace.starter,
       deadLetters: createDeadLetterStore(delivery.pool),
       time: systemTime,
-      telemetry: { log, count: (name, by) => counters.count(name, by) },
+      telemetry: { log, count: (name, by) => counters.count(name, by), metrics },
       onStartsRefused: raiseRefusedStarts(context),
+      tracing,
     },
     {
       policies: delivery.policies,

@@ -4,14 +4,17 @@ import type { Logger } from 'pino';
 import type { SignInLinks } from '../application/audit/monitor/sign-in-links.js';
 import type { OutboxConfig } from '../application/delivery/define-config.js';
 import type { CoalescingLane } from '../application/delivery/monitor/ports.js';
-import { startProbeServer } from '../http/probe-server.js';
+import { type ProbeServer, startMetricsServer, startProbeServer } from '../http/probe-server.js';
 import type { Environment } from '../infrastructure/config/load-settings.js';
 import type { Settings } from '../infrastructure/config/settings.js';
 import { mistypedTemporalVariables } from '../infrastructure/config/temporal-variables.js';
 import type { TemporalTarget } from '../infrastructure/temporal/connect-temporal.js';
+import { createSdkMetrics } from '../infrastructure/temporal/sdk-metrics.js';
 import { type Counters, createCounters } from './counters.js';
 import type { DeliveryEnvironment, ReachedDatabase } from './delivery-environment.js';
 import { explainListen } from './explain-listen.js';
+import { openMetrics } from './open-metrics.js';
+import { openTraces } from './open-traces.js';
 import type { RoleContext, StartedRole } from './role.js';
 import type { RoleName } from './role-name.js';
 import { runAll } from './run-all.js';
@@ -41,6 +44,8 @@ export interface StartRolesOptions {
 export interface Started extends RunningRoles {
   readonly apiPort: number | null;
   readonly probePort: number | null;
+  /** null: it is on that of the probes, or not served. */
+  readonly metricsPort: number | null;
   readonly counters: Counters;
   hint(): void;
 }
@@ -48,11 +53,21 @@ export interface Started extends RunningRoles {
 export async function startRoles(options: StartRolesOptions): Promise<Started> {
   const { roles, settings, config, log } = options;
   const counters = createCounters();
-  const context: RoleContext = { settings, config, log, counters, signInLinks: options.signInLinks };
   await verifyNotifiers(config, options.signal);
+  const traces = await openTraces(options.environment, { roles, log });
   const started: StartedRole[] = [];
   let delivery: DeliveryEnvironment | null = null;
-  let probes: Awaited<ReturnType<typeof startProbeServer>> | null = null;
+  let probes: ProbeServer | null = null;
+  let scraped: ProbeServer | null = null;
+  const delivers = roles.some((role) => role !== 'api');
+  const sdkMetrics = delivers && settings.temporalMetrics === 'on' ? createSdkMetrics() : null;
+  const findTemporal = async () => {
+    const { temporal } = delivery === null ? { temporal: 'it is not reached yet' } : await delivery.findProblems();
+    if (temporal !== undefined) throw new Error(temporal);
+  };
+  const metrics = openMetrics({ roles, settings, log, sdkMetrics, ...(delivers ? { findTemporal } : {}) });
+  const own = { counters, metrics: metrics.metrics, sdkMetrics };
+  const context: RoleContext = { settings, config, log, ...own, signInLinks: options.signInLinks, traces };
 
   let waitingFor = 'starting';
   const onWaiting = (sentence: string) => {
@@ -66,21 +81,31 @@ export async function startRoles(options: StartRolesOptions): Promise<Started> {
     stopped ??= runAll([
       ...(['relay', 'worker', 'api'] as const).map((name) => () => started.find((role) => role.name === name)?.stop()),
       () => delivery?.close(),
-      () => probes?.close(),
+      () => Promise.all([probes?.close(), scraped?.close()]),
+      () => traces?.stop(),
+      () => metrics.close(),
       async () => running && log.info({ counters: counters.read() }, 'process.counters'),
     ]);
     return stopped;
   };
   try {
-    const delivers = roles.some((role) => role !== 'api');
+    const { host, metricsPort } = settings;
+    if (metricsPort !== undefined) {
+      scraped = await startMetricsServer({ host, port: metricsPort, metrics: metrics.render }).catch(
+        (error: unknown) => {
+          throw explainListen(error, 'OUTBOX_METRICS_PORT');
+        },
+      );
+    }
     if (delivers) {
       if (options.temporal === undefined) {
         for (const found of mistypedTemporalVariables(options.environment)) log.warn(found, 'environment.mistyped');
       }
       // Before the wait for what is away, so that the process can be seen to live meanwhile.
       probes = await startProbeServer({
-        host: settings.host,
+        host,
         port: settings.probePort,
+        ...(metricsPort === undefined ? { metrics: metrics.render } : {}),
         notReady: async () => (delivery === null ? { start: waitingFor } : findProblems(started, delivery, roles)),
         warnings: async () => (await Promise.all(started.map((role) => role.warnings?.() ?? []))).flat(),
       }).catch((error: unknown) => {
@@ -128,10 +153,11 @@ export async function startRoles(options: StartRolesOptions): Promise<Started> {
     failed.catch(() => {}); // `runUntilSignal` listens; a caller that does not must not be ended by it
     const apiPort = started.find((role) => role.name === 'api')?.port ?? null;
     running = true;
-    log.info({ roles, apiPort, probePort: probes?.port }, 'process.started');
+    log.info({ roles, apiPort, probePort: probes?.port, metricsPort: scraped?.port }, 'process.started');
     return {
       apiPort,
       probePort: probes?.port ?? null,
+      metricsPort: scraped?.port ?? null,
       counters,
       stop,
       failed,

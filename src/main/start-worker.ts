@@ -12,6 +12,9 @@ import { recordDeadLetter } from '../application/delivery/record-dead-letter.js'
 import { systemTime } from '../application/delivery/relay-time.js';
 import { runUnderLease } from '../application/delivery/run-under-lease.js';
 import { createSemaphore, type Semaphore } from '../application/delivery/semaphore.js';
+import { noteOutcome, traceDispatcher, traceHttp } from '../application/delivery/trace-dispatch.js';
+import { countSettled } from '../application/metrics/count-settled.js';
+import { NO_METRICS } from '../application/metrics/metrics.js';
 import { DEFAULT_BREAKER } from '../domain/delivery/breaker.js';
 import { createRedactor } from '../domain/redaction/redactor.js';
 import { createHttpClient } from '../infrastructure/http/create-http-client.js';
@@ -36,8 +39,10 @@ const EFFECTS_EVERY_MS = 5_000;
 
 /** The `worker` role: workflows, activities, dispatcher, handlers; beside them what seals, keeps and verifies the audit log. */
 export async function startWorkerRole(context: DeliveryContext): Promise<StartedRole> {
-  const { settings, config, log, counters, delivery } = context;
-  const http = createHttpClient();
+  const { settings, config, log, counters, metrics = NO_METRICS, delivery, traces } = context;
+  const tracing = traces?.tracing;
+  const plainHttp = createHttpClient();
+  const http = tracing === undefined ? plainHttp : traceHttp(tracing, plainHttp);
   const redactor = createRedactor(config.redaction);
   const handlers = deliveryHandlers(context);
   const places = { local: settings.localPlaces, regular: settings.regularPlaces };
@@ -49,17 +54,23 @@ export async function startWorkerRole(context: DeliveryContext): Promise<Started
     random: Math.random,
     settings: breaker,
   });
-  const dispatcher = createDispatcher({ handlers, http, log, places, watch: destinations });
-  const attempts = createAttemptStore(delivery.pool);
+  const plainDispatcher = createDispatcher({ handlers, http, log, places, watch: destinations });
+  const dispatcher = tracing === undefined ? plainDispatcher : traceDispatcher(tracing, plainDispatcher, handlers);
+  const onSettled = countSettled(metrics);
+  const attempts = createAttemptStore(delivery.pool, onSettled);
   const deadLetters = createDeadLetterStore(delivery.pool);
   const effects = createEffectStore(delivery.pool);
   const asking = { effects, attempts, finder: createEffectFinder({ handlers, http, log }), log };
   const { taskQueue } = delivery;
   const notFound = { kind: 'event_not_found', subject: taskQueue, fields: { taskQueue } } as const;
   const onEventNotFound = () => void raiseAlert(delivery.alerts, notFound);
+  const onFencedSettle = (rows = 1) => {
+    counters.count('fenced_settles', rows);
+    metrics.count('outbox_fenced_writes_total', { write: 'settle' }, rows);
+  };
   const batches = {
     ...{
-      batches: createBatchStore(delivery.pool, attempts),
+      batches: createBatchStore(delivery.pool, attempts, onSettled),
       dispatcher,
       log,
       random: Math.random,
@@ -68,7 +79,8 @@ export async function startWorkerRole(context: DeliveryContext): Promise<Started
     },
     placesOf: placesByDestination(),
     lastTookMs: new Map<string, number>(),
-    onFencedSettle: (count: number) => counters.count('fenced_settles', count),
+    onFencedSettle,
+    metrics,
   };
   const identity = `${hostname()}:${process.pid}`.slice(-80);
   const worker = await createDeliveryWorker({
@@ -76,24 +88,30 @@ export async function startWorkerRole(context: DeliveryContext): Promise<Started
     namespace: delivery.target.namespace,
     taskQueue,
     identity,
-    workflowBundle: await readWorkflowBundle(fileURLToPath(new URL('../../workflow-bundle.js', import.meta.url))),
+    // Untraced, the bundle and its histories are what they are without any of this.
+    workflowBundle: await readBundle(traces === undefined ? 'workflow-bundle.js' : 'workflow-bundle-traced.js'),
+    traced: traces?.temporal?.worker,
     activities: createActivities({
-      dispatchEvent: (input) =>
-        dispatchEvent(
+      dispatchEvent: async (input) => {
+        const outcome = await dispatchEvent(
           {
             attempts,
             dispatcher,
             log,
             random: Math.random,
             redactor,
-            onFencedSettle: () => counters.count('fenced_settles'),
+            onFencedSettle: () => onFencedSettle(),
             onEventNotFound,
             destinations,
+            metrics,
           },
           input,
-        ),
+        );
+        if (tracing !== undefined) noteOutcome(tracing, input.run, outcome);
+        return outcome;
+      },
       dispatchBatch: (input) => dispatchBatch(batches, input),
-      recordDeadLetter: (input, signal) => recordDeadLetter({ ...asking, deadLetters }, input, signal),
+      recordDeadLetter: (input, signal) => recordDeadLetter({ ...asking, deadLetters, metrics }, input, signal),
       notifier: groupNotifier(context),
       notices: noticeTimes(settings),
       log,
@@ -145,6 +163,8 @@ export async function startWorkerRole(context: DeliveryContext): Promise<Started
     },
   };
 }
+
+const readBundle = (name: string) => readWorkflowBundle(fileURLToPath(new URL(`../../${name}`, import.meta.url)));
 
 /** Only of destinations that a relay coalesces for, which are those of a configuration. */
 function placesByDestination(): (destination: string) => Semaphore {

@@ -14,8 +14,11 @@ const CLEAN: Record<string, string> = {
   'src/application/delivery/use-case.ts': "export { value } from '../../domain/delivery/value.js';",
   'src/application/audit/record.ts': "export { leaf } from '../../domain/audit/leaf.js';",
   'src/infrastructure/prisma/store.ts': "export { value } from '../../domain/delivery/value.js';\nexport * from 'pg';",
+  'src/infrastructure/tracing/start.ts': "export const start = 1;\nexport * from '@opentelemetry/core';",
   'src/http/routes.ts': "export { value } from '../application/delivery/use-case.js';\nexport * from 'express';",
-  'src/main/run.ts': "export { value } from '../http/routes.js';",
+  'src/infrastructure/metrics/registry.ts': "export * from 'prom-client';",
+  'src/main/run.ts':
+    "export { value } from '../http/routes.js';\nimport type { start } from '../infrastructure/tracing/start.js';\nexport const on = (): Promise<{ start: typeof start }> => import('../infrastructure/tracing/start.js');",
   'src/cli/outbox.ts': "export { value } from '../main/run.js';",
   'workflows/contract.ts': "export { value } from '../src/domain/delivery/value.js';",
   'workflows/index.ts': "export { value } from './contract.js';\nexport * from '@temporalio/workflow';",
@@ -60,6 +63,15 @@ const PLANTED: Record<string, [path: string, text: string]> = {
   ],
   'pg-in-its-places': ['src/main/p15.ts', "import type { Pool } from 'pg';\nexport type P = Pool;"],
   'express-in-its-place': ['src/main/p16.ts', "import type { Express } from 'express';\nexport type P = Express;"],
+  'tracing-sdk-in-its-place': [
+    'src/main/p24.ts',
+    "import type { Sampler } from '@opentelemetry/sdk-trace-base';\nexport type P = Sampler;",
+  ],
+  'tracing-sdk-on-demand': ['src/main/p25.ts', "export { start } from '../infrastructure/tracing/start.js';"],
+  'prom-client-in-its-place': [
+    'src/main/p26.ts',
+    "import type { Registry } from 'prom-client';\nexport type P = Registry;",
+  ],
   'offline-stands-alone': ['src/offline/p20.mts', "export { value } from '../domain/delivery/value.js';"],
   'no-cycles': ['src/main/p17.ts', "export * from './p17.js';"],
   'shipped-code-needs-no-development-package': ['src/main/p18.ts', "export * from 'fast-check';"],

@@ -27,20 +27,20 @@ const READY_WITHIN_MS = 60_000;
  * @property {Promise<never>} failed rejects when it ended although nobody stopped it
  * @property {() => Promise<void>} stop its databases go with it
  *
- * @param {{ postgres: { adminUrl: string }, folder?: string, log: (line: string) => void }} options a superuser's URL; a
- *   folder to keep the settings and the process id in, default a temporary one
+ * @param {{ postgres?: { adminUrl: string }, store?: import('./temporal-databases.mjs').TemporalStore, folder?: string, log: (line: string) => void }} options
+ *   a superuser's URL, or databases that have their schemas already; a folder to keep the settings and the process id in,
+ *   default a temporary one
  * @returns {Promise<TemporalOnPostgres>}
  */
-export async function startTemporalOnPostgres({ postgres, folder = tmpdir(), log }) {
-  const version = await serverVersionOf(await findTemporal({ environment: process.env, note: log }));
-  const { server, sqlTool } = await buildTemporalServer({ version, log });
+export async function startTemporalOnPostgres({ postgres, store: given, folder = tmpdir(), log }) {
+  const { version, server, sqlTool } = await temporalPrograms(log);
   const home = await mkdtemp(join(folder, 'temporal-on-postgres-'));
   const undo = [() => rm(home, { recursive: true, force: true })];
   const stop = async () => {
     for (const step of undo.splice(0).reverse()) await step();
   };
   try {
-    const store = await createTemporalDatabases({ adminUrl: postgres.adminUrl, sqlTool });
+    const store = given ?? (await createTemporalDatabases({ adminUrl: postgres.adminUrl, sqlTool }));
     undo.push(store.drop);
     const { started, address } = await startServer(server, home, store);
     undo.push(() => started.stop('SIGTERM', 30_000));
@@ -57,6 +57,17 @@ export async function startTemporalOnPostgres({ postgres, folder = tmpdir(), log
     await stop();
     throw error;
   }
+}
+
+/**
+ * Built where they are not there yet.
+ * @param {(line: string) => void} log
+ * @returns {Promise<{ version: string, cli: string, server: string, sqlTool: string }>} paths of the three
+ */
+export async function temporalPrograms(log) {
+  const cli = await findTemporal({ environment: process.env, note: log });
+  const version = await serverVersionOf(cli);
+  return { version, cli, ...(await buildTemporalServer({ version, log })) };
 }
 
 /** @param {string} program @param {string} home @param {import('./temporal-databases.mjs').TemporalStore} store */

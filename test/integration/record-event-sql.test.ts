@@ -206,7 +206,7 @@ async function count(): Promise<number> {
 /** JSON Pointer of the field, or null where recordEvent would send it. */
 function fieldRefusedByTypeScript(event: Parts): string | null {
   try {
-    encodeNewEvent(event as unknown as NewOutboxEvent, { id: randomUUID, traceparent: null });
+    encodeNewEvent(event as unknown as NewOutboxEvent, { id: randomUUID, trace: null });
     return null;
   } catch (error) {
     return (error as { field: string }).field;

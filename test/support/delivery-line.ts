@@ -5,13 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { Client, type WorkflowHandle } from '@temporalio/client';
-import {
-  bundleWorkflowCode,
-  DefaultLogger,
-  NativeConnection,
-  Runtime,
-  type WorkflowBundleOption,
-} from '@temporalio/worker';
+import { DefaultLogger, NativeConnection, Runtime, type WorkflowBundleOption } from '@temporalio/worker';
 import type pg from 'pg';
 import { createActivities } from '../../activities/create-activities.js';
 import { dispatchBatch } from '../../src/application/delivery/coalescing/dispatch-batch.js';
@@ -45,7 +39,7 @@ import { createDeadLetterStore } from '../../src/infrastructure/prisma/dead-lett
 import { createEffectStore } from '../../src/infrastructure/prisma/effect-store.js';
 import { createNotificationStore } from '../../src/infrastructure/prisma/notification-store.js';
 import { createPool } from '../../src/infrastructure/prisma/pg-pool.js';
-import { createDeliveryWorker } from '../../src/infrastructure/temporal/delivery-worker.js';
+import { createDeliveryWorker, readWorkflowBundle } from '../../src/infrastructure/temporal/delivery-worker.js';
 import { searchAttributeNames } from '../../src/infrastructure/temporal/search-attributes.js';
 import { slotsFor, type WorkerSlots } from '../../src/infrastructure/temporal/worker-slots.js';
 import { createWorkflowStarter } from '../../src/infrastructure/temporal/workflow-starter.js';
@@ -184,12 +178,9 @@ export type DeliveryStore = Awaited<ReturnType<typeof createDeliveryStore>>;
 
 let bundle: Promise<WorkflowBundleOption> | undefined;
 
-/** The workflows as they stand in this working tree. */
+/** The workflows as they were built: a bundler for each file that runs some would be the most that it does. */
 export function workflowBundle(): Promise<WorkflowBundleOption> {
-  bundle ??= bundleWorkflowCode({
-    workflowsPath: fileURLToPath(new URL('../../workflows/index.ts', import.meta.url)),
-    logger: new DefaultLogger('WARN'),
-  });
+  bundle ??= readWorkflowBundle(fileURLToPath(new URL('../../dist/workflow-bundle.js', import.meta.url)));
   return bundle;
 }
 

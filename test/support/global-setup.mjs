@@ -16,23 +16,17 @@ const SEARCH_ATTRIBUTES = ['OutboxEventName', 'OutboxEventType', 'OutboxTenantId
  * server's, not the database's) must not be seen by another.
  */
 export default async function globalSetup({ maxWorkers }) {
+  const servers = await testServers();
   // Jest runs the set-up of each project that it runs: the second one has what the first one has started.
-  if (globalThis.__outboxTestServers !== undefined) return;
-  const note = (line) => process.stderr.write(`test set-up: ${line}\n`);
-  const folder = await mkdtemp(join(tmpdir(), 'temporal-outbox-test-'));
-  await chmod(folder, 0o755); // PostgreSQL runs as another user under root
-  const servers = { folder, postgres: [], temporal: null };
-  globalThis.__outboxTestServers = servers;
-  // Another server than the embedded one, such as the oldest version that is promised: a superuser's URL, one worker.
+  if (servers.system) return;
+  servers.system = true;
+  // Another server than the embedded one, of whatever version: a superuser's URL, one worker.
   const other = process.env.TEST_POSTGRES_URL;
   if (other !== undefined) {
     process.env.TEST_POSTGRES_URL_1 = other;
     await makeTemplates((database) => Object.assign(new URL(other), { pathname: `/${database}` }).toString());
-  }
-  for (let worker = 1; worker <= (other === undefined ? maxWorkers : 0); worker++) {
-    const postgres = await startPostgres(join(folder, `pg-${worker}`), note);
-    servers.postgres.push(postgres);
-    process.env[`TEST_POSTGRES_URL_${worker}`] = postgres.url('postgres');
+  } else {
+    await startPostgresServers(servers, { maxWorkers, variable: 'TEST_POSTGRES_URL' });
   }
   const address = process.env.TEST_TEMPORAL_ADDRESS;
   if (address === undefined) {
@@ -40,7 +34,7 @@ export default async function globalSetup({ maxWorkers }) {
     process.env.TEST_TEMPORAL_CLI = cli;
     servers.temporal = await startEmbeddedTemporal({
       cli,
-      pidFile: join(folder, 'temporal.pid'),
+      pidFile: join(servers.folder, 'temporal.pid'),
       port: 0,
       uiPort: null,
       searchAttributes: SEARCH_ATTRIBUTES,
@@ -49,10 +43,30 @@ export default async function globalSetup({ maxWorkers }) {
   }
 }
 
-async function startPostgres(dataDir, note) {
-  const postgres = await startEmbeddedPostgres({ dataDir, port: 0, fsync: false, maxConnections: 400, note });
-  await makeTemplates(postgres.url);
-  return postgres;
+/** What global-teardown.mjs stops, whichever projects have started it. */
+export async function testServers() {
+  if (globalThis.__outboxTestServers === undefined) {
+    const folder = await mkdtemp(join(tmpdir(), 'temporal-outbox-test-'));
+    await chmod(folder, 0o755); // PostgreSQL runs as another user under root
+    globalThis.__outboxTestServers = { folder, postgres: [], temporal: null, system: false };
+  }
+  return globalThis.__outboxTestServers;
+}
+
+/** One for each worker, whose URLs are told by `variable` and the worker's number. `packageUrl`: of another version's package. */
+export async function startPostgresServers(servers, { maxWorkers, variable, packageUrl }) {
+  for (let worker = 1; worker <= maxWorkers; worker++) {
+    const dataDir = join(servers.folder, `${variable}_${worker}`);
+    const options = { dataDir, port: 0, fsync: false, maxConnections: 400, packageUrl, note };
+    const postgres = await startEmbeddedPostgres(options);
+    servers.postgres.push(postgres);
+    await makeTemplates(postgres.url);
+    process.env[`${variable}_${worker}`] = postgres.url('postgres');
+  }
+}
+
+function note(line) {
+  process.stderr.write(`test set-up: ${line}\n`);
 }
 
 /** Databases that test files clone. */

@@ -27,6 +27,25 @@ export function fact(within: Locator, name: string): Locator {
   return within.locator('dl > div').filter({ has: named }).getByRole('definition');
 }
 
+/**
+ * Opens every part that can be opened, until all these are to be seen and nothing is closed or still being read. A part may come
+ * later than another one, with the next message of the stream or the answer to what an opened one asks for.
+ */
+export async function openAll(page: Page, ...shown: readonly Locator[]): Promise<void> {
+  await eventually(`all of it open, with ${shown.join(' and ')}`, async () => {
+    if ((await page.evaluate<number>(OPEN_CLOSED)) > 0) return false;
+    if (await page.getByText(': being read').first().isVisible()) return false;
+    return (await Promise.all(shown.map((one) => one.isVisible()))).every(Boolean);
+  });
+}
+
+/** How many it has opened. */
+const OPEN_CLOSED = `(() => {
+  const closed = document.querySelectorAll('details:not([open])');
+  for (const details of closed) details.open = true;
+  return closed.length;
+})()`;
+
 export async function untilText(what: Locator, text: string | RegExp, withinMs?: number): Promise<void> {
   const fits = (found: string) => (typeof text === 'string' ? found === text : text.test(found));
   let last = '';

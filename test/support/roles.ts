@@ -47,13 +47,16 @@ export async function createTestDeployment(given?: TestDatabases): Promise<TestD
   const databases = given ?? (await createTestDatabases(null));
   const name = `t-${randomBytes(5).toString('hex')}`;
   const urls = { OUTBOX_DATABASE_URL: databases.outboxUrl, AUDIT_DATABASE_URL: databases.auditUrl };
-  const migrated = await runOutboxCli(['migrate', 'deploy', '--deployment', name], urls);
-  if (migrated.code !== 0) throw new Error(migrated.printed);
-  const key = await runOutboxCli(
-    ['keys', 'create', '--name', 'worker', '--scope', 'audit:write:any-tenant', 'audit:write', '--json'],
-    urls,
-  );
-  if (key.code !== 0) throw new Error(key.printed);
+  const migrate = () => runOutboxCli(['migrate', 'deploy', '--deployment', name], urls);
+  const createKey = () =>
+    runOutboxCli(
+      ['keys', 'create', '--name', 'worker', '--scope', 'audit:write:any-tenant', 'audit:write', '--json'],
+      urls,
+    );
+  // At once where the databases are clones of migrated ones, which lack the name alone.
+  const [migrated, key] =
+    given === undefined ? await Promise.all([migrate(), createKey()]) : [await migrate(), await createKey()];
+  for (const { code, printed } of [migrated, key]) if (code !== 0) throw new Error(printed);
   const auditApiKey = (JSON.parse(key.stdout) as { secret: string }).secret;
   const outbox = new pg.Pool({ connectionString: databases.outboxUrl, max: 4 });
   const audit = new pg.Pool({ connectionString: databases.auditUrl, max: 2 });

@@ -10,6 +10,8 @@ export interface ScriptedDestination {
   readonly url: string;
   /** Every request, in the order in which they came. */
   readonly seen: SeenRequest[];
+  /** Of each of them, in the same order; undefined: it had none. */
+  readonly traceparents: readonly unknown[];
   /** What to do with the next requests; default: 201 with an id. */
   answer(script: (request: SeenRequest, response: ServerResponse) => void): void;
   close(): Promise<void>;
@@ -18,6 +20,7 @@ export interface ScriptedDestination {
 /** A destination past the process boundary, for httpHandler: remembers what came, answers as told. Port 0: any free one. */
 export async function startScriptedDestination(port = 0): Promise<ScriptedDestination> {
   const seen: SeenRequest[] = [];
+  const traceparents: unknown[] = [];
   let script = accept;
   const server = createServer((request: IncomingMessage, response) => {
     let body = '';
@@ -26,6 +29,7 @@ export async function startScriptedDestination(port = 0): Promise<ScriptedDestin
     });
     request.on('end', () => {
       const one = { key: String(request.headers['idempotency-key']), body };
+      traceparents.push(request.headers.traceparent);
       seen.push(one);
       script(one, response);
     });
@@ -34,6 +38,7 @@ export async function startScriptedDestination(port = 0): Promise<ScriptedDestin
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
     seen,
+    traceparents,
     answer: (next) => {
       script = next;
     },

@@ -1,5 +1,6 @@
 /** Real: tables of the documents that name what the code has a closed list of. Fake: nothing. */
 import { readFileSync } from 'node:fs';
+import { SPAN_ATTRIBUTES } from '../../src/application/tracing.js';
 import { OVERVIEW_PARTS } from '../../src/contract/overview-api.js';
 import { ALERT_WORDS } from '../../src/contract/verdict.js';
 
@@ -18,4 +19,10 @@ it('docs/running.md names each part of the overview, once', () => {
 
 it('docs/notifications.md says of each alert what to do, and of no other', () => {
   expect(namesOf('docs/notifications.md', '| alert | raised when |').sort()).toEqual(Object.keys(ALERT_WORDS).sort());
+});
+
+it('docs/tracing.md lists each attribute of a span with what it means, and no other', () => {
+  const text = readFileSync(new URL('../../docs/tracing.md', import.meta.url), 'utf8');
+  const rows = [...text.matchAll(/^\| `([\w.]+)` \| (.*) \|$/gm)].map(([, name, means]) => [name, `${means}.`]);
+  expect(rows.filter(([name]) => !/^OTEL_/.test(name as string))).toEqual(Object.entries(SPAN_ATTRIBUTES));
 });

@@ -1,5 +1,5 @@
-/** Pure: the catalogue beside docs/errors.md, both ways. */
-import { readFileSync } from 'node:fs';
+/** Pure: the catalogue beside docs/errors.md and the page of each code, both ways. */
+import { readdirSync, readFileSync } from 'node:fs';
 import {
   type CatalogEntry,
   catalogEntry,
@@ -9,12 +9,30 @@ import {
 } from '../../src/domain/delivery/error-catalog.js';
 import type { Backoff } from '../../src/domain/delivery/policy.js';
 
-const doc = readFileSync(new URL('../../docs/errors.md', import.meta.url), 'utf8');
+const read = (path: string) => readFileSync(new URL(`../../docs/${path}`, import.meta.url), 'utf8');
+const doc = read('errors.md');
 
 describe('docs/errors.md', () => {
   it('has exactly the row of every code of the catalogue, in its order', () => {
-    const rows = doc.split('\n').filter((line) => line.startsWith('| `'));
+    const rows = doc.split('\n').filter((line) => line.startsWith('| [`'));
     expect(rows).toEqual(ERROR_CODES.map((code) => row(code, catalogEntry(code))));
+  });
+});
+
+describe('docs/errors', () => {
+  it('has a page for each code and none for anything else', () => {
+    const pages = readdirSync(new URL('../../docs/errors', import.meta.url));
+    expect(pages.sort()).toEqual(ERROR_CODES.map((code) => `${code}.md`).sort());
+  });
+
+  it.each(ERROR_CODES)('%s.md opens with what the catalogue says, and says what to do', (code) => {
+    const { message, rule, spends, effect } = catalogEntry(code);
+    const page = read(`errors/${code}.md`);
+    const facts = `*${describeRule(rule)} · spends: ${spends ? 'yes' : 'no'} · effect: ${effect}*`;
+    expect(page.split('\n\n').slice(0, 3)).toEqual([`# \`${code}\``, `${message}.`, facts]);
+    expect(page).toContain('\n**Do**\n');
+    const lines = page.trimEnd().split('\n').length;
+    expect(lines >= 15 && lines <= 30).toBe(true);
   });
 });
 
@@ -52,7 +70,7 @@ describe('the catalogue', () => {
 
 function row(code: string, entry: CatalogEntry): string {
   const { when, rule, spends, effect, message, advice } = entry;
-  return `| \`${code}\` | ${when} | ${describeRule(rule)} | ${spends ? 'yes' : 'no'} | ${effect} | ${message} | ${advice} |`;
+  return `| [\`${code}\`](errors/${code}.md) | ${when} | ${describeRule(rule)} | ${spends ? 'yes' : 'no'} | ${effect} | ${message} | ${advice} |`;
 }
 
 function describeRule(rule: DefaultRule): string {

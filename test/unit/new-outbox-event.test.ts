@@ -5,6 +5,7 @@ import { encodeNewEvent, type NewOutboxEvent } from '../../src/application/deliv
 import { strictJson } from '../../src/application/delivery/strict-json.js';
 import { isIntegrationError } from '../../src/domain/delivery/integration-error.js';
 import { EVENT_LIMITS } from '../../src/domain/delivery/outbox-event.js';
+import type { TraceContext } from '../../src/domain/trace-context.js';
 
 const ID = '01a207c2-25d2-7bfe-9091-decce9720d3c';
 const TRACEPARENT = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`;
@@ -47,10 +48,11 @@ it('takes null and undefined for absent', () => {
   }
 });
 
-it("takes the active span's traceparent, unless the caller gives one", () => {
-  const active = `00-${'c'.repeat(32)}-${'d'.repeat(16)}-00`;
-  expect(encoded(minimal, active)).toMatchObject({ headers: { traceparent: active } });
+it("takes the active span's traceparent and tracestate, unless the caller gives a traceparent", () => {
+  const active = { traceparent: `00-${'c'.repeat(32)}-${'d'.repeat(16)}-00`, tracestate: 'vendor=1' };
+  expect(encoded(minimal, active)).toMatchObject({ headers: active });
   const own = { ...minimal, headers: { traceparent: TRACEPARENT } };
+  expect(encoded(own, active)).toEqual(encoded(own));
   expect(encoded(own, active)).toMatchObject({ headers: { traceparent: TRACEPARENT } });
 });
 
@@ -150,8 +152,8 @@ it('writes any JSON value so that it reads back as the same value', () => {
   );
 });
 
-function encoded(event: NewOutboxEvent, traceparent: string | null = null): unknown {
-  return JSON.parse(encodeNewEvent(event, { id: () => ID, traceparent }).json);
+function encoded(event: NewOutboxEvent, trace: TraceContext | null = null): unknown {
+  return JSON.parse(encodeNewEvent(event, { id: () => ID, trace }).json);
 }
 
 function fieldRefused(work: () => unknown): string | null {

@@ -124,6 +124,7 @@ function scripted(
     });
   const run = (events: readonly ClaimedEvent[]) =>
     startRuns({ starter, time: { now, sleep, random: () => 0.5 } }, events, {
+      claimedAt: 0,
       ...{ inFlight: 1, startTimeoutMs: 5_000, lastStartAt: 1 },
       stopped: () => end(sent.length > 0) === 'stopped',
       ...options,

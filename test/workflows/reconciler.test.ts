@@ -6,7 +6,7 @@
 import { randomUUID } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { ApplicationFailure } from '@temporalio/common';
-import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
+import { bundleWorkflowCode, DefaultLogger, type WorkflowBundleWithSourceMap } from '@temporalio/worker';
 import type { Alert, AlertName } from '../../src/application/delivery/notify/alert-ports.js';
 import type { EffectFinder, FoundEffect, LeaseHold } from '../../src/application/delivery/ports.js';
 import type { RunInspector } from '../../src/application/delivery/reconcile/ports.js';
@@ -265,13 +265,19 @@ it('R22: one that waits for a worker is put off and told of, neither lost nor st
   expect(alerts()).toEqual([]);
 });
 
-describe('a run whose workflow task fails again and again', () => {
-  const bundle = bundleWorkflowCode({
+let stuck: Promise<WorkflowBundleWithSourceMap> | undefined;
+/** Packed once, for those who want it. */
+function stuckBundle() {
+  stuck ??= bundleWorkflowCode({
     workflowsPath: fileURLToPath(new URL('../fixtures/stuck-workflows/index.ts', import.meta.url)),
     logger: new DefaultLogger('ERROR'),
   });
+  return stuck;
+}
+
+describe('a run whose workflow task fails again and again', () => {
   async function stuckRun() {
-    const line = await lineOf({ bundle: await bundle, eager: false });
+    const line = await lineOf({ bundle: await stuckBundle(), eager: false });
     const id = await store.append();
     await line.start(id);
     await eventually('a task that failed twice', async () => {
@@ -350,7 +356,7 @@ describe('a run whose workflow task fails again and again', () => {
         (await idle.run(id).fetchHistory()).events?.some((one) => one.workflowTaskTimedOutEventAttributes != null),
       15_000,
     );
-    const line = await lineOf({ deployment: idle.deployment, bundle: await bundle });
+    const line = await lineOf({ deployment: idle.deployment, bundle: await stuckBundle() });
     const attemptOf = async () => (await line.run(id).describe()).raw.pendingWorkflowTask?.attempt ?? 0;
     await eventually('a task that was begun twice', async () => (await attemptOf()) > 1);
     const { turn, runs, alerts } = await reconcilerOf(line);
@@ -738,11 +744,7 @@ describe('batches', () => {
   });
 
   it('R20, R22: stuck: terminated, and its events go on by themselves', async () => {
-    const bundle = await bundleWorkflowCode({
-      workflowsPath: fileURLToPath(new URL('../fixtures/stuck-workflows/index.ts', import.meta.url)),
-      logger: new DefaultLogger('ERROR'),
-    });
-    const line = await lineOf({ bundle, eager: false });
+    const line = await lineOf({ bundle: await stuckBundle(), eager: false });
     const batch = await batchOf(line, 3);
     await eventually('a task that failed twice', async () => {
       const { raw } = await handleOf(line, batch).describe();

@@ -30,6 +30,11 @@ export interface HandlerDefinition<Payload> {
    */
   readonly timeoutMs?: number;
   /**
+   * false: with tracing on (docs/tracing.md), requests by `context.http` carry no `traceparent`, for a destination that is
+   * not to know it. Default true.
+   */
+  readonly traceContext?: boolean;
+  /**
    * Makes the effect and returns the destination's receipt. May be called more than once for one event: send
    * `context.idempotencyKey` along. Throw an IntegrationError to say what went wrong; anything else is `HANDLER.FAILED`.
    */
@@ -63,7 +68,7 @@ const ROUTING_KEY = /^[A-Za-z][A-Za-z0-9_.-]{0,63}$/;
 
 /** A handler for the events of one routing key. Throws a TypeError for a definition that cannot work. */
 export function defineHandler<Payload = JsonObject>(definition: HandlerDefinition<Payload>): Handler {
-  const { routingKey, schema, timeoutMs } = definition;
+  const { routingKey, schema, timeoutMs, traceContext } = definition;
   if (typeof routingKey !== 'string' || !ROUTING_KEY.test(routingKey)) {
     throw new TypeError('defineHandler: expected routingKey to be 1 to 64 letters, digits, "_", "." or "-"');
   }
@@ -81,6 +86,7 @@ export function defineHandler<Payload = JsonObject>(definition: HandlerDefinitio
   const base = {
     ...{ routingKey, deliver, check },
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    ...(traceContext === undefined ? {} : { traceContext }),
     ...(definition.deliverBatch === undefined ? {} : { deliverBatch: batchOf(definition) }),
   };
   if (definition.find === undefined) return base;

@@ -25,6 +25,7 @@ import { DEFAULT_POLICY, type RetryPolicy } from '../../domain/delivery/policy.j
 import type { Receipt } from '../../domain/delivery/receipt.js';
 import { type Weight, weighOutcome } from '../../domain/delivery/weigh-outcome.js';
 import type { Redactor } from '../../domain/redaction/redactor.js';
+import type { Metrics } from '../metrics/metrics.js';
 import { describeFailure } from './describe-failure.js';
 import type { DestinationWatch } from './destinations/watch-destinations.js';
 import type { AttemptFailure, AttemptStore, Dispatcher, Logger, RunRef, SettleAnswer } from './ports.js';
@@ -42,6 +43,7 @@ export interface DispatchEventDeps {
   readonly onEventNotFound: () => void;
   /** Trials and waits of destinations that are not well (R6); without it nothing is known of them. */
   readonly destinations?: Pick<DestinationWatch, 'takeTrial' | 'endTrial' | 'waitMs'>;
+  readonly metrics?: Metrics;
 }
 
 export interface DispatchEventInput {
@@ -50,6 +52,8 @@ export interface DispatchEventInput {
   readonly previous: PreviousAttempt | null;
   readonly carried: CarriedState;
   readonly runId: string;
+  /** When the run began, in milliseconds since 1970, by Temporal's clock; left out: not known. */
+  readonly runStartedAt?: number | undefined;
   /** Names this try of this worker: stored with the attempt, matched by `UnwrittenEnd`. */
   readonly worker: string;
   readonly deadlines: AttemptDeadlines;
@@ -127,6 +131,7 @@ export async function dispatchEvent(deps: Deps, input: DispatchEventInput): Prom
       if (begun.lost > 0) {
         const fields = { ...logFields({ ...unloaded, ...begun }), code: 'DELIVERY.ATTEMPT_LOST', lost: begun.lost };
         deps.log.warn(fields, 'delivery.attempts_lost');
+        deps.metrics?.count('outbox_failed_attempts_total', { code: 'DELIVERY.ATTEMPT_LOST' }, begun.lost);
       }
       return send(deps, { ...unloaded, ...begun, trial }, begun.event, begun.destination);
   }
@@ -249,6 +254,10 @@ async function settle(
     deps.log.warn(fields, 'delivery.fenced');
     return { kind: 'superseded' };
   }
+  if (answer === 'settled' && attempt.event !== null && input.runStartedAt !== undefined) {
+    const seconds = (Date.now() - input.runStartedAt) / 1_000;
+    deps.metrics?.observe('outbox_start_to_record_seconds', { event_type: attempt.event.eventType }, seconds);
+  }
   deps.log.debug(
     { ...fields, outcome: 'delivered', durationMs: Math.round(performance.now() - startedAt) },
     'delivery.attempted',
@@ -275,6 +284,7 @@ async function fail(
   const code = decision.kind === 'final' ? decision.code : error.code;
 
   if (missing && delayMs === null) deps.onEventNotFound();
+  deps.metrics?.count('outbox_failed_attempts_total', { code: error.code });
 
   const failure = describeFailure(error, deps.redactor.forEvent(attempt.event ?? {}));
   // With a receipt the attempt did not fail: its row waits for the settling that closes it.

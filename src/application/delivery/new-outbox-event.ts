@@ -1,5 +1,6 @@
 import { IntegrationError } from '../../domain/delivery/integration-error.js';
 import { EVENT_LIMITS, type OutboxHeaders } from '../../domain/delivery/outbox-event.js';
+import type { TraceContext } from '../../domain/trace-context.js';
 import { jsonPointer, strictJson } from './strict-json.js';
 
 /** What a producer appends. A field that is null or undefined is absent. */
@@ -18,7 +19,7 @@ export interface NewOutboxEvent {
   /** Who says so. Default `outbox:<deployment>`. */
   readonly source?: string | null | undefined;
   readonly tenantId?: string | null | undefined;
-  /** At most 8 KiB. `traceparent` defaults to OpenTelemetry's active span. */
+  /** At most 8 KiB. `traceparent` and `tracestate` default to OpenTelemetry's active span. */
   readonly headers?: OutboxHeaders | null | undefined;
   /** When it happened; RFC 3339 with a zone, at most 5 minutes ahead of the database. Default: the time of the append. */
   readonly occurredAt?: Date | string | null | undefined;
@@ -40,7 +41,7 @@ export interface EncodedEvent {
  */
 export function encodeNewEvent(
   event: NewOutboxEvent,
-  defaults: { readonly id: () => string; readonly traceparent: string | null },
+  defaults: { readonly id: () => string; readonly trace: TraceContext | null },
 ): EncodedEvent {
   if (typeof event !== 'object' || event === null) refuse('', `expected an event object, got ${kindOf(event)}`);
   for (const field of Object.keys(event)) {
@@ -49,7 +50,7 @@ export function encodeNewEvent(
     }
   }
   const id = text('/id', event.id ?? defaults.id(), UUID, 36, 'expected a UUID').toLowerCase();
-  const headers = checkedHeaders(event.headers ?? {}, defaults.traceparent);
+  const headers = checkedHeaders(event.headers ?? {}, defaults.trace);
   const fields: [string, string | null][] = [
     ['id', strictJson(id, '/id')],
     ['eventName', JSON.stringify(text('/eventName', event.eventName, NAME, EVENT_LIMITS.eventName, NAME_RULE))],
@@ -108,10 +109,11 @@ function checkedAggregate(aggregate: NewOutboxEvent['aggregate']): string {
   return JSON.stringify({ type, id, version });
 }
 
-/** The caller's own traceparent wins over the active span. */
-function checkedHeaders(headers: OutboxHeaders, active: string | null): OutboxHeaders {
+/** The caller's own traceparent wins over the active span, whose tracestate is then not its own. */
+function checkedHeaders(headers: OutboxHeaders, active: TraceContext | null): OutboxHeaders {
   if (!isRecord(headers)) refuse('/headers', `expected an object, got ${kindOf(headers)}`);
-  const { traceparent = active ?? undefined, correlationId, actor, ...others } = headers;
+  const { correlationId, actor, ...own } = headers;
+  const { traceparent, ...others } = own.traceparent === undefined ? { ...own, ...active } : own;
   if (traceparent !== undefined) {
     text(
       '/headers/traceparent',

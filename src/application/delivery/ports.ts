@@ -12,6 +12,7 @@ import type { IntegrationEvent } from '../../domain/delivery/integration-event.j
 import type { OutboxEvent } from '../../domain/delivery/outbox-event.js';
 import type { RetryPolicy } from '../../domain/delivery/policy.js';
 import type { Receipt } from '../../domain/delivery/receipt.js';
+import type { TraceContext } from '../../domain/trace-context.js';
 
 export type { AttemptTotals };
 
@@ -84,6 +85,8 @@ export interface Handler {
   readonly routingKey: string;
   /** How long one attempt may take here, 100 ms to 10 min. Default 15 s. */
   readonly timeoutMs?: number;
+  /** false: with tracing on, requests from here carry no `traceparent`. Default true. */
+  readonly traceContext?: boolean;
   deliver(event: IntegrationEvent, context: HandlerContext): Promise<Receipt>;
   /**
    * Makes the effects of many events at once, for types that travel many to a run (docs/coalescing.md): one answer for each,
@@ -186,6 +189,13 @@ export type BegunAttempt =
       readonly totals: AttemptTotals;
     })
   | Exclude<LoadedEvent, { kind: 'found' }>;
+
+/** An event that a write has settled as delivered. */
+export interface SettledEvent {
+  readonly eventType: string;
+  /** From its append, by the database's clock. */
+  readonly sinceCommitMs: number;
+}
 
 export type SettleAnswer = 'settled' | 'already' | 'superseded';
 
@@ -329,7 +339,8 @@ export interface DeadLetterStore {
     input: DeadLetterInput,
     timeoutMs: number,
   ): Promise<
-    | { readonly kind: 'recorded' | 'already'; readonly id: string; readonly notify: string | null }
+    | { readonly kind: 'recorded'; readonly id: string; readonly notify: string | null; readonly eventType?: string }
+    | { readonly kind: 'already'; readonly id: string; readonly notify: string | null }
     | { readonly kind: 'superseded' }
   >;
 }
@@ -354,6 +365,10 @@ export interface ClaimedEvent {
   /** Whether a batch to its destination may begin with a local attempt. */
   readonly destinationWell: boolean;
   readonly startTries: number;
+  /** Of its append; left out: it has none. */
+  readonly trace?: TraceContext | undefined;
+  /** How long ago it was appended when it was claimed, in ms. Left out: not known. */
+  readonly ageMs?: number | undefined;
 }
 
 /** R20: the claimed events of one carrier: two or more, of one destination. */

@@ -16,6 +16,8 @@
  * than its deadline and a margin for the mark before the lease's end.
  */
 import { randomUUID } from 'node:crypto';
+import { type Metrics, NO_METRICS } from '../metrics/metrics.js';
+import type { Tracing } from '../tracing.js';
 import { checkStartFields } from './check-start-fields.js';
 import type { BacklogWatch } from './coalescing/watch-backlog.js';
 import { type ClaimOutcome, DEFAULT_POLL, nextPoll, type PollOptions, startPolling } from './poll-schedule.js';
@@ -44,9 +46,14 @@ export interface RelayDeps {
   readonly starter: WorkflowStarter;
   readonly deadLetters: Pick<DeadLetterStore, 'recordDeadLetter'>;
   readonly time: RelayTime;
-  readonly telemetry: { readonly log: Logger; count(counter: RelayCounter, by: number): void };
+  readonly telemetry: {
+    readonly log: Logger;
+    count(counter: RelayCounter, by: number): void;
+    readonly metrics?: Metrics;
+  };
   /** Told of every batch whose starts Temporal refused. */
   readonly onStartsRefused?: (refusal: { readonly reason: string; readonly count: number }) => void;
+  readonly tracing?: Tracing | undefined;
 }
 
 export interface RelayOptions {
@@ -86,7 +93,7 @@ const PUT_OFF_MS = 300_000;
 /** Starts the loop at once. */
 export function relayOutbox(deps: RelayDeps, options: RelayOptions): Relay {
   const { store, time, telemetry } = deps;
-  const { log, count } = telemetry;
+  const { log, count, metrics = NO_METRICS } = telemetry;
   const settings = { ...DEFAULTS, poll: DEFAULT_POLL, failpoint: () => undefined, ...options };
   // A short lease shortens both, so that every lease leaves time to send, to hear and to mark.
   const startTimeoutMs = Math.min(settings.startTimeoutMs, settings.leaseMs / 3);
@@ -153,13 +160,35 @@ export function relayOutbox(deps: RelayDeps, options: RelayOptions): Relay {
       ...(coalescing === undefined ? {} : { coalesced: { ...coalescing, sizes: coalescing.backlog.sizes() } }),
     });
     outages.over();
+    metrics.observe('outbox_claim_duration_seconds', {}, (time.now() - claimedAt) / 1_000);
     cursor = claim.cursor;
     const outcome = { claimed: claim.events.length, batch, unfinished: claim.unfinished };
     if (outcome.claimed === 0) return { outcome, pauseMs: 0 };
     count('claimed', outcome.claimed);
+    for (const { eventType } of claim.events) metrics.count('outbox_claimed_events_total', { event_type: eventType });
+    const began = { claimedAt, leaseToken };
+    const { tracing } = deps;
+    if (tracing === undefined) return { outcome, pauseMs: await startClaimed(claim.events, began) };
+    // One claim serves many traces: a trace of its own, with a link to each.
+    const span = {
+      ...({ name: 'relay.claim', kind: 'consumer', parent: null } as const),
+      links: claim.events.flatMap(({ trace }) => trace ?? []),
+      attributes: { 'outbox.events': outcome.claimed },
+      beganMsAgo: time.now() - claimedAt,
+    };
+    return { outcome, pauseMs: await tracing.inSpan(span, () => startClaimed(claim.events, began)) };
+  }
+
+  /** Answers how long to pause. */
+  async function startClaimed(
+    events: readonly ClaimedEvent[],
+    { claimedAt, leaseToken }: { readonly claimedAt: number; readonly leaseToken: string },
+  ): Promise<number> {
+    const { leaseMs } = settings;
     await settings.failpoint('after-claim');
 
-    const started = await startRuns(deps, await rejectUnfit(claim.events), {
+    const started = await startRuns({ ...deps, metrics }, await rejectUnfit(events), {
+      claimedAt,
       inFlight,
       startTimeoutMs,
       lastStartAt: claimedAt + leaseMs - startTimeoutMs - writeMarginMs,
@@ -175,7 +204,7 @@ export function relayOutbox(deps: RelayDeps, options: RelayOptions): Relay {
 
     const environment = started.refusals > started.acceptances;
     await writeBack(leaseToken, started, environment, claimedAt + leaseMs);
-    return { outcome, pauseMs: judge(started, environment) };
+    return judge(started, environment);
   }
 
   /** R8: ends the rows that no run could carry; returns the others. */
@@ -191,8 +220,13 @@ export function relayOutbox(deps: RelayDeps, options: RelayOptions): Relay {
       const code = 'DISPATCH.INVALID_EVENT';
       const input = { run: { eventId, epoch, carrier }, code, message: problem.message } as const;
       count('rejected', 1);
+      metrics.count('outbox_start_failures_total', { kind: 'invalid' });
       try {
-        await deps.deadLetters.recordDeadLetter({ ...input, attempt: null, workflowId: null, runId: null }, 5_000);
+        const end = { ...input, attempt: null, workflowId: null, runId: null };
+        const answer = await deps.deadLetters.recordDeadLetter(end, 5_000);
+        if (answer.kind === 'recorded')
+          metrics.count('outbox_dead_events_total', { event_type: event.eventType, code });
+        if (answer.kind === 'superseded') metrics.count('outbox_fenced_writes_total', { write: 'dead_letter' });
         log.error({ eventId, epoch, code, field: problem.field }, 'delivery.dead');
       } catch (error) {
         // Its lease ends and it comes again; the others of the batch need not wait for that.
@@ -251,8 +285,14 @@ export function relayOutbox(deps: RelayDeps, options: RelayOptions): Relay {
       try {
         const { overtaken, fenced } = await run(again);
         outages.over();
-        if (overtaken > 0) count('overtaken_marks', overtaken);
-        if (fenced > 0) count('fenced_relay_writes', fenced);
+        if (overtaken > 0) {
+          count('overtaken_marks', overtaken);
+          metrics.count('outbox_overtaken_events_total', {}, overtaken);
+        }
+        if (fenced > 0) {
+          count('fenced_relay_writes', fenced);
+          metrics.count('outbox_fenced_writes_total', { write }, fenced);
+        }
         return;
       } catch (error) {
         outages.occurred({ reason: messageOf(error) });

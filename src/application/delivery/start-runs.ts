@@ -1,7 +1,10 @@
+import { type Metrics, NO_METRICS } from '../metrics/metrics.js';
 import type { ClaimedBatch, ClaimedEvent, StartAnswer, WorkflowStarter } from './ports.js';
 import type { RelayTime } from './relay-time.js';
 
 export interface StartRunsOptions {
+  /** Of `time.now()`, when the ages of the events were told. */
+  readonly claimedAt: number;
   readonly inFlight: number;
   readonly startTimeoutMs: number;
   /** No start is sent after this moment of `time.now()`. */
@@ -39,10 +42,11 @@ const REFUSALS_TO_STOP = 3;
  * deadline. Never throws: whatever a start answers, or does not, is the environment's and comes back as `refused` (R8).
  */
 export async function startRuns(
-  deps: { readonly starter: WorkflowStarter; readonly time: RelayTime },
+  deps: { readonly starter: WorkflowStarter; readonly time: RelayTime; readonly metrics?: Metrics },
   events: readonly ClaimedEvent[],
   options: StartRunsOptions,
 ): Promise<StartedRuns> {
+  const { metrics = NO_METRICS } = deps;
   const runs = groupByCarrier(events);
   const accepted: ClaimedEvent[] = [];
   const refused: Refused[] = [];
@@ -55,6 +59,16 @@ export async function startRuns(
     !options.stopped() &&
     deps.time.now() <= options.lastStartAt &&
     (refusals < REFUSALS_TO_STOP || refusals <= acceptances);
+
+  /** Of those that nobody has tried before. */
+  const observeWaits = (started: readonly ClaimedEvent[]) => {
+    const sinceClaimMs = deps.time.now() - options.claimedAt;
+    for (const { eventType, epoch, ageMs } of started) {
+      if (epoch > 0 || ageMs === undefined) continue;
+      const seconds = (ageMs + sinceClaimMs) / 1_000;
+      metrics.observe('outbox_commit_to_start_seconds', { event_type: eventType }, seconds);
+    }
+  };
 
   const sendOneByOne = async () => {
     while (sent < runs.length && maySend()) {
@@ -70,7 +84,12 @@ export async function startRuns(
         const { reason } = answer;
         const unfit = !('eventId' in run) && answer.unfit === true;
         refused.push(...own.map((event) => ({ event, reason, unfit })));
+        metrics.count('outbox_start_failures_total', { kind: answer.unfit === true ? 'unfit' : 'refused' });
         continue;
+      }
+      if (answer.kind === 'started') {
+        metrics.count('outbox_started_runs_total', { eager: answer.eager ? 'yes' : 'no' });
+        observeWaits(own);
       }
       acceptances += 1;
       accepted.push(...own);

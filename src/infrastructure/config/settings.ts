@@ -118,7 +118,18 @@ export const SETTINGS = {
   probePort: define({
     schema: whole(0, 65_535),
     fallback: '8081',
-    describe: 'The port of /live and /ready in the relay and the worker. 0: any free one.',
+    describe: 'The port of /live, /ready and /metrics in the relay and the worker. 0: any free one.',
+  }),
+  metricsPort: define({
+    schema: whole(0, 65_535),
+    describe:
+      "A port of its own for /metrics, in every role. 0: any free one. Unset: relay and worker serve it on OUTBOX_PROBE_PORT, and an api alone does not serve it, for its own port may be everybody's. Nothing there asks for a key.",
+  }),
+  temporalMetrics: define({
+    schema: z.enum(['on', 'off']),
+    fallback: 'on',
+    describe:
+      "Whether /metrics of a relay or a worker has the metrics of Temporal's SDK, too. The SDK then listens on a free port of 127.0.0.1.",
   }),
   poolSize: define({
     schema: whole(2, 500),

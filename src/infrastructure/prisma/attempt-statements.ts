@@ -169,17 +169,21 @@ const CLOSE_ATTEMPTS = `
   WHERE event_id = $1::uuid AND epoch = $2::int AND finished_at IS NULL
     AND ((n < $4::int AND EXISTS (SELECT FROM done)) OR (n = $4::int AND ${mine('$5', '$6')}))`;
 
+/** What is counted of a settled row d: also how long it was on its way, by the one clock. */
+export const SETTLED = `d.event_type, (extract(epoch FROM d.settled_at
+    - (SELECT e.recorded_at FROM outbox.event e WHERE e.id = d.event_id)) * 1000)::float8 AS since_commit_ms`;
+
 /**
  * R16, the hot path. $1 event, $2 epoch, $3 receipt; $4 n, $5 run id, $6 worker of the attempt, all NULL for a local one;
  * $7 the message for a lost attempt. Answers a row when it settled.
  */
 export const SETTLE = `
 WITH done AS (
-  UPDATE outbox.delivery SET status = 'DELIVERED', receipt = $3::jsonb, settled_at = clock_timestamp(), lease_token = NULL
+  UPDATE outbox.delivery d SET status = 'DELIVERED', receipt = $3::jsonb, settled_at = clock_timestamp(), lease_token = NULL
   WHERE event_id = $1::uuid AND epoch = $2::int AND status IN ('PENDING', 'STARTED')
-  RETURNING event_id
+  RETURNING ${SETTLED}
 ), attempts AS (${CLOSE_ATTEMPTS})
-SELECT FROM done`;
+SELECT * FROM done`;
 
 /**
  * R16, for a row that the hot path did not find open. A statement of its own, for the first one may have waited for the
@@ -187,9 +191,9 @@ SELECT FROM done`;
  */
 export const SETTLE_DEAD = `
 WITH done AS (
-  UPDATE outbox.delivery SET status = 'DELIVERED', receipt = $3::jsonb, settled_at = clock_timestamp()
+  UPDATE outbox.delivery d SET status = 'DELIVERED', receipt = $3::jsonb, settled_at = clock_timestamp()
   WHERE event_id = $1::uuid AND epoch = $2::int AND status = 'DEAD'
-  RETURNING event_id
+  RETURNING ${SETTLED}
 ), attempts AS (${CLOSE_ATTEMPTS}
 ), letter AS (
   UPDATE outbox.dead_letter
@@ -200,4 +204,5 @@ WITH done AS (
 SELECT CASE
   WHEN EXISTS (SELECT FROM done) THEN 'settled'
   WHEN EXISTS (SELECT FROM outbox.delivery WHERE event_id = $1::uuid AND epoch = $2::int AND status = 'DELIVERED') THEN 'already'
-  ELSE 'superseded' END AS answer`;
+  ELSE 'superseded' END AS answer, done.*
+FROM (SELECT) one LEFT JOIN done ON true`;

@@ -5,6 +5,7 @@ import type {
   LoadedEvent,
   RunRef,
   SettleAnswer,
+  SettledEvent,
 } from '../../application/delivery/ports.js';
 import { countAttempts } from '../../domain/delivery/attempt-totals.js';
 import type { Breaker, DestinationView } from '../../domain/delivery/breaker.js';
@@ -27,7 +28,10 @@ import {
 import { type PgPool, runStatement } from './pg-pool.js';
 import { toStorableJson, toStorableText } from './to-storable.js';
 
-export function createAttemptStore(pool: PgPool): AttemptStore {
+/** Told of every row that was settled, once the database has said so. */
+export type OnSettled = (settled: readonly SettledEvent[]) => void;
+
+export function createAttemptStore(pool: PgPool, onSettled: OnSettled = () => {}): AttemptStore {
   return {
     async loadEvent(run, timeoutMs) {
       const rows = await runStatement<EventRow>(pool, {
@@ -117,14 +121,27 @@ export function createAttemptStore(pool: PgPool): AttemptStore {
       const { n = null, runId = null, worker = null } = attempt ?? {};
       const lost = catalogEntry('DELIVERY.ATTEMPT_LOST').message;
       const values = [run.eventId, run.epoch, toStorableJson(receipt), n, runId, worker, lost];
-      const [row] = await runStatement(pool, { name: 'delivery_settle', text: SETTLE, values, timeoutMs });
-      if (row !== undefined) return 'settled';
+      const [row] = await runStatement<SettledRow>(pool, { name: 'delivery_settle', text: SETTLE, values, timeoutMs });
+      if (row !== undefined) {
+        onSettled([toSettled(row)]);
+        return 'settled';
+      }
       const leftMs = Math.max(50, timeoutMs - (performance.now() - startedAt));
       const statement = { name: 'delivery_settle_dead', text: SETTLE_DEAD, values, timeoutMs: leftMs };
-      const [answer] = await runStatement<{ answer: SettleAnswer }>(pool, statement);
-      return answer?.answer ?? 'superseded';
+      const [found] = await runStatement<SettledRow & { answer: SettleAnswer }>(pool, statement);
+      if (found?.answer === 'settled') onSettled([toSettled(found)]);
+      return found?.answer ?? 'superseded';
     },
   };
+}
+
+export interface SettledRow {
+  readonly event_type: string;
+  readonly since_commit_ms: number;
+}
+
+export function toSettled({ event_type: eventType, since_commit_ms: sinceCommitMs }: SettledRow): SettledEvent {
+  return { eventType, sinceCommitMs };
 }
 
 /** How a destination stands, as its row tells. */

@@ -1,5 +1,7 @@
 /** The SQL of batches (R20). Parameters are listed above each statement; lists are in the order of the ids. */
 
+import { SETTLED } from './attempt-statements.js';
+
 /** Of a row d: whether a person holds it. */
 const PAUSED = `EXISTS (SELECT FROM outbox.pause z
   WHERE coalesce(z.destination, d.destination) = d.destination AND coalesce(z.event_type, d.event_type) = d.event_type
@@ -72,7 +74,7 @@ export const SETTLE_BATCH = `
 UPDATE outbox.delivery d SET status = 'DELIVERED', receipt = r.receipt, settled_at = clock_timestamp(), lease_token = NULL
 FROM unnest($1::uuid[], $2::int[], $3::jsonb[]) AS r(event_id, epoch, receipt)
 WHERE d.event_id = r.event_id AND d.epoch = r.epoch AND d.status IN ('PENDING', 'STARTED')
-RETURNING d.event_id`;
+RETURNING d.event_id, ${SETTLED}`;
 
 /** $1 events, $2 epochs. Which are settled in their epoch: a settling that was not answered has done its work. */
 export const FIND_SETTLED = `

@@ -11,7 +11,15 @@ import { healthyView } from '../../domain/delivery/breaker.js';
 import { isErrorCode } from '../../domain/delivery/error-catalog.js';
 import { isIntegrationError } from '../../domain/delivery/integration-error.js';
 import { DEFAULT_POLICY, type RetryPolicy } from '../../domain/delivery/policy.js';
-import { type BreakerRow, type EventColumns, readBreaker, readEvent } from './attempt-store.js';
+import {
+  type BreakerRow,
+  type EventColumns,
+  type OnSettled,
+  readBreaker,
+  readEvent,
+  type SettledRow,
+  toSettled,
+} from './attempt-store.js';
 import {
   FALL_OUT,
   FIND_SETTLED,
@@ -24,7 +32,11 @@ import { type PgPool, runStatement } from './pg-pool.js';
 import { toStorableJson, toStorableText } from './to-storable.js';
 
 /** `attempts` settles what is not open, one by one. */
-export function createBatchStore(pool: PgPool, attempts: Pick<AttemptStore, 'settle'>): BatchStore {
+export function createBatchStore(
+  pool: PgPool,
+  attempts: Pick<AttemptStore, 'settle'>,
+  onSettled: OnSettled = () => {},
+): BatchStore {
   const findSettled = (refs: readonly EventRef[], timeoutMs: number) =>
     runStatement<{ event_id: string }>(pool, {
       name: 'batch_find_settled',
@@ -74,8 +86,10 @@ export function createBatchStore(pool: PgPool, attempts: Pick<AttemptStore, 'set
         const ordered = inOrder(receipts);
         const values = [...columnsOf(ordered), ordered.map(({ receipt }) => toStorableJson(receipt))];
         const statement = { name: 'batch_settle', text: SETTLE_BATCH, values, timeoutMs };
-        for (const { event_id } of await runStatement<{ event_id: string }>(pool, statement)) done.add(event_id);
+        const settled = await runStatement<SettledRow & { event_id: string }>(pool, statement);
+        for (const { event_id } of settled) done.add(event_id);
         answers.settled = done.size;
+        onSettled(settled.map(toSettled));
       } catch (error) {
         // One row that the database refuses must not keep the others: each is settled by itself.
         if (isIntegrationError(error)) throw error;

@@ -12,7 +12,7 @@ const UNKNOWN_EFFECT_CODES = ERROR_CODES.filter((code) => catalogEntry(code).eff
 export function createDeadLetterStore(pool: PgPool): DeadLetterStore {
   return {
     async recordDeadLetter({ run, code, message, attempt, workflowId, runId }, timeoutMs) {
-      const [recorded] = await runStatement<LetterAnswer>(pool, {
+      const [recorded] = await runStatement<LetterAnswer & { event_type: string }>(pool, {
         name: 'delivery_record_dead_letter',
         text: RECORD_DEAD_LETTER,
         values: [
@@ -39,7 +39,10 @@ export function createDeadLetterStore(pool: PgPool): DeadLetterStore {
         ],
         timeoutMs,
       });
-      if (recorded !== undefined) return { kind: 'recorded', ...recorded };
+      if (recorded !== undefined) {
+        const { event_type: eventType, ...letter } = recorded;
+        return { kind: 'recorded', ...letter, eventType };
+      }
       // A statement of its own: the first one may have waited for the transaction that wrote this very letter.
       const [standing] = await runStatement<LetterAnswer>(pool, {
         name: 'delivery_standing_letter',
@@ -141,7 +144,7 @@ WITH fenced AS (
     f.tenant
   FROM fenced f, letter
 )
-SELECT letter.id, CASE WHEN NOT EXISTS (
+SELECT letter.id, f.event_type, CASE WHEN NOT EXISTS (
   SELECT FROM outbox.notification n
   WHERE n.group_key = f.event_type || ':' || $6::text AND n.claimed_by IS NULL AND n.done_at IS NULL
 ) THEN $5::uuid END AS notify

@@ -1,8 +1,9 @@
-import { createHash, randomUUID } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
+import { applyMigration, LocksHeldError, type MigrationFile } from './apply-migration.js';
 import { watchLocks } from './watch-locks.js';
 
 /** The two databases' PostgreSQL schemas; each has its own migrations and its own `_prisma_migrations`. */
@@ -20,7 +21,10 @@ export interface MigrationOptions {
   readonly log?: (message: string) => void;
   /** Where `<name>/migration.sql` files lie. Default: the package's own. */
   readonly directory?: string;
-  /** To wait for another deployer, or for a table that somebody has locked. Default 60 s. */
+  /**
+   * To wait for another deployer; and for a file's locks, in tries of two seconds at most, between which the application
+   * goes on. Default 60 s.
+   */
   readonly lockTimeoutMs?: number;
   /** For one statement of a migration. Default 10 min. */
   readonly statementTimeoutMs?: number;
@@ -60,12 +64,6 @@ export class MigrationError extends Error {
   }
 }
 
-interface MigrationFile {
-  readonly name: string;
-  readonly sql: string;
-  readonly checksum: string;
-}
-
 interface MigrationRow {
   readonly migration_name: string;
   readonly checksum: string;
@@ -73,12 +71,16 @@ interface MigrationRow {
 }
 
 const CONNECT_TIMEOUT_MS = 10_000;
+const LOCK_TIMEOUT_MS = 60_000;
+/** Below the two seconds for which a file waits for a lock, so that who holds it is seen. */
+const LOOK_EVERY_MS = 1_000;
 /** A person who sees nothing for longer thinks that it hangs. */
 const SAY_AFTER_MS = 2_000;
 
 /**
  * Brings one PostgreSQL schema to this package's state: applies the pending files by name, each in one transaction
- * together with its `_prisma_migrations` row, so a migration is either there with its row or not at all. Several
+ * together with its `_prisma_migrations` row, so a migration is either there with its row or not at all, and none makes
+ * the application wait for longer than two seconds for each lock that somebody else holds. Several
  * deployers at once are safe: one works under an advisory lock of its session, the others wait and find nothing to do.
  * A migration can therefore hold nothing that refuses a transaction (CREATE INDEX CONCURRENTLY).
  *
@@ -104,7 +106,7 @@ export async function deployMigrations(
     if (options.wait) await client.query("SET outbox.wait = 'on'");
     for (const file of files.filter(({ name }) => status.pending.includes(name))) {
       log(`${target}: applying ${file.name}`);
-      await apply(client, target, file);
+      await apply(client, file, { target, log, lockTimeoutMs: options.lockTimeoutMs ?? LOCK_TIMEOUT_MS });
     }
     // Partitions are made ahead of time; a deploy is the one moment at which the owner of the tables is surely here.
     if (target === 'audit') await client.query('SELECT audit.ensure_partitions()');
@@ -244,21 +246,23 @@ async function readRows(client: pg.Client, target: MigrationTarget): Promise<Mig
   return rows;
 }
 
-async function apply(client: pg.Client, target: MigrationTarget, file: MigrationFile): Promise<void> {
-  const startedAt = new Date();
+async function apply(
+  client: pg.Client,
+  file: MigrationFile,
+  options: { target: MigrationTarget; log: (message: string) => void; lockTimeoutMs: number },
+): Promise<void> {
+  const { target, lockTimeoutMs } = options;
   try {
-    await client.query('BEGIN');
-    await client.query(`SET LOCAL search_path TO ${target}`);
-    await client.query(file.sql);
-    await client.query(
-      `INSERT INTO ${target}._prisma_migrations (id, checksum, migration_name, started_at, finished_at, applied_steps_count)
-       VALUES ($1, $2, $3, $4, clock_timestamp(), 1)`,
-      [randomUUID(), file.checksum, file.name, startedAt],
-    );
-    await client.query('COMMIT');
+    await applyMigration(client, file, options);
   } catch (error) {
+    if (error instanceof LocksHeldError) {
+      throw new MigrationError(
+        'MIGRATE.LOCKED',
+        `schema ${target}: ${file.name} did not get its locks within ${lockTimeoutMs / 1_000} s, and nothing of it is applied: end the long transaction that holds them, or try again when it is over`,
+        error,
+      );
+    }
     const reason = error instanceof Error ? error.message : String(error);
-    await client.query('ROLLBACK').catch(() => undefined); // a broken connection has rolled back already
     throw new MigrationError(
       'MIGRATE.SQL',
       `schema ${target}: ${file.name} failed and was rolled back: ${reason}`,
@@ -271,7 +275,7 @@ async function withSession<T>(
   options: Pick<MigrationOptions, 'databaseUrl' | 'target' | 'lockTimeoutMs' | 'statementTimeoutMs' | 'log'>,
   work: (client: pg.Client) => Promise<T>,
 ): Promise<T> {
-  const { target, databaseUrl, lockTimeoutMs = 60_000, log = () => undefined } = options;
+  const { target, databaseUrl, lockTimeoutMs = LOCK_TIMEOUT_MS, log = () => undefined } = options;
   const client = new pg.Client({
     connectionString: databaseUrl,
     application_name: 'temporal-outbox migrate',
@@ -298,7 +302,7 @@ async function withSession<T>(
   }
   const watch = watchLocks(client, {
     databaseUrl,
-    everyMs: SAY_AFTER_MS,
+    everyMs: LOOK_EVERY_MS,
     say: (holders) => log(`${target}: waits for ${holders} to let go of a lock, at most ${lockTimeoutMs / 1_000} s`),
   });
   try {

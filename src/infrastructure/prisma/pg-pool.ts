@@ -35,6 +35,33 @@ export interface Statement {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** How many connections a pool has, by what its server sees them as. */
+export interface PoolState {
+  readonly name: string;
+  readonly max: number;
+  readonly used: number;
+  readonly idle: number;
+  readonly waiting: number;
+}
+
+const opened = new Set<{ readonly pool: PgPool; readonly name: string; readonly max: number }>();
+
+/** All pools that this process has open, those of one name together. */
+export function readPools(): readonly PoolState[] {
+  const byName = new Map<string, PoolState>();
+  for (const { pool, name, max } of opened) {
+    const { used = 0, idle = 0, waiting = 0, max: before = 0 } = byName.get(name) ?? {};
+    byName.set(name, {
+      name,
+      max: before + max,
+      used: used + pool.totalCount - pool.idleCount,
+      idle: idle + pool.idleCount,
+      waiting: waiting + pool.waitingCount,
+    });
+  }
+  return [...byName.values()];
+}
+
 /**
  * Opens no connection yet. A connection that the server ends never ends the process: every client has a listener.
  * `end` ends: what is still in use after `endTimeoutMs`, or has not said goodbye, is cut off.
@@ -62,6 +89,9 @@ export function createPool(connectionString: string, options: PoolOptions = {}):
     keepAliveInitialDelayMillis: 10_000,
   };
   const pool = new BoundedPool(config, sockets, options.endTimeoutMs ?? 5_000);
+  const told = { pool, name: config.application_name as string, max: config.max as number };
+  opened.add(told);
+  pool.onceEnding(() => opened.delete(told));
   const lost = options.onConnectionLost ?? (() => undefined);
   // The pool listens to idle clients only; one that breaks between two statements of a transaction emits 'error' too.
   pool.on('connect', (client) => client.on('error', lost));
@@ -73,11 +103,17 @@ export function createPool(connectionString: string, options: PoolOptions = {}):
 class BoundedPool extends pg.Pool {
   readonly #sockets: ReadonlySet<Socket>;
   readonly #endTimeoutMs: number;
+  #ending: () => void = () => {};
 
   constructor(config: pg.PoolConfig, sockets: ReadonlySet<Socket>, endTimeoutMs: number) {
     super(config);
     this.#sockets = sockets;
     this.#endTimeoutMs = endTimeoutMs;
+  }
+
+  /** `ending`: called when somebody ends it. */
+  onceEnding(ending: () => void): void {
+    this.#ending = ending;
   }
 
   override end(): Promise<void>;
@@ -89,6 +125,7 @@ class BoundedPool extends pg.Pool {
   }
 
   async #end(): Promise<void> {
+    this.#ending();
     let timer: NodeJS.Timeout | undefined;
     const passed = new Promise<void>((resolve) => {
       timer = setTimeout(() => {

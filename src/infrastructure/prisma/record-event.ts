@@ -5,6 +5,7 @@
 import { context, isSpanContextValid, trace } from '@opentelemetry/api';
 import { v7 as uuidV7 } from 'uuid';
 import { encodeNewEvent, type NewOutboxEvent } from '../../application/delivery/new-outbox-event.js';
+import type { TraceContext } from '../../domain/trace-context.js';
 
 /**
  * A transaction with tagged templates: Prisma's interactive one (`prisma.$transaction(async (tx) => …)`), or Drizzle's
@@ -51,7 +52,7 @@ export async function recordEvent(tx: OutboxTransaction, event: NewOutboxEvent):
 /** As `recordEvent`, for many in one statement: all or none. Returns the ids in the order given. */
 export async function recordEvents(tx: OutboxTransaction, events: readonly NewOutboxEvent[]): Promise<string[]> {
   if (events.length === 0) return [];
-  const defaults = { id: () => uuidV7(), traceparent: activeTraceparent() };
+  const defaults = { id: () => uuidV7(), trace: activeTrace() };
   const encoded = events.map((event) => encodeNewEvent(event, defaults));
   const json = `[${encoded.map((event) => event.json).join(',')}]`;
   const statements = '$queryRaw' in tx ? byTag(tx) : byQuery(tx);
@@ -99,8 +100,12 @@ function saysNoTransaction(error: unknown, depth = 0): boolean {
   );
 }
 
-function activeTraceparent(): string | null {
+/** Where the producer's own trace stands; null without one. */
+function activeTrace(): TraceContext | null {
   const span = trace.getSpanContext(context.active());
   if (span === undefined || !isSpanContextValid(span)) return null;
-  return `00-${span.traceId}-${span.spanId}-${span.traceFlags.toString(16).padStart(2, '0')}`;
+  const flags = span.traceFlags.toString(16).padStart(2, '0');
+  const traceparent = `00-${span.traceId}-${span.spanId}-${flags}`;
+  const tracestate = span.traceState?.serialize() ?? '';
+  return { traceparent, ...(tracestate === '' ? {} : { tracestate }) };
 }

@@ -262,7 +262,8 @@ claimed AS (
 -- walk goes on, and the policies that the rows name.
 SELECT w.cursor, w.lanes_left, w.wrapped, w.policies, c.event_id, c.epoch, c.carrier, c.destination, c.event_type, c.tenant,
   c.policy_hash, c.start_tries, coalesce(e.event_name, '') AS event_name, coalesce(e.aggregate_type, '') AS aggregate_type,
-  coalesce(e.aggregate_id, '') AS aggregate_id,
+  coalesce(e.aggregate_id, '') AS aggregate_id, e.traceparent, e.tracestate,
+  (extract(epoch FROM statement_timestamp() - e.recorded_at) * 1000)::float8 AS age_ms,
   -- A local attempt counts nothing that came before it: only a budget that begins with it is right for one.
   c.budget_epoch = c.epoch AS first_of_budget, coalesce(h.health = 'ok' AND h.breaker = 'closed', true) AS destination_well
 FROM (
@@ -273,7 +274,8 @@ FROM (
 FULL JOIN (
   SELECT claimed.*, row_number() OVER (ORDER BY fit.place) AS nth FROM claimed JOIN fit USING (event_id)
 ) c USING (nth)
-LEFT JOIN LATERAL (SELECT event_name, aggregate_type, aggregate_id FROM outbox.event WHERE id = c.event_id LIMIT 1) e ON true
+LEFT JOIN LATERAL (SELECT event_name, aggregate_type, aggregate_id, recorded_at, headers->>'traceparent' AS traceparent,
+  headers->>'tracestate' AS tracestate FROM outbox.event WHERE id = c.event_id LIMIT 1) e ON true
 LEFT JOIN outbox.destination h ON h.name = c.destination
 ORDER BY nth
 `;

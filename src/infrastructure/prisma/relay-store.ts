@@ -1,6 +1,7 @@
 import pg from 'pg';
 import type { BacklogStore, Claim, ClaimedEvent, ClaimRequest, RelayStore } from '../../application/delivery/ports.js';
 import { DEFAULT_POLICY, type RetryPolicy } from '../../domain/delivery/policy.js';
+import { readTraceContext } from '../../domain/trace-context.js';
 import { COUNT_WAITING } from './count-waiting-sql.js';
 import { type PgPool, runStatement } from './pg-pool.js';
 import {
@@ -140,6 +141,9 @@ interface ClaimRow {
   event_name: string;
   aggregate_type: string;
   aggregate_id: string;
+  traceparent: string | null;
+  tracestate: string | null;
+  age_ms: number | null;
   first_of_budget: boolean;
   destination_well: boolean;
 }
@@ -217,6 +221,8 @@ function toClaimedEvent(row: ClaimRow, eventId: string, policy: RetryPolicy = DE
     firstAttempt: row.first_of_budget && row.destination_well ? 'local' : 'regular',
     destinationWell: row.destination_well,
     startTries: row.start_tries,
+    trace: readTraceContext(row),
+    ageMs: row.age_ms ?? undefined,
   };
 }
 

@@ -76,6 +76,8 @@ const OUTBOX: Readonly<Partial<Record<RightHolder, Rights>>> = {
       event_type: READ,
       deployment: KEEP_NAMESPACE,
       lease: WRITE,
+      // How the books stand, for /metrics.
+      book_check: READ,
       // Its own row, when it stops.
       process: [...WRITE, 'DELETE'],
     },

@@ -34,8 +34,9 @@ export function watchLocks(session: pg.Client, options: WatchOptions): { stop():
 
   async function look(): Promise<void> {
     const holders = await readHolders(databaseUrl, await pid).catch(() => ''); // see above: it only tells
-    if (holders !== '' && holders !== said) say(holders);
+    if (holders === '' || holders === said) return; // between two tries nobody is waited for
     said = holders;
+    say(holders);
   }
 
   return {

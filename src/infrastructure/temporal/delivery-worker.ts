@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { type NativeConnection, Worker, type WorkflowBundleOption } from '@temporalio/worker';
+import { type NativeConnection, Worker, type WorkerOptions, type WorkflowBundleOption } from '@temporalio/worker';
 import type { BatchActivities, DeliveryActivities, NotifyActivities } from '../../../workflows/contract.js';
 import { WORKFLOW_POLLERS, type WorkerSlots } from './worker-slots.js';
 
@@ -15,6 +15,8 @@ export interface DeliveryWorkerOptions {
   readonly shutdownGraceMs?: number;
   /** See `slotsFor`. */
   readonly slots: WorkerSlots;
+  /** Goes with the traced bundle; left out: tracing is off. */
+  readonly traced?: Required<Pick<WorkerOptions, 'interceptors' | 'sinks'>> | undefined;
 }
 
 /** A worker for the delivery's workflows and activities. Call `run()`, and `shutdown()` to drain it. */
@@ -27,6 +29,7 @@ export async function createDeliveryWorker(options: DeliveryWorkerOptions): Prom
     identity: options.identity,
     workflowBundle: options.workflowBundle,
     activities: options.activities,
+    ...options.traced,
     shutdownGraceTime: options.shutdownGraceMs ?? 30_000,
     maxConcurrentWorkflowTaskExecutions: slots.workflowTasks,
     maxConcurrentLocalActivityExecutions: slots.localActivities,

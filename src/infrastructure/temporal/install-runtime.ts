@@ -1,6 +1,7 @@
 import { IllegalStateError } from '@temporalio/common';
 import { type LogMetadata, makeTelemetryFilterString, Runtime, type Logger as SdkLogger } from '@temporalio/worker';
 import type { Logger } from '../../application/delivery/ports.js';
+import type { SdkMetrics } from './sdk-metrics.js';
 
 /**
  * Sends every line of Temporal's SDK (its native core, worker, activity and workflow loggers) to our log. Signals stay
@@ -10,20 +11,38 @@ import type { Logger } from '../../application/delivery/ports.js';
  * too, and would make a default one for the next (its own log, its own signal handlers). One that is installed and never
  * used would keep the process from ending.
  */
-export function installRuntime(log: Logger): void {
+export async function installRuntime(log: Logger, metrics: SdkMetrics | null = null): Promise<void> {
+  const address = (await metrics?.findAddress()) ?? null;
   try {
-    install(log);
+    install(log, address);
+    if (address !== null) metrics?.listens(address);
   } catch (error) {
-    if (!(error instanceof IllegalStateError)) throw error; // it stands already
+    if (error instanceof IllegalStateError) return; // it stands already
+    if (address === null) throw error;
+    // Whatever keeps it from telling its metrics (its port was taken a moment ago) must not keep it from working.
+    log.warn({ err: error }, 'metrics.sdk_not_told');
+    install(log, null);
   }
 }
 
-function install(log: Logger): void {
+function install(log: Logger, metricsAddress: string | null): void {
   Runtime.install({
     logger: toSdkLogger(log),
     shutdownSignals: [],
     telemetryOptions: {
       logging: { forward: {}, filter: makeTelemetryFilterString({ core: 'WARN', other: 'ERROR' }) },
+      ...(metricsAddress === null
+        ? {}
+        : {
+            metrics: {
+              prometheus: {
+                bindAddress: metricsAddress,
+                countersTotalSuffix: true,
+                unitSuffix: true,
+                useSecondsForDurations: true,
+              },
+            },
+          }),
     },
   });
 }

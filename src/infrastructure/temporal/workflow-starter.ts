@@ -1,6 +1,7 @@
 import {
   Client,
   isGrpcServiceError,
+  type WorkflowClientInterceptor,
   WorkflowExecutionAlreadyStartedError,
   type WorkflowStartOptions,
 } from '@temporalio/client';
@@ -12,6 +13,8 @@ import {
   type DeliverEventInput,
 } from '../../../workflows/contract.js';
 import type { ClaimedBatch, ClaimedEvent, StartAnswer, WorkflowStarter } from '../../application/delivery/ports.js';
+import { traceStarts } from '../../application/delivery/trace-starts.js';
+import type { Tracing } from '../../application/tracing.js';
 import { type DeliveryTimeouts, startsRegular } from '../../domain/delivery/delivery-timeouts.js';
 import { monitorEventUrl } from '../../domain/delivery/monitor-links.js';
 import { eventRunId } from '../../domain/delivery/workflow-ids.js';
@@ -30,6 +33,8 @@ export interface WorkflowStarterOptions {
   readonly eager: boolean;
   /** Of the monitor, for the link to the event. */
   readonly monitorUrl?: string | undefined;
+  /** Left out: off. */
+  readonly traced?: { readonly tracing: Tracing; readonly interceptor: WorkflowClientInterceptor } | undefined;
 }
 
 /** R13: after so long another worker takes over from one that died. A local attempt must fit in (`deliveryTimeouts`). */
@@ -41,7 +46,9 @@ export const WORKFLOW_TASK_TIMEOUT_MS = 5_000;
  */
 export function createWorkflowStarter(options: WorkflowStarterOptions): WorkflowStarter {
   const { connection, namespace, taskQueue } = options;
-  const client = new Client({ connection, namespace });
+  const { traced } = options;
+  const interceptors = traced === undefined ? {} : { interceptors: { workflow: [traced.interceptor] } };
+  const client = new Client({ connection, namespace, ...interceptors });
   const start = async (type: string, own: () => OwnOptions, timeoutMs: number): Promise<StartAnswer> => {
     try {
       const described = own();
@@ -72,10 +79,11 @@ export function createWorkflowStarter(options: WorkflowStarterOptions): Workflow
     args: [batchInputOf(batch, options)],
     ...describeBatch(batch, options),
   });
-  return {
+  const starter: WorkflowStarter = {
     start: (event, timeoutMs) => start(DELIVER_EVENT, () => ownOf(event), timeoutMs),
     startBatch: (batch, timeoutMs) => start(DELIVER_BATCH, () => ownOfBatch(batch), timeoutMs),
   };
+  return traced === undefined ? starter : traceStarts(traced.tracing, starter);
 }
 
 /** What one start differs in from the others. */

@@ -26,7 +26,7 @@ const log = {
   warn: (fields, text) => console.error(text, fields),
   error: (fields, text) => console.error(text, fields),
 };
-installRuntime(log);
+await installRuntime(log);
 const connection = await NativeConnection.connect({ address });
 let done = 0;
 let expected = Number.POSITIVE_INFINITY;

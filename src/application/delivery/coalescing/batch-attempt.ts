@@ -3,6 +3,7 @@ import { type BatchState, type BatchTally, NO_TALLY } from '../../../domain/deli
 import type { AttemptDeadlines } from '../../../domain/delivery/delivery-timeouts.js';
 import { isIntegrationError } from '../../../domain/delivery/integration-error.js';
 import type { Redactor } from '../../../domain/redaction/redactor.js';
+import type { Metrics } from '../../metrics/metrics.js';
 import type { BatchDispatcher, BatchRef, BatchStore, LoadedBatch, Logger } from '../ports.js';
 import type { Semaphore } from '../semaphore.js';
 
@@ -18,6 +19,7 @@ export interface DispatchBatchDeps {
   readonly lastTookMs: Map<string, number>;
   readonly onFencedSettle: (count: number) => void;
   readonly onEventNotFound: () => void;
+  readonly metrics?: Metrics;
 }
 
 export interface DispatchBatchInput {
@@ -25,6 +27,8 @@ export interface DispatchBatchInput {
   readonly mode: 'local' | 'regular';
   readonly state: BatchState;
   readonly runId: string;
+  /** As of a single event's. */
+  readonly runStartedAt?: number | undefined;
   readonly worker: string;
   readonly deadlines: AttemptDeadlines;
   readonly signal: AbortSignal;

@@ -189,6 +189,12 @@ async function send(deps: Deps, attempt: BatchAttempt, part: Part): Promise<Batc
   const sent = answered.sent || failed.some(({ error }) => catalogEntry(error.code).effect === 'unknown');
   attempt.state = { ...answered, sent, receipts: carried };
   await settle(deps, attempt, receipts);
+  const refused = new Set(failed.map(({ ref }) => ref));
+  observeRecorded(
+    deps,
+    attempt,
+    events.filter(({ ref }) => !refused.has(ref)),
+  );
   attempt.state = { ...answered, sent };
   if (failed.length > 0) await fallEach(deps, attempt, failed);
   return 'sent';
@@ -256,6 +262,8 @@ async function onWholeFailure(
   if (fallen.length > 0) await fallOut(deps, attempt, { fallen, code, doubtful });
   attempt.state = { ...before, tries };
   deps.log.warn({ ...logFields(attempt), code, status, fellOut: fallen.length, goOn: pauses.length }, 'batch.failed');
+  // Where it goes on, `fail` counts it.
+  if (pauses.length === 0) deps.metrics?.count('outbox_failed_attempts_total', { code });
   return pauses.length === 0 ? done(deps, attempt) : fail(deps, attempt, error, Math.max(...pauses));
 }
 
@@ -288,8 +296,18 @@ function onUnexpected(deps: Deps, attempt: BatchAttempt, error: unknown): BatchO
   return fail(deps, attempt, new IntegrationError('HANDLER.FAILED'), 1_000);
 }
 
+function observeRecorded({ metrics }: Deps, { input }: BatchAttempt, recorded: Part['events']): void {
+  const { runStartedAt } = input;
+  if (runStartedAt === undefined) return;
+  const seconds = (Date.now() - runStartedAt) / 1_000;
+  for (const { event } of recorded) {
+    metrics?.observe('outbox_start_to_record_seconds', { event_type: event.eventType }, seconds);
+  }
+}
+
 function fail(deps: Deps, attempt: BatchAttempt, error: IntegrationError, delayMs: number | null): BatchOutcome {
   const { code, status } = error;
+  deps.metrics?.count('outbox_failed_attempts_total', { code });
   const cause = code === 'STORE.UNAVAILABLE' ? { err: error.cause } : {};
   const level = code === 'DESTINATION.BUSY' ? 'debug' : 'warn';
   deps.log[level]({ ...logFields(attempt), ...endTally(attempt), code, status, delayMs, ...cause }, 'batch.attempted');

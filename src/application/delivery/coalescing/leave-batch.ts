@@ -10,7 +10,7 @@ import { describeFailure } from '../describe-failure.js';
 import type { AttemptFailure, Budget, EventRef, FallenEvent } from '../ports.js';
 import { add, type BatchAttempt, type DispatchBatchDeps, logFields, storeMs, withinDeadline } from './batch-attempt.js';
 
-type Deps = Pick<DispatchBatchDeps, 'batches' | 'log' | 'random' | 'redactor'>;
+type Deps = Pick<DispatchBatchDeps, 'batches' | 'log' | 'random' | 'redactor' | 'metrics'>;
 
 /** Events that fall out of one batch come due no faster than this. */
 const SPREAD_MS = 20;
@@ -53,6 +53,7 @@ export async function fallEach(
   for (const { ref, event, error } of failed) {
     const { code, status, field } = error;
     codes[code] = (codes[code] ?? 0) + 1;
+    deps.metrics?.count('outbox_failed_attempts_total', { code });
     const of = { eventId: ref.eventId, epoch: ref.epoch, eventName: event.eventName };
     deps.log.debug({ ...logFields(attempt), ...of, code, status, field }, 'delivery.fell_out');
   }
@@ -161,6 +162,7 @@ export async function fallOut(
   const { fallen, superseded } = await withinDeadline(attempt, (timeoutMs) =>
     deps.batches.fallOut(batch.carrier, spread, options, timeoutMs),
   );
+  fenced(deps, superseded);
   add(attempt, { fellOut: fallen, superseded, code: given.code ?? null });
 }
 
@@ -180,7 +182,12 @@ export async function giveBack(
   const back = refs.map((ref) => ({ ref, delayMs, alone: tries.length > 0, attempts }));
   const options = { runId, worker, doubtful: state.sent };
   const { fallen, superseded } = await deps.batches.fallOut(batch.carrier, back, options, storeMs(attempt));
+  fenced(deps, superseded);
   add(attempt, { gaveBack: fallen, superseded });
+}
+
+function fenced({ metrics }: Deps, rows: number): void {
+  if (rows > 0) metrics?.count('outbox_fenced_writes_total', { write: 'fall_out' }, rows);
 }
 
 /** An attempt of which only this is known, or may be told. */

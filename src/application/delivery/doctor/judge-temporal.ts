@@ -68,7 +68,7 @@ export function judgeRetention(
   longestDeadlineMs: number,
 ): readonly Finding[] {
   const id = 'temporal.retention';
-  const least = Math.max(LEAST_HOURS, Math.ceil(longestDeadlineMs / 3_600_000) + 1);
+  const least = leastRetentionHours(longestDeadlineMs);
   const todo = `temporal operator namespace update --namespace ${namespace} --retention ${least}h (redrives do not need it: each is a run of its own)`;
   if (retentionSeconds === null) {
     return [warning(id, `the server does not say how long the namespace ${namespace} keeps closed runs`, todo)];
@@ -83,6 +83,10 @@ export function judgeRetention(
     return [warning(id, detail, todo)];
   }
   return [ok(id, kept)];
+}
+
+export function leastRetentionHours(longestDeadlineMs: number): number {
+  return Math.max(LEAST_HOURS, Math.ceil(longestDeadlineMs / 3_600_000) + 1);
 }
 
 function hours(seconds: number): string {

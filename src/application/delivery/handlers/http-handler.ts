@@ -20,6 +20,8 @@ export interface HttpHandlerOptions {
   readonly findUrl?: string;
   /** For one event, from connecting to the last byte, in ms: 100 to 600,000, default 15,000. See `defineHandler`. */
   readonly timeoutMs?: number;
+  /** false: with tracing on, requests carry no `traceparent`. See `defineHandler`. */
+  readonly traceContext?: boolean;
   /**
    * The agreed receipt in a 2xx answer, or null where it is missing (`HTTP.BAD_RESPONSE`, final). Default: the body is a
    * JSON object with an `id`, a string of 1 to 200 characters or a whole number, and whatever else it likes.
@@ -54,10 +56,15 @@ export interface HttpHandlerOptions {
  */
 export function httpHandler(options: HttpHandlerOptions): Handler {
   const { routingKey, method = 'POST', headers = {}, findUrl, timeoutMs, receipt = readId, conflictReceipt } = options;
+  const { traceContext } = options;
   const url = checkUrl(options.url, `httpHandler "${routingKey}": url`);
   const own = Object.entries(headers).filter(([name]) => !OURS.has(name.toLowerCase()));
   const theirs = Object.fromEntries(own);
-  const base = { routingKey, ...(timeoutMs === undefined ? {} : { timeoutMs }) };
+  const base = {
+    routingKey,
+    ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    ...(traceContext === undefined ? {} : { traceContext }),
+  };
 
   const toReceipt = (response: HttpResponse, event: IntegrationEvent): HandlerReceipt => {
     const found = isSuccess(response) ? receipt(response, event) : null;

@@ -2,6 +2,7 @@ import type { DeadLetterSample } from '../../../domain/delivery/dead-letter-grou
 import { monitorLettersUrl } from '../../../domain/delivery/monitor-links.js';
 import { type TemporalUi, temporalRunUrl } from '../../../domain/delivery/temporal-links.js';
 import { eventRunId, parseNotifyRunId } from '../../../domain/delivery/workflow-ids.js';
+import type { Metrics } from '../../metrics/metrics.js';
 import type { Logger } from '../ports.js';
 import { toLogLine } from './log-line.js';
 import { NotifyError } from './notify-error.js';
@@ -24,6 +25,7 @@ export interface NotifyGroupDeps {
   /** Where a person opens a run; null: nowhere. */
   readonly temporalUi: TemporalUi | null;
   readonly log: Logger;
+  readonly metrics?: Metrics;
 }
 
 /** The steps of a run that tells of a group of dead letters (R24). `claimant` is the run; it is the idempotency key, too. */
@@ -68,8 +70,10 @@ export function createGroupNotifier(deps: NotifyGroupDeps): GroupNotifier {
       underWay += 1;
       try {
         await sendNotice(toNotice(deps, told), { notifier, idempotencyKey: claimant, signal, log });
+        deps.metrics?.count('outbox_notices_total', { channel, outcome: 'sent' });
       } catch (error) {
         const { message, code, retryable } = error as NotifyError;
+        deps.metrics?.count('outbox_notices_total', { channel, outcome: 'failed' });
         log.warn({ channel, code, retryable, reason: message, workflowId: claimant }, 'notice.not_sent');
         throw error;
       } finally {

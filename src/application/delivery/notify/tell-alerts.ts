@@ -8,6 +8,7 @@
  * and is told anew an hour later for as long as it goes on.
  */
 import { createHash } from 'node:crypto';
+import type { Metrics } from '../../metrics/metrics.js';
 import type { LeaseHold, Logger } from '../ports.js';
 import type { RelayTime } from '../relay-time.js';
 import type { AlertStore, DueAlert, Telling, Tellings } from './alert-ports.js';
@@ -22,7 +23,7 @@ export interface TellAlertsDeps {
   readonly notifiers: readonly Notifier[];
   readonly routes: NoticeRoutes;
   readonly links: NoticeLinks;
-  readonly context: { readonly log: Logger; readonly time: Pick<RelayTime, 'now'> };
+  readonly context: { readonly log: Logger; readonly time: Pick<RelayTime, 'now'>; readonly metrics?: Metrics };
 }
 
 export interface TellAlertsOptions {
@@ -123,9 +124,11 @@ async function tryOne(
   const idempotencyKey = keyOf(due, links.deployment);
   try {
     await sendNotice(notice, { notifier, idempotencyKey, signal, log: context.log });
+    context.metrics?.count('outbox_notices_total', { channel: notifier.name, outcome: 'sent' });
     return null;
   } catch (error) {
     const failure = error as NotifyError;
+    context.metrics?.count('outbox_notices_total', { channel: notifier.name, outcome: 'failed' });
     const { message: reason, code, retryable } = failure;
     context.log.warn({ channel: notifier.name, alert: due.alert.kind, code, retryable, reason }, 'alert.not_sent');
     return failure;

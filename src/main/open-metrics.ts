@@ -1,0 +1,108 @@
+import { readLogStatus } from '../application/audit/log/read-log-status.js';
+import type { Logger } from '../application/delivery/ports.js';
+import { type MetricSample, sampleOf } from '../application/metrics/metrics.js';
+import { readAuditGauges, readOutboxGauges } from '../application/metrics/read-gauges.js';
+import type { Settings } from '../infrastructure/config/settings.js';
+import { createSource } from '../infrastructure/metrics/metric-source.js';
+import { createProcessMetrics, type ProcessMetrics } from '../infrastructure/metrics/process-metrics.js';
+import { createCheckpointStore } from '../infrastructure/prisma/checkpoint-store.js';
+import { createDestinationStore } from '../infrastructure/prisma/destination-store.js';
+import { createGaugeStore } from '../infrastructure/prisma/gauge-store.js';
+import { createDatabaseInspector } from '../infrastructure/prisma/inspect-database.js';
+import { createLagStore } from '../infrastructure/prisma/lag-store.js';
+import { createOverviewStore } from '../infrastructure/prisma/overview-store.js';
+import { createPool, type PgPool, readPools } from '../infrastructure/prisma/pg-pool.js';
+import { createVerificationBook } from '../infrastructure/prisma/verification-store.js';
+import type { SdkMetrics } from '../infrastructure/temporal/sdk-metrics.js';
+import { packageVersion } from './package-version.js';
+import type { RoleName } from './role-name.js';
+
+export interface OpenMetricsOptions {
+  readonly roles: readonly RoleName[];
+  readonly settings: Settings;
+  readonly log: Logger;
+  /** Rejects while Temporal does not answer; bounded in time. Left out: no role here needs it. */
+  readonly findTemporal?: () => Promise<void>;
+  /** null: those of Temporal's SDK are not told. */
+  readonly sdkMetrics: SdkMetrics | null;
+}
+
+export interface OpenMetrics extends ProcessMetrics {
+  close(): Promise<void>;
+}
+
+/** One connection for each database, opened by a scrape: it waits for nobody, and keeps nobody waiting. */
+const READING = {
+  max: 1,
+  statementTimeoutMs: 2_000,
+  connectTimeoutMs: 2_000,
+  applicationName: 'temporal-outbox metrics',
+};
+
+/** The metrics of this process, and what it reads of the databases that its roles have. Opens nothing before a scrape. */
+export function openMetrics(options: OpenMetricsOptions): OpenMetrics {
+  const { roles, settings, log, sdkMetrics, findTemporal } = options;
+  const metrics = createProcessMetrics({
+    roles,
+    version: packageVersion(),
+    deployment: settings.deployment,
+    readOwn: readPoolSamples,
+  });
+  const pools: PgPool[] = [];
+  const open = (url: string) => {
+    const pool = createPool(url, READING);
+    pools.push(pool);
+    return pool;
+  };
+  const delivers = roles.some((role) => role !== 'api');
+  if (settings.databaseUrl !== undefined && (delivers || settings.ops === 'on')) {
+    const pool = open(settings.databaseUrl);
+    const look = readOutboxGauges({
+      gauges: createGaugeStore(pool),
+      overview: createOverviewStore(pool),
+      destinations: createDestinationStore(pool),
+      readHolders: createDatabaseInspector(pool, 'outbox').readHolders,
+    });
+    metrics.addSource(createSource({ name: 'outbox_database', look, log }));
+  }
+  if (settings.auditDatabaseUrl !== undefined && roles.some((role) => role !== 'relay')) {
+    const pool = open(settings.auditDatabaseUrl);
+    const look = readAuditGauges({
+      gauges: createGaugeStore(pool),
+      status: readLogStatus({
+        lag: createLagStore(pool),
+        checkpoints: createCheckpointStore(pool),
+        keys: null,
+        checkpointMs: settings.auditCheckpointMs,
+      }),
+      verifications: createVerificationBook(pool),
+    });
+    metrics.addSource(createSource({ name: 'audit_database', look, log }));
+  }
+  if (findTemporal !== undefined)
+    metrics.addSource(createSource({ name: 'temporal', look: () => findTemporal(), log }));
+  if (sdkMetrics !== null) {
+    const look = async (tell: (samples: readonly MetricSample[], text: string) => void) =>
+      tell([], await sdkMetrics.read());
+    // They cost nobody else anything.
+    metrics.addSource(createSource({ name: 'sdk', look, log, keptMs: 0 }));
+  }
+  return {
+    ...metrics,
+    close: async () => {
+      await Promise.all(pools.map((pool) => pool.end()));
+    },
+  };
+}
+
+function readPoolSamples(): readonly MetricSample[] {
+  return readPools().flatMap(({ name, max, used, idle, waiting }) => {
+    const pool = name.replace(/^temporal-outbox /, '');
+    return [
+      sampleOf('outbox_pool_connections', { pool, state: 'used' }, used),
+      sampleOf('outbox_pool_connections', { pool, state: 'idle' }, idle),
+      sampleOf('outbox_pool_connections', { pool, state: 'waiting' }, waiting),
+      sampleOf('outbox_pool_max_connections', { pool }, max),
+    ];
+  });
+}

@@ -1,0 +1,299 @@
+// One trace from the producer's span to the record. Real: api, relay and worker as processes of the built command line,
+// PostgreSQL, Temporal, HTTP between them, the producer's OpenTelemetry SDK. Fake: the collector, a server of ours that
+// decodes OTLP by the wire format; it is no released collector.
+import { readdir, readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
+import { Worker } from '@temporalio/worker';
+import { SPAN_ATTRIBUTES } from '../../src/application/tracing.js';
+import { eventually } from '../support/eventually.js';
+import { type OtlpReceiver, type ReceivedSpan, startOtlpReceiver } from '../support/otlp-receiver.js';
+import { endLeftoverCli } from '../support/outbox-cli.js';
+import { createProducer, type Producer } from '../support/producer.js';
+import { createTestDeployment, type StartedProcess, stop, type TestDeployment } from '../support/roles.js';
+import { accept, type ScriptedDestination, startScriptedDestination } from '../support/scripted-destination.js';
+import { temporalAddress } from '../support/temporal.js';
+
+const PARTNER = 'test.partner';
+const PRIVATE = 'test.private';
+const CANARY = 'canary-4711-hush';
+const SERVER = 2;
+const CLIENT = 3;
+const ERROR = 2;
+
+let deployment: TestDeployment;
+let receiver: OtlpReceiver;
+let producer: Producer;
+let destination: ScriptedDestination;
+let connection: Connection;
+let client: Client;
+let api: StartedProcess;
+let environment: Record<string, string>;
+let args: string[];
+
+beforeAll(async () => {
+  deployment = await createTestDeployment();
+  receiver = await startOtlpReceiver();
+  producer = createProducer(deployment.outbox, receiver.endpoint);
+  destination = await startScriptedDestination();
+  connection = await Connection.connect({ address: temporalAddress() });
+  client = new Client({ connection });
+  const config = await deployment.configFile(
+    `httpHandler({ routingKey: '${PARTNER}', url: '${destination.url}?token=${CANARY}' }),
+     httpHandler({ routingKey: '${PRIVATE}', url: '${destination.url}', traceContext: false })`,
+    `policies: { TOGETHER: { coalescing: { mode: 'always', size: 50 } } }`,
+  );
+  args = ['--config', config];
+  api = await deployment.start('api', traced('api'));
+  environment = { OUTBOX_AUDIT_URL: `http://127.0.0.1:${api.apiPort}` };
+}, 60_000);
+
+afterEach(async () => {
+  destination.answer(accept);
+  await endLeftoverCli([api]);
+});
+
+afterAll(async () => {
+  await endLeftoverCli();
+  await producer.close();
+  await destination.close();
+  await receiver.close();
+  await connection.close();
+  await deployment.drop();
+});
+
+function traced(role: string): Record<string, string> {
+  return {
+    OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint,
+    OTEL_EXPORTER_OTLP_HEADERS: 'x-collector-key=its-key',
+    OTEL_SERVICE_NAME: `outbox-${role}`,
+    OTEL_BSP_SCHEDULE_DELAY: '100',
+  };
+}
+
+const startRelay = () => deployment.start('relay', { ...environment, ...traced('relay') }, args);
+const startWorker = () => deployment.start('worker', { ...environment, ...traced('worker') }, args);
+const startBoth = () => Promise.all([startWorker(), startRelay()]);
+const runOf = (id: string): WorkflowHandle => client.workflow.getHandle(`${deployment.name}:${id}:0`);
+
+const spansOf = (traceId: string) => receiver.spans.filter((span) => span.traceId === traceId);
+/** All of a role's spans have been sent by the time it has stopped. */
+async function stopAll(...processes: StartedProcess[]): Promise<void> {
+  for (const process of processes) expect(await stop(process)).toBe(0);
+}
+
+/** From a span up to the root, by name. */
+function wayUp(span: ReceivedSpan): string[] {
+  const parent = receiver.spans.find(({ spanId, traceId }) => spanId === span.parentId && traceId === span.traceId);
+  return [span.name, ...(parent === undefined ? [] : wayUp(parent))];
+}
+
+const recordsOf = async (id: string) =>
+  (await deployment.audit.query<{ content: string }>('SELECT * FROM audit.record WHERE event_id = $1', [id])).rows;
+
+describe('one event', () => {
+  it('is one trace, from the span that appended it to the record', async () => {
+    const [worker, relay] = await startBoth();
+    const { id, traceId, spanId } = await producer.append({});
+    await deployment.untilStatus(id, 'DELIVERED');
+    await stopAll(relay, worker);
+    const ingest = await eventually('the span of the ingest', async () =>
+      spansOf(traceId).find(({ kind }) => kind === SERVER),
+    );
+
+    expect(wayUp(ingest)).toEqual([
+      'POST /integration/v1/audit/logs',
+      'POST',
+      'deliver audit.log',
+      'RunActivity:dispatchEvent',
+      'StartActivity:dispatchEvent',
+      'RunWorkflow:deliverEvent',
+      'StartWorkflow:deliverEvent',
+      'place order',
+    ]);
+    const names = (span: ReceivedSpan) => span.resource['service.name'];
+    expect(new Set(spansOf(traceId).map(names))).toEqual(
+      new Set(['shop', 'outbox-relay', 'outbox-worker', 'outbox-api']),
+    );
+    const [record] = await recordsOf(id);
+    expect(JSON.stringify(record)).toContain(`00-${traceId}-${spanId}-01`);
+    expect(spansOf(traceId).filter(({ status }) => status === ERROR)).toEqual([]);
+    expect(ingest.attributes).toMatchObject({
+      'http.route': '/integration/v1/audit/logs',
+      'http.response.status_code': 201,
+    });
+    const deliver = spansOf(traceId).find(({ name }) => name === 'deliver audit.log');
+    const recordId = (record as unknown as { id: string }).id;
+    expect(deliver?.attributes).toMatchObject({ 'outbox.event.id': id, 'outbox.receipt.id': recordId });
+
+    const claim = receiver.spans.find(
+      ({ name, links }) => name === 'relay.claim' && links.some((l) => l.spanId === spanId),
+    );
+    expect(claim?.links).toEqual([{ traceId, spanId }]);
+    expect(claim?.traceId).not.toBe(traceId);
+    expect(receiver.requests.every(({ headers }) => headers['user-agent'] !== undefined)).toBe(true);
+    const ofProduct = receiver.requests.filter(({ text }) => text.includes('outbox-worker'));
+    expect(ofProduct[0]?.headers).toMatchObject({ 'x-collector-key': 'its-key' });
+  }, 90_000);
+
+  it('that fails says so by code, attempt and status; its trace goes on over the retries and stands in log and letter', async () => {
+    destination.answer((_request, response) => void response.writeHead(404).end());
+    const [worker, relay] = await startBoth();
+    const { id, traceId } = await producer.append({ routingKey: PARTNER });
+    await deployment.untilStatus(id, 'DEAD');
+    await stopAll(relay, worker);
+    const spans = spansOf(traceId);
+    expect(spans.find(({ kind }) => kind === CLIENT)).toMatchObject({
+      status: ERROR,
+      attributes: { 'http.response.status_code': 404, 'error.type': '404', 'server.address': '127.0.0.1' },
+    });
+    expect(spans.find(({ name }) => name === `deliver ${PARTNER}`)).toMatchObject({
+      status: ERROR,
+      attributes: { 'outbox.error.code': 'HTTP.CLIENT_ERROR', 'outbox.outcome': 'failed' },
+    });
+    expect(spans.find(({ name }) => name === 'RunActivity:recordDeadLetter')?.parentId).toBe(
+      spans.find(({ name }) => name === 'StartActivity:recordDeadLetter')?.spanId,
+    );
+    const line = worker.lines().find(({ msg, eventId }) => msg === 'delivery.attempted' && eventId === id);
+    expect(line).toMatchObject({ trace_id: traceId });
+    const { rows } = await deployment.outbox.query('SELECT traceparent FROM outbox.dead_letter WHERE event_id = $1', [
+      id,
+    ]);
+    expect(rows[0]?.traceparent).toContain(traceId);
+  }, 90_000);
+
+  it('tells its destination of the trace, but for one that is not to know it', async () => {
+    const [worker, relay] = await startBoth();
+    const told = await producer.append({ routingKey: PARTNER });
+    const untold = await producer.append({ routingKey: PRIVATE });
+    for (const { id } of [told, untold]) await deployment.untilStatus(id, 'DELIVERED');
+    await stopAll(relay, worker);
+    const toldOf = (id: string) => destination.traceparents[destination.seen.findIndex(({ key }) => key === id)];
+    const call = spansOf(told.traceId).find(({ kind }) => kind === CLIENT);
+    expect(toldOf(told.id)).toBe(`00-${told.traceId}-${call?.spanId}-01`);
+    expect(toldOf(untold.id)).toBeUndefined();
+    expect(destination.seen.some(({ key }) => key === untold.id)).toBe(true);
+    expect(spansOf(untold.traceId).some(({ kind }) => kind === CLIENT)).toBe(true);
+  }, 90_000);
+
+  it('leaves nothing of itself in a span but what the table lists', async () => {
+    destination.answer((_request, response) => void response.writeHead(500).end(CANARY));
+    const [worker, relay] = await startBoth();
+    const event = {
+      payload: { note: CANARY },
+      headers: { actor: { id: CANARY }, correlationId: CANARY },
+      tenantId: CANARY,
+      aggregate: { type: 'order', id: CANARY },
+    };
+    const audited = await producer.append(event);
+    const failing = await producer.append({ ...event, routingKey: PARTNER });
+    await deployment.untilStatus(audited.id, 'DELIVERED');
+    await eventually(
+      'a second attempt',
+      async () => destination.seen.filter(({ key }) => key === failing.id).length > 1,
+    );
+    await stopAll(relay, worker);
+    await eventually('the span of the ingest', async () =>
+      spansOf(audited.traceId).some(({ kind }) => kind === SERVER),
+    );
+    expect(spansOf(failing.traceId).length).toBeGreaterThan(3);
+    expect(receiver.requests.filter(({ text }) => text.includes(CANARY))).toEqual([]);
+    const ours = receiver.spans.filter(({ resource }) => resource['service.name'] !== 'shop');
+    const unlisted = ours
+      .flatMap(({ attributes }) => Object.keys(attributes))
+      .filter((key) => !(key in SPAN_ATTRIBUTES));
+    expect(unlisted).toEqual([]);
+    expect(ours.filter(({ events, statusMessage }) => events > 0 || statusMessage !== '')).toEqual([]);
+  }, 90_000);
+});
+
+it('a batch has a trace of its own with a link to each event, and each event keeps its trace, with a link to the batch', async () => {
+  const events = [];
+  for (let n = 0; n < 5; n += 1) events.push(await producer.append({ eventType: 'TOGETHER' }));
+  const [worker, relay] = await startBoth();
+  for (const { id } of events) await deployment.untilStatus(id, 'DELIVERED');
+  await stopAll(relay, worker);
+  const links = events.map(({ traceId, spanId }) => ({ traceId, spanId })).sort(byTrace);
+  const started = receiver.spans.filter(({ name }) => name === 'relay.start_batch');
+  expect(started).toHaveLength(1);
+  const [batch] = started as [ReceivedSpan];
+  const posted = spansOf(batch.traceId).find(({ name }) => name === 'deliver_batch audit.log') as ReceivedSpan;
+  for (const span of [batch, posted]) expect([...span.links].sort(byTrace)).toEqual(links);
+  const ingest = await eventually('the span of the ingest', async () =>
+    spansOf(batch.traceId).find(({ kind }) => kind === SERVER),
+  );
+  expect(wayUp(ingest)).toEqual([
+    'POST /integration/v1/audit/logs',
+    'POST',
+    'deliver_batch audit.log',
+    'RunActivity:dispatchBatch',
+    'StartActivity:dispatchBatch',
+    'RunWorkflow:deliverBatch',
+    'StartWorkflow:deliverBatch',
+    'relay.start_batch',
+    'relay.claim',
+  ]);
+  for (const { id, traceId, spanId } of events) {
+    const own = spansOf(traceId).filter(({ name }) => name !== 'place order');
+    expect(own).toMatchObject([{ name: 'relay.carried', parentId: spanId, links: [{ traceId: batch.traceId }] }]);
+    expect(JSON.stringify(await recordsOf(id))).toContain(traceId);
+  }
+}, 90_000);
+
+it("a refused request's problem and log line carry the caller's trace", async () => {
+  const traceId = 'ab'.repeat(16);
+  const answer = await fetch(`http://127.0.0.1:${api.apiPort}/integration/v1/audit/logs`, {
+    method: 'POST',
+    headers: { authorization: 'Bearer nobody', traceparent: `00-${traceId}-${'cd'.repeat(8)}-01` },
+  });
+  expect(answer.status).toBe(401);
+  expect(await answer.json()).toMatchObject({ code: 'unauthorized', traceId });
+  const span = await eventually('its span', async () => spansOf(traceId)[0]);
+  expect(span).toMatchObject({ parentId: 'cd'.repeat(8), attributes: { 'outbox.error.code': 'unauthorized' } });
+  const line = api.lines().find(({ code, trace_id }) => code === 'unauthorized' && trace_id === traceId);
+  expect(line).toBeDefined();
+}, 60_000);
+
+describe('histories', () => {
+  const bundle = async (name: string) => ({
+    code: await readFile(fileURLToPath(new URL(`../../dist/${name}`, import.meta.url)), 'utf8'),
+  });
+  async function replay(history: unknown, name: string): Promise<Error | undefined> {
+    const options = { workflowBundle: await bundle(name) };
+    for await (const { error } of Worker.runReplayHistories(options, [{ workflowId: 'main:replayed:0', history }])) {
+      return error;
+    }
+    throw new Error('expected the replay to answer');
+  }
+
+  it('of traced runs replay without tracing, and the committed ones of untraced runs with it', async () => {
+    const [worker, relay] = await startBoth();
+    destination.answer((request, response) => {
+      if (destination.seen.filter(({ key }) => key === request.key).length > 1) accept(request, response);
+      else response.writeHead(500).end();
+    });
+    const { id } = await producer.append({ routingKey: PARTNER });
+    await deployment.untilStatus(id, 'DELIVERED');
+    await runOf(id).result();
+    await stopAll(relay, worker);
+    const history = await runOf(id).fetchHistory();
+    for (const name of ['workflow-bundle.js', 'workflow-bundle-traced.js']) {
+      expect({ name, error: await replay(history, name) }).toEqual({ name, error: undefined });
+    }
+    const History = history.constructor as unknown as { fromObject(json: object): object };
+    const folder = fileURLToPath(new URL('../fixtures/histories/', import.meta.url));
+    for (const file of (await readdir(folder)).filter((name) => name.endsWith('.json'))) {
+      const error = await replay(
+        History.fromObject(JSON.parse(await readFile(`${folder}${file}`, 'utf8'))),
+        'workflow-bundle-traced.js',
+      );
+      // Of another order of steps: the gate can fail.
+      expect({ file, name: error?.name }).toEqual({
+        file,
+        name: file.startsWith('must-fail') ? 'DeterminismViolationError' : undefined,
+      });
+    }
+  }, 120_000);
+});
+
+const byTrace = (a: { traceId: string }, b: { traceId: string }) => a.traceId.localeCompare(b.traceId);

@@ -1,0 +1,47 @@
+/** What is kept of each release for the releases after it: histories of its runs, and its workflow bundle. */
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { gunzipSync, gzipSync } from 'node:zlib';
+
+export const HISTORIES = fileURLToPath(new URL('../fixtures/histories/', import.meta.url));
+export const BUILT_BUNDLE = fileURLToPath(new URL('../../dist/workflow-bundle.js', import.meta.url));
+const KEPT_BUNDLE = 'workflow-bundle.js.gz';
+const SOURCE_MAP = /^\/\/# sourceMappingURL=.*$/m;
+/** The SDK refuses a bundle without one; nobody needs the whole of it, which is two thirds of the file. */
+const EMPTY_MAP = Buffer.from('{"version":3,"sources":[],"names":[],"mappings":""}').toString('base64');
+
+export interface KeptRelease {
+  readonly version: string;
+  /** File names in `HISTORIES/<version>`. */
+  readonly histories: readonly string[];
+}
+
+/** The oldest first. */
+export async function keptReleases(): Promise<KeptRelease[]> {
+  const entries = await readdir(HISTORIES, { withFileTypes: true });
+  const versions = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
+  // A candidate (0.2.0-rc.1) comes before its release.
+  const place = (version: string) => (version.includes('-') ? version : `${version}-z`);
+  versions.sort((a, b) => place(a).localeCompare(place(b), 'en', { numeric: true }));
+  return Promise.all(
+    versions.map(async (version) => ({
+      version,
+      histories: (await readdir(join(HISTORIES, version))).filter((name) => name.endsWith('.json')),
+    })),
+  );
+}
+
+/** Keeps the bundle that stands in dist/. */
+export async function keepBundle(version: string): Promise<void> {
+  const code = (await readFile(BUILT_BUNDLE, 'utf8')).replace(
+    SOURCE_MAP,
+    `//# sourceMappingURL=data:application/json;charset=utf-8;base64,${EMPTY_MAP}`,
+  );
+  await mkdir(join(HISTORIES, version), { recursive: true });
+  await writeFile(join(HISTORIES, version, KEPT_BUNDLE), gzipSync(code, { level: 9 }));
+}
+
+export async function readKeptBundle(version: string): Promise<string> {
+  return gunzipSync(await readFile(join(HISTORIES, version, KEPT_BUNDLE))).toString('utf8');
+}

@@ -1,0 +1,53 @@
+/** A producer with an OpenTelemetry SDK of its own, that exports to the same receiver as the product. */
+import { context, type Span, trace } from '@opentelemetry/api';
+import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
+import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-proto';
+import { resourceFromAttributes } from '@opentelemetry/resources';
+import { BasicTracerProvider, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-base';
+import type pg from 'pg';
+import { type NewOutboxEvent, recordEvent } from '../../src/index.js';
+
+export interface Producer {
+  /** Appends in a transaction, in a span of its own: the event's id and the span. */
+  append(event: Partial<NewOutboxEvent>): Promise<{ id: string; traceId: string; spanId: string }>;
+  close(): Promise<void>;
+}
+
+export function createProducer(outbox: pg.Pool, endpoint: string): Producer {
+  const exporter = new OTLPTraceExporter({ url: `${endpoint}/v1/traces` });
+  const provider = new BasicTracerProvider({
+    spanProcessors: [new SimpleSpanProcessor(exporter)],
+    resource: resourceFromAttributes({ 'service.name': 'shop' }),
+  });
+  context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
+  const inSpan = <T>(work: (span: Span) => Promise<T>): Promise<T> => {
+    const span = provider.getTracer('shop').startSpan('place order');
+    return context.with(trace.setSpan(context.active(), span), () => work(span)).finally(() => span.end());
+  };
+  return {
+    append: (event) =>
+      inSpan(async (span) => {
+        const client = await outbox.connect();
+        try {
+          await client.query('BEGIN');
+          const id = await recordEvent(client, {
+            ...{
+              eventName: 'order.order.placed.v1',
+              eventType: 'ORDER',
+              aggregate: { type: 'order', id: '1' },
+              payload: {},
+            },
+            ...event,
+          });
+          await client.query('COMMIT');
+          return { id, traceId: span.spanContext().traceId, spanId: span.spanContext().spanId };
+        } finally {
+          client.release();
+        }
+      }),
+    close: async () => {
+      await provider.shutdown();
+      context.disable();
+    },
+  };
+}
