@@ -9,9 +9,11 @@ import { Client, Connection } from '@temporalio/client';
 import { createApiKey } from '../../src/application/audit/create-api-key.js';
 import { NOTE_TOOLS } from '../../src/application/audit/log/note-tools.js';
 import { formatSignerKey, signerKey } from '../../src/domain/audit/note-key.js';
+import { freePort } from '../../src/infrastructure/embedded/free-port.js';
 import { createAuditApiKeys } from '../../src/infrastructure/prisma/audit-api-keys.js';
 import { type Canaries, plantCanaries } from '../support/canaries.js';
 import { eventually } from '../support/eventually.js';
+import { type OtlpReceiver, startOtlpReceiver } from '../support/otlp-receiver.js';
 import { endLeftoverCli, runOutboxCli } from '../support/outbox-cli.js';
 import { type RecordingServer, startRecordingServer } from '../support/recording-server.js';
 import { createTestDeployment, type StartedProcess, stop, type TestDeployment } from '../support/roles.js';
@@ -27,6 +29,7 @@ const MADE = [
   'payloadDiagnosis',
   'slackUrl',
   'sentryKey',
+  'collectorToken',
 ] as const;
 type Given = 'workerKey' | 'operatorKey' | 'logSigningKey' | 'webhookSecret' | 'fingerprintKey' | 'secretKey';
 
@@ -34,12 +37,14 @@ let folder: string;
 let deployment: TestDeployment;
 let canaries: Canaries<(typeof MADE)[number] | Given>;
 let partner: RecordingServer;
+let collector: OtlpReceiver;
 let receivers: Record<'slack' | 'sentry' | 'webhook', RecordingServer>;
 let processes: Record<'api' | 'relay' | 'worker', StartedProcess>;
 let environment: Record<string, string>;
 let config: string;
 let connection: Connection;
 let operatorKey: string;
+let metricsPort: number;
 const ids = { recorded: '', flaky: '', refused: '', thrown: '' };
 
 beforeAll(async () => {
@@ -61,6 +66,7 @@ beforeAll(async () => {
   const { values } = canaries;
 
   partner = await startRecordingServer();
+  collector = await startOtlpReceiver();
   const [slack, sentry, webhook] = await Promise.all([1, 2, 3].map(() => startRecordingServer()));
   receivers = { slack, sentry, webhook } as typeof receivers;
   // Slack fails at first, so that its failure is told of somewhere.
@@ -88,11 +94,15 @@ beforeAll(async () => {
     AUDIT_DATABASE_URL: withPassword(deployment.databases.auditUrl),
     AUDIT_FINGERPRINT_KEYS: `t:${values.fingerprintKey}`,
     OUTBOX_NOTICE_WINDOW_MS: '100',
+    OTEL_EXPORTER_OTLP_ENDPOINT: collector.endpoint,
+    OTEL_EXPORTER_OTLP_HEADERS: `authorization=Bearer%20${values.collectorToken}`,
+    OTEL_BSP_SCHEDULE_DELAY: '200',
   };
   const args = ['--config', config];
+  metricsPort = await freePort(0);
   const api = await deployment.start(
     'api',
-    { ...environment, OUTBOX_OPS: 'on', AUDIT_SECRET_KEY: values.secretKey },
+    { ...environment, OUTBOX_OPS: 'on', OUTBOX_METRICS_PORT: String(metricsPort), AUDIT_SECRET_KEY: values.secretKey },
     args,
   );
   environment.OUTBOX_AUDIT_URL = `http://127.0.0.1:${api.apiPort}`;
@@ -112,7 +122,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await endLeftoverCli();
-  await Promise.all([partner, ...Object.values(receivers)].map((server) => server.close()));
+  await Promise.all([partner, collector, ...Object.values(receivers)].map((server) => server.close()));
   await connection?.close();
   await deployment.drop();
   await rm(folder, { recursive: true, force: true });
@@ -305,16 +315,12 @@ async function firstOfTheStream(): Promise<string> {
   return text;
 }
 
-it('metrics of every role hold none, where they are served', async () => {
-  for (const { apiPort, probePort } of Object.values(processes)) {
-    for (const port of [apiPort, probePort].filter((each) => each)) {
-      const response = await fetch(`http://127.0.0.1:${port}/metrics`, {
-        headers: { authorization: `Bearer ${operatorKey}` },
-      });
-      const text = await response.text();
-      expect([port, canaries.found(text)]).toEqual([port, []]);
-      if (response.ok) expect(text).toContain('# TYPE');
-    }
+it('metrics of every role hold none', async () => {
+  for (const port of [metricsPort, processes.relay.probePort, processes.worker.probePort]) {
+    const response = await fetch(`http://127.0.0.1:${port}/metrics`);
+    const text = await response.text();
+    expect([port, response.status, canaries.found(text)]).toEqual([port, 200, []]);
+    expect(text).toContain('# TYPE');
   }
 });
 
@@ -386,4 +392,13 @@ it('no process has printed one, down to debug', async () => {
   expect(printed).toContain('"level":"debug"');
   expect(printed).toContain('[redacted');
   expect(printed).toContain(ids.refused);
+});
+
+it('traces hold none: every span that the collector got until the roles were stopped', () => {
+  const text = collector.requests.map((request) => request.text).join('\n');
+  expect(canaries.found(text)).toEqual([]);
+  expect(canaries.found(JSON.stringify(collector.spans))).toEqual([]);
+  expect(collector.spans.some(({ status }) => status === 2)).toBe(true);
+  for (const id of [ids.recorded, ids.flaky, ids.refused, ids.thrown]) expect(text).toContain(id);
+  expect(JSON.stringify(collector.requests[0]?.headers)).toContain(canaries.values.collectorToken);
 });
