@@ -78,15 +78,17 @@ describe.each(['overview', 'events', 'dead letters', 'audit log', 'policies'] as
   it('answers within a second', async () => {
     const slow: unknown[] = [];
     for (const one of asked()) {
-      const took: number[] = [];
-      for (let n = 0; n < 5; n++) {
+      // The middle one of five is known when three are on one side of it.
+      const late: number[] = [];
+      for (let inTime = 0; inTime < 3 && late.length < 3; ) {
         const began = performance.now();
         const { status, body } = await ask(one);
-        took.push(performance.now() - began);
+        const took = performance.now() - began;
+        if (took < MOST_MS) inTime++;
+        else late.push(took);
         expect([one.path, status, JSON.stringify(body).includes('"away"')]).toEqual([one.path, 200, false]);
       }
-      const median = took.sort((a, b) => a - b)[2] as number;
-      if (median >= MOST_MS) slow.push([one.path, median]);
+      if (late.length === 3) slow.push([one.path, ...late]);
     }
     expect(slow).toEqual([]);
   }, 240_000);
