@@ -29,6 +29,7 @@ const ON_POSTGRES_15 = [
   'dead-letter-store',
   'delivery-store',
   'event-reader',
+  'event-retention',
   'expected-schema',
   'figures',
   'log-sealer',

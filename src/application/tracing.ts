@@ -64,6 +64,8 @@ export interface Tracing {
   within<T>(parent: TraceContext | null, work: () => Promise<T>): Promise<T>;
   /** On the active span. */
   note(attributes: SpanAttributes): void;
+  /** Whether there is an active span. */
+  isActive(): boolean;
   /** What a request tells the other side: `traceparent`, and `tracestate` where there is one. */
   headers(): Readonly<Record<string, string>>;
 }

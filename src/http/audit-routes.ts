@@ -14,6 +14,7 @@ import {
 import { AUDIT_LIMITS, toFieldProblems } from '../contract/audit-dto.js';
 import { findUnstorable } from '../contract/json-value.js';
 import { mayLookUp, mayWrite } from '../domain/audit/api-key.js';
+import { countIngest } from './count-ingest.js';
 import { HttpProblem, idsOf, toProblem } from './problem.js';
 import { type AuditItem, readAuditRequest } from './read-audit-request.js';
 import { readJson } from './read-json.js';
@@ -33,6 +34,7 @@ export interface AuditRouteDeps {
  */
 export function postAuditLogs(deps: AuditRouteDeps) {
   return async (req: Request, res: Response): Promise<void> => {
+    if (deps.metrics !== undefined) countIngest(deps.metrics, res);
     const caller = await requireKey(deps.gate, req, res);
     requireScope(mayWrite(caller.key), 'audit:write');
     const request = await readAuditRequest(req);

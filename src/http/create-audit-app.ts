@@ -5,7 +5,6 @@ import helmet from 'helmet';
 import { FingerprintKeyError } from '../application/audit/fingerprint.js';
 import { StoreUnavailableError } from '../application/audit/ports.js';
 import { SecretKeyError } from '../application/audit/secret-box.js';
-import { NO_METRICS } from '../application/metrics/metrics.js';
 import type { Tracing } from '../application/tracing.js';
 import type { AnswerOf } from '../contract/answers.js';
 import {
@@ -38,7 +37,6 @@ import { isIntegrationError } from '../domain/delivery/integration-error.js';
 import { type AuditRouteDeps, postAuditLogs, postAuditLookup } from './audit-routes.js';
 import { type BlockedAggregateRouteDeps, listBlockedAggregates } from './blocked-aggregate-routes.js';
 import { type BookRouteDeps, getBooks, postBooksAgain } from './book-routes.js';
-import { countIngest } from './count-ingest.js';
 import {
   type DeadLetterRouteDeps,
   getLetter,
@@ -143,7 +141,7 @@ export function buildAuditApp(deps: AuditAppDeps): Express {
   const logs = app.route(AUDIT_LOGS_PATH);
   logs
     .get(listAuditLogs(deps.routes, deps.limits))
-    .post(countIngest(deps.routes.metrics ?? NO_METRICS), postAuditLogs(deps.routes))
+    .post(postAuditLogs(deps.routes))
     .all(refuseMethod('GET, HEAD, POST'));
   // Before a record's own: the word is no id.
   app

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { createServer, type RequestListener, type Server, type ServerResponse, STATUS_CODES } from 'node:http';
+import { Server as NetServer } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { PROBLEM_MEDIA_TYPE, PROBLEMS, type ProblemCode } from '../contract/audit-api.js';
 import type { HttpLimits } from './http-limits.js';
@@ -10,7 +11,10 @@ import { serveInTurn } from './serve-in-turn.js';
 export interface HttpServer {
   /** Resolves with the port once it accepts. Rejects as `listen` does (EADDRINUSE). */
   listen(port: number, host: string): Promise<number>;
-  /** Stops accepting, lets running requests finish within the grace, then ends their connections. */
+  /**
+   * Stops accepting; lets running requests finish within the grace, then ends their connections. A connection that is idle
+   * stays for `drainMs`: a request that its caller had sent by then is answered, and told that it was the last.
+   */
   close(): Promise<void>;
 }
 
@@ -65,15 +69,22 @@ export function createHttpServer(listener: RequestListener, limits: HttpLimits, 
     close: () =>
       new Promise((resolve) => {
         closing = true;
+        let drained = false;
+        const drain = setTimeout(() => {
+          drained = true;
+          server.closeIdleConnections();
+        }, limits.drainMs);
         const grace = setTimeout(() => server.closeAllConnections(), limits.closeGraceMs);
-        server.close(() => {
+        // That of node:net: node:http's own ends idle connections first, on which a request may be under way.
+        NetServer.prototype.close.call(server, () => {
+          clearTimeout(drain);
           clearTimeout(grace);
+          server.close(); // ends its look for late requests
           resolve();
         });
-        server.closeIdleConnections();
         for (const res of running) {
           if (!res.headersSent) res.setHeader('Connection', 'close');
-          else res.once('close', () => setImmediate(() => server.closeIdleConnections()));
+          else res.once('close', () => setImmediate(() => drained && server.closeIdleConnections()));
         }
       }),
   };

@@ -35,6 +35,8 @@ export interface HttpLimits {
   readonly exportPageMs: number;
   /** Between two looks at whether the session that asked for an export still stands. */
   readonly exportSessionMs: number;
+  /** How long `close` still takes requests of connections that are open, which callers sent before they knew. */
+  readonly drainMs: number;
   /** How long `close` lets running requests finish. */
   readonly closeGraceMs: number;
 }
@@ -59,5 +61,6 @@ export const DEFAULT_HTTP_LIMITS: HttpLimits = {
   maxOpsSearchesPerKey: 3,
   exportPageMs: 60_000,
   exportSessionMs: 5_000,
+  drainMs: 500,
   closeGraceMs: 10_000,
 };

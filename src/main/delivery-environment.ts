@@ -35,6 +35,7 @@ import {
 } from '../infrastructure/temporal/search-attributes.js';
 import { checkDeployment } from './check-deployment.js';
 import { explainingDatabase } from './explain-database.js';
+import { refuseTransactionPooling } from './refuse-transaction-pooling.js';
 import type { RoleContext } from './role.js';
 import { StartRefusedError } from './start-refused-error.js';
 import { untilItAnswers, type WaitOptions } from './until-it-answers.js';
@@ -106,6 +107,8 @@ export async function openDeliveryEnvironment(
     for (const step of undo) await step();
   };
   try {
+    // Before anything is prepared on a connection that may not be ours the next time.
+    await untilItAnswers('the outbox database', () => refuseTransactionPooling(pool, 'outbox'), waiting);
     const store = createDeploymentStore(pool);
     const stored = await untilItAnswers(
       'the outbox database',

@@ -9,6 +9,7 @@ import {
   judgeProcesses,
   judgeStopped,
 } from '../application/delivery/doctor/judge-delivery.js';
+import { judgeEventRetention } from '../application/delivery/doctor/judge-event-retention.js';
 import { judgeConnections } from '../application/delivery/doctor/judge-settings.js';
 import { differences } from '../application/delivery/ordering/apply-ordering.js';
 import type { OrderingChange, Orderings } from '../application/delivery/ordering/ports.js';
@@ -20,8 +21,10 @@ import { createDeliveryInspector } from '../infrastructure/prisma/inspect-delive
 import { createOrderingStore } from '../infrastructure/prisma/ordering-store.js';
 import type { PgPool } from '../infrastructure/prisma/pg-pool.js';
 import { createProcessStore } from '../infrastructure/prisma/process-store.js';
+import { readRetentionLag } from '../infrastructure/prisma/settled-store.js';
 import { type DatabaseExam, examineDatabase, look } from './doctor-database.js';
 import { packageVersion } from './package-version.js';
+import { DAY_MS } from './start-event-retention.js';
 
 export interface OutboxExam extends DatabaseExam {
   /** As the database keeps it; null: it does not say. */
@@ -32,7 +35,16 @@ export interface OutboxExam extends DatabaseExam {
   readonly orderingChanges: readonly OrderingChange[] | null;
 }
 
-const OWN: readonly Check[] = ['connections', 'processes', 'reconciler', 'books', 'letters', 'jobs', 'notices'];
+const OWN: readonly Check[] = [
+  'connections',
+  'processes',
+  'reconciler',
+  'books',
+  'retention',
+  'letters',
+  'jobs',
+  'notices',
+];
 const MOST_PROCESSES = 200;
 
 /** `orderings`: those of the configuration. */
@@ -99,11 +111,20 @@ async function examineProcesses(
 
 const CLOCK_WITHIN_MS = 200;
 
-async function examineDuties(pool: PgPool, { noticeWindowMs }: Settings): Promise<readonly Finding[]> {
+async function examineDuties(
+  pool: PgPool,
+  { noticeWindowMs, retentionDays: days }: Settings,
+): Promise<readonly Finding[]> {
   const inspector = createDeliveryInspector(pool);
   const looks = [
     look(['reconciler'], 'outbox', () => inspector.readStopped(), judgeStopped),
     look(['books'], 'outbox', () => inspector.readBooks(), judgeBooks),
+    look(
+      ['retention'],
+      'outbox',
+      async () => ({ days, lagSeconds: days === 0 ? 0 : await readRetentionLag(pool, days * DAY_MS) }),
+      judgeEventRetention,
+    ),
     look(['letters'], 'outbox', () => inspector.readOldLetters(), judgeLetters),
     look(['jobs'], 'outbox', () => inspector.readStuckJobs(), judgeJobs),
     look(['notices'], 'outbox', () => inspector.readLateNotices(noticeWindowMs), judgeNotices),

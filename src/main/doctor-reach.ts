@@ -7,6 +7,7 @@ import {
   judgeNamespace,
   judgePollers,
   judgeRetention,
+  judgeVersions,
   type NamespaceFacts,
 } from '../application/delivery/doctor/judge-temporal.js';
 import { parseJsonBody } from '../application/delivery/handlers/to-http-error.js';
@@ -22,6 +23,7 @@ import {
   TemporalUnfitError,
 } from '../infrastructure/temporal/connect-temporal.js';
 import { describeTemporalFailure, inspectTemporal } from '../infrastructure/temporal/inspect-temporal.js';
+import { readVersionRouting } from '../infrastructure/temporal/version-routing.js';
 
 const TIMEOUT_MS = 5_000;
 
@@ -29,17 +31,19 @@ export interface TemporalExpected {
   readonly taskQueue: string;
   readonly keptNamespaceId: NamespaceFacts['keptId'];
   readonly longestDeadlineMs: number;
+  /** Worker Versioning's; left out: it is off. */
+  readonly workerDeployment?: string | undefined;
 }
 
 export async function examineTemporal(target: TemporalTarget, expected: TemporalExpected): Promise<readonly Finding[]> {
   const { address, namespace } = target;
-  const { taskQueue, keptNamespaceId: keptId, longestDeadlineMs } = expected;
+  const { taskQueue, keptNamespaceId: keptId, longestDeadlineMs, workerDeployment } = expected;
   try {
     const connection = await connectTemporal(target, { timeoutMs: TIMEOUT_MS });
     try {
       const namespaceId = await readNamespaceId(connection, target, TIMEOUT_MS);
       const asked = inspectTemporal(connection, target, taskQueue);
-      const refused = (id: 'temporal.pollers' | 'temporal.retention') => (error: unknown) => [
+      const refused = (id: (typeof NOT_ASKED)[number]) => (error: unknown) => [
         unknown(id, describeTemporalFailure(error, target)),
       ];
       const looks = [
@@ -50,17 +54,24 @@ export async function examineTemporal(target: TemporalTarget, expected: Temporal
             (retentionSeconds) => judgeRetention({ namespace, retentionSeconds }, longestDeadlineMs),
             refused('temporal.retention'),
           ),
+        workerDeployment === undefined
+          ? []
+          : readVersionRouting(connection, namespace, workerDeployment).then(
+              (routing) => judgeVersions(workerDeployment, routing),
+              refused('temporal.versions'),
+            ),
       ];
       return [...judgeNamespace({ address, namespace, namespaceId, keptId }), ...(await Promise.all(looks)).flat()];
     } finally {
       await connection.close();
     }
   } catch (error) {
-    return [unreached(error), ...NOT_ASKED.map((id) => unknown(id, 'Temporal could not be asked'))];
+    const notAsked = NOT_ASKED.filter((id) => id !== 'temporal.versions' || workerDeployment !== undefined);
+    return [unreached(error), ...notAsked.map((id) => unknown(id, 'Temporal could not be asked'))];
   }
 }
 
-const NOT_ASKED = ['temporal.pollers', 'temporal.retention'] as const;
+const NOT_ASKED = ['temporal.pollers', 'temporal.versions', 'temporal.retention'] as const;
 
 function unreached(error: unknown): Finding {
   const id = 'reach.temporal';

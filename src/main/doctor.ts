@@ -64,6 +64,7 @@ async function examine(environment: Environment, settings: Settings, configFile:
       taskQueue: settings.taskQueue ?? defaultTaskQueue(outbox.deployment ?? settings.deployment),
       keptNamespaceId: outbox.namespaceId,
       longestDeadlineMs: longestDeadline(policies),
+      workerDeployment: settings.workerDeployment,
     }),
     auditApiKey === undefined ? [] : examineAuditApi(settings.auditUrl, auditApiKey),
     temporalUiUrl === undefined ? [] : examineTemporalUi(temporalUiUrl),

@@ -6,6 +6,7 @@ import {
   migrationStatus,
 } from '../infrastructure/prisma/migrations.js';
 import { explainDatabase } from './explain-database.js';
+import { refusePooledUrl } from './refuse-transaction-pooling.js';
 
 export interface MigrateRequest {
   readonly command: 'deploy' | 'status';
@@ -49,6 +50,8 @@ export async function runMigrate(request: MigrateRequest): Promise<MigrateResult
   let deployment: string | null = null;
   for (const database of databases) {
     const named = database.target === 'outbox' ? { deployment: request.deployment ?? null } : {};
+    // Its lock is its session's: behind such a pooler it would stay with somebody else's.
+    await refusePooledUrl(database.databaseUrl, database.target);
     const deployed = await explaining(database.target, () =>
       deployMigrations({ ...database, ...named, wait: request.wait ?? false }),
     );

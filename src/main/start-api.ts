@@ -16,6 +16,7 @@ import { createBookStore } from '../infrastructure/prisma/book-store.js';
 import { createDeploymentStore } from '../infrastructure/prisma/deployment-store.js';
 import { createDestinationStore } from '../infrastructure/prisma/destination-store.js';
 import { createFailedIngestStore } from '../infrastructure/prisma/failed-ingest-store.js';
+import { findIdentityGaps } from '../infrastructure/prisma/identities-stay.js';
 import { createOrderingStore } from '../infrastructure/prisma/ordering-store.js';
 import { createPool, type PgPool } from '../infrastructure/prisma/pg-pool.js';
 import { createProcessStore } from '../infrastructure/prisma/process-store.js';
@@ -30,6 +31,7 @@ import { failAt } from './fail-at.js';
 import { openLogMonitor } from './open-log-monitor.js';
 import { openFigures, openOverview } from './open-overview.js';
 import { openProofs } from './open-proofs.js';
+import { refuseTransactionPooling } from './refuse-transaction-pooling.js';
 import type { RoleContext, StartedRole } from './role.js';
 import { checkMonitorSettings, monitorOptions, openMonitorPools } from './start-monitor.js';
 import { StartRefusedError } from './start-refused-error.js';
@@ -57,7 +59,7 @@ export async function startApiRole(context: RoleContext): Promise<StartedRole> {
   const secretKey = settings.auditSecretKey ?? null;
   const fingerprintKeys = requireSetting(settings.auditFingerprintKeys, 'AUDIT_FINGERPRINT_KEYS');
   const refuse = async () => {
-    await refuseWrong({ store, apiKeys, fingerprintKeys, secretKey }, log);
+    await refuseWrong({ pool, store, apiKeys, fingerprintKeys, secretKey }, log);
     if (ops !== null) await refuseOtherDeployment(ops.pool, settings.deployment, log);
   };
   const starting = refuse().then(() =>
@@ -167,9 +169,19 @@ function openPool(
   });
 }
 
+/** R25: a letter may be redriven however old it is, so what it may have recorded must be known for ever. */
+async function refuseLostIdentities(audit: PgPool): Promise<void> {
+  const gaps = await findIdentityGaps(audit);
+  if (gaps.length === 0) return;
+  throw new StartRefusedError(
+    `identities of the audit log may be removed, and what is redriven would then be recorded twice: expected ${gaps.join(' and ')} on audit.record_key, found it off or gone. Mend it: ALTER TABLE audit.record_key ENABLE ALWAYS TRIGGER ${gaps[0]}`,
+  );
+}
+
 /** R1: what operators do must reach the outbox that they mean. Away is no reason not to start. */
 async function refuseOtherDeployment(ops: PgPool, deployment: string, log: Logger): Promise<void> {
   try {
+    await refuseTransactionPooling(ops, 'outbox');
     checkDeployment(await createDeploymentStore(ops).readName(), deployment);
   } catch (error) {
     const explained = explainDatabase(error, 'outbox');
@@ -194,11 +206,19 @@ function withFailpoint(store: FailedIngestStore, failpoint: (point: string) => v
  * opened, for its key's requests would never be served.
  */
 async function refuseWrong(
-  given: { store: AuditStore; apiKeys: ApiKeyStore; fingerprintKeys: FingerprintKeys; secretKey: Uint8Array | null },
+  given: {
+    pool: PgPool;
+    store: AuditStore;
+    apiKeys: ApiKeyStore;
+    fingerprintKeys: FingerprintKeys;
+    secretKey: Uint8Array | null;
+  },
   log: Logger,
 ): Promise<void> {
   try {
+    await refuseTransactionPooling(given.pool, 'audit');
     await given.store.ping();
+    await refuseLostIdentities(given.pool);
     await checkFingerprintKeys(given.store, given.fingerprintKeys);
     await checkSigningSecrets(given.apiKeys, given.secretKey);
   } catch (error) {

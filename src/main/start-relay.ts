@@ -18,6 +18,7 @@ import { dutyLeaseMs } from './duty-lease.js';
 import { failAt } from './fail-at.js';
 import type { DeliveryContext, StartedRole } from './role.js';
 import { startBooks } from './start-books.js';
+import { startEventRetention } from './start-event-retention.js';
 import { startFigures } from './start-figures.js';
 import { raiseRefusedStarts, startNoticeDuties } from './start-notices.js';
 import { startReconciler } from './start-reconciler.js';
@@ -100,6 +101,7 @@ export function startRelayRole(context: DeliveryContext, options: { eager: boole
     startNoticeDuties(context),
     startBooks(context),
     startFigures(context),
+    startEventRetention(context),
   ];
   return {
     name: 'relay',
@@ -109,7 +111,7 @@ export function startRelayRole(context: DeliveryContext, options: { eager: boole
     hint: () => relay.hint(),
     readCoalescing: () => backlog.read(),
     stop: async () => {
-      await Promise.all([relay.stop(), reconciler.stop(), namespace.stop(), ...duties.map((duty) => duty.stop())]);
+      await Promise.all([relay.stop(), reconciler.stop(), namespace.stop(), ...duties.map((duty) => duty?.stop())]);
     },
   };
 }

@@ -12,7 +12,8 @@ import { recordDeadLetter } from '../application/delivery/record-dead-letter.js'
 import { systemTime } from '../application/delivery/relay-time.js';
 import { runUnderLease } from '../application/delivery/run-under-lease.js';
 import { createSemaphore, type Semaphore } from '../application/delivery/semaphore.js';
-import { noteOutcome, traceDispatcher, traceHttp } from '../application/delivery/trace-dispatch.js';
+import { noteOutcome, traceDispatcher, traceFinder, traceHttp } from '../application/delivery/trace-dispatch.js';
+import type { WorkerVersion } from '../application/delivery/worker-version.js';
 import { countSettled } from '../application/metrics/count-settled.js';
 import { NO_METRICS } from '../application/metrics/metrics.js';
 import { DEFAULT_BREAKER } from '../domain/delivery/breaker.js';
@@ -25,6 +26,7 @@ import { createDeadLetterStore } from '../infrastructure/prisma/dead-letter-stor
 import { createEffectStore } from '../infrastructure/prisma/effect-store.js';
 import { createLeaseStore } from '../infrastructure/prisma/lease-store.js';
 import { createDeliveryWorker, readWorkflowBundle } from '../infrastructure/temporal/delivery-worker.js';
+import { readVersionRouting } from '../infrastructure/temporal/version-routing.js';
 import { slotsFor } from '../infrastructure/temporal/worker-slots.js';
 import { deliveryHandlers } from './delivery-handlers.js';
 import { dutyLeaseMs } from './duty-lease.js';
@@ -33,6 +35,7 @@ import { groupNotifier, noticeTimes } from './start-notices.js';
 import { startRetention } from './start-retention.js';
 import { startSealer } from './start-sealer.js';
 import { startVerifications } from './start-verifications.js';
+import { watchWorkerVersion, workerVersionOf } from './watch-worker-version.js';
 
 /** How soon after its time a letter's destination is asked again (R18). */
 const EFFECTS_EVERY_MS = 5_000;
@@ -60,7 +63,9 @@ export async function startWorkerRole(context: DeliveryContext): Promise<Started
   const attempts = createAttemptStore(delivery.pool, onSettled);
   const deadLetters = createDeadLetterStore(delivery.pool);
   const effects = createEffectStore(delivery.pool);
-  const asking = { effects, attempts, finder: createEffectFinder({ handlers, http, log }), log };
+  const plainFinder = createEffectFinder({ handlers, http, log });
+  const finder = tracing === undefined ? plainFinder : traceFinder(tracing, plainFinder, handlers);
+  const asking = { effects, attempts, finder, log };
   const { taskQueue } = delivery;
   const notFound = { kind: 'event_not_found', subject: taskQueue, fields: { taskQueue } } as const;
   const onEventNotFound = () => void raiseAlert(delivery.alerts, notFound);
@@ -83,14 +88,17 @@ export async function startWorkerRole(context: DeliveryContext): Promise<Started
     metrics,
   };
   const identity = `${hostname()}:${process.pid}`.slice(-80);
+  // Untraced, the bundle and its histories are what they are without any of this.
+  const workflowBundle = await readBundle(traces === undefined ? 'workflow-bundle.js' : 'workflow-bundle-traced.js');
+  const version = workerVersionOf(settings, workflowBundle.code);
   const worker = await createDeliveryWorker({
     connection: delivery.connection,
     namespace: delivery.target.namespace,
     taskQueue,
     identity,
-    // Untraced, the bundle and its histories are what they are without any of this.
-    workflowBundle: await readBundle(traces === undefined ? 'workflow-bundle.js' : 'workflow-bundle-traced.js'),
+    workflowBundle,
     traced: traces?.temporal?.worker,
+    ...(version === null ? {} : { version }),
     activities: createActivities({
       dispatchEvent: async (input) => {
         const outcome = await dispatchEvent(
@@ -133,6 +141,7 @@ export async function startWorkerRole(context: DeliveryContext): Promise<Started
   const sealer = startSealer(context);
   const retention = startRetention(context);
   const verifications = startVerifications(context);
+  const versions = version === null ? null : watchVersion(context, version);
   let stopping = false;
   const running = worker.run();
   const failed = new Promise<never>((_, reject) => {
@@ -147,6 +156,7 @@ export async function startWorkerRole(context: DeliveryContext): Promise<Started
     port: null,
     notReady: async () => (worker.getState() === 'RUNNING' ? null : `the Temporal worker is ${worker.getState()}`),
     warnings: async () => [
+      ...(versions?.warnings() ?? []),
       ...((await sealer?.warnings()) ?? []),
       ...(retention?.warnings() ?? []),
       ...(verifications?.warnings() ?? []),
@@ -156,7 +166,7 @@ export async function startWorkerRole(context: DeliveryContext): Promise<Started
     async stop() {
       stopping = true;
       if (worker.getState() === 'RUNNING') worker.shutdown();
-      await Promise.all([asks.stop(), sealer?.stop(), retention?.stop(), verifications?.stop()]);
+      await Promise.all([versions?.stop(), asks.stop(), sealer?.stop(), retention?.stop(), verifications?.stop()]);
       await running.catch(() => {}); // told by `failed`; what stands behind it must be closed all the same
       await destinations.stop();
       await http.close();
@@ -165,6 +175,12 @@ export async function startWorkerRole(context: DeliveryContext): Promise<Started
 }
 
 const readBundle = (name: string) => readWorkflowBundle(fileURLToPath(new URL(`../../${name}`, import.meta.url)));
+
+function watchVersion({ delivery, log }: DeliveryContext, version: WorkerVersion) {
+  const { connection, target } = delivery;
+  const readRouting = () => readVersionRouting(connection, target.namespace, version.deploymentName);
+  return watchWorkerVersion({ readRouting, log }, version);
+}
 
 /** Only of destinations that a relay coalesces for, which are those of a configuration. */
 function placesByDestination(): (destination: string) => Semaphore {

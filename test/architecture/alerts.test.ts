@@ -4,10 +4,12 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { parse } from 'yaml';
 import { findPromtool } from '../support/find-promtool.js';
+import { metricsOf } from '../support/metrics-of.js';
 
 const run = promisify(execFile);
 
 interface Rule {
+  readonly record?: string;
   readonly alert?: string;
   readonly expr: string;
   readonly labels?: Readonly<Record<string, string>>;
@@ -88,5 +90,34 @@ describe('docs/alerts', () => {
     expect(listed.map(([, name, page, severity]) => [name, page, severity])).toEqual(
       alerts.map(({ alert, labels }) => [alert, alert, labels?.severity]),
     );
+  });
+});
+
+describe('the metrics that are asked for', () => {
+  /** Of the names those that the first column of docs/metrics.md does not have. */
+  function unknown(names: readonly string[]): string[] {
+    const rows = text('docs/metrics.md')
+      .split('\n')
+      .filter((line) => line.startsWith('|'));
+    const known = rows.flatMap((row) => (row.split('|')[1] ?? '').match(/\b(outbox|audit)_\w+/g) ?? []);
+    return names.filter((name) => !known.includes(name) && !known.includes(name.replace(/_(bucket|sum|count)$/, '')));
+  }
+
+  it('are in docs/metrics.md, but for the series that a rule records', () => {
+    const recorded = rules.flatMap(({ record }) => record ?? []);
+    const asked = rules.flatMap(({ expr }) => metricsOf(expr)).filter((name) => !recorded.includes(name));
+    expect(asked.length).toBeGreaterThan(20);
+    expect(unknown(asked)).toEqual([]);
+  });
+
+  it('are there in the dashboard, too, beside those of the Temporal SDK', () => {
+    const dashboard = JSON.parse(text('deploy/grafana/temporal-outbox.json')) as {
+      panels: { targets?: { expr: string }[] }[];
+    };
+    const asked = dashboard.panels
+      .flatMap(({ targets = [] }) => targets.flatMap(({ expr }) => metricsOf(expr)))
+      .filter((name) => !name.startsWith('temporal_'));
+    expect(asked.length).toBeGreaterThan(30);
+    expect(unknown(asked)).toEqual([]);
   });
 });

@@ -136,7 +136,7 @@ function commandsOf(text: string): string[][] {
   );
   const lines = blocks.flatMap((code) => code.split('\n')).map((line) => line.replaceAll(/'[^']*'/g, 'TEXT'));
   return [...lines, ...inline].flatMap((line) =>
-    [...line.matchAll(/(?:^|[\s(;]|\.bin\/)outbox +(?=[a-z-])([^|;&<>)`]*)/g)]
+    [...line.matchAll(/(?:^|(?<! -n)[\s(;]|\.bin\/)outbox +(?=[a-z-])([^|;&<>)`]*)/g)]
       .filter(({ index }) => !/(^|\s)#/.test(line.slice(0, index + 1)))
       .map(([, rest = '']) => rest.replace(/\s#.*$/, '').trim())
       .map((rest) =>

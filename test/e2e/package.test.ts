@@ -132,6 +132,7 @@ describe('the tarball', () => {
         'dist/src/testing.d.ts',
         'dist/src/testing.js',
         'dist/workflow-bundle.js',
+        'dist/workflow-bundle-traced.js',
         'docs/errors.md',
         'docs/running.md',
         'examples/sample-cloudtrail.ndjson',

@@ -98,6 +98,24 @@ it('a collector that never answers holds neither the delivery nor the stop', asy
   await receiver.close();
 }, 90_000);
 
+it('off, too, a refused request and an attempt are found by the trace that they came with', async () => {
+  const roles = await startAll({ OUTBOX_LOG_LEVEL: 'debug' });
+  const traceId = 'ab'.repeat(16);
+  const traceparent = `00-${traceId}-${'cd'.repeat(8)}-01`;
+  const refused = await fetch(`http://127.0.0.1:${roles.apiPort}/integration/v1/audit/logs`, {
+    method: 'POST',
+    headers: { authorization: 'Bearer nobody', traceparent },
+  });
+  expect(await refused.json()).toMatchObject({ code: 'unauthorized', traceId });
+  const bare = await fetch(`http://127.0.0.1:${roles.apiPort}/nowhere`, { headers: { traceparent: '00-x' } });
+  expect(await bare.json()).not.toHaveProperty('traceId');
+  const id = await deployment.append({ headers: { traceparent } });
+  await deployment.untilStatus(id, 'DELIVERED');
+  expect(await stop(roles)).toBe(0);
+  const traced = roles.lines().filter(({ trace_id }) => trace_id === traceId);
+  expect(traced.map(({ event, msg }) => event ?? msg)).toEqual(['request.rejected', 'delivery.attempted']);
+}, 90_000);
+
 it('variables that do not fit end the start with a sentence for each, before anything is opened', async () => {
   const { code, printed } = await runOutboxCli(['api'], {
     ...deployment.environment,

@@ -17,7 +17,6 @@ import { temporalAddress } from '../support/temporal.js';
 const PARTNER = 'test.partner';
 const PRIVATE = 'test.private';
 const CANARY = 'canary-4711-hush';
-const SERVER = 2;
 const CLIENT = 3;
 const ERROR = 2;
 
@@ -28,8 +27,8 @@ let destination: ScriptedDestination;
 let connection: Connection;
 let client: Client;
 let api: StartedProcess;
-let environment: Record<string, string>;
-let args: string[];
+let relay: StartedProcess;
+let worker: StartedProcess;
 
 beforeAll(async () => {
   deployment = await createTestDeployment();
@@ -43,15 +42,14 @@ beforeAll(async () => {
      httpHandler({ routingKey: '${PRIVATE}', url: '${destination.url}', traceContext: false })`,
     `policies: { TOGETHER: { coalescing: { mode: 'always', size: 50 } } }`,
   );
-  args = ['--config', config];
+  const args = ['--config', config];
   api = await deployment.start('api', traced('api'));
-  environment = { OUTBOX_AUDIT_URL: `http://127.0.0.1:${api.apiPort}` };
-}, 60_000);
+  const url = { OUTBOX_AUDIT_URL: `http://127.0.0.1:${api.apiPort}` };
+  relay = await deployment.start('relay', { ...url, ...traced('relay') }, args);
+  worker = await deployment.start('worker', { ...url, ...traced('worker') }, args);
+}, 90_000);
 
-afterEach(async () => {
-  destination.answer(accept);
-  await endLeftoverCli([api]);
-});
+afterEach(() => destination.answer(accept));
 
 afterAll(async () => {
   await endLeftoverCli();
@@ -71,16 +69,18 @@ function traced(role: string): Record<string, string> {
   };
 }
 
-const startRelay = () => deployment.start('relay', { ...environment, ...traced('relay') }, args);
-const startWorker = () => deployment.start('worker', { ...environment, ...traced('worker') }, args);
-const startBoth = () => Promise.all([startWorker(), startRelay()]);
 const runOf = (id: string): WorkflowHandle => client.workflow.getHandle(`${deployment.name}:${id}:0`);
 
 const spansOf = (traceId: string) => receiver.spans.filter((span) => span.traceId === traceId);
-/** All of a role's spans have been sent by the time it has stopped. */
-async function stopAll(...processes: StartedProcess[]): Promise<void> {
-  for (const process of processes) expect(await stop(process)).toBe(0);
-}
+/** The trace's spans, once those of these names have come: roles send theirs when they end, and one after another. */
+const untilSpans = (traceId: string, ...names: string[]) =>
+  eventually(`${names} of ${traceId}`, async () => {
+    const spans = spansOf(traceId);
+    return names.every((name) => spans.some((span) => span.name === name)) ? spans : null;
+  });
+const named = (spans: readonly ReceivedSpan[], name: string) =>
+  spans.find((span) => span.name === name) as ReceivedSpan;
+const INGEST = 'POST /integration/v1/audit/logs';
 
 /** From a span up to the root, by name. */
 function wayUp(span: ReceivedSpan): string[] {
@@ -93,14 +93,10 @@ const recordsOf = async (id: string) =>
 
 describe('one event', () => {
   it('is one trace, from the span that appended it to the record', async () => {
-    const [worker, relay] = await startBoth();
     const { id, traceId, spanId } = await producer.append({});
     await deployment.untilStatus(id, 'DELIVERED');
-    await stopAll(relay, worker);
-    const ingest = await eventually('the span of the ingest', async () =>
-      spansOf(traceId).find(({ kind }) => kind === SERVER),
-    );
-
+    const spans = await untilSpans(traceId, INGEST, 'RunWorkflow:deliverEvent', 'StartWorkflow:deliverEvent');
+    const ingest = named(spans, INGEST);
     expect(wayUp(ingest)).toEqual([
       'POST /integration/v1/audit/logs',
       'POST',
@@ -112,47 +108,44 @@ describe('one event', () => {
       'place order',
     ]);
     const names = (span: ReceivedSpan) => span.resource['service.name'];
-    expect(new Set(spansOf(traceId).map(names))).toEqual(
-      new Set(['shop', 'outbox-relay', 'outbox-worker', 'outbox-api']),
-    );
+    expect(new Set(spans.map(names))).toEqual(new Set(['shop', 'outbox-relay', 'outbox-worker', 'outbox-api']));
     const [record] = await recordsOf(id);
     expect(JSON.stringify(record)).toContain(`00-${traceId}-${spanId}-01`);
-    expect(spansOf(traceId).filter(({ status }) => status === ERROR)).toEqual([]);
+    expect(spans.filter(({ status }) => status === ERROR)).toEqual([]);
     expect(ingest.attributes).toMatchObject({
       'http.route': '/integration/v1/audit/logs',
       'http.response.status_code': 201,
     });
-    const deliver = spansOf(traceId).find(({ name }) => name === 'deliver audit.log');
     const recordId = (record as unknown as { id: string }).id;
-    expect(deliver?.attributes).toMatchObject({ 'outbox.event.id': id, 'outbox.receipt.id': recordId });
+    expect(named(spans, 'deliver audit.log').attributes).toMatchObject({
+      'outbox.event.id': id,
+      'outbox.receipt.id': recordId,
+    });
 
-    const claim = receiver.spans.find(
-      ({ name, links }) => name === 'relay.claim' && links.some((l) => l.spanId === spanId),
+    const claim = await eventually('the claim', async () =>
+      receiver.spans.find(({ name, links }) => name === 'relay.claim' && links.some((l) => l.spanId === spanId)),
     );
-    expect(claim?.links).toEqual([{ traceId, spanId }]);
-    expect(claim?.traceId).not.toBe(traceId);
-    expect(receiver.requests.every(({ headers }) => headers['user-agent'] !== undefined)).toBe(true);
+    expect(claim.links).toEqual([{ traceId, spanId }]);
+    expect(claim.traceId).not.toBe(traceId);
     const ofProduct = receiver.requests.filter(({ text }) => text.includes('outbox-worker'));
     expect(ofProduct[0]?.headers).toMatchObject({ 'x-collector-key': 'its-key' });
   }, 90_000);
 
   it('that fails says so by code, attempt and status; its trace goes on over the retries and stands in log and letter', async () => {
     destination.answer((_request, response) => void response.writeHead(404).end());
-    const [worker, relay] = await startBoth();
     const { id, traceId } = await producer.append({ routingKey: PARTNER });
     await deployment.untilStatus(id, 'DEAD');
-    await stopAll(relay, worker);
-    const spans = spansOf(traceId);
-    expect(spans.find(({ kind }) => kind === CLIENT)).toMatchObject({
+    const spans = await untilSpans(traceId, 'RunWorkflow:deliverEvent');
+    expect(named(spans, 'POST')).toMatchObject({
       status: ERROR,
       attributes: { 'http.response.status_code': 404, 'error.type': '404', 'server.address': '127.0.0.1' },
     });
-    expect(spans.find(({ name }) => name === `deliver ${PARTNER}`)).toMatchObject({
+    expect(named(spans, `deliver ${PARTNER}`)).toMatchObject({
       status: ERROR,
       attributes: { 'outbox.error.code': 'HTTP.CLIENT_ERROR', 'outbox.outcome': 'failed' },
     });
-    expect(spans.find(({ name }) => name === 'RunActivity:recordDeadLetter')?.parentId).toBe(
-      spans.find(({ name }) => name === 'StartActivity:recordDeadLetter')?.spanId,
+    expect(named(spans, 'RunActivity:recordDeadLetter').parentId).toBe(
+      named(spans, 'StartActivity:recordDeadLetter').spanId,
     );
     const line = worker.lines().find(({ msg, eventId }) => msg === 'delivery.attempted' && eventId === id);
     expect(line).toMatchObject({ trace_id: traceId });
@@ -163,65 +156,31 @@ describe('one event', () => {
   }, 90_000);
 
   it('tells its destination of the trace, but for one that is not to know it', async () => {
-    const [worker, relay] = await startBoth();
     const told = await producer.append({ routingKey: PARTNER });
     const untold = await producer.append({ routingKey: PRIVATE });
     for (const { id } of [told, untold]) await deployment.untilStatus(id, 'DELIVERED');
-    await stopAll(relay, worker);
     const toldOf = (id: string) => destination.traceparents[destination.seen.findIndex(({ key }) => key === id)];
-    const call = spansOf(told.traceId).find(({ kind }) => kind === CLIENT);
-    expect(toldOf(told.id)).toBe(`00-${told.traceId}-${call?.spanId}-01`);
+    const call = named(await untilSpans(told.traceId, 'POST'), 'POST');
+    expect(call.kind).toBe(CLIENT);
+    expect(toldOf(told.id)).toBe(`00-${told.traceId}-${call.spanId}-01`);
     expect(toldOf(untold.id)).toBeUndefined();
     expect(destination.seen.some(({ key }) => key === untold.id)).toBe(true);
-    expect(spansOf(untold.traceId).some(({ kind }) => kind === CLIENT)).toBe(true);
-  }, 90_000);
-
-  it('leaves nothing of itself in a span but what the table lists', async () => {
-    destination.answer((_request, response) => void response.writeHead(500).end(CANARY));
-    const [worker, relay] = await startBoth();
-    const event = {
-      payload: { note: CANARY },
-      headers: { actor: { id: CANARY }, correlationId: CANARY },
-      tenantId: CANARY,
-      aggregate: { type: 'order', id: CANARY },
-    };
-    const audited = await producer.append(event);
-    const failing = await producer.append({ ...event, routingKey: PARTNER });
-    await deployment.untilStatus(audited.id, 'DELIVERED');
-    await eventually(
-      'a second attempt',
-      async () => destination.seen.filter(({ key }) => key === failing.id).length > 1,
-    );
-    await stopAll(relay, worker);
-    await eventually('the span of the ingest', async () =>
-      spansOf(audited.traceId).some(({ kind }) => kind === SERVER),
-    );
-    expect(spansOf(failing.traceId).length).toBeGreaterThan(3);
-    expect(receiver.requests.filter(({ text }) => text.includes(CANARY))).toEqual([]);
-    const ours = receiver.spans.filter(({ resource }) => resource['service.name'] !== 'shop');
-    const unlisted = ours
-      .flatMap(({ attributes }) => Object.keys(attributes))
-      .filter((key) => !(key in SPAN_ATTRIBUTES));
-    expect(unlisted).toEqual([]);
-    expect(ours.filter(({ events, statusMessage }) => events > 0 || statusMessage !== '')).toEqual([]);
+    await untilSpans(untold.traceId, 'POST');
   }, 90_000);
 });
 
 it('a batch has a trace of its own with a link to each event, and each event keeps its trace, with a link to the batch', async () => {
-  const events = [];
-  for (let n = 0; n < 5; n += 1) events.push(await producer.append({ eventType: 'TOGETHER' }));
-  const [worker, relay] = await startBoth();
+  const events = await producer.appendTogether(5, { eventType: 'TOGETHER' });
   for (const { id } of events) await deployment.untilStatus(id, 'DELIVERED');
-  await stopAll(relay, worker);
   const links = events.map(({ traceId, spanId }) => ({ traceId, spanId })).sort(byTrace);
-  const started = receiver.spans.filter(({ name }) => name === 'relay.start_batch');
-  expect(started).toHaveLength(1);
-  const [batch] = started as [ReceivedSpan];
-  const posted = spansOf(batch.traceId).find(({ name }) => name === 'deliver_batch audit.log') as ReceivedSpan;
-  for (const span of [batch, posted]) expect([...span.links].sort(byTrace)).toEqual(links);
-  const ingest = await eventually('the span of the ingest', async () =>
-    spansOf(batch.traceId).find(({ kind }) => kind === SERVER),
+  const batch = await eventually('the start of the batch', async () =>
+    receiver.spans.find(({ name }) => name === 'relay.start_batch'),
   );
+  const spans = await untilSpans(batch.traceId, INGEST, 'RunWorkflow:deliverBatch', 'relay.claim');
+  for (const { links: own } of [batch, named(spans, 'deliver_batch audit.log')]) {
+    expect([...own].sort(byTrace)).toEqual(links);
+  }
+  const ingest = named(spans, INGEST);
   expect(wayUp(ingest)).toEqual([
     'POST /integration/v1/audit/logs',
     'POST',
@@ -234,7 +193,7 @@ it('a batch has a trace of its own with a link to each event, and each event kee
     'relay.claim',
   ]);
   for (const { id, traceId, spanId } of events) {
-    const own = spansOf(traceId).filter(({ name }) => name !== 'place order');
+    const own = (await untilSpans(traceId, 'relay.carried')).filter(({ name }) => name !== 'place order');
     expect(own).toMatchObject([{ name: 'relay.carried', parentId: spanId, links: [{ traceId: batch.traceId }] }]);
     expect(JSON.stringify(await recordsOf(id))).toContain(traceId);
   }
@@ -267,7 +226,6 @@ describe('histories', () => {
   }
 
   it('of traced runs replay without tracing, and the committed ones of untraced runs with it', async () => {
-    const [worker, relay] = await startBoth();
     destination.answer((request, response) => {
       if (destination.seen.filter(({ key }) => key === request.key).length > 1) accept(request, response);
       else response.writeHead(500).end();
@@ -275,7 +233,6 @@ describe('histories', () => {
     const { id } = await producer.append({ routingKey: PARTNER });
     await deployment.untilStatus(id, 'DELIVERED');
     await runOf(id).result();
-    await stopAll(relay, worker);
     const history = await runOf(id).fetchHistory();
     for (const name of ['workflow-bundle.js', 'workflow-bundle-traced.js']) {
       expect({ name, error: await replay(history, name) }).toEqual({ name, error: undefined });
@@ -295,5 +252,28 @@ describe('histories', () => {
     }
   }, 120_000);
 });
+
+it('an event leaves nothing of itself in a span but what the table lists, nor does a failure or a URL', async () => {
+  destination.answer((_request, response) => void response.writeHead(500).end(CANARY));
+  const event = {
+    payload: { note: CANARY },
+    headers: { actor: { id: CANARY }, correlationId: CANARY },
+    tenantId: CANARY,
+    aggregate: { type: 'order', id: CANARY },
+  };
+  const audited = await producer.append(event);
+  const failing = await producer.append({ ...event, routingKey: PARTNER });
+  await deployment.untilStatus(audited.id, 'DELIVERED');
+  await eventually('a second attempt', async () => destination.seen.filter(({ key }) => key === failing.id).length > 1);
+  // A stop sends what is left.
+  for (const process of [relay, worker, api]) expect(await stop(process)).toBe(0);
+  await untilSpans(audited.traceId, INGEST);
+  await untilSpans(failing.traceId, 'POST', `deliver ${PARTNER}`, 'RunActivity:dispatchEvent');
+  expect(receiver.requests.filter(({ text }) => text.includes(CANARY))).toEqual([]);
+  const ours = receiver.spans.filter(({ resource }) => resource['service.name'] !== 'shop');
+  const unlisted = ours.flatMap(({ attributes }) => Object.keys(attributes)).filter((key) => !(key in SPAN_ATTRIBUTES));
+  expect(unlisted).toEqual([]);
+  expect(ours.filter(({ events, statusMessage }) => events > 0 || statusMessage !== '')).toEqual([]);
+}, 90_000);
 
 const byTrace = (a: { traceId: string }, b: { traceId: string }) => a.traceId.localeCompare(b.traceId);

@@ -190,6 +190,25 @@ describe('closing', () => {
     });
   });
 
+  it('answers a request that an idle connection was carrying as the closing began, and says that it was the last', async () => {
+    await withIngest({}, async (ingest) => {
+      let answer = '';
+      const socket = connect(ingest.port, '127.0.0.1').on('data', (chunk) => {
+        answer += chunk.toString('latin1');
+      });
+      const ended = new Promise((resolve) => socket.once('close', resolve));
+      socket.on('error', () => {}); // a connection that was cut has no answer: asserted below
+      socket.write('GET /live HTTP/1.1\r\nHost: x\r\n\r\n');
+      await eventually('the first answer', async () => answer.endsWith('}'));
+      answer = '';
+      const closing = ingest.closeApi();
+      socket.write('GET /live HTTP/1.1\r\nHost: x\r\n\r\n');
+      await Promise.all([ended, closing]);
+      expect(answer).toMatch(/^HTTP\/1\.1 200 /);
+      expect(answer).toMatch(/connection: close/i);
+    });
+  });
+
   it('ends what does not finish within its grace', async () => {
     await withIngest({ limits: { closeGraceMs: 50 } }, async (ingest) => {
       const release = await holdWrites(ingest);

@@ -12,6 +12,7 @@ import {
   REMOVE_FIGURES,
   REMOVE_PROCESSES,
 } from '../../src/infrastructure/prisma/figure-statements.js';
+import { DUE_BY_TYPE, LETTERS_BY_KIND, OLDEST_LETTER } from '../../src/infrastructure/prisma/gauge-statements.js';
 import { createPool, type PgPool } from '../../src/infrastructure/prisma/pg-pool.js';
 import { openFigures } from '../../src/main/open-overview.js';
 import { createTestDatabases, type TestDatabases } from '../support/databases.js';
@@ -77,15 +78,17 @@ describe.each(['overview', 'events', 'dead letters', 'audit log', 'policies'] as
   it('answers within a second', async () => {
     const slow: unknown[] = [];
     for (const one of asked()) {
-      const took: number[] = [];
-      for (let n = 0; n < 5; n++) {
+      // The middle one of five is known when three are on one side of it.
+      const late: number[] = [];
+      for (let inTime = 0; inTime < 3 && late.length < 3; ) {
         const began = performance.now();
         const { status, body } = await ask(one);
-        took.push(performance.now() - began);
+        const took = performance.now() - began;
+        if (took < MOST_MS) inTime++;
+        else late.push(took);
         expect([one.path, status, JSON.stringify(body).includes('"away"')]).toEqual([one.path, 200, false]);
       }
-      const median = took.sort((a, b) => a - b)[2] as number;
-      if (median >= MOST_MS) slow.push([one.path, median]);
+      if (late.length === 3) slow.push([one.path, ...late]);
     }
     expect(slow).toEqual([]);
   }, 240_000);
@@ -195,6 +198,17 @@ describe('what is counted behind a minute', () => {
       expect(buffers).toBeLessThan(most);
     }
   });
+});
+
+it.each([
+  ['DUE_BY_TYPE', DUE_BY_TYPE, 5_000],
+  ['LETTERS_BY_KIND', LETTERS_BY_KIND, 60_000],
+  ['OLDEST_LETTER', OLDEST_LETTER, 100],
+])('a scrape goes by indexes: %s', async (name, text, most) => {
+  for (const { mode, buffers, walked } of await explain({ database: pool, name, text, values: [] })) {
+    expect({ mode, walked }).toEqual({ mode, walked: [] });
+    expect(buffers).toBeLessThan(most);
+  }
 });
 
 interface Statement {

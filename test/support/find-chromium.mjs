@@ -7,6 +7,7 @@ import { execFile } from 'node:child_process';
 import { access, constants } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
+import { installPackage, lastLine } from './install-package.mjs';
 
 const run = promisify(execFile);
 
@@ -16,7 +17,6 @@ const ON_MACOS = [
   '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome',
 ];
 const ANSWERS_WITHIN_MS = 30_000;
-const INSTALLED_WITHIN_MS = 5 * 60_000;
 
 /**
  * The path of a Chromium that tells its version. `note` is told before what takes long. Throws one Error that names every way
@@ -40,7 +40,7 @@ export async function findChromium({ environment = process.env, note = () => {} 
       tried.push(`${path} ${why}`);
     }
   }
-  const why = await install(environment, note);
+  const why = await installPackage('chromium', { environment, note });
   if (why === null) {
     const installed = await findOnPath(environment, tried);
     if (installed !== null) return installed;
@@ -82,34 +82,6 @@ async function isExecutable(path) {
     () => true,
     () => false, // the next folder of PATH
   );
-}
-
-/** Why it could not be installed; null: it was. Once, and within a bound: a test command that hangs is of no use to anybody. */
-async function install({ PATH }, note) {
-  if (process.platform !== 'linux') return 'only on Linux';
-  if (process.getuid?.() !== 0) return 'needs root';
-  note('no Chromium found: installing it with apt-get (a minute or two, once)');
-  const until = Date.now() + INSTALLED_WITHIN_MS;
-  const env = { PATH, DEBIAN_FRONTEND: 'noninteractive' };
-  const apt = (...args) =>
-    run('apt-get', ['-o', 'DPkg::Lock::Timeout=120', ...args], {
-      env,
-      timeout: Math.max(1_000, until - Date.now()),
-      maxBuffer: 32 * 1024 * 1024,
-    });
-  try {
-    await apt('update');
-    await apt('install', '-y', '--no-install-recommends', 'chromium');
-    return null;
-  } catch (error) {
-    return lastLine(error);
-  }
-}
-
-function lastLine(error) {
-  if (error.killed === true) return 'it took too long';
-  const lines = `${error.message}\n${error.stderr ?? ''}`.split('\n').filter((line) => line.trim() !== '');
-  return lines.at(-1)?.trim() ?? 'no reason was given';
 }
 
 function notFound(tried) {

@@ -85,7 +85,8 @@ function notFound(tried: readonly string[]): Error {
 }
 
 function lastLine(error: unknown): string {
-  const { message, stderr = '' } = error as Error & { stderr?: string };
+  const { message, stderr = '', killed = false } = error as Error & { stderr?: string; killed?: boolean };
+  if (killed) return 'it took too long';
   const lines = `${message}\n${stderr}`.split('\n').filter((line) => line.trim() !== '');
   return lines.at(-1)?.trim().slice(0, 300) ?? 'no reason was given';
 }

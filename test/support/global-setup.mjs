@@ -8,6 +8,7 @@ import { startEmbeddedPostgres } from '../../dist/src/infrastructure/embedded/em
 import { startEmbeddedTemporal } from '../../dist/src/infrastructure/embedded/embedded-temporal.js';
 import { findTemporal } from '../../dist/src/infrastructure/embedded/find-temporal.js';
 import { deployMigrations } from '../../dist/src/infrastructure/prisma/migrations.js';
+import { findPgBouncer } from './find-pgbouncer.mjs';
 
 const SEARCH_ATTRIBUTES = ['OutboxEventName', 'OutboxEventType', 'OutboxTenantId', 'OutboxErrorCode'];
 
@@ -28,6 +29,7 @@ export default async function globalSetup({ maxWorkers }) {
   } else {
     await startPostgresServers(servers, { maxWorkers, variable: 'TEST_POSTGRES_URL' });
   }
+  process.env.TEST_PGBOUNCER = await findPgBouncer({ note });
   const address = process.env.TEST_TEMPORAL_ADDRESS;
   if (address === undefined) {
     const cli = await findTemporal({ environment: process.env, note });

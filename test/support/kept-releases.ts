@@ -1,11 +1,12 @@
 /** What is kept of each release for the releases after it: histories of its runs, and its workflow bundle. */
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gunzipSync, gzipSync } from 'node:zlib';
 
 export const HISTORIES = fileURLToPath(new URL('../fixtures/histories/', import.meta.url));
-export const BUILT_BUNDLE = fileURLToPath(new URL('../../dist/workflow-bundle.js', import.meta.url));
+const BUILT_BUNDLE = fileURLToPath(new URL('../../dist/workflow-bundle.js', import.meta.url));
 const KEPT_BUNDLE = 'workflow-bundle.js.gz';
 const SOURCE_MAP = /^\/\/# sourceMappingURL=.*$/m;
 /** The SDK refuses a bundle without one; nobody needs the whole of it, which is two thirds of the file. */
@@ -42,6 +43,26 @@ export async function keepBundle(version: string): Promise<void> {
   await writeFile(join(HISTORIES, version, KEPT_BUNDLE), gzipSync(code, { level: 9 }));
 }
 
-export async function readKeptBundle(version: string): Promise<string> {
-  return gunzipSync(await readFile(join(HISTORIES, version, KEPT_BUNDLE))).toString('utf8');
+export interface OtherBuild {
+  /** The path of its command line. */
+  readonly cli: string;
+  remove(): Promise<void>;
+}
+
+/** This build with the workflows of the newest release that is kept: a package of its own, to start processes of. */
+export async function buildWithKeptWorkflows(): Promise<OtherBuild> {
+  const version = (await keptReleases()).at(-1)?.version;
+  if (version === undefined) throw new Error(`expected a kept release in ${HISTORIES}`);
+  const bundle = gunzipSync(await readFile(join(HISTORIES, version, KEPT_BUNDLE)));
+  const folder = await mkdtemp(join(tmpdir(), 'outbox-build-'));
+  const project = fileURLToPath(new URL('../../', import.meta.url));
+  await cp(join(project, 'dist'), join(folder, 'dist'), { recursive: true });
+  await writeFile(join(folder, 'dist/workflow-bundle.js'), bundle);
+  const own = JSON.parse(await readFile(join(project, 'package.json'), 'utf8')) as object;
+  await writeFile(join(folder, 'package.json'), JSON.stringify({ ...own, version: `${version}-kept` }));
+  await symlink(join(project, 'node_modules'), join(folder, 'node_modules'));
+  return {
+    cli: join(folder, 'dist/src/cli/outbox.js'),
+    remove: () => rm(folder, { recursive: true, force: true }),
+  };
 }

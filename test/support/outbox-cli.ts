@@ -23,8 +23,8 @@ export interface CliProcess {
 }
 
 /** Nothing of the machine's own settings reaches it, but PATH and HOME. */
-export function outboxCli(args: readonly string[], environment: Record<string, string> = {}): CliProcess {
-  const child: ChildProcess = spawn(process.execPath, [CLI, ...args], {
+export function outboxCli(args: readonly string[], environment: Record<string, string> = {}, cli = CLI): CliProcess {
+  const child: ChildProcess = spawn(process.execPath, [cli, ...args], {
     env: { PATH: process.env.PATH, HOME: process.env.HOME, NODE_COMPILE_CACHE: COMPILE_CACHE, ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -79,16 +79,20 @@ export async function runOutboxCli(args: readonly string[], environment: Record<
 }
 
 /** The role's `process.started` line; fails at once, with what it printed, when it ended instead. */
-export async function untilStarted(cli: CliProcess): Promise<{ apiPort: number | null; probePort: number | null }> {
+export async function untilStarted(
+  cli: CliProcess,
+): Promise<{ apiPort: number | null; probePort: number | null; metricsPort: number | null }> {
   const ended = cli.ended.then((code) => {
     throw new Error(`expected "process.started", the process ended with ${code}: ${cli.printed().slice(-1_000)}`);
   });
   ended.catch(() => {}); // raced below; it ends later in any case
   const started = eventually(`"process.started" of process ${cli.pid}`, async () =>
     cli.lines().find(({ msg }) => msg === 'process.started'),
-  );
-  const { apiPort, probePort } = await Promise.race([started, ended]);
-  return { apiPort: Number(apiPort), probePort: Number(probePort) };
+  ).catch((error: Error) => {
+    throw new Error(`${error.message}; it printed ${cli.printed().slice(-2_000)}`);
+  });
+  const { apiPort, probePort, metricsPort } = await Promise.race([started, ended]);
+  return { apiPort: Number(apiPort), probePort: Number(probePort), metricsPort: Number(metricsPort) };
 }
 
 /** The process's number in a file's first line, once it is there: a file is made first and written to then. */

@@ -12,7 +12,7 @@ const PACKED: Record<string, RegExp> = {
   'README.md': /^README\.md$/,
   'SECURITY.md': /^SECURITY\.md$/,
   // Declarations of the generated clients are a megabyte, and nothing that an application can import refers to them.
-  dist: /^dist\/((src|workflows|activities)\/(?!.*generated\/.*\.d\.ts$).+(\.js|\.d\.ts)|src\/offline\/outbox-verify\.(mjs|d\.mts)|monitor\/(index\.html|\.vite\/manifest\.json|assets\/[\w.-]+)(\.br|\.gz)?|workflow-bundle\.js|policy\.schema\.json|src\/infrastructure\/prisma\/expected-schema\.json)$/,
+  dist: /^dist\/((src|workflows|activities)\/(?!.*generated\/.*\.d\.ts$).+(\.js|\.d\.ts)|src\/offline\/outbox-verify\.(mjs|d\.mts)|monitor\/(index\.html|\.vite\/manifest\.json|assets\/[\w.-]+)(\.br|\.gz)?|workflow-bundle(-traced)?\.js|policy\.schema\.json|src\/infrastructure\/prisma\/expected-schema\.json)$/,
   deploy: /^deploy\/[\w./-]+$/,
   docs: /^docs\/[\w./-]+\.md$/,
   examples: /^examples\/(producers\/[\w.-]+|sample-cloudtrail\.ndjson)$/,

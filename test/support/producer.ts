@@ -7,9 +7,17 @@ import { BasicTracerProvider, SimpleSpanProcessor } from '@opentelemetry/sdk-tra
 import type pg from 'pg';
 import { type NewOutboxEvent, recordEvent } from '../../src/index.js';
 
+export interface Appended {
+  readonly id: string;
+  readonly traceId: string;
+  readonly spanId: string;
+}
+
 export interface Producer {
   /** Appends in a transaction, in a span of its own: the event's id and the span. */
-  append(event: Partial<NewOutboxEvent>): Promise<{ id: string; traceId: string; spanId: string }>;
+  append(event: Partial<NewOutboxEvent>): Promise<Appended>;
+  /** As many, each in a span and a trace of its own, in one transaction: nobody sees some of them. */
+  appendTogether(count: number, event: Partial<NewOutboxEvent>): Promise<Appended[]>;
   close(): Promise<void>;
 }
 
@@ -24,30 +32,33 @@ export function createProducer(outbox: pg.Pool, endpoint: string): Producer {
     const span = provider.getTracer('shop').startSpan('place order');
     return context.with(trace.setSpan(context.active(), span), () => work(span)).finally(() => span.end());
   };
+  const appendTogether: Producer['appendTogether'] = async (count, event) => {
+    const client = await outbox.connect();
+    try {
+      await client.query('BEGIN');
+      const appended: Appended[] = [];
+      for (let n = 0; n < count; n += 1) appended.push(await inSpan((span) => appendOne(client, event, span)));
+      await client.query('COMMIT');
+      return appended;
+    } finally {
+      client.release();
+    }
+  };
   return {
-    append: (event) =>
-      inSpan(async (span) => {
-        const client = await outbox.connect();
-        try {
-          await client.query('BEGIN');
-          const id = await recordEvent(client, {
-            ...{
-              eventName: 'order.order.placed.v1',
-              eventType: 'ORDER',
-              aggregate: { type: 'order', id: '1' },
-              payload: {},
-            },
-            ...event,
-          });
-          await client.query('COMMIT');
-          return { id, traceId: span.spanContext().traceId, spanId: span.spanContext().spanId };
-        } finally {
-          client.release();
-        }
-      }),
+    append: async (event) => (await appendTogether(1, event))[0] as Appended,
+    appendTogether,
     close: async () => {
       await provider.shutdown();
       context.disable();
     },
   };
+}
+
+async function appendOne(client: pg.PoolClient, event: Partial<NewOutboxEvent>, span: Span): Promise<Appended> {
+  const id = await recordEvent(client, {
+    ...{ eventName: 'order.order.placed.v1', eventType: 'ORDER', aggregate: { type: 'order', id: '1' }, payload: {} },
+    ...event,
+  });
+  const { traceId, spanId } = span.spanContext();
+  return { id, traceId, spanId };
 }

@@ -17,7 +17,8 @@ export interface TestDeployment {
   /** For every role; a test adds its own on top. */
   readonly environment: Record<string, string>;
   readonly auditApiKey: string;
-  start(roles: string, more?: Record<string, string>, args?: readonly string[]): Promise<StartedProcess>;
+  /** `cli`: of another build than dist/. */
+  start(roles: string, more?: Record<string, string>, args?: readonly string[], cli?: string): Promise<StartedProcess>;
   /** Appends in a transaction of its own and returns the id. */
   append(event: object): Promise<string>;
   status(id: string): Promise<string | null>;
@@ -38,6 +39,7 @@ export function stop(process: CliProcess, signal: NodeJS.Signals = 'SIGTERM'): P
 export interface StartedProcess extends CliProcess {
   readonly apiPort: number | null;
   readonly probePort: number | null;
+  readonly metricsPort: number | null;
 }
 
 const PACKAGE = new URL('../../dist/src/index.js', import.meta.url).href;
@@ -87,9 +89,9 @@ export async function createTestDeployment(given?: TestDatabases): Promise<TestD
     environment,
     auditApiKey,
     status,
-    async start(roles, more = {}, args = []) {
+    async start(roles, more = {}, args = [], path) {
       const command = roles.includes(',') ? ['run', '--roles', roles] : [roles];
-      const cli = outboxCli([...command, ...args], { ...environment, ...more });
+      const cli = outboxCli([...command, ...args], { ...environment, ...more }, path);
       return { ...cli, ...(await untilStarted(cli)) };
     },
     async append(event) {

@@ -22,6 +22,7 @@ import { IntegrationError, type IntegrationErrorOptions } from '../../src/domain
 import { DEFAULT_POLICY, type RetryPolicy } from '../../src/domain/delivery/policy.js';
 import type { Receipt } from '../../src/domain/delivery/receipt.js';
 import { createRedactor } from '../../src/domain/redaction/redactor.js';
+import { createCountedMetrics } from '../support/counted-metrics.js';
 import { outboxEventOf } from '../support/events.js';
 
 const CARRIER = 'main:batch:0197d3a0-0000-7000-8000-0000000000ff';
@@ -101,6 +102,7 @@ function set(store: Partial<BatchStore> = {}, dispatch: Answers = each({}), budg
     lastTookMs: new Map<string, number>(),
     onFencedSettle: jest.fn<(count: number) => void>(),
     onEventNotFound: jest.fn<() => void>(),
+    metrics: createCountedMetrics(),
   };
   return {
     ...deps,
@@ -170,6 +172,26 @@ describe('what the destination answers', () => {
     expect(carrier).toBe(CARRIER);
     expect(first?.attempts[0]).toMatchObject({ status: 500, message: 'the words of the destination', local: true });
     expect(options).toEqual({ runId: 'r', worker: 'w#1', doubtful: false });
+  });
+
+  it('tells the metrics of each that failed, of each that was recorded, and of what another run has by now', async () => {
+    const told = { a: error('HTTP.SERVER_ERROR'), c: error('HTTP.CLIENT_ERROR', { status: 422 }) };
+    const one = set({ fallOut: async () => ({ fallen: 0, superseded: 2 }) }, each(told));
+    await one.run({ runStartedAt: Date.now() });
+    expect(one.metrics.counted).toEqual({
+      'outbox_failed_attempts_total code=HTTP.SERVER_ERROR': 1,
+      'outbox_failed_attempts_total code=HTTP.CLIENT_ERROR': 1,
+      'outbox_fenced_writes_total write=fall_out': 2,
+      [`outbox_start_to_record_seconds event_type=${outboxEventOf({ id: 'b' }).eventType}`]: 1,
+    });
+  });
+
+  it('tells the metrics of a post that failed once, however many it carried', async () => {
+    for (const code of ['HTTP.SERVER_ERROR', 'HTTP.CLIENT_ERROR', 'DESTINATION.BUSY'] as const) {
+      const one = set({}, failing(code));
+      await one.run();
+      expect(one.metrics.counted).toEqual({ [`outbox_failed_attempts_total code=${code}`]: 1 });
+    }
   });
 
   it('R20: what has failed before, in its run or in this batch, counts for its delay', async () => {

@@ -19,7 +19,7 @@ import type { OutboxEvent } from '../../src/domain/delivery/outbox-event.js';
 import { DEFAULT_POLICY } from '../../src/domain/delivery/policy.js';
 import { createRedactor } from '../../src/domain/redaction/redactor.js';
 
-const EVENT = { id: 'e', eventName: 'a.b.v1', routingKey: 'audit.log' } as OutboxEvent;
+const EVENT = { id: 'e', eventName: 'a.b.v1', routingKey: 'audit.log', headers: {} } as OutboxEvent;
 const LOADED = { event: EVENT, policy: DEFAULT_POLICY, destination: healthyView('audit.log') };
 const RECEIPT = { id: 'rec', hash: 'h', status: 201, at: '2026-01-01T00:00:00.000Z', replayed: false };
 const away = () => Promise.reject(new IntegrationError('STORE.UNAVAILABLE'));

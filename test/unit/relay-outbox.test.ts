@@ -14,6 +14,7 @@ import type { RelayTime } from '../../src/application/delivery/relay-time.js';
 import type { CoalescedSizes } from '../../src/domain/delivery/coalescing.js';
 import { IntegrationError } from '../../src/domain/delivery/integration-error.js';
 import { DEFAULT_POLICY } from '../../src/domain/delivery/policy.js';
+import { createCountedMetrics } from '../support/counted-metrics.js';
 
 type Released = { eventId: string; carrier?: string | null; delayMs: number; countTry: boolean };
 const started: StartAnswer = { kind: 'started', eager: false };
@@ -56,6 +57,37 @@ describe('a batch', () => {
     world.store.markStarted.mockResolvedValue({ marked: 1, overtaken: 3, fenced: 1 });
     await world.runUntil(() => world.counted.fenced_relay_writes !== undefined);
     expect(world.counted).toMatchObject({ overtaken_marks: 3, fenced_relay_writes: 1 });
+    expect(world.metrics.counted).toMatchObject({
+      outbox_overtaken_events_total: 3,
+      'outbox_fenced_writes_total write=mark': 1,
+    });
+  });
+
+  it('is told in the metrics: what was claimed, which starts failed and how, which writes came too late', async () => {
+    const answers: StartAnswer[] = [
+      started,
+      { kind: 'started', eager: true },
+      { kind: 'exists' },
+      refused,
+      { kind: 'refused', reason: '3: no', unfit: true },
+    ];
+    const claimed = events(5).map((one) => ({ ...one, ageMs: 50 }));
+    // Redriven: how long ago it was appended says nothing of its start.
+    const [, second] = claimed;
+    const batch = claimed.map((one) => (one === second ? { ...one, epoch: 1 } : one));
+    const world = createWorld({ batches: [batch], start: async () => answers.shift() as StartAnswer });
+    world.fencedReleases = 2;
+    await world.runUntil(() => world.counted.fenced_relay_writes !== undefined);
+    const { eventType } = batch[0] as ClaimedEvent;
+    expect(world.metrics.counted).toMatchObject({
+      [`outbox_claimed_events_total event_type=${eventType}`]: 5,
+      [`outbox_commit_to_start_seconds event_type=${eventType}`]: 1,
+      'outbox_started_runs_total eager=no': 1,
+      'outbox_started_runs_total eager=yes': 1,
+      'outbox_start_failures_total kind=refused': 1,
+      'outbox_start_failures_total kind=unfit': 1,
+      'outbox_fenced_writes_total write=release': 2,
+    });
   });
 });
 
@@ -412,6 +444,8 @@ interface World {
   /** Of the last line with this message. */
   fields: Map<string, object>;
   failDeadLetters: boolean;
+  metrics: ReturnType<typeof createCountedMetrics>;
+  fencedReleases: number;
   store: {
     markStarted: jest.Mock<
       (
@@ -458,11 +492,13 @@ function createWorld(script: {
     released: [],
     deadLetters: [],
     counted: {},
+    metrics: createCountedMetrics(),
     storeAway: false,
     full: [],
     looks: 0,
     fields,
     failDeadLetters: false,
+    fencedReleases: 0,
     logged: (message: string) => messages.filter((m) => m === message).length,
     async runUntil(reached: () => boolean) {
       for (let turns = 0; !reached(); turns += 1) {
@@ -485,6 +521,7 @@ function createWorld(script: {
         count: (name, by) => {
           world.counted[name] = (world.counted[name] ?? 0) + by;
         },
+        metrics: world.metrics,
       },
       starter: {
         start: (e) => {
@@ -517,7 +554,7 @@ function createWorld(script: {
         markStarted,
         async release(_, rows) {
           world.released.push(...rows);
-          return { released: rows.length, overtaken: 0, fenced: 0 };
+          return { released: rows.length, overtaken: 0, fenced: world.fencedReleases };
         },
         async holdProbes() {},
         async findFull() {

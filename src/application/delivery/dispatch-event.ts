@@ -25,6 +25,7 @@ import { DEFAULT_POLICY, type RetryPolicy } from '../../domain/delivery/policy.j
 import type { Receipt } from '../../domain/delivery/receipt.js';
 import { type Weight, weighOutcome } from '../../domain/delivery/weigh-outcome.js';
 import type { Redactor } from '../../domain/redaction/redactor.js';
+import { traceIdOf } from '../../domain/trace-context.js';
 import type { Metrics } from '../metrics/metrics.js';
 import { describeFailure } from './describe-failure.js';
 import type { DestinationWatch } from './destinations/watch-destinations.js';
@@ -408,5 +409,6 @@ function logFields({ input, n, event }: Attempt) {
     attempt: n,
     runId: input.runId,
     worker: input.worker,
+    trace_id: traceIdOf(event?.headers.traceparent),
   };
 }

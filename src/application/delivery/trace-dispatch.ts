@@ -4,14 +4,14 @@ import type { OutboxEvent } from '../../domain/delivery/outbox-event.js';
 import { readTraceContext } from '../../domain/trace-context.js';
 import type { OpenSpan, Tracing } from '../tracing.js';
 import type { DispatchOutcome } from './dispatch-event.js';
-import type { BatchDispatcher, Dispatcher, Handler, HttpClient } from './ports.js';
+import type { BatchDispatcher, Dispatcher, EffectFinder, Handler, HttpClient } from './ports.js';
 
 export function traceDispatcher(
   tracing: Tracing,
   dispatcher: Dispatcher & BatchDispatcher,
   handlers: readonly Handler[],
 ): Dispatcher & BatchDispatcher {
-  const untold = new Set(handlers.filter(({ traceContext }) => traceContext === false).map((one) => one.routingKey));
+  const untold = notTold(handlers);
   return {
     dispatch: (event, options) => {
       const { routingKey } = event;
@@ -53,6 +53,29 @@ export function traceDispatcher(
     },
   };
 }
+
+/** `find <routing key>`: in its activity, or else, where it is asked long after the run, in the event's own trace. */
+export function traceFinder(tracing: Tracing, finder: EffectFinder, handlers: readonly Handler[]): EffectFinder {
+  const untold = notTold(handlers);
+  return {
+    find: (event, options) => {
+      const { id, routingKey } = event;
+      const attributes = { 'outbox.event.id': id, 'outbox.destination': routingKey };
+      const parent = tracing.isActive() ? undefined : (readTraceContext(event.headers) ?? null);
+      const start = {
+        name: `find ${routingKey}`,
+        kind: 'internal',
+        parent,
+        attributes,
+        ...tells(untold, routingKey),
+      } as const;
+      return tracing.inSpan(start, (span) => saying(span, () => finder.find(event, options)));
+    },
+  };
+}
+
+const notTold = (handlers: readonly Handler[]): ReadonlySet<string> =>
+  new Set(handlers.filter(({ traceContext }) => traceContext === false).map(({ routingKey }) => routingKey));
 
 const tells = (untold: ReadonlySet<string>, name: string) => (untold.has(name) ? { tells: false } : {});
 

@@ -196,9 +196,9 @@ export const METRICS = {
     roles: OUTBOX,
     from: 'outbox',
   },
-  outbox_unbalanced_hours: {
+  outbox_unbalanced_books: {
     type: 'gauge',
-    help: 'Hours whose books have gaps.',
+    help: 'Books (each of one hour) that have gaps.',
     labels: [],
     roles: OUTBOX,
     from: 'outbox',

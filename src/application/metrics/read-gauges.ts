@@ -61,7 +61,7 @@ export function readOutboxGauges({ gauges, overview, destinations, readHolders }
     async () => {
       const { withGaps, checkedAt } = await overview.countBooks();
       return [
-        sampleOf('outbox_unbalanced_hours', {}, withGaps),
+        sampleOf('outbox_unbalanced_books', {}, withGaps),
         ...(checkedAt === null ? [] : [sampleOf('outbox_books_checked_timestamp_seconds', {}, secondsOf(checkedAt))]),
       ];
     },

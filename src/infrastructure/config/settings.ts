@@ -230,6 +230,16 @@ export const SETTINGS = {
     schema: z.string().min(1).max(200),
     describe: "Temporal's task queue. Default: outbox-<deployment>.",
   }),
+  workerDeployment: define({
+    schema: z.string().regex(/^[^.]{1,200}$/, 'expected 1 to 200 characters without a "."'),
+    describe:
+      "The name of the workers' deployment in Temporal. Switches Worker Versioning on: a worker gets runs once its build is made current (docs/upgrades.md). Not set: off.",
+  }),
+  workerBuildId: define({
+    schema: z.string().regex(/^\S{1,200}$/, 'expected 1 to 200 characters without spaces'),
+    describe:
+      "With Worker Versioning: this build's id. Another for each build whose handlers or workflows differ. Default: the package's version and a hash of the workflows.",
+  }),
   searchAttributes: define({
     schema: z.enum(['ensure', 'require', 'off']),
     fallback: 'ensure',
@@ -320,6 +330,12 @@ export const SETTINGS = {
     schema: whole(0, 999_999),
     fallback: '10000',
     describe: 'An alert is raised when more events are due than this. 0: none.',
+  }),
+  retentionDays: define({
+    schema: whole(0, 3_650),
+    fallback: '30',
+    describe:
+      'For how many days a settled event is kept; then a relay removes it with its attempts and closed letters, not before the books of its hour balance. What is open, dead or unbalanced stays. 0: nothing is removed.',
   }),
   testFailpoint: define({
     schema: z.string().min(1),

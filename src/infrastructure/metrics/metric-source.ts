@@ -28,13 +28,13 @@ export interface SourceOptions {
   readonly log: { warn(fields: object, message: string): void; info(fields: object, message: string): void };
   /** Milliseconds, never going back. */
   readonly now?: () => number;
-  /** Default 5 s. */
+  /** Default 3 s. */
   readonly keptMs?: number;
   /** Default 1.5 s. */
   readonly withinMs?: number;
 }
 
-const KEPT_MS = 5_000;
+const KEPT_MS = 3_000;
 const WITHIN_MS = 1_500;
 
 export function createSource(options: SourceOptions): MetricSource {

@@ -39,7 +39,7 @@ GROUP BY event_type ORDER BY event_type`;
 const nextKind = (after: string) => `(SELECT l.event_type, l.code FROM outbox.dead_letter l
     WHERE l.state = 'open' ${after} ORDER BY l.event_type, l.code LIMIT 1)`;
 
-export const OPEN_LETTERS = `
+export const LETTERS_BY_KIND = `
 WITH RECURSIVE kind AS (
   SELECT f.event_type, f.code, 1 AS n FROM ${nextKind('')} f
   UNION ALL

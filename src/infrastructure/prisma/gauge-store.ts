@@ -1,5 +1,5 @@
 import type { GaugeStore } from '../../application/metrics/read-gauges.js';
-import { DUE_BY_TYPE, OLDEST_LETTER, OPEN_LETTERS, TABLES } from './gauge-statements.js';
+import { DUE_BY_TYPE, LETTERS_BY_KIND, OLDEST_LETTER, TABLES } from './gauge-statements.js';
 import { type PgPool, runStatement } from './pg-pool.js';
 
 /** Behind the deadline of a scrape nobody waits for it any more. */
@@ -15,7 +15,7 @@ export function createGaugeStore(pool: PgPool): GaugeStore {
       return rows.map(({ event_type: eventType, due }) => ({ eventType, due }));
     },
     async countLetters() {
-      const rows = await run<{ event_type: string; code: string; open: number }>('letters', OPEN_LETTERS);
+      const rows = await run<{ event_type: string; code: string; open: number }>('letters', LETTERS_BY_KIND);
       return rows.map(({ event_type: eventType, code, open }) => ({ eventType, code, open }));
     },
     async readOldestLetter() {

@@ -40,7 +40,8 @@ export function createSdkMetrics(): SdkMetrics {
 
 /**
  * Each metric's lines together, under one HELP and one TYPE: the core writes a block for each of its meters, and Prometheus
- * refuses a second one. Without a HELP of its own it gets one. What is not the SDK's is left out.
+ * refuses a second one. Without a HELP of its own it gets one. A counter is named as Prometheus wants it: the core (1.23) does
+ * not do that, whatever `countersTotalSuffix` says. What is not the SDK's is left out.
  */
 export function mergeBlocks(text: string): string {
   const blocks = new Map<string, { help: string | null; type: string | null; readonly lines: string[] }>();
@@ -61,8 +62,14 @@ export function mergeBlocks(text: string): string {
   }
   return [...blocks]
     .flatMap(([name, { help, type, lines }]) => {
-      const said = help !== null && help.slice(`# HELP ${name}`.length).trim() !== '';
-      return [said ? help : `# HELP ${name} Of Temporal's SDK.`, ...(type === null ? [] : [type]), ...lines];
+      const counter = type?.endsWith(' counter') === true && !name.endsWith('_total');
+      const called = counter ? `${name}_total` : name;
+      const said = help?.slice(`# HELP ${name}`.length).trim() || "Of Temporal's SDK.";
+      return [
+        `# HELP ${called} ${said}`,
+        ...(type === null ? [] : [`# TYPE ${called}${type.slice(`# TYPE ${name}`.length)}`]),
+        ...lines.map((line) => (counter ? called + line.slice(name.length) : line)),
+      ];
     })
     .join('\n')
     .concat('\n');

@@ -64,6 +64,7 @@ export function createTracing(tracer: Tracer, propagator: TextMapPropagator): Tr
     },
     within: (parent, work) => context.with(parentOf(parent), work),
     note: (attributes) => void trace.getActiveSpan()?.setAttributes(toAttributes(attributes)),
+    isActive: () => trace.getActiveSpan() !== undefined,
     headers: () => (context.active().getValue(TELLS) === false ? {} : write(context.active())),
   };
 }

@@ -1,3 +1,4 @@
+import { describeRouting, makeCurrent, type VersionRouting } from '../worker-version.js';
 import { type Finding, ok, unknown, warning, wrong } from './findings.js';
 
 /** The namespace that answers, and the one that the outbox's runs are in. */
@@ -56,6 +57,21 @@ export function judgePollers({ taskQueue, workflowPollers, activityPollers }: Po
   }
   return [
     ok('temporal.pollers', `${Math.max(workflowPollers, activityPollers)} pollers at the task queue ${taskQueue}`),
+  ];
+}
+
+/** Where Worker Versioning is on: whether anybody gets new runs at all. */
+export function judgeVersions(deploymentName: string, routing: VersionRouting): readonly Finding[] {
+  const id = 'temporal.versions';
+  const said = describeRouting(deploymentName, routing);
+  if (routing.current !== null) return [ok(id, said)];
+  const buildId = routing.ramping?.buildId ?? 'BUILD_ID';
+  return [
+    wrong(
+      id,
+      `${said}, so workers with a version get no new run but those that ramp`,
+      `${makeCurrent({ deploymentName, buildId })}; \`temporal worker deployment describe --name ${deploymentName}\` lists the builds`,
+    ),
   ];
 }
 
