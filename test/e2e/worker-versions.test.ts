@@ -66,10 +66,10 @@ async function doctor() {
     ...deployment.environment,
     ...environment,
   });
-  const { findings } = JSON.parse(stdout) as {
-    findings: { id: string; state: string; detail: string; todo: string }[];
+  const { checks } = JSON.parse(stdout) as {
+    checks: { id: string; state: string; detail: string; todo: string }[];
   };
-  return findings.find(({ id }) => id === 'temporal.versions');
+  return checks.find(({ id }) => id === 'temporal.versions');
 }
 /** Who made the attempts, the last one last. */
 async function workersOf(id: string): Promise<string[]> {

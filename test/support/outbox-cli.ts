@@ -84,8 +84,10 @@ export async function untilStarted(cli: CliProcess): Promise<{ apiPort: number |
     throw new Error(`expected "process.started", the process ended with ${code}: ${cli.printed().slice(-1_000)}`);
   });
   ended.catch(() => {}); // raced below; it ends later in any case
-  const started = eventually(`"process.started" of process ${cli.pid}`, async () =>
-    cli.lines().find(({ msg }) => msg === 'process.started'),
+  const started = eventually(
+    `"process.started" of process ${cli.pid}`,
+    async () => cli.lines().find(({ msg }) => msg === 'process.started'),
+    40_000,
   );
   const { apiPort, probePort } = await Promise.race([started, ended]);
   return { apiPort: Number(apiPort), probePort: Number(probePort) };
