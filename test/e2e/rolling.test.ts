@@ -1,5 +1,6 @@
 // Real: two relays, two workers and two apis as processes of the command line, PostgreSQL, Temporal, HTTP between them, a
 // producer and HTTP callers that never pause. Each process is restarted by SIGTERM in turn, then each is killed once.
+import { setTimeout } from 'node:timers/promises';
 import { Client, Connection } from '@temporalio/client';
 import { Agent, request } from 'undici';
 import { AUDIT_LOOKUP_PATH } from '../../src/contract/audit-api.js';
@@ -98,6 +99,7 @@ function startCallers() {
       } catch (error) {
         if ((error as { code?: string }).code !== 'ECONNREFUSED') failed.push(error);
       }
+      await setTimeout(10); // callers, no flood: the machine is the line's, too
     }
     await agent.close();
   });
@@ -114,7 +116,7 @@ function startCallers() {
 let producer: ReturnType<typeof startProducer>;
 async function progress(): Promise<void> {
   const before = await delivered();
-  await eventually('more deliveries', async () => (await delivered()) > before + 15);
+  await eventually('more deliveries', async () => (await delivered()) > before + 15, 40_000);
 }
 
 /** Every committed event is delivered, has exactly one record and no letter; no run met a worker that did not fit it. */
@@ -146,7 +148,7 @@ it('each restarted by SIGTERM in turn: no append and no request fails, every eve
   expect(callers.failed).toEqual([]);
   expect(callers.answered()).toBeGreaterThan(ids.length / 10);
   await expectNothingLost();
-}, 90_000);
+}, 180_000);
 
 it('each killed once: the other of its kind goes on alone, and nothing is lost', async () => {
   const { ids: earlier } = producer;
@@ -160,4 +162,4 @@ it('each killed once: the other of its kind goes on alone, and nothing is lost',
   }
   await producer.stop();
   await expectNothingLost();
-}, 90_000);
+}, 180_000);

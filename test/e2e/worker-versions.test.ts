@@ -66,10 +66,10 @@ async function doctor() {
     ...deployment.environment,
     ...environment,
   });
-  const { findings } = JSON.parse(stdout) as {
-    findings: { id: string; state: string; detail: string; todo: string }[];
+  const { checks } = JSON.parse(stdout) as {
+    checks: { id: string; state: string; detail: string; todo: string }[];
   };
-  return findings.find(({ id }) => id === 'temporal.versions');
+  return checks.find(({ id }) => id === 'temporal.versions');
 }
 /** Who made the attempts, the last one last. */
 async function workersOf(id: string): Promise<string[]> {
@@ -105,6 +105,8 @@ it('a build that is not current gets nothing and says so; made current it delive
   expect(await idle(second)).toContain(`current is ${a}`);
   await temporal('set-ramping-version', '--deployment-name', name, '--build-id', b, '--percentage', '50', '--yes');
   await routed(second);
+  await temporal('set-ramping-version', '--deployment-name', name, '--build-id', b, '--delete', '--yes');
+  await idle(second);
   await temporal('set-current-version', '--deployment-name', name, '--build-id', b, '--yes');
   expect(await idle(first)).toContain(`current is ${b}`);
   // Drained: nothing that is pinned to it, and AUTO_UPGRADE moves the rest; it can go.
@@ -123,5 +125,8 @@ it('a build that is not current gets nothing and says so; made current it delive
   expect(described).toContain(b);
   const version = await temporal('describe-version', '--deployment-name', name, '--build-id', a);
   expect(JSON.stringify(version)).toMatch(/drain/i);
+
+  await temporal('set-current-version', '--deployment-name', name, '--unversioned', '--yes');
+  expect(await idle(second)).toContain('no build is current');
   expect(await stop(second)).toBe(0);
 }, 90_000);

@@ -9,8 +9,10 @@ export const HISTORIES = fileURLToPath(new URL('../fixtures/histories/', import.
 const BUILT_BUNDLE = fileURLToPath(new URL('../../dist/workflow-bundle.js', import.meta.url));
 const KEPT_BUNDLE = 'workflow-bundle.js.gz';
 const SOURCE_MAP = /^\/\/# sourceMappingURL=.*$/m;
-/** The SDK refuses a bundle without one; nobody needs the whole of it, which is two thirds of the file. */
-const EMPTY_MAP = Buffer.from('{"version":3,"sources":[],"names":[],"mappings":""}').toString('base64');
+/** The SDK wants one, with a file's name; nobody needs the whole of it, which is two thirds of the bundle. */
+const EMPTY_MAP = Buffer.from(
+  '{"version":3,"file":"workflow-bundle.js","sources":[],"names":[],"mappings":""}',
+).toString('base64');
 
 export interface KeptRelease {
   readonly version: string;

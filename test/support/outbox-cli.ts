@@ -86,8 +86,10 @@ export async function untilStarted(
     throw new Error(`expected "process.started", the process ended with ${code}: ${cli.printed().slice(-1_000)}`);
   });
   ended.catch(() => {}); // raced below; it ends later in any case
-  const started = eventually(`"process.started" of process ${cli.pid}`, async () =>
-    cli.lines().find(({ msg }) => msg === 'process.started'),
+  const started = eventually(
+    `"process.started" of process ${cli.pid}`,
+    async () => cli.lines().find(({ msg }) => msg === 'process.started'),
+    40_000,
   ).catch((error: Error) => {
     throw new Error(`${error.message}; it printed ${cli.printed().slice(-2_000)}`);
   });

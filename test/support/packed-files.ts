@@ -22,7 +22,7 @@ const PACKED: Record<string, RegExp> = {
 
 /** Of what someone installs and runs, whatever folder it lies in. */
 const NEVER =
-  /(^|\/)(test|tests|__tests__|fixtures|node_modules|\.git|\.ci|\.data)\/|\.(test|spec)\.|\.[cm]?js\.map$|\.tsbuildinfo$|(^|\/)\.env(?!\.example$)|\.(pem|key|p12|pfx|crt)$|(^|\/)(id_[a-z0-9]+|\.npmrc|\.pgpass)$/;
+  /(^|\/)(test|tests|__tests__|fixtures|node_modules|\.git|\.ci|\.data)\/|\.(test|spec)\.(?!yml$)|\.[cm]?js\.map$|\.tsbuildinfo$|(^|\/)\.env(?!\.example$)|\.(pem|key|p12|pfx|crt)$|(^|\/)(id_[a-z0-9]+|\.npmrc|\.pgpass)$/;
 
 export const topOf = (path: string): string => path.split('/')[0] ?? '';
 export const EXPECTED_TOPS: readonly string[] = Object.keys(PACKED)

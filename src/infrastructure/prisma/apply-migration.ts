@@ -24,9 +24,17 @@ interface ApplyOptions {
 /**
  * Whoever comes after a lock that is waited for waits with it, those that only read included: behind one long transaction
  * a waiting migration would stop the application. So each lock is waited for this long and no longer, then all is let go.
- * Above PostgreSQL's deadlock_timeout (1 s), when it sends away an autovacuum that is in the way.
+ * Below PostgreSQL's deadlock_timeout (1 s): of two that wait for each other it is we who give way.
  */
-const LOCK_WAIT_MS = 2_000;
+const LOCK_WAIT_MS = 500;
+/** Every fourth time: above deadlock_timeout PostgreSQL sends away an autovacuum that is in the way. */
+const LONG_LOCK_WAIT_MS = 2_000;
+const LONG_EVERY = 4;
+/**
+ * In the order in which appending and settling write them. A file that takes its locks in another would end in a deadlock
+ * with them, and PostgreSQL ends whichever waited first: an append.
+ */
+const LOCK_ORDER = ['event', 'delivery', 'delivery_attempt', 'dead_letter', 'notification'];
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 5_000;
 /** PostgreSQL 18, appendix A. */
@@ -41,10 +49,11 @@ const DEADLOCK_DETECTED = '40P01';
 export async function applyMigration(client: pg.Client, file: MigrationFile, options: ApplyOptions): Promise<void> {
   const { target, lockTimeoutMs, log } = options;
   const until = Date.now() + lockTimeoutMs;
-  const lockWaitMs = Math.min(LOCK_WAIT_MS, lockTimeoutMs);
-  for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
+  let pauseMs = FIRST_PAUSE_MS;
+  for (let n = 1; ; n += 1, pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
     try {
-      return await applyOnce(client, file, target, lockWaitMs);
+      const lockWaitMs = n % LONG_EVERY === 0 ? LONG_LOCK_WAIT_MS : LOCK_WAIT_MS;
+      return await applyOnce(client, file, target, Math.min(lockWaitMs, lockTimeoutMs));
     } catch (error) {
       if (!isHeld(error)) throw error;
       if (Date.now() + pauseMs >= until) throw new LocksHeldError(error.message, { cause: error });
@@ -62,6 +71,7 @@ async function applyOnce(client: pg.Client, file: MigrationFile, target: string,
     await client.query('BEGIN');
     await client.query(`SET LOCAL search_path TO ${target}`);
     await client.query(`SET LOCAL lock_timeout TO ${lockWaitMs}`);
+    await lockInOrder(client, file.sql, target);
     await client.query(file.sql);
     await client.query(
       `INSERT INTO ${target}._prisma_migrations (id, checksum, migration_name, started_at, finished_at, applied_steps_count)
@@ -72,6 +82,21 @@ async function applyOnce(client: pg.Client, file: MigrationFile, target: string,
   } catch (error) {
     await client.query('ROLLBACK').catch(() => undefined); // a broken connection has rolled back already
     throw error;
+  }
+}
+
+/** What the file will lock of the tables that are there, before it does so in its own order. */
+async function lockInOrder(client: pg.Client, sql: string, target: string): Promise<void> {
+  if (target !== 'outbox') return;
+  for (const table of LOCK_ORDER) {
+    const named = `(outbox\\.)?${table}\\b`;
+    const altered = new RegExp(`ALTER TABLE (ONLY )?${named}`, 'i').test(sql);
+    if (!altered && !new RegExp(`INDEX\\s[^;]*?\\sON (ONLY )?${named}`, 'i').test(sql)) continue;
+    const { rows } = await client.query<{ oid: number | null }>('SELECT to_regclass($1)::oid AS oid', [
+      `outbox.${table}`,
+    ]);
+    if (rows[0]?.oid == null) continue;
+    await client.query(`LOCK TABLE outbox.${table} IN ${altered ? 'ACCESS EXCLUSIVE' : 'SHARE'} MODE`);
   }
 }
 

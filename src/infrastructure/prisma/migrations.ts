@@ -72,8 +72,8 @@ interface MigrationRow {
 
 const CONNECT_TIMEOUT_MS = 10_000;
 const LOCK_TIMEOUT_MS = 60_000;
-/** Below the two seconds for which a file waits for a lock, so that who holds it is seen. */
-const LOOK_EVERY_MS = 1_000;
+/** About as long as a file waits for a lock, so that who holds it is seen. */
+const LOOK_EVERY_MS = 400;
 /** A person who sees nothing for longer thinks that it hangs. */
 const SAY_AFTER_MS = 2_000;
 
