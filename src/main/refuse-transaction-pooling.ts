@@ -9,11 +9,19 @@ import { StartRefusedError } from './start-refused-error.js';
  * StartRefusedError, or an UnavailableError where the database does not answer.
  */
 export async function refuseTransactionPooling(pool: PgPool, database: 'outbox' | 'audit'): Promise<void> {
-  if (!(await explainingDatabase(database, () => isTransactionPooled(pool)))) return;
+  if (await explainingDatabase(database, () => isTransactionPooled(pool))) throw new TransactionPooledError(database);
+}
+
+/** What says that it is so, and not that it could not be looked at. */
+export class TransactionPooledError extends StartRefusedError {
+  constructor(database: 'outbox' | 'audit') {
+    super(sentence(database));
+  }
+}
+
+function sentence(database: 'outbox' | 'audit'): string {
   const variable = database === 'outbox' ? 'OUTBOX_DATABASE_URL' : 'AUDIT_DATABASE_URL';
-  throw new StartRefusedError(
-    `${variable} leads through a pooler that gives each transaction another session: expected one session for a connection, for prepared statements, deadlines and locks live in it. Connect directly, or set the pooler's pool_mode to session (docs/poolers.md)`,
-  );
+  return `${variable} leads through a pooler that gives each transaction another session: expected one session for a connection, for prepared statements, deadlines and locks live in it. Connect directly, or set the pooler's pool_mode to session (docs/poolers.md)`;
 }
 
 /** The same for whoever has no pool of its own. */

@@ -30,6 +30,7 @@ import { readVersionRouting } from '../infrastructure/temporal/version-routing.j
 import { slotsFor } from '../infrastructure/temporal/worker-slots.js';
 import { deliveryHandlers } from './delivery-handlers.js';
 import { dutyLeaseMs } from './duty-lease.js';
+import { refusePooledUrl, TransactionPooledError } from './refuse-transaction-pooling.js';
 import type { DeliveryContext, StartedRole } from './role.js';
 import { groupNotifier, noticeTimes } from './start-notices.js';
 import { startRetention } from './start-retention.js';
@@ -42,6 +43,7 @@ const EFFECTS_EVERY_MS = 5_000;
 
 /** The `worker` role: workflows, activities, dispatcher, handlers; beside them what seals, keeps and verifies the audit log. */
 export async function startWorkerRole(context: DeliveryContext): Promise<StartedRole> {
+  await refusePooledAuditLog(context);
   const { settings, config, log, counters, metrics = NO_METRICS, delivery, traces } = context;
   const tracing = traces?.tracing;
   const plainHttp = createHttpClient();
@@ -190,4 +192,18 @@ function placesByDestination(): (destination: string) => Semaphore {
     places.set(destination, known);
     return known;
   };
+}
+
+/** Where it seals. What cannot be asked is no reason not to start: the sealer waits, and says so. */
+async function refusePooledAuditLog({ settings, log }: DeliveryContext): Promise<void> {
+  if (settings.auditDatabaseUrl === undefined) return;
+  try {
+    await refusePooledUrl(settings.auditDatabaseUrl, 'audit');
+  } catch (error) {
+    if (error instanceof TransactionPooledError) throw error;
+    log.warn(
+      { waitingFor: 'the audit database', reason: error instanceof Error ? error.message : String(error) },
+      'start.waiting',
+    );
+  }
 }

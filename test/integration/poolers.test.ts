@@ -113,4 +113,20 @@ describe('transaction pooling', () => {
     pooler = undefined;
     await deployment.drop();
   });
+
+  it('a worker refuses to seal an audit log behind it', async () => {
+    const deployment = await createTestDeployment(direct);
+    const { databases } = await behind('transaction');
+    const { code, printed } = await runOutboxCli(['worker'], {
+      ...deployment.environment,
+      AUDIT_DATABASE_URL: databases.auditUrl,
+    });
+    expect([code, printed]).toEqual([
+      EXIT.configuration,
+      expect.stringContaining('AUDIT_DATABASE_URL leads through a pooler'),
+    ]);
+    await pooler?.stop();
+    pooler = undefined;
+    await deployment.drop();
+  });
 });

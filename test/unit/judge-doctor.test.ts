@@ -27,6 +27,7 @@ import {
   judgeProcesses,
   judgeStopped,
 } from '../../src/application/delivery/doctor/judge-delivery.js';
+import { judgeEventRetention } from '../../src/application/delivery/doctor/judge-event-retention.js';
 import { judgeAuditApi } from '../../src/application/delivery/doctor/judge-reach.js';
 import { judgeRights } from '../../src/application/delivery/doctor/judge-rights.js';
 import { judgeMigrations, judgeSchema } from '../../src/application/delivery/doctor/judge-schema.js';
@@ -460,6 +461,14 @@ it('duties that are behind', () => {
   expect(said(judgeJobs([]))).toEqual(['ok jobs']);
   expect(said(judgeJobs([{ id: 'j', error: null }]))).toEqual(['wrong jobs']);
   expect(said(judgeNotices({ ...none, count: 1, oldest: AT }))).toEqual(['wrong notices']);
+});
+
+it('retention: six hours late is told, and for ever is never late', () => {
+  expect(said(judgeEventRetention({ days: 30, lagSeconds: 6 * 3_600 - 1 }))).toEqual(['ok retention']);
+  expect(judgeEventRetention({ days: 30, lagSeconds: 6 * 3_600 })).toMatchObject([
+    { id: 'retention', state: 'warning', detail: expect.stringContaining('for 6 h'), todo: expect.any(String) },
+  ]);
+  expect(said(judgeEventRetention({ days: 0, lagSeconds: 10 ** 9 }))).toEqual(['ok retention']);
 });
 
 describe('the audit log', () => {
