@@ -12,6 +12,7 @@ import { createDatabaseInspector } from '../infrastructure/prisma/inspect-databa
 import { createLagStore } from '../infrastructure/prisma/lag-store.js';
 import { createOverviewStore } from '../infrastructure/prisma/overview-store.js';
 import { createPool, type PgPool, readPools } from '../infrastructure/prisma/pg-pool.js';
+import { readRetentionLag } from '../infrastructure/prisma/settled-store.js';
 import { createVerificationBook } from '../infrastructure/prisma/verification-store.js';
 import type { SdkMetrics } from '../infrastructure/temporal/sdk-metrics.js';
 import { packageVersion } from './package-version.js';
@@ -30,6 +31,8 @@ export interface OpenMetricsOptions {
 export interface OpenMetrics extends ProcessMetrics {
   close(): Promise<void>;
 }
+
+const DAY_MS = 86_400_000;
 
 /** One connection for each database, opened by a scrape: it waits for nobody, and keeps nobody waiting. */
 const READING = {
@@ -62,6 +65,8 @@ export function openMetrics(options: OpenMetricsOptions): OpenMetrics {
       overview: createOverviewStore(pool),
       destinations: createDestinationStore(pool),
       readHolders: createDatabaseInspector(pool, 'outbox').readHolders,
+      readRetentionLag:
+        settings.retentionDays === 0 ? null : () => readRetentionLag(pool, settings.retentionDays * DAY_MS),
     });
     metrics.addSource(createSource({ name: 'outbox_database', look, log }));
   }

@@ -1,5 +1,6 @@
 // Every metric of the table, moved by what it counts, on the built command line. Real: api, relay and worker as processes,
 // PostgreSQL, Temporal, HTTP, promtool. Fake: the destination past the process boundary, which answers as it is told.
+import { randomUUID } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
 import { METRIC_NAMES, type MetricName, metricOf } from '../../src/application/metrics/metric-table.js';
 import { eventually } from '../support/eventually.js';
@@ -43,6 +44,8 @@ beforeAll(async () => {
     OUTBOX_NOTICE_WINDOW_MS: '0',
     // One start after the other: the first runs are over before the last is started, and marked.
     OUTBOX_STARTS_AT_ONCE: '1',
+    // Neither of the two lets anything leave: what may is there for the api to tell.
+    OUTBOX_RETENTION_DAYS: '0',
     ...signing,
   };
   deployment.environment.OUTBOX_AUDIT_URL = around.OUTBOX_AUDIT_URL;
@@ -211,6 +214,26 @@ it('an hour whose books have a gap', async () => {
   await until('outbox_unbalanced_books', {}, is(1));
   await until('outbox_books_checked_timestamp_seconds', {}, more(1_700_000_000));
 });
+
+it('an event that may have left long ago', async () => {
+  await until('outbox_retention_lag_seconds', {}, is(0));
+  const id = randomUUID();
+  const long = "date_trunc('hour', now() - interval '60 days', 'UTC')";
+  await query(
+    `INSERT INTO outbox.event (id, source, event_name, event_type, routing_key, aggregate_type, aggregate_id, payload, content_hash,
+       occurred_at, recorded_at)
+     VALUES ($1, 'test', 'order.order.placed.v1', 'ORDER', 'test.partner', 'order', 'o-1', '{}', 'h', ${long}, ${long})`,
+    id,
+  );
+  await query(
+    `INSERT INTO outbox.delivery (event_id, status, destination, event_type, tenant, settled_at)
+     VALUES ($1, 'DELIVERED', 'test.partner', 'ORDER', '', ${long})`,
+    id,
+  );
+  await query(`INSERT INTO outbox.book_check (hour, checked_at, gap_count, closed) VALUES (${long}, now(), 0, true)`);
+  await until('outbox_retention_lag_seconds', {}, more(0));
+  await query('DELETE FROM outbox.delivery WHERE event_id = $1', id);
+}, 60_000);
 
 it('ten failures in a row open the breaker', async () => {
   partner.answer((_, response) => response.writeHead(500).end());

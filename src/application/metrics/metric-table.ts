@@ -217,6 +217,13 @@ export const METRICS = {
     roles: OUTBOX,
     from: 'outbox',
   },
+  outbox_retention_lag_seconds: {
+    type: 'gauge',
+    help: 'How long the oldest settled event that may leave has been allowed to; 0: none may, or nothing ever leaves.',
+    labels: [],
+    roles: OUTBOX,
+    from: 'outbox',
+  },
   outbox_table_bytes: {
     type: 'gauge',
     help: 'A table with its indexes and partitions, of the outbox and of the audit log.',

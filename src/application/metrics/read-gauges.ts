@@ -30,13 +30,15 @@ export interface OutboxGaugeDeps {
   readonly overview: Pick<OverviewStore, 'measureBacklog' | 'countBooks'>;
   readonly destinations: Pick<DestinationStore, 'list'>;
   readonly readHolders: () => Promise<readonly Holder[]>;
+  /** Seconds; null: nothing ever leaves. */
+  readonly readRetentionLag: (() => Promise<number>) | null;
 }
 
 type Tell = (samples: readonly MetricSample[]) => void;
 type Part = () => Promise<readonly MetricSample[]>;
 
 /** Rejects with the first failure, after all other parts were tried. */
-export function readOutboxGauges({ gauges, overview, destinations, readHolders }: OutboxGaugeDeps) {
+export function readOutboxGauges({ gauges, overview, destinations, readHolders, readRetentionLag }: OutboxGaugeDeps) {
   const parts: readonly Part[] = [
     async () => {
       const { lagSeconds } = await overview.measureBacklog();
@@ -66,6 +68,7 @@ export function readOutboxGauges({ gauges, overview, destinations, readHolders }
       ];
     },
     async () => [sampleOf('outbox_held_snapshot_seconds', {}, longestHeld(await readHolders()))],
+    async () => [sampleOf('outbox_retention_lag_seconds', {}, (await readRetentionLag?.()) ?? 0)],
     async () => {
       const tables = await gauges.readTables('outbox');
       const events = tables.find(({ name }) => name === 'outbox.event');
