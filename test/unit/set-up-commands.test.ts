@@ -22,8 +22,8 @@ describe('the commands that make a namespace', () => {
     ['eu-west-1.aws.api.temporal.io:7233', true],
     ['eu-west-1.aws.api.temporal.io', true],
     ['temporal:7233', false],
-    ['tmprl.cloud.example:7233', false],
-    ['api.temporal.io.example:7233', false],
+    ['shop.tmprl.cloud.example:7233', false],
+    ['aws.api.temporal.io.example:7233', false],
   ])('%s: whether it is Temporal Cloud: %s', (address, cloud) => {
     expect(isCloudAddress(address)).toBe(cloud);
   });
