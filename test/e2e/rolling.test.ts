@@ -114,6 +114,9 @@ function startCallers() {
 }
 
 let producer: ReturnType<typeof startProducer>;
+let callers: ReturnType<typeof startCallers> | undefined;
+afterEach(() => Promise.all([producer.stop(), callers?.stop()]));
+
 async function progress(): Promise<void> {
   const before = await delivered();
   await eventually('more deliveries', async () => (await delivered()) > before + 15, 40_000);
@@ -136,7 +139,7 @@ async function expectNothingLost(): Promise<void> {
 
 it('each restarted by SIGTERM in turn: no append and no request fails, every event has one record', async () => {
   producer = startProducer();
-  const callers = startCallers();
+  callers = startCallers();
   for (const name of NAMES) {
     await progress();
     expect(await stop(running.get(name) as StartedProcess)).toBe(0);
