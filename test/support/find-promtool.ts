@@ -1,10 +1,11 @@
 /**
  * Finds promtool, which reads metrics and alert rules as Prometheus does, in this order: the path in TEST_PROMTOOL,
- * `promtool` on PATH (Debian has it in the package prometheus), this project's cache, a build with Go into that cache.
+ * `promtool` on PATH, this project's cache, out of Debian's package prometheus into that cache, a build with Go into it.
+ * The package is unpacked and not installed: installed, it would start a server.
  * Tests of a format without its own reader prove nothing, so without one it fails.
  */
 import { execFile } from 'node:child_process';
-import { access, constants, mkdir, rename, rm } from 'node:fs/promises';
+import { access, constants, mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -14,6 +15,7 @@ const run = promisify(execFile);
 /** Prometheus 3.5, which is kept for long. */
 const PROMTOOL_VERSION = '0.305.0';
 const MODULE = `github.com/prometheus/prometheus@v${PROMTOOL_VERSION}`;
+const UNPACKED_WITHIN_MS = 2 * 60_000;
 const BUILT_WITHIN_MS = 30 * 60_000;
 
 export interface FindPromtoolOptions {
@@ -46,6 +48,15 @@ export async function findPromtool(options: FindPromtoolOptions = {}): Promise<s
   if (await executable(cached)) return cached;
   tried.push(`the cache: no ${cached}`);
 
+  note('taking promtool out of the package prometheus (some seconds, once)');
+  try {
+    await unpackPackage(cache, environment);
+    if (await executable(cached)) return cached;
+    tried.push('apt-get download prometheus: it holds no promtool');
+  } catch (error) {
+    tried.push(`apt-get download prometheus: ${lastLine(error)}`);
+  }
+
   note(`building promtool ${PROMTOOL_VERSION} with Go (about 5 minutes on 2 cores, once)`);
   try {
     await buildWithGo(cache, environment);
@@ -55,6 +66,25 @@ export async function findPromtool(options: FindPromtoolOptions = {}): Promise<s
     tried.push(`go build: ${lastLine(error)}`);
   }
   throw notFound(tried);
+}
+
+async function unpackPackage(cache: string, { PATH }: NodeJS.ProcessEnv): Promise<void> {
+  const unpacking = join(cache, `unpacking-${process.pid}`);
+  await mkdir(unpacking, { recursive: true });
+  const options = { cwd: unpacking, env: { PATH }, timeout: UNPACKED_WITHIN_MS };
+  const download = () => run('apt-get', ['download', 'prometheus'], options);
+  try {
+    await download().catch(async () => {
+      // A new machine has no lists yet.
+      await run('apt-get', ['update'], options);
+      await download();
+    });
+    const [file] = (await readdir(unpacking)).filter((name) => name.endsWith('.deb'));
+    await run('dpkg-deb', ['-x', file ?? 'no package', '.'], options);
+    await rename(join(unpacking, 'usr', 'bin', 'promtool'), join(cache, 'promtool'));
+  } finally {
+    await rm(unpacking, { recursive: true, force: true });
+  }
 }
 
 /** In the module's own folder: `go install` refuses a module with `replace` or `exclude`, and each of its releases has one. */

@@ -166,6 +166,7 @@ it('a part that fails takes no other along, but the look is not whole', async ()
     overview: { measureBacklog: async () => ({ events: 1, lagSeconds: 3 }), countBooks: fails },
     destinations: { list: fails },
     readHolders: fails,
+    readRetentionLag: fails,
   });
   await expect(look((samples) => void told.push(...samples))).rejects.toThrow('no right to it');
   expect(told.map(({ name, value }) => [name, value])).toEqual([
