@@ -116,7 +116,7 @@ describe('one event', () => {
       'http.route': '/integration/v1/audit/logs',
       'http.response.status_code': 201,
     });
-    const recordId = (record as unknown as { id: string }).id;
+    const recordId = (record as unknown as { record_id: string }).record_id;
     expect(named(spans, 'deliver audit.log').attributes).toMatchObject({
       'outbox.event.id': id,
       'outbox.receipt.id': recordId,
