@@ -96,11 +96,17 @@ describe('R23: settled events leave', () => {
     expect(await countIn('delivery')).toBe(2);
     expect([await countIn('delivery_attempt'), await countIn('event_revision')]).toEqual([2, 1]);
     expect(await countIn('dead_letter')).toBe(2);
-    const told = { removed: { DELIVERED: 5, DISCARDED: 1 }, statuses: { DEAD: 1, PENDING: 1 }, gapCount: 0 };
-    expect(await line.books()).toMatchObject(told);
+    // Not by toMatchObject, to which what should have gone would be more of the same.
+    const told = [{ DELIVERED: 5, DISCARDED: 1 }, { DEAD: 1, PENDING: 1 }, 0];
+    const tell = ({ removed, statuses, gapCount }: Awaited<ReturnType<BooksLine['books']>>) => [
+      removed,
+      statuses,
+      gapCount,
+    ];
+    expect(tell(await line.books())).toEqual(told);
     // Looked at anew the hour balances, and says the same.
     await line.due();
-    expect(await line.look()).toMatchObject(told);
+    expect(tell(await line.look())).toEqual(told);
     expect(counted.get('retention_events')).toBe(6);
   });
 
