@@ -42,7 +42,7 @@ afterAll(async () => {
 
 const startWorker = (cli?: string) => deployment.start('worker', environment, ['--config', configFile], cli);
 const append = (n: number) => Promise.all(Array.from({ length: n }, () => deployment.append({ routingKey: KEY })));
-const identityOf = ({ pid }: StartedProcess) => expect.stringMatching(new RegExp(`:${pid}$`));
+const identityOf = ({ pid }: StartedProcess) => expect.stringMatching(new RegExp(`:${pid}\\b`));
 
 /** `temporal worker deployment …`, as docs/upgrades.md has it. */
 async function temporal(...args: string[]): Promise<Record<string, unknown>> {
