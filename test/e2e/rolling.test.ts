@@ -84,7 +84,7 @@ function startCallers() {
   let answered = 0;
   let calling = true;
   const body = JSON.stringify({
-    identities: [{ eventId: '0198c0de-0000-7000-8000-000000000001', source: 'outbox:nobody', tenantId: '' }],
+    identities: [{ eventId: '0198c0de-0000-7000-8000-000000000001', source: 'outbox:nobody' }],
   });
   const headers = { authorization: `Bearer ${deployment.auditApiKey}`, 'content-type': 'application/json' };
   const loops = Array.from({ length: 4 }, async (_, caller) => {
@@ -148,7 +148,7 @@ it('each restarted by SIGTERM in turn: no append and no request fails, every eve
   await progress();
   const { ids } = producer;
   await Promise.all([producer.stop(), callers.stop()]);
-  expect(callers.failed).toEqual([]);
+  expect(callers.failed.slice(0, 5)).toEqual([]);
   expect(callers.answered()).toBeGreaterThan(ids.length / 10);
   await expectNothingLost();
 }, 180_000);
