@@ -41,10 +41,12 @@ const ON_POSTGRES_15 = [
   'run-under-lease',
 ];
 
+const patient = { ...shared, testEnvironment: '<rootDir>/test/support/patient-environment.mjs' };
+
 // Four projects: `unit` needs nothing, `system` needs the PostgreSQL and Temporal that its global set-up starts once,
 // `browser` the same servers and a Chromium, `postgres15` a PostgreSQL 15 alone.
 export default {
-  testTimeout: 60_000,
+  testTimeout: 180_000,
   projects: [
     {
       ...shared,
@@ -52,21 +54,21 @@ export default {
       testMatch: ['<rootDir>/test/{unit,architecture,contract}/**/*.test.ts'],
     },
     {
-      ...shared,
+      ...patient,
       displayName: 'system',
       testMatch: ['<rootDir>/test/{integration,workflows,e2e}/**/*.test.ts'],
       globalSetup: '<rootDir>/test/support/global-setup.mjs',
       globalTeardown: '<rootDir>/test/support/global-teardown.mjs',
     },
     {
-      ...shared,
+      ...patient,
       displayName: 'browser',
       testMatch: ['<rootDir>/test/browser/**/*.test.ts'],
       globalSetup: '<rootDir>/test/support/browser-setup.mjs',
       globalTeardown: '<rootDir>/test/support/global-teardown.mjs',
     },
     {
-      ...shared,
+      ...patient,
       // Integration tests once more, on the oldest version of PostgreSQL that is promised.
       displayName: 'postgres15',
       testMatch: [`<rootDir>/test/integration/{${ON_POSTGRES_15.join(',')}}.test.ts`],

@@ -3,8 +3,10 @@
  * the browser, a report of its Content-Security-Policy, an error of a script or on the console, a request to another
  * origin, a window that it opens, a `<style>` element, and an answer that is none of the good ones and was not expected.
  */
+
 import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
 import { SESSION_PATH, type SignIn } from '../../src/contract/monitor-api.js';
+import { PATIENCE } from './patience.js';
 
 export interface TabOptions {
   /** Of the api: `http://127.0.0.1:<port>`. */
@@ -27,8 +29,8 @@ export interface TabOptions {
 /** A page of a context of its own, whose relative addresses are below the origin. Closed when the test is over. */
 export type OpenTab = (options: TabOptions) => Promise<Page>;
 
-const ACTS_WITHIN_MS = 20_000;
-const LOADS_WITHIN_MS = 30_000;
+const ACTS_WITHIN_MS = 20_000 * PATIENCE;
+const LOADS_WITHIN_MS = 30_000 * PATIENCE;
 
 /** One browser for all tests of the file that calls it. */
 export function withBrowser(): OpenTab {

@@ -1,0 +1,2 @@
+/** What every deadline that only bounds a broken test is multiplied by. */
+export const PATIENCE = 3;
