@@ -21,7 +21,7 @@ afterEach(async () => {
   await direct.drop();
 });
 
-async function behind(mode: 'session' | 'transaction') {
+async function behind(mode: 'session' | 'transaction' | 'statement') {
   pooler = await startPgBouncer(direct.outboxUrl, mode);
   return {
     through: pooler.through,
@@ -130,3 +130,27 @@ describe('transaction pooling', () => {
     await deployment.drop();
   });
 });
+
+it.each([
+  [['relay'], 'OUTBOX_DATABASE_URL'],
+  [['api'], 'AUDIT_DATABASE_URL'],
+  [['migrate', 'deploy'], 'OUTBOX_DATABASE_URL'],
+])(
+  'statement pooling, which allows no transaction: %s refuses to start, and does not wait for it',
+  async (command, variable) => {
+    const deployment = await createTestDeployment(direct);
+    const { databases } = await behind('statement');
+    const { code, printed } = await runOutboxCli(command, {
+      ...deployment.environment,
+      OUTBOX_DATABASE_URL: databases.outboxUrl,
+      AUDIT_DATABASE_URL: databases.auditUrl,
+    });
+    expect([code, printed]).toEqual([
+      EXIT.configuration,
+      expect.stringContaining(`${variable} leads through a pooler`),
+    ]);
+    await pooler?.stop();
+    pooler = undefined;
+    await deployment.drop();
+  },
+);

@@ -15,7 +15,10 @@ export interface PgBouncer {
 export const IGNORED = 'extra_float_digits,options,statement_timeout,lock_timeout,idle_in_transaction_session_timeout';
 
 /** A real PgBouncer in front of a test's server. */
-export async function startPgBouncer(serverUrl: string, mode: 'session' | 'transaction'): Promise<PgBouncer> {
+export async function startPgBouncer(
+  serverUrl: string,
+  mode: 'session' | 'transaction' | 'statement',
+): Promise<PgBouncer> {
   const { hostname, port: serverPort, username } = new URL(serverUrl);
   const folder = await mkdtemp(join(tmpdir(), 'outbox-pgbouncer-'));
   await chmod(folder, 0o755); // it refuses to run as root
