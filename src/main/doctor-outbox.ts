@@ -21,7 +21,7 @@ import { createDeliveryInspector } from '../infrastructure/prisma/inspect-delive
 import { createOrderingStore } from '../infrastructure/prisma/ordering-store.js';
 import type { PgPool } from '../infrastructure/prisma/pg-pool.js';
 import { createProcessStore } from '../infrastructure/prisma/process-store.js';
-import { readRetentionLag } from '../infrastructure/prisma/settled-store.js';
+import { readRetentionLag, readUnproven } from '../infrastructure/prisma/settled-store.js';
 import { type DatabaseExam, examineDatabase, look } from './doctor-database.js';
 import { packageVersion } from './package-version.js';
 import { DAY_MS } from './start-event-retention.js';
@@ -122,7 +122,11 @@ async function examineDuties(
     look(
       ['retention'],
       'outbox',
-      async () => ({ days, lagSeconds: days === 0 ? 0 : await readRetentionLag(pool, days * DAY_MS) }),
+      async () => ({
+        days,
+        lagSeconds: days === 0 ? 0 : await readRetentionLag(pool, days * DAY_MS),
+        unproven: days === 0 ? 0 : await readUnproven(pool, days * DAY_MS),
+      }),
       judgeEventRetention,
     ),
     look(['letters'], 'outbox', () => inspector.readOldLetters(), judgeLetters),

@@ -13,9 +13,12 @@ export const DAY_MS = 86_400_000;
 
 /** Settled events leave, beside the relay; of all relays of a deployment one does it at a time. null: nothing ever leaves. */
 export function startEventRetention({ settings, log, counters, delivery }: DeliveryContext): RunningDuty | null {
-  const { retentionDays, testFailpoint } = settings;
+  const { retentionDays, testFailpoint, auditApiKey } = settings;
   if (retentionDays === 0) return null;
-  const store = createSettledStore(delivery.pool, { failpoint: failAt(testFailpoint) });
+  const store = createSettledStore(delivery.pool, {
+    failpoint: failAt(testFailpoint),
+    canAsk: auditApiKey !== undefined,
+  });
   const deps = { store, time: systemTime, log, count: counters.count };
   return runUnderLease(
     { leases: createLeaseStore(delivery.pool), time: systemTime, log },

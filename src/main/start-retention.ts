@@ -10,6 +10,7 @@ import { createVerifyStore, WHOLE_TABLE_TIMEOUT_MS } from '../infrastructure/pri
 import { dutyLeaseMs } from './duty-lease.js';
 import { openLogKeys } from './open-log-keys.js';
 import type { RoleContext } from './role.js';
+import type { SessionCheck } from './session-check.js';
 
 /** A drop that could not have its lock must not wait for a day, and a look that finds nothing due costs nothing. */
 const EVERY_MS = 3_600_000;
@@ -26,7 +27,10 @@ export interface RunningRetention {
  * Drops what is past keeping, in one worker at a time, and looks whether there are partitions for the months to come; null
  * where this worker has no audit database.
  */
-export function startRetention({ settings, log }: Pick<RoleContext, 'settings' | 'log'>): RunningRetention | null {
+export function startRetention(
+  { settings, log }: Pick<RoleContext, 'settings' | 'log'>,
+  sessions: SessionCheck,
+): RunningRetention | null {
   const { auditDatabaseUrl, auditRetentionMonths: months, auditAnchorFile } = settings;
   if (auditDatabaseUrl === undefined) return null;
   const keys = openLogKeys(settings);
@@ -58,6 +62,7 @@ export function startRetention({ settings, log }: Pick<RoleContext, 'settings' |
   /** A turn that fails is in the log as `duty.failed`; whoever asks only whether all is well hears of it here. */
   async function turn(signal: AbortSignal): Promise<void> {
     try {
+      await sessions.ask();
       trouble = await look(signal);
     } catch (error) {
       if (!signal.aborted) trouble = ['retention could not be done: see duty.failed in the log'];

@@ -16,6 +16,7 @@ import { dutyLeaseMs } from './duty-lease.js';
 import { failAt } from './fail-at.js';
 import { openLogKeys } from './open-log-keys.js';
 import type { RoleContext } from './role.js';
+import type { SessionCheck } from './session-check.js';
 
 const EVERY_MS = 250;
 const STATUS_WITHIN_MS = 1_000;
@@ -30,7 +31,10 @@ export interface RunningSealer {
  * Seals and signs the audit log, in one worker at a time; null where this one has no audit database. Waits for nothing: an
  * audit database that is away keeps no event from being delivered elsewhere. Throws ConfigurationError for wrong keys.
  */
-export function startSealer({ settings, log }: Pick<RoleContext, 'settings' | 'log'>): RunningSealer | null {
+export function startSealer(
+  { settings, log }: Pick<RoleContext, 'settings' | 'log'>,
+  sessions: SessionCheck,
+): RunningSealer | null {
   const keys = openLogKeys(settings);
   if (settings.auditDatabaseUrl === undefined) return null;
   const pool = createPool(settings.auditDatabaseUrl, {
@@ -59,7 +63,15 @@ export function startSealer({ settings, log }: Pick<RoleContext, 'settings' | 'l
   });
   const duty = runUnderLease(
     { leases: createLeaseStore(pool, 'audit'), time: systemTime, log },
-    { name: 'sealer', leaseMs: dutyLeaseMs(settings), everyMs: EVERY_MS, turn: (_hold, signal) => keeper.turn(signal) },
+    {
+      name: 'sealer',
+      leaseMs: dutyLeaseMs(settings),
+      everyMs: EVERY_MS,
+      turn: async (_hold, signal) => {
+        await sessions.ask();
+        await keeper.turn(signal);
+      },
+    },
   );
   const status = readLogStatus({
     lag: createLagStore(pool),

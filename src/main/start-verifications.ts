@@ -17,6 +17,7 @@ import { dutyLeaseMs } from './duty-lease.js';
 import { explainPart } from './explain-part.js';
 import { openLogKeys } from './open-log-keys.js';
 import type { RoleContext } from './role.js';
+import type { SessionCheck } from './session-check.js';
 
 /** Somebody may be waiting at a page. */
 const EVERY_MS = 2_000;
@@ -33,10 +34,10 @@ export interface RunningVerifications {
  * Does the verifications that are asked for, and asks for the whole log by itself every AUDIT_VERIFY_HOURS, in one worker at
  * a time; null where this one has no audit database or none of the log's keys: what is asked for waits for one that has.
  */
-export function startVerifications({
-  settings,
-  log,
-}: Pick<RoleContext, 'settings' | 'log'>): RunningVerifications | null {
+export function startVerifications(
+  { settings, log }: Pick<RoleContext, 'settings' | 'log'>,
+  sessions: SessionCheck,
+): RunningVerifications | null {
   const { auditDatabaseUrl: url, auditAnchorFile, auditVerifyHours } = settings;
   const keys = openLogKeys(settings);
   if (url === undefined) return null;
@@ -105,7 +106,15 @@ export function startVerifications({
   );
   const duty = runUnderLease(
     { leases: createLeaseStore(pool, 'audit'), time: systemTime, log },
-    { name: 'verify', leaseMs: dutyLeaseMs(settings), everyMs: EVERY_MS, turn },
+    {
+      name: 'verify',
+      leaseMs: dutyLeaseMs(settings),
+      everyMs: EVERY_MS,
+      turn: async (hold, signal) => {
+        await sessions.ask();
+        await turn(hold, signal);
+      },
+    },
   );
   return {
     warnings: () => (broken === null ? [] : [broken]),

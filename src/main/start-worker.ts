@@ -30,8 +30,9 @@ import { readVersionRouting } from '../infrastructure/temporal/version-routing.j
 import { slotsFor } from '../infrastructure/temporal/worker-slots.js';
 import { deliveryHandlers } from './delivery-handlers.js';
 import { dutyLeaseMs } from './duty-lease.js';
-import { refusePooledUrl, TransactionPooledError } from './refuse-transaction-pooling.js';
+import { TransactionPooledError } from './refuse-transaction-pooling.js';
 import type { DeliveryContext, StartedRole } from './role.js';
+import { createSessionCheck, type SessionCheck } from './session-check.js';
 import { groupNotifier, noticeTimes } from './start-notices.js';
 import { startRetention } from './start-retention.js';
 import { startSealer } from './start-sealer.js';
@@ -43,7 +44,8 @@ const EFFECTS_EVERY_MS = 5_000;
 
 /** The `worker` role: workflows, activities, dispatcher, handlers; beside them what seals, keeps and verifies the audit log. */
 export async function startWorkerRole(context: DeliveryContext): Promise<StartedRole> {
-  await refusePooledAuditLog(context);
+  const sessions = createSessionCheck(context.settings.auditDatabaseUrl);
+  await refusePooledAuditLog(context, sessions);
   const { settings, config, log, counters, metrics = NO_METRICS, delivery, traces } = context;
   const tracing = traces?.tracing;
   const plainHttp = createHttpClient();
@@ -140,9 +142,9 @@ export async function startWorkerRole(context: DeliveryContext): Promise<Started
       turn: (hold, signal) => askEffectsAgain(asking, hold, signal),
     },
   );
-  const sealer = startSealer(context);
-  const retention = startRetention(context);
-  const verifications = startVerifications(context);
+  const sealer = startSealer(context, sessions);
+  const retention = startRetention(context, sessions);
+  const verifications = startVerifications(context, sessions);
   const versions = version === null ? null : watchVersion(context, version);
   let stopping = false;
   const running = worker.run();
@@ -159,6 +161,7 @@ export async function startWorkerRole(context: DeliveryContext): Promise<Started
     notReady: async () => (worker.getState() === 'RUNNING' ? null : `the Temporal worker is ${worker.getState()}`),
     warnings: async () => [
       ...(versions?.warnings() ?? []),
+      ...sessions.warnings(),
       ...((await sealer?.warnings()) ?? []),
       ...(retention?.warnings() ?? []),
       ...(verifications?.warnings() ?? []),
@@ -194,11 +197,10 @@ function placesByDestination(): (destination: string) => Semaphore {
   };
 }
 
-/** Where it seals. What cannot be asked is no reason not to start: the sealer waits, and says so. */
-async function refusePooledAuditLog({ settings, log }: DeliveryContext): Promise<void> {
-  if (settings.auditDatabaseUrl === undefined) return;
+/** Where it seals. What cannot be asked is no reason not to start: the sealer waits, says so, and asks before its first turn. */
+async function refusePooledAuditLog({ log }: DeliveryContext, sessions: SessionCheck): Promise<void> {
   try {
-    await refusePooledUrl(settings.auditDatabaseUrl, 'audit');
+    await sessions.ask();
   } catch (error) {
     if (error instanceof TransactionPooledError) throw error;
     log.warn(

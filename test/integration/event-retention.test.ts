@@ -8,13 +8,20 @@ import { systemTime } from '../../src/application/delivery/relay-time.js';
 import { removeSettled } from '../../src/application/delivery/retention/remove-settled.js';
 import { createLeaseStore } from '../../src/infrastructure/prisma/lease-store.js';
 import * as sql from '../../src/infrastructure/prisma/settled-statements.js';
-import { createSettledStore, readRetentionLag } from '../../src/infrastructure/prisma/settled-store.js';
+import {
+  createSettledStore,
+  readRetentionLag,
+  readUnproven,
+  type SettledStoreOptions,
+} from '../../src/infrastructure/prisma/settled-store.js';
 import { type BooksLine, createBooksLine, HOUR } from '../support/books.js';
 import { silentLog } from '../support/delivery-line.js';
 
 const DAY_MS = 86_400_000;
 /** Planted three days ago. */
 const KEPT_MS = DAY_MS;
+/** As `plant` does. */
+const SETTLED = HOUR.replace(':00:00Z', ':01:00Z');
 const ELSEWHERE = { routingKey: 'erp.sync' };
 const never = new AbortController().signal;
 
@@ -29,18 +36,21 @@ beforeEach(async () => {
     await line.pool.query(`DELETE FROM outbox.${table}`);
   }
   await line.pool.query('TRUNCATE outbox.book, outbox.book_check, outbox.redrive_job');
+  warned.length = 0;
   hold = { name: 'retention', holder: randomUUID() };
   await line.pool.query("DELETE FROM outbox.lease WHERE name = 'retention'");
   await createLeaseStore(line.pool).take(hold, 600_000);
 });
 
 const counted = new Map<string, number>();
-const turn = (options = {}, keptMs = KEPT_MS) =>
+const warned: { readonly events?: number; readonly message: string }[] = [];
+const log = { ...silentLog, warn: (fields: object, message: string) => void warned.push({ ...fields, message }) };
+const turn = (options: Partial<SettledStoreOptions> = {}, keptMs = KEPT_MS) =>
   removeSettled(
     {
-      store: createSettledStore(line.pool, options),
+      store: createSettledStore(line.pool, { canAsk: true, ...options }),
       time: systemTime,
-      log: silentLog,
+      log,
       count: (name, by = 1) => void counted.set(name, (counted.get(name) ?? 0) + by),
     },
     keptMs,
@@ -148,8 +158,16 @@ describe('R23: nothing leaves', () => {
     ['before its hour is closed', 'closed = false'],
     ['while its hour does not balance', "gap_count = 1, again_at = now() + interval '1 hour'"],
     ['while a look at its hour is due', "again_at = now() - interval '1 minute'"],
+    [
+      'while a whole look at its hour is to come',
+      "whole_at = now() + interval '1 hour', again_at = now() + interval '1 hour'",
+    ],
     ['while a look at its hour is under way', `look = '{"id": "1"}'`],
     ['before the books have seen it settled', "checked_at = now() - interval '10 days'"],
+    [
+      'settled when the books began to look, by whoever had not committed yet',
+      `checked_at = '${SETTLED}'::timestamptz + interval '1 minute'`,
+    ],
   ])('R23: %s', async (_, set) => {
     const ids = await line.plant(ELSEWHERE);
     await line.look();
@@ -158,7 +176,9 @@ describe('R23: nothing leaves', () => {
     expect(await left()).toEqual(ids);
     expect(await lag()).toBe(0);
     expect(await countIn('book')).toBe(0);
-    await hour("closed = true, gap_count = 0, again_at = NULL, look = NULL, checked_at = now() - interval '1 hour'");
+    await hour(
+      "closed = true, gap_count = 0, again_at = NULL, whole_at = NULL, look = NULL, checked_at = now() - interval '1 hour'",
+    );
     await turn();
     expect(await left()).toEqual([]);
   });
@@ -261,6 +281,115 @@ describe('R23: nothing leaves', () => {
   });
 });
 
+describe('R23: what was delivered to the audit log stays until that was asked about it', () => {
+  const WITHOUT_KEY = { standing: null };
+  const unproven = () => readUnproven(line.pool, KEPT_MS);
+  const aDayLater = () =>
+    line.pool.query(
+      `UPDATE outbox.book_check SET last_full = last_full || jsonb_build_object('checkedAt', now() - interval '25 hours')`,
+    );
+
+  it('R23: by a look without a key it is not, and the relay says so; once there is a key it is asked, all of the hour', async () => {
+    const ids = await line.plant({ count: 2 });
+    const [lost] = (await line.plant({ recorded: false })) as [string];
+    await line.plant({ ...ELSEWHERE, count: 3 });
+    expect(await line.look(WITHOUT_KEY)).toMatchObject({
+      mode: 'whole',
+      asked: 0,
+      audited: 3,
+      gapCount: 0,
+      againAt: null,
+    });
+    await turn({ canAsk: false });
+    expect(await left()).toEqual([...ids, lost].toSorted());
+    expect(warned).toEqual([{ events: 3, message: 'retention.cannot_prove' }]);
+    expect(await unproven()).toBe(3);
+    expect(await line.books()).toMatchObject({ againAt: null });
+    // A relay with a key: not at once, since another without one may look. A day later it has the hour looked at.
+    await turn();
+    expect(await line.books()).toMatchObject({ againAt: null });
+    await aDayLater();
+    await turn({ canAsk: false });
+    expect(await line.books()).toMatchObject({ againAt: null });
+    await turn();
+    expect(await line.look()).toMatchObject({ asked: 3, gapCounts: { not_in_audit_log: 1 } });
+    await turn();
+    expect(await left()).toEqual([...ids, lost].toSorted());
+    await line.record([lost]);
+    await line.due();
+    await line.look();
+    await turn();
+    expect([await left(), await unproven()]).toEqual([[], 0]);
+    expect(await line.books()).toMatchObject({ removed: { DELIVERED: 6 }, gapCount: 0 });
+  });
+
+  it('R23: by a look at a share it is not, however long the whole one lets wait', async () => {
+    const ids = await line.plant({ count: 3 });
+    expect(await line.look({ mostAsked: 1, random: () => 0.99 })).toMatchObject({
+      mode: 'share',
+      asked: 0,
+      gapCount: 0,
+    });
+    await turn();
+    await line.pool.query('UPDATE outbox.book_check SET whole_at = NULL');
+    await turn();
+    expect(await left()).toEqual(ids.toSorted());
+    await line.pool.query('UPDATE outbox.book_check SET whole_at = now(), again_at = now()');
+    expect(await line.look({ mostAsked: 1 })).toMatchObject({ mode: 'whole', asked: 3 });
+    await turn();
+    expect(await left()).toEqual([]);
+  });
+
+  it('R23: nor where a look without a key came after for what had moved, and not by the next one with a key either', async () => {
+    const ids = await line.plant();
+    await line.look();
+    ids.push(...(await line.plant({ recorded: false })));
+    await line.due();
+    expect(await line.look(WITHOUT_KEY)).toMatchObject({ mode: 'moved', asked: 0, gapCount: 0 });
+    await line.due();
+    expect(await line.look()).toMatchObject({ mode: 'moved', gapCount: 0 });
+    await turn();
+    expect(await left()).toEqual(ids.toSorted());
+    await aDayLater();
+    await turn();
+    expect(await line.look()).toMatchObject({ mode: 'whole', asked: 2, gapCounts: { not_in_audit_log: 1 } });
+  });
+
+  it('R23: looks for what had moved that asked keep it so', async () => {
+    await line.plant();
+    await line.look();
+    await line.plant();
+    await line.due();
+    expect(await line.look()).toMatchObject({ mode: 'moved', asked: 1, audited: 2 });
+    await turn();
+    expect(await left()).toEqual([]);
+  });
+
+  it('R23: nor by the look of a relay that did not count what it left out', async () => {
+    const ids = await line.plant();
+    await line.look();
+    await line.pool.query("UPDATE outbox.book_check SET totals = totals - 'unasked'");
+    await line.due();
+    await line.look();
+    await turn();
+    expect(await left()).toEqual(ids);
+    await aDayLater();
+    await turn();
+    await line.look();
+    await turn();
+    expect(await left()).toEqual([]);
+  });
+});
+
+it('where the oldest 2,000 are all kept, the oldest of them tells how far retention is behind', async () => {
+  await line.plant({ ...ELSEWHERE, count: 1_999 });
+  await line.look();
+  await line.pool.query('UPDATE outbox.book_check SET gap_count = 1');
+  expect(await lag()).toBe(0);
+  await line.plant(ELSEWHERE);
+  expect(await lag()).toBeGreaterThan(DAY_MS / 1_000);
+});
+
 it('redrive jobs leave when they ended long ago, and no other', async () => {
   await line.pool.query(
     `INSERT INTO outbox.redrive_job (id, filter, rate, expected, actor, reason, created_at, state, ended_at)
@@ -295,7 +424,9 @@ it('an event beside a large table is found and removed by indexes alone', async 
     await plan(sql.REMOVE.deliveries, [ids]),
     await plan(sql.REMOVE.attempts, [ids]),
     await plan(sql.REMOVE.events, [ids]),
+    await plan(sql.KEEP_UNPROVEN, [KEPT_MS, ids, [HOUR], false]),
     await plan(sql.LAG, [KEPT_MS]),
+    await plan(sql.UNPROVEN, [KEPT_MS]),
   ];
   for (const text of plans) expect(text).not.toMatch(/Seq Scan on (event|delivery|delivery_attempt)\b/);
   expect(plans[0]).toContain('delivery_settled');

@@ -3,9 +3,11 @@
  * statement of theirs through it.
  */
 import pg from 'pg';
+import { freePort } from '../../src/infrastructure/embedded/free-port.js';
 import { recordEvent } from '../../src/infrastructure/prisma/record-event.js';
 import { EXIT } from '../../src/main/exit-codes.js';
 import { createEmptyDatabase, createTestDatabases, type TestDatabases } from '../support/databases.js';
+import { eventually } from '../support/eventually.js';
 import { runOutboxCli } from '../support/outbox-cli.js';
 import { type PgBouncer, startPgBouncer } from '../support/pgbouncer.js';
 import { createTestDeployment, stop } from '../support/roles.js';
@@ -21,7 +23,7 @@ afterEach(async () => {
   await direct.drop();
 });
 
-async function behind(mode: 'session' | 'transaction') {
+async function behind(mode: 'session' | 'transaction' | 'statement') {
   pooler = await startPgBouncer(direct.outboxUrl, mode);
   return {
     through: pooler.through,
@@ -129,4 +131,47 @@ describe('transaction pooling', () => {
     pooler = undefined;
     await deployment.drop();
   });
+});
+
+it.each([
+  [['relay'], 'OUTBOX_DATABASE_URL'],
+  [['api'], 'AUDIT_DATABASE_URL'],
+  [['migrate', 'deploy'], 'OUTBOX_DATABASE_URL'],
+])(
+  'statement pooling, which allows no transaction: %s refuses to start, and does not wait for it',
+  async (command, variable) => {
+    const deployment = await createTestDeployment(direct);
+    const { databases } = await behind('statement');
+    const { code, printed } = await runOutboxCli(command, {
+      ...deployment.environment,
+      OUTBOX_DATABASE_URL: databases.outboxUrl,
+      AUDIT_DATABASE_URL: databases.auditUrl,
+    });
+    expect([code, printed]).toEqual([
+      EXIT.configuration,
+      expect.stringContaining(`${variable} leads through a pooler`),
+    ]);
+    await pooler?.stop();
+    pooler = undefined;
+    await deployment.drop();
+  },
+);
+
+it('a worker whose audit log is away at its start does nothing there once it is back behind transaction pooling', async () => {
+  const deployment = await createTestDeployment(direct);
+  const port = await freePort(0);
+  const away = Object.assign(new URL(direct.auditUrl), { host: `127.0.0.1:${port}` }).toString();
+  const worker = await deployment.start('worker', { AUDIT_DATABASE_URL: away });
+  pooler = await startPgBouncer(direct.auditUrl, 'transaction', port);
+  expect(pooler.through(direct.auditUrl)).toBe(away);
+  await eventually('the worker to say so', async () => {
+    const answer = await fetch(`http://127.0.0.1:${worker.probePort}/ready`);
+    const { warnings = [] } = (await answer.json()) as { warnings?: string[] };
+    return warnings.some((warning) => warning.startsWith('AUDIT_DATABASE_URL leads through a pooler'));
+  });
+  await eventually('its sealer to refuse', async () => worker.printed().includes('"duty":"sealer"'));
+  expect(await stop(worker)).toBe(0);
+  await pooler.stop();
+  pooler = undefined;
+  await deployment.drop();
 });

@@ -26,6 +26,7 @@ import { createLeaseStore } from '../../src/infrastructure/prisma/lease-store.js
 import { createVerificationBook, createVerificationQueue } from '../../src/infrastructure/prisma/verification-store.js';
 import { createVerifyStore } from '../../src/infrastructure/prisma/verify-store.js';
 import type { RoleContext } from '../../src/main/role.js';
+import { createSessionCheck } from '../../src/main/session-check.js';
 import { startVerifications } from '../../src/main/start-verifications.js';
 import { eventually } from '../support/eventually.js';
 import { expectProblem, startIngestOn, type TestIngest } from './ingest-set-up.js';
@@ -412,7 +413,7 @@ describe('by itself', () => {
     const line = (fields: object) => void lines.push(fields);
     const logger = { debug: line, info: line, warn: line, error: line } as unknown as RoleContext['log'];
     const start = (environment: Record<string, string>) =>
-      startVerifications({ settings: loadSettings(environment, []), log: logger });
+      startVerifications({ settings: loadSettings(environment, []), log: logger }, createSessionCheck(log.auditUrl));
     const signing = {
       AUDIT_SIGNING_KEYS: formatSignerKey(log.keys.signers[0] as SignerKey),
       AUDIT_ANCHOR_FILE: log.anchorPath,
@@ -442,17 +443,20 @@ describe('by itself', () => {
 
   it('other keys than the log’s say so of every checkpoint', async () => {
     const keys = newKeys();
-    const running = startVerifications({
-      settings: loadSettings(
-        {
-          AUDIT_DATABASE_URL: log.auditUrl,
-          AUDIT_SIGNING_KEYS: formatSignerKey(keys.signers[0] as SignerKey),
-          AUDIT_VERIFY_HOURS: '1',
-        },
-        [],
-      ),
-      log: { debug() {}, info() {}, warn() {}, error() {} } as unknown as RoleContext['log'],
-    });
+    const running = startVerifications(
+      {
+        settings: loadSettings(
+          {
+            AUDIT_DATABASE_URL: log.auditUrl,
+            AUDIT_SIGNING_KEYS: formatSignerKey(keys.signers[0] as SignerKey),
+            AUDIT_VERIFY_HOURS: '1',
+          },
+          [],
+        ),
+        log: { debug() {}, info() {}, warn() {}, error() {} } as unknown as RoleContext['log'],
+      },
+      createSessionCheck(log.auditUrl),
+    );
     try {
       const book = createVerificationBook(log.pool);
       const { done } = await eventually('it', async () => {

@@ -14,13 +14,17 @@ export interface PgBouncer {
 /** What PgBouncer 1.18 does not know, and refuses a connection for: docs/poolers.md names the same. */
 export const IGNORED = 'extra_float_digits,options,statement_timeout,lock_timeout,idle_in_transaction_session_timeout';
 
-/** A real PgBouncer in front of a test's server. */
-export async function startPgBouncer(serverUrl: string, mode: 'session' | 'transaction'): Promise<PgBouncer> {
+/** A real PgBouncer in front of a test's server. `wanted`: its port; 0: any. */
+export async function startPgBouncer(
+  serverUrl: string,
+  mode: 'session' | 'transaction' | 'statement',
+  wanted = 0,
+): Promise<PgBouncer> {
   const { hostname, port: serverPort, username } = new URL(serverUrl);
   const folder = await mkdtemp(join(tmpdir(), 'outbox-pgbouncer-'));
   await chmod(folder, 0o755); // it refuses to run as root
   const file = join(folder, 'pgbouncer.ini');
-  const { process: bouncer, port } = await onFreePort(0, async (free) => {
+  const { process: bouncer, port } = await onFreePort(wanted, async (free) => {
     const lines = [
       '[databases]',
       `* = host=${hostname} port=${serverPort} user=${username}`,

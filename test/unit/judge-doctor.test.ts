@@ -464,11 +464,22 @@ it('duties that are behind', () => {
 });
 
 it('retention: six hours late is told, and for ever is never late', () => {
-  expect(said(judgeEventRetention({ days: 30, lagSeconds: 6 * 3_600 - 1 }))).toEqual(['ok retention']);
-  expect(judgeEventRetention({ days: 30, lagSeconds: 6 * 3_600 })).toMatchObject([
+  expect(said(judgeEventRetention({ days: 30, lagSeconds: 6 * 3_600 - 1, unproven: 0 }))).toEqual(['ok retention']);
+  expect(judgeEventRetention({ days: 30, lagSeconds: 6 * 3_600, unproven: 0 })).toMatchObject([
     { id: 'retention', state: 'warning', detail: expect.stringContaining('for 6 h'), todo: expect.any(String) },
   ]);
-  expect(said(judgeEventRetention({ days: 0, lagSeconds: 10 ** 9 }))).toEqual(['ok retention']);
+  expect(said(judgeEventRetention({ days: 0, lagSeconds: 10 ** 9, unproven: 0 }))).toEqual(['ok retention']);
+});
+
+it('retention: what stays because the audit log was not asked is told, and beside it that it is late', () => {
+  expect(judgeEventRetention({ days: 30, lagSeconds: 0, unproven: 3 })).toMatchObject([
+    {
+      state: 'warning',
+      detail: expect.stringContaining('3 of the'),
+      todo: expect.stringContaining('OUTBOX_AUDIT_API_KEY'),
+    },
+  ]);
+  expect(said(judgeEventRetention({ days: 30, lagSeconds: 6 * 3_600, unproven: 3 }))).toHaveLength(2);
 });
 
 describe('the audit log', () => {

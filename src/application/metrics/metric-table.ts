@@ -219,7 +219,7 @@ export const METRICS = {
   },
   outbox_retention_lag_seconds: {
     type: 'gauge',
-    help: 'How long the oldest settled event that may leave has been allowed to; 0: none may, or nothing ever leaves.',
+    help: 'How long the oldest settled event that may leave has been allowed to; 0: none may, or nothing ever leaves. Where the 2,000 oldest are all kept: how long the oldest of them is too old.',
     labels: [],
     roles: OUTBOX,
     from: 'outbox',

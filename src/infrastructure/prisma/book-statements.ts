@@ -29,7 +29,7 @@ SELECT h FROM bound CROSS JOIN LATERAL (
 ON CONFLICT DO NOTHING RETURNING hour`;
 
 /** What a transaction may still have to commit: it is given two minutes. */
-const UNSEEN = `interval '2 minutes'`;
+export const UNSEEN = `interval '2 minutes'`;
 
 /**
  * $1 lease, $2 holder, $3 and $4 the last letter seen. A look under way may have passed the letter's event already, and
@@ -166,11 +166,12 @@ UPDATE outbox.book_check c SET look = (c.look - 'waitsFor') || $5::jsonb WHERE $
  * Closed: every transaction that may have appended into the hour had ended when this look began. It is looked at again at
  * once where a letter moved meanwhile, and while something may move: what is open and did not move, twice as late each time.
  * A sampled hour whole at night (02:00 UTC), one with gaps whole within the hour.
+ * totals.unasked: what the audit log was never asked about, since the last look at all; null: nobody counted.
  */
 export const END_LOOK = `
 UPDATE outbox.book_check c SET
   checked_at = n.started_at, snapshot = n.snapshot, horizon = n.horizon, closed = n.closed,
-  totals = $5::jsonb, gap_count = $6::int, gaps = $7::jsonb, look = NULL, whole_at = n.whole_at,
+  totals = $5::jsonb || jsonb_build_object('unasked', n.unasked), gap_count = $6::int, gaps = $7::jsonb, look = NULL, whole_at = n.whole_at,
   mode = n.asked_as, look_hours = n.look_hours,
   last_full = CASE WHEN n.asked_as = 'moved' THEN c.last_full ELSE jsonb_build_object('mode', n.asked_as,
     'checkedAt', ${rfc3339('n.started_at')}, 'audited', $5::jsonb->'audited', 'asked', $5::jsonb->'asked') END,
@@ -181,6 +182,7 @@ FROM (
   SELECT b.hour, b.look ? 'touched' AS touched, (b.look->>'startedAt')::timestamptz AS started_at, s.snapshot, h.horizon,
     pg_snapshot_xmin(s.snapshot) >= h.horizon AS closed,
     CASE WHEN $9::text = 'share' AND NOT $10::boolean THEN 'whole' ELSE $9::text END AS asked_as,
+    ($5::jsonb->>'unasked')::bigint + CASE WHEN $9::text = 'moved' THEN (b.totals->>'unasked')::bigint ELSE 0 END AS unasked,
     CASE WHEN $8::int = 0 THEN 0 WHEN $6::int = 0 AND b.totals->'statuses' = $5::jsonb->'statuses'
       THEN least(24, greatest(1, b.look_hours * 2)) ELSE 1 END AS look_hours,
     CASE WHEN b.whole_at > (b.look->>'startedAt')::timestamptz AND b.whole_at <= statement_timestamp() THEN b.whole_at

@@ -39,7 +39,7 @@ export function createBookStore(pool: PgPool): BookStore & BookReader {
       const [row] = await run<{ hour: string; look: StoredLook }>('take_look', sql.TAKE_LOOK, values, TAKE_TIMEOUT_MS);
       if (row === undefined) return null;
       const { id, mode, share, cursor, tally } = row.look;
-      return { hour: row.hour, id, mode, share, cursor, tally: tally ?? EMPTY_TALLY };
+      return { hour: row.hour, id, mode, share, cursor, tally: tally === null ? EMPTY_TALLY : toTally(tally) };
     },
     async readPage(hour, cursor) {
       const found = await run<PageRow>('read_page', sql.READ_PAGE, [hour, cursor?.at ?? null, cursor?.id ?? null]);
@@ -89,7 +89,14 @@ export function createBookStore(pool: PgPool): BookStore & BookReader {
 }
 
 interface StoredLook extends Pick<Look, 'id' | 'mode' | 'share' | 'cursor'> {
-  readonly tally: Tally | null;
+  readonly tally: StoredTally | null;
+}
+
+/** An older relay that began the look did not count `unasked`: then rather too many than one too few. */
+type StoredTally = Omit<Tally, 'unasked'> & Partial<Pick<Tally, 'unasked'>>;
+
+function toTally(stored: StoredTally): Tally {
+  return { ...stored, unasked: stored.unasked ?? stored.audited - stored.asked };
 }
 
 interface PageRow {

@@ -9,9 +9,11 @@ const LAG_TIMEOUT_MS = 5_000;
 export interface SettledStoreOptions {
   /** For tests of crashes. */
   readonly failpoint?: (point: string) => void;
+  /** Whether the books of this process can ask the audit log. */
+  readonly canAsk: boolean;
 }
 
-export function createSettledStore(pool: PgPool, { failpoint = () => {} }: SettledStoreOptions = {}): SettledStore {
+export function createSettledStore(pool: PgPool, { failpoint = () => {}, canAsk }: SettledStoreOptions): SettledStore {
   return {
     async removeEvents({ name, holder }, olderThanMs, after) {
       const page = await runStatement<SettledCursor & { readonly id: string }>(pool, {
@@ -21,22 +23,27 @@ export function createSettledStore(pool: PgPool, { failpoint = () => {} }: Settl
         timeoutMs: TIMEOUT_MS,
       });
       const last = page.at(-1);
-      if (last === undefined) return { removed: 0, cursor: null };
+      if (last === undefined) return { removed: 0, unproven: 0, cursor: null };
       const ids = page.map(({ id }) => id);
-      const removed = await runTransaction(pool, { name: 'settled_remove', timeoutMs: TIMEOUT_MS }, async (query) => {
+      const done = await runTransaction(pool, { name: 'settled_remove', timeoutMs: TIMEOUT_MS }, async (query) => {
         const hours = await query<{ hour: string }>({
           name: 'settled_hours',
           text: sql.LOCK_HOURS,
           values: [name, holder, ids],
         });
-        if (hours.length === 0) return 0;
+        if (hours.length === 0) return { removed: 0, unproven: 0 };
         const values = [olderThanMs, ids, hours.map(({ hour }) => hour)];
         const rows = await query<LeavingRow>({ name: 'settled_lock', text: sql.LOCK_EVENTS, values });
         if (rows.length > 0) await remove(query, rows);
+        const [kept] = await query<{ n: number }>({
+          name: 'settled_unproven',
+          text: sql.KEEP_UNPROVEN,
+          values: [...values, canAsk],
+        });
         failpoint('retention-before-commit');
-        return rows.length;
+        return { removed: rows.length, unproven: kept?.n ?? 0 };
       });
-      const step: RemovedStep = { removed, cursor: page.length < sql.EVENTS_AT_ONCE ? null : last };
+      const step: RemovedStep = { ...done, cursor: page.length < sql.EVENTS_AT_ONCE ? null : last };
       return step;
     },
 
@@ -86,11 +93,24 @@ async function remove(query: Query, rows: readonly LeavingRow[]): Promise<void> 
 }
 
 /**
- * For how many seconds the oldest settled event that may leave has been allowed to: 0 where none may. Of `olderThanMs` by
+ * For how many seconds the oldest settled event that may leave has been allowed to: 0 where none may. Where the oldest 2,000
+ * are all kept: how long the oldest of them is too old. Of `olderThanMs` by
  * OUTBOX_RETENTION_DAYS. One bounded statement; throws IntegrationError `STORE.UNAVAILABLE`.
  */
 export async function readRetentionLag(pool: PgPool, olderThanMs: number): Promise<number> {
   const statement = { name: 'settled_lag', text: sql.LAG, values: [olderThanMs], timeoutMs: LAG_TIMEOUT_MS };
   const [row] = await runStatement<{ seconds: number }>(pool, statement);
   return Math.max(0, row?.seconds ?? 0);
+}
+
+/** Of the 2,000 oldest settled events: how many stay only because the audit log was not asked about them. As above. */
+export async function readUnproven(pool: PgPool, olderThanMs: number): Promise<number> {
+  const statement = {
+    name: 'settled_unproven_oldest',
+    text: sql.UNPROVEN,
+    values: [olderThanMs],
+    timeoutMs: LAG_TIMEOUT_MS,
+  };
+  const [row] = await runStatement<{ n: number }>(pool, statement);
+  return row?.n ?? 0;
 }

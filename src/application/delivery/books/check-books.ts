@@ -50,7 +50,7 @@ async function finish(deps: CheckBooksDeps, taken: Look, hold: LeaseHold, signal
       count('books_waits');
       throw error;
     });
-    look = { ...look, cursor: page.cursor, tally: addPage(look.tally, page.rows, asked, found) };
+    look = { ...look, cursor: page.cursor, tally: addPage(look.tally, look.mode, page.rows, asked, found) };
     failpoint('books-before-save');
     if (page.cursor === null) return end(deps, look, hold);
     if (!(await store.saveLook(hold, look))) return false;

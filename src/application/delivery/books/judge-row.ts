@@ -1,7 +1,7 @@
-import type { BookGap, BookRow, GapSample, Tally } from './ports.js';
+import type { BookGap, BookRow, GapSample, LookMode, Tally } from './ports.js';
 import { MOST_SAMPLES } from './ports.js';
 
-export const EMPTY_TALLY: Tally = { statuses: {}, audited: 0, asked: 0, gapCounts: {}, gaps: [] };
+export const EMPTY_TALLY: Tally = { statuses: {}, audited: 0, asked: 0, unasked: 0, gapCounts: {}, gaps: [] };
 
 /** What the outbox alone tells is wrong with an event; one thing at a time, the one that must be mended first. */
 export function judgeRow(row: BookRow): BookGap | null {
@@ -16,9 +16,10 @@ export function toSample({ eventId, tenantId, status, epoch }: BookRow, gap: Boo
   return { gap, eventId, tenantId, status, epoch };
 }
 
-/** A page's rows into what was counted before it. */
+/** A page's rows into what was counted before it. `mode`: of the look, which says what it should have asked for. */
 export function addPage(
   tally: Tally,
+  mode: LookMode,
   rows: readonly BookRow[],
   asked: number,
   found: readonly { readonly row: BookRow; readonly gap: BookGap }[],
@@ -32,6 +33,7 @@ export function addPage(
     statuses,
     audited: tally.audited + rows.filter(({ audited }) => audited).length,
     asked: tally.asked + asked,
+    unasked: tally.unasked + rows.filter((row) => row.audited && (mode !== 'moved' || row.moved)).length - asked,
     gapCounts,
     gaps: [...tally.gaps, ...samples].slice(0, MOST_SAMPLES),
   };

@@ -61,6 +61,8 @@ export interface Tally {
   /** Delivered to the audit log, and how many of these it was asked for. */
   readonly audited: number;
   readonly asked: number;
+  /** Of those that this look is about, all or what has moved: how many it was not asked for. Retention keeps them (R23). */
+  readonly unasked: number;
   readonly gapCounts: Readonly<Partial<Record<BookGap, number>>>;
   readonly gaps: readonly GapSample[];
 }

@@ -107,7 +107,7 @@ async function walk(
     const page = await deps.store.readPage(hour, cursor);
     const toAsk = page.rows.filter(({ audited }) => audited);
     const { asked, found } = await findGaps(deps, page.rows, toAsk, signal);
-    tally = addPage(tally, page.rows, asked, found);
+    tally = addPage(tally, 'whole', page.rows, asked, found);
     await work(found);
     cursor = page.cursor;
   } while (cursor !== null);

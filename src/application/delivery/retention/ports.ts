@@ -8,6 +8,8 @@ export interface SettledCursor {
 
 export interface RemovedStep {
   readonly removed: number;
+  /** Kept only because the audit log was not asked about them. */
+  readonly unproven: number;
   /** null: nothing behind it is old enough. */
   readonly cursor: SettledCursor | null;
 }
@@ -19,7 +21,8 @@ export interface RemovedStep {
 export interface SettledStore {
   /**
    * Looks at the next events that were settled more than `olderThanMs` ago and removes those that may leave, with everything
-   * that is theirs, adding them to the books of their hour in the same transaction (R23).
+   * that is theirs, adding them to the books of their hour in the same transaction (R23). What was
+   * delivered to the audit log stays until that was asked about it.
    */
   removeEvents(hold: LeaseHold, olderThanMs: number, after: SettledCursor | null): Promise<RemovedStep>;
   /** Notifications that were told, or given up, more than `olderThanMs` ago. `after`: the id that the call before ended with. */

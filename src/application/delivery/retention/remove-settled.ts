@@ -23,10 +23,12 @@ export function removeSettled(
 ): (hold: LeaseHold, signal: AbortSignal) => Promise<void> {
   return async (hold, signal) => {
     const removed = { events: 0, notices: 0, jobs: 0 };
+    let unproven = 0;
     try {
       await inBatches(async (after: SettledCursor | null) => {
         const step = await store.removeEvents(hold, olderThanMs, after);
         removed.events += step.removed;
+        unproven += step.unproven;
         return step.cursor;
       }, signal);
       await inBatches(async (after: string | null) => {
@@ -42,6 +44,7 @@ export function removeSettled(
     } finally {
       if (removed.events > 0) count('retention_events', removed.events);
       if (removed.events + removed.notices + removed.jobs > 0) log.info(removed, 'retention.removed');
+      if (unproven > 0) log.warn({ events: unproven }, 'retention.cannot_prove');
     }
   };
 
