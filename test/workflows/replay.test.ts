@@ -210,6 +210,11 @@ it('a fresh history replays: a group told by two channels, one of which is given
   expect(await replay(await keep('notify-group', run))).toBeUndefined();
 });
 
+it('what is recorded is what a release is held to: scenarios.json', async () => {
+  const names = JSON.parse(await readFile(join(HISTORIES, 'scenarios.json'), 'utf8')) as string[];
+  expect(names).toEqual([...Object.keys(SCENARIOS), ...Object.keys(BATCHES), 'notify-group'].sort());
+});
+
 describe('committed histories', () => {
   it('of every release replay, each of them', async () => {
     const releases = await keptReleases();
