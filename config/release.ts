@@ -1,13 +1,14 @@
 // Usage: npm run release -- --version X.Y.Z [--dry-run]: makes the working tree the release X.Y.Z. What stands under
-// "Unreleased" in CHANGELOG.md becomes the version's entry, package.json and package-lock.json get the number. It refuses
-// what would make a release that nobody can read or replay later. It commits, tags, publishes and pushes nothing: it
-// prints how.
+// "Unreleased" in CHANGELOG.md becomes the version's entry; package.json, package-lock.json and the image's tag in
+// docker-compose.yml and deploy/kubernetes get the number. It refuses what would make a release that nobody can read or
+// replay later. It builds, and commits, tags, publishes and pushes nothing: it prints how.
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { withImageTags } from './image-tags.ts';
+import { checkKeptRelease } from './kept-release.ts';
 
 const USAGE = 'usage: npm run release -- --version X.Y.Z [--dry-run]';
-const HISTORIES = 'test/fixtures/histories';
 const UNRELEASED = /^## \[Unreleased\]\n(.*?)(?=^## \[|(?![\s\S]))/ms;
 
 try {
@@ -24,18 +25,21 @@ function release(): void {
   const changelog = readFileSync('CHANGELOG.md', 'utf8');
   checkTree();
   checkVersion(version, changelog);
-  checkHistories(version);
   const files = {
     'CHANGELOG.md': withEntry(changelog, version, new Date().toISOString().slice(0, 10)),
     'package.json': withVersion('package.json', version),
     'package-lock.json': withVersion('package-lock.json', version),
+    ...withImageTags(version),
   };
+  checkKeptRelease(version);
+  // It builds: what that changes in the tree would not be under the tag either.
+  checkTree();
   if (values['dry-run']) {
     console.log(`${version} could be released; nothing was written (--dry-run)`);
     return;
   }
   for (const [name, text] of Object.entries(files)) writeFileSync(name, text);
-  console.log(nextSteps(version));
+  console.log(nextSteps(version, Object.keys(files)));
 }
 
 /** What is not committed would be in the tarball and not under the tag. */
@@ -62,17 +66,6 @@ function checkVersion(version: string, changelog: string): void {
   }
 }
 
-/** Later the workflows are others: what this release writes can only be recorded now. */
-function checkHistories(version: string): void {
-  const folder = `${HISTORIES}/${version}`;
-  const kept = existsSync(folder) ? readdirSync(folder) : [];
-  if (kept.some((name) => name.endsWith('.json')) && kept.includes('workflow-bundle.js.gz')) return;
-  throw new Error(
-    `expected this release's histories and workflow bundle in ${folder}; record and commit them first:\n` +
-      `  npm run build && OUTBOX_RECORD_HISTORIES=${version} npm run jest -- --selectProjects=system --testPathPatterns workflows/replay`,
-  );
-}
-
 function withEntry(changelog: string, version: string, day: string): string {
   const body = UNRELEASED.exec(changelog)?.[1];
   if (body === undefined) throw new Error('CHANGELOG.md: expected a section "## [Unreleased]", there is none');
@@ -95,8 +88,8 @@ function withVersion(file: string, version: string): string {
   return `${JSON.stringify(content, null, 2)}\n`;
 }
 
-function nextSteps(version: string): string {
-  return `${version} stands in CHANGELOG.md, package.json and package-lock.json. Nothing is committed or published. Next:
+function nextSteps(version: string, files: readonly string[]): string {
+  return `${version} stands in ${files.join(', ')}. Nothing is committed or published. Next:
   git diff                                      # read it as a user would
   npm ci && npm test
   git commit -am "Release ${version}"

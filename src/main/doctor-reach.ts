@@ -56,8 +56,11 @@ export async function examineTemporal(target: TemporalTarget, expected: Temporal
           ),
         workerDeployment === undefined
           ? []
-          : readVersionRouting(connection, namespace, workerDeployment).then(
-              (routing) => judgeVersions(workerDeployment, routing),
+          : Promise.all([
+              readVersionRouting(connection, namespace, workerDeployment),
+              asked.readPollingBuilds(workerDeployment),
+            ]).then(
+              ([routing, polling]) => judgeVersions(workerDeployment, routing, polling),
               refused('temporal.versions'),
             ),
       ];

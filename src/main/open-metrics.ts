@@ -24,6 +24,8 @@ export interface OpenMetricsOptions {
   readonly log: Logger;
   /** Rejects while Temporal does not answer; bounded in time. Left out: no role here needs it. */
   readonly findTemporal?: () => Promise<void>;
+  /** Without waiting: what the roles that run here know of themselves. */
+  readonly readRoles: () => readonly MetricSample[];
   /** null: those of Temporal's SDK are not told. */
   readonly sdkMetrics: SdkMetrics | null;
 }
@@ -49,7 +51,7 @@ export function openMetrics(options: OpenMetricsOptions): OpenMetrics {
     roles,
     version: packageVersion(),
     deployment: settings.deployment,
-    readOwn: readPoolSamples,
+    readOwn: () => [...readPoolSamples(), ...options.readRoles()],
   });
   const pools: PgPool[] = [];
   const open = (url: string) => {

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import type { SignInLinks } from '../application/audit/monitor/sign-in-links.js';
 import type { OutboxConfig } from '../application/delivery/define-config.js';
-import type { Metrics } from '../application/metrics/metrics.js';
+import type { MetricSample, Metrics } from '../application/metrics/metrics.js';
 import type { Settings } from '../infrastructure/config/settings.js';
 import type { SdkMetrics } from '../infrastructure/temporal/sdk-metrics.js';
 import type { Counters } from './counters.js';
@@ -38,6 +38,8 @@ export interface StartedRole {
   notReady(): Promise<string | null>;
   /** What is wrong and keeps it from nothing; bounded in time, never throws. */
   warnings?(): Promise<readonly string[]>;
+  /** Of its own, told by each scrape without waiting. */
+  samples?(): readonly MetricSample[];
   /** An event was appended in this process. */
   hint(): void;
   /** Stops taking work, finishes what is under way, closes what it opened. */

@@ -65,7 +65,11 @@ export async function startRoles(options: StartRolesOptions): Promise<Started> {
     const { temporal } = delivery === null ? { temporal: 'it is not reached yet' } : await delivery.findProblems();
     if (temporal !== undefined) throw new Error(temporal);
   };
-  const metrics = openMetrics({ roles, settings, log, sdkMetrics, ...(delivers ? { findTemporal } : {}) });
+  const metrics = openMetrics({
+    ...{ roles, settings, log, sdkMetrics },
+    readRoles: () => started.flatMap((role) => role.samples?.() ?? []),
+    ...(delivers ? { findTemporal } : {}),
+  });
   const own = { counters, metrics: metrics.metrics, sdkMetrics };
   const context: RoleContext = { settings, config, log, ...own, signInLinks: options.signInLinks, traces };
 

@@ -15,7 +15,7 @@ import { createSemaphore, type Semaphore } from '../application/delivery/semapho
 import { noteOutcome, traceDispatcher, traceFinder, traceHttp } from '../application/delivery/trace-dispatch.js';
 import type { WorkerVersion } from '../application/delivery/worker-version.js';
 import { countSettled } from '../application/metrics/count-settled.js';
-import { NO_METRICS } from '../application/metrics/metrics.js';
+import { type MetricSample, NO_METRICS, sampleOf } from '../application/metrics/metrics.js';
 import { DEFAULT_BREAKER } from '../domain/delivery/breaker.js';
 import { createRedactor } from '../domain/redaction/redactor.js';
 import { createHttpClient } from '../infrastructure/http/create-http-client.js';
@@ -37,7 +37,7 @@ import { groupNotifier, noticeTimes } from './start-notices.js';
 import { startRetention } from './start-retention.js';
 import { startSealer } from './start-sealer.js';
 import { startVerifications } from './start-verifications.js';
-import { watchWorkerVersion, workerVersionOf } from './watch-worker-version.js';
+import { type WorkerVersionWatch, watchWorkerVersion, workerVersionOf } from './watch-worker-version.js';
 
 /** How soon after its time a letter's destination is asked again (R18). */
 const EFFECTS_EVERY_MS = 5_000;
@@ -93,8 +93,9 @@ export async function startWorkerRole(context: DeliveryContext): Promise<Started
   };
   const identity = `${hostname()}:${process.pid}`.slice(-80);
   // Untraced, the bundle and its histories are what they are without any of this.
-  const workflowBundle = await readBundle(traces === undefined ? 'workflow-bundle.js' : 'workflow-bundle-traced.js');
-  const version = workerVersionOf(settings, workflowBundle.code);
+  const plainBundle = await readBundle('workflow-bundle.js');
+  const workflowBundle = traces === undefined ? plainBundle : await readBundle('workflow-bundle-traced.js');
+  const version = workerVersionOf(settings, plainBundle.code);
   const worker = await createDeliveryWorker({
     connection: delivery.connection,
     namespace: delivery.target.namespace,
@@ -158,7 +159,9 @@ export async function startWorkerRole(context: DeliveryContext): Promise<Started
   return {
     name: 'worker',
     port: null,
-    notReady: async () => (worker.getState() === 'RUNNING' ? null : `the Temporal worker is ${worker.getState()}`),
+    notReady: async () =>
+      worker.getState() === 'RUNNING' ? (versions?.notReady() ?? null) : `the Temporal worker is ${worker.getState()}`,
+    samples: () => routedSamples(versions),
     warnings: async () => [
       ...(versions?.warnings() ?? []),
       ...sessions.warnings(),
@@ -185,6 +188,12 @@ function watchVersion({ delivery, log }: DeliveryContext, version: WorkerVersion
   const { connection, target } = delivery;
   const readRouting = () => readVersionRouting(connection, target.namespace, version.deploymentName);
   return watchWorkerVersion({ readRouting, log }, version);
+}
+
+/** Without a version a worker is one of all that may get any run. */
+function routedSamples(versions: WorkerVersionWatch | null): readonly MetricSample[] {
+  const routed = versions === null ? true : versions.routed();
+  return routed === null ? [] : [sampleOf('outbox_worker_version_routed', {}, routed ? 1 : 0)];
 }
 
 /** Only of destinations that a relay coalesces for, which are those of a configuration. */

@@ -82,6 +82,8 @@ it('every source is up, and who it is is told', async () => {
   for (const role of ['api', 'relay', 'worker']) {
     await until('outbox_build_info', { role, deployment: deployment.name }, is(1));
   }
+  // Worker Versioning is off; that it is 0 where another build is current: e2e/worker-versions.
+  await until('outbox_worker_version_routed', {}, is(1));
   await until('outbox_pool_connections', { pool: 'delivery', state: 'idle' }, more(0));
   await until('outbox_pool_max_connections', { pool: 'delivery' }, is(20));
 });

@@ -1,12 +1,14 @@
 // Real: workers of two builds with Worker Versioning on, relay, api, PostgreSQL, the Temporal development server and its
-// command line, by the commands of docs/upgrades.md. Fake: the second destination.
+// command line, by the commands of docs/upgrades.md. Fake: the second destination, and whoever takes the spans.
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { Client, Connection } from '@temporalio/client';
 import { eventually } from '../support/eventually.js';
 import { buildWithKeptWorkflows, type OtherBuild } from '../support/kept-releases.js';
+import { startOtlpReceiver } from '../support/otlp-receiver.js';
 import { endLeftoverCli, runOutboxCli } from '../support/outbox-cli.js';
 import { createTestDeployment, type StartedProcess, stop, type TestDeployment } from '../support/roles.js';
+import { readValue, scrape } from '../support/scrape.js';
 import { accept, type ScriptedDestination, startScriptedDestination } from '../support/scripted-destination.js';
 import { temporalAddress, temporalCli } from '../support/temporal.js';
 import { failedWorkflowTasks } from '../support/workflow-tasks.js';
@@ -40,7 +42,8 @@ afterAll(async () => {
   await before.remove();
 });
 
-const startWorker = (cli?: string) => deployment.start('worker', environment, ['--config', configFile], cli);
+const startWorker = (cli?: string, more = {}) =>
+  deployment.start('worker', { ...environment, ...more }, ['--config', configFile], cli);
 const append = (n: number) => Promise.all(Array.from({ length: n }, () => deployment.append({ routingKey: KEY })));
 const identityOf = ({ pid }: StartedProcess) => expect.stringMatching(new RegExp(`:${pid}\\b`));
 
@@ -50,12 +53,27 @@ async function temporal(...args: string[]): Promise<Record<string, unknown>> {
   const { stdout } = await promisify(execFile)(temporalCli(), command);
   return stdout.trim() === '' ? {} : JSON.parse(stdout);
 }
-/** Of its version; the audit log's own are another matter. */
-async function warningsOf({ probePort }: StartedProcess): Promise<string[]> {
+interface Ready {
+  readonly problems: { readonly worker?: string };
+  readonly warnings?: readonly string[];
+}
+async function askReady({ probePort }: StartedProcess): Promise<Ready & { status: number }> {
   const answer = await fetch(`http://127.0.0.1:${probePort}/ready`);
-  const { warnings = [] } = (await answer.json()) as { warnings?: string[] };
+  return { status: answer.status, ...((await answer.json()) as Ready) };
+}
+/** Of its version; the audit log's own are another matter. */
+async function warningsOf(worker: StartedProcess): Promise<string[]> {
+  const { warnings = [] } = await askReady(worker);
   return warnings.filter((warning) => warning.includes('worker deployment'));
 }
+/** Whether it may take another's place, as an orchestrator asks and as an alert does. */
+async function inPlaceOf(worker: StartedProcess) {
+  const { status, problems } = await askReady(worker);
+  const gauge = readValue(await scrape(worker.probePort), 'outbox_worker_version_routed');
+  return { status, gauge, why: problems.worker };
+}
+const IN_PLACE = { status: 200, gauge: 1, why: undefined };
+const waits = (why: string) => ({ status: 503, gauge: 0, why: expect.stringContaining(why) });
 const buildOf = (worker: StartedProcess) =>
   eventually('the worker to name its build', async () => {
     const line = worker.lines().find(({ msg }) => String(msg).startsWith('worker_version.'));
@@ -88,6 +106,7 @@ it('a build that is not current gets nothing and says so; made current it delive
     `temporal worker deployment set-current-version --deployment-name ${name} --build-id ${a}`,
   );
   expect(await doctor()).toMatchObject({ state: 'wrong', detail: expect.stringContaining('no build is current') });
+  expect(await inPlaceOf(first)).toEqual(waits('no build is current'));
   const early = await deployment.append({ routingKey: KEY });
   await deployment.untilStatus(early, 'STARTED');
   expect(destination.seen).toEqual([]);
@@ -97,6 +116,7 @@ it('a build that is not current gets nothing and says so; made current it delive
   await routed(first);
   expect(first.lines()).toContainEqual(expect.objectContaining({ msg: 'worker_version.routed', buildId: a }));
   expect(await doctor()).toMatchObject({ state: 'ok', detail: expect.stringContaining(`current is ${a}`) });
+  expect(await inPlaceOf(first)).toEqual(IN_PLACE);
 
   // Open runs, begun by the first build.
   destination.answer((_, response) => void response.writeHead(500).end());
@@ -107,12 +127,19 @@ it('a build that is not current gets nothing and says so; made current it delive
   const b = await buildOf(second);
   expect(b).not.toBe(a);
   expect(await idle(second)).toContain(`current is ${a}`);
+  expect(await inPlaceOf(second)).toEqual(waits(`current is ${a}`));
   await temporal('set-ramping-version', '--deployment-name', name, '--build-id', b, '--percentage', '50', '--yes');
   await routed(second);
+  // A rolling update that went on now would leave half of the runs to nobody.
+  expect(await inPlaceOf(second)).toEqual(waits('gets a share of the runs alone'));
+  expect(await inPlaceOf(first)).toEqual(IN_PLACE);
   await temporal('set-ramping-version', '--deployment-name', name, '--build-id', b, '--delete', '--yes');
   await idle(second);
   await temporal('set-current-version', '--deployment-name', name, '--build-id', b, '--yes');
   expect(await idle(first)).toContain(`current is ${b}`);
+  expect(await inPlaceOf(first)).toEqual(waits(`current is ${b}`));
+  await routed(second);
+  expect(await inPlaceOf(second)).toEqual(IN_PLACE);
   // Drained: nothing that is pinned to it, and AUTO_UPGRADE moves the rest; it can go.
   expect(await stop(first)).toBe(0);
   destination.answer(accept);
@@ -130,6 +157,24 @@ it('a build that is not current gets nothing and says so; made current it delive
   const version = await temporal('describe-version', '--deployment-name', name, '--build-id', a);
   expect(JSON.stringify(version)).toMatch(/drain/i);
 
+  const receiver = await startOtlpReceiver();
+  try {
+    const traced = await startWorker(undefined, { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint });
+    expect(await buildOf(traced)).toBe(b);
+    expect(await stop(traced)).toBe(0);
+  } finally {
+    await receiver.close();
+  }
+
+  const nobody = `${b}-of-nobody`;
+  const make = ['set-current-version', '--deployment-name', name];
+  await temporal(...make, '--build-id', nobody, '--allow-no-pollers', '--yes');
+  expect(await idle(second)).toContain(`current is ${nobody}`);
+  expect(await doctor()).toMatchObject({
+    state: 'wrong',
+    detail: expect.stringContaining(`no worker of ${nobody} polls`),
+    todo: expect.stringContaining(`--build-id ${b}`),
+  });
   await temporal('set-current-version', '--deployment-name', name, '--unversioned', '--yes');
   expect(await idle(second)).toContain('no build is current');
   expect(await stop(second)).toBe(0);

@@ -150,6 +150,21 @@ it('the latest migrations under load: no append, claim or settlement fails, and 
   expect(load.failed).toEqual([]);
 });
 
+it('a migration of how vacuum works passes beside whoever only reads, a dump for one', async () => {
+  const retention = '20261130030000_retention';
+  offer(PACKED.slice(0, PACKED.indexOf(retention)));
+  await deploy();
+  const dump = await pool.connect();
+  try {
+    await dump.query('BEGIN; LOCK TABLE outbox.event, outbox.delivery_attempt IN ACCESS SHARE MODE');
+    offer([retention]);
+    expect((await deploy()).applied).toEqual([retention]);
+  } finally {
+    await dump.query('ROLLBACK');
+    dump.release();
+  }
+});
+
 describe('a migration behind a long transaction', () => {
   const BLOCKED = '99990101000000_blocked';
   let long: pg.Client;

@@ -43,7 +43,12 @@ import {
   type StorageFacts,
   type TableFacts,
 } from '../../src/application/delivery/doctor/judge-storage.js';
-import { judgeNamespace, judgePollers, judgeRetention } from '../../src/application/delivery/doctor/judge-temporal.js';
+import {
+  judgeNamespace,
+  judgePollers,
+  judgeRetention,
+  judgeVersions,
+} from '../../src/application/delivery/doctor/judge-temporal.js';
 import type { SeenProcess } from '../../src/application/delivery/monitor/ports.js';
 import { STATES } from '../../src/cli/events-commands.js';
 import { EVENT_STATES } from '../../src/contract/events-api.js';
@@ -280,6 +285,18 @@ describe('temporal', () => {
     const queue = { taskQueue: 'outbox-main', workflowPollers: 2, activityPollers: 2 };
     expect(said(judgePollers(queue))).toEqual(['ok temporal.pollers']);
     expect(judgePollers({ ...queue, activityPollers: 0 })[0]?.detail).toContain('for activities');
+  });
+
+  it('the builds that get runs are among those that poll', () => {
+    const current = { current: 'a', ramping: null };
+    expect(said(judgeVersions('shop', current, ['a', 'b']))).toEqual(['ok temporal.versions']);
+    const [alone] = judgeVersions('shop', current, []);
+    expect(alone).toMatchObject({ state: 'wrong', todo: 'start workers of build a' });
+    const [beside] = judgeVersions('shop', current, ['b']);
+    expect(beside).toMatchObject({ state: 'wrong', todo: expect.stringContaining('--build-id b') });
+    const ramping = { current: 'a', ramping: { buildId: 'c', percentage: 10 } };
+    expect(judgeVersions('shop', ramping, ['a'])[0]?.detail).toContain('no worker of c polls');
+    expect(said(judgeVersions('shop', { current: null, ramping: null }, ['a']))).toEqual(['wrong temporal.versions']);
   });
 
   it.each([

@@ -1,8 +1,10 @@
-// Real: config/release.ts in a process of its own, a git repository made for each test. Fake: the project that is released.
+// Real: config/release.ts in a process of its own, a git repository made for each test, npm. Fake: the project that is released,
+// whose build copies a file.
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { gzipSync } from 'node:zlib';
 
 const SCRIPT = resolve('config/release.ts');
 const CHANGELOG = `# Changelog
@@ -20,27 +22,59 @@ const CHANGELOG = `# Changelog
 - What was new.
 `;
 
+const COMPOSE = `services:
+  api: { image: temporal-outbox:0.2.0 }
+  postgres: { image: 'postgres:18.1' }
+`;
+const OVERLAY = `resources: [../../base]
+images:
+  - { name: other, newTag: 0.2.0 }
+  - { name: temporal-outbox, newName: registry.example/temporal-outbox, newTag: 0.2.0 }
+  - { name: another, newTag: 0.2.0 }
+`;
+const BLOCK_OVERLAY = `images:
+  - name: temporal-outbox
+    newTag: 0.2.0
+  - name: other
+    newTag: 0.2.0
+`;
+const WORKFLOWS = 'steps();\n//# sourceMappingURL=data:the-whole\n';
+const SCENARIOS = ['delivered', 'dead'];
+
 let folder: string;
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'release-'));
   git('init', '--quiet');
   write('CHANGELOG.md', CHANGELOG);
-  write('package.json', json({ name: 'released', version: '0.2.0', type: 'module' }));
+  write('package.json', json(MANIFEST));
+  write('.gitignore', 'dist/\n');
+  write('docker-compose.yml', COMPOSE);
+  write('deploy/kubernetes/overlays/one/kustomization.yaml', OVERLAY);
+  write('deploy/kubernetes/overlays/two/kustomization.yaml', BLOCK_OVERLAY);
+  write('deploy/kubernetes/base/kustomization.yaml', 'resources: [api.yaml]\n');
+  write('workflows.js', WORKFLOWS);
+  write('dist/workflow-bundle.js', 'of an hour ago');
+  write('test/fixtures/histories/scenarios.json', json(SCENARIOS));
   write(
     'package-lock.json',
     json({ version: '0.2.0', packages: { '': { version: '0.2.0' }, a: { version: '0.2.0' } } }),
   );
   for (const version of ['0.2.0', '0.2.1', '0.3.0', '0.3.0-rc.1']) {
-    write(`test/fixtures/histories/${version}/delivered.json`, '{}');
-    write(`test/fixtures/histories/${version}/workflow-bundle.js.gz`, '');
+    for (const name of SCENARIOS) write(`test/fixtures/histories/${version}/${name}.json`, '{}');
+    const kept = gzipSync(WORKFLOWS.replace('the-whole', 'none'));
+    write(`test/fixtures/histories/${version}/workflow-bundle.js.gz`, kept);
   }
   commit();
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
+const MANIFEST = {
+  ...{ name: 'released', version: '0.2.0', type: 'module' },
+  scripts: { build: "node -e \"require('fs').cpSync('workflows.js','dist/workflow-bundle.js')\"" },
+};
 const json = (value: unknown) => `${JSON.stringify(value, null, 2)}\n`;
 const read = (name: string) => readFileSync(join(folder, name), 'utf8');
-function write(name: string, text: string): void {
+function write(name: string, text: string | Buffer): void {
   mkdirSync(join(folder, name, '..'), { recursive: true });
   writeFileSync(join(folder, name), text);
 }
@@ -70,11 +104,15 @@ it('moves what is unreleased under the version and today, sets the three numbers
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   const day = new Date().toISOString().slice(0, 10);
   expect(read('CHANGELOG.md')).toBe(CHANGELOG.replace('## [Unreleased]\n', `## [Unreleased]\n\n## [0.3.0] - ${day}\n`));
-  expect(JSON.parse(read('package.json'))).toEqual({ name: 'released', version: '0.3.0', type: 'module' });
+  expect(JSON.parse(read('package.json'))).toEqual({ ...MANIFEST, version: '0.3.0' });
   expect(JSON.parse(read('package-lock.json'))).toEqual({
     version: '0.3.0',
     packages: { '': { version: '0.3.0' }, a: { version: '0.2.0' } },
   });
+  expect(read('docker-compose.yml')).toBe(COMPOSE.replace('outbox:0.2.0', 'outbox:0.3.0'));
+  const tagged = (text: string) => text.replace(/(name: temporal-outbox[\s\S]*?newTag: )0\.2\.0/, '$10.3.0');
+  expect(read('deploy/kubernetes/overlays/one/kustomization.yaml')).toBe(tagged(OVERLAY));
+  expect(read('deploy/kubernetes/overlays/two/kustomization.yaml')).toBe(tagged(BLOCK_OVERLAY));
   expect(stdout).toMatch(/git tag -a v0\.3\.0[\s\S]*npm publish/);
   // It leaves committing, tagging and pushing to a person.
   expect(git('log', '--format=%s').trim()).toBe('state');
@@ -138,14 +176,37 @@ it('a candidate comes before its release, and after the release before', () => {
   expect(release('--version', '0.3.0').code).toBe(0);
 });
 
-it.each(['delivered.json', 'workflow-bundle.js.gz'])(
+it.each(['delivered.json', 'dead.json', 'workflow-bundle.js.gz'])(
   'refuses a version whose %s was not recorded, and says how to',
   (name) => {
     rmSync(join(folder, 'test/fixtures/histories/0.3.0', name));
     commit();
-    expectRefused('0.3.0', /OUTBOX_RECORD_HISTORIES=0\.3\.0/);
+    expectRefused('0.3.0', new RegExp(`without ${name}[\\s\\S]*OUTBOX_RECORD_HISTORIES=0\\.3\\.0`));
   },
 );
+
+it('refuses a version whose workflows changed after its histories were recorded, however the old build stands in dist', () => {
+  write('workflows.js', WORKFLOWS.replace('steps', 'otherSteps'));
+  write('dist/workflow-bundle.js', WORKFLOWS);
+  commit();
+  expectRefused('0.3.0', /changed since it was recorded[\s\S]*OUTBOX_RECORD_HISTORIES=0\.3\.0/);
+});
+
+it('refuses what does not build, and says what the build said', () => {
+  write('package.json', json({ ...MANIFEST, scripts: { build: 'echo no such type && exit 2' } }));
+  commit();
+  expectRefused('0.3.0', /npm run build failed: [\s\S]*no such type/);
+});
+
+it.each([
+  ['docker-compose.yml', COMPOSE.replace('temporal-outbox', 'shop')],
+  ['deploy/kubernetes/overlays/one/kustomization.yaml', 'images: []\n'],
+])('refuses where %s no longer names the image, whose tag would stay behind', (name, text) => {
+  write(name, text);
+  write('deploy/kubernetes/overlays/two/kustomization.yaml', name.endsWith('.yml') ? BLOCK_OVERLAY : 'images: []\n');
+  commit();
+  expectRefused('0.3.0', /expected the tag of the image temporal-outbox/);
+});
 
 it('without a version says how it is used', () => {
   expect(release()).toMatchObject({ code: 1, stderr: expect.stringContaining('usage: npm run release') });

@@ -6,12 +6,14 @@
  */
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import type { WorkflowHandle } from '@temporalio/client';
 import { Worker } from '@temporalio/worker';
 import { DEFAULT_TIMEOUTS } from '../../src/domain/delivery/delivery-timeouts.js';
 import { IntegrationError } from '../../src/domain/delivery/integration-error.js';
 import { notifyRunId } from '../../src/domain/delivery/workflow-ids.js';
 import { defineNotifier, NotifyError } from '../../src/index.js';
+import { readWorkflowBundle } from '../../src/infrastructure/temporal/delivery-worker.js';
 import {
   createDeliveryLine,
   createDeliveryStore,
@@ -149,8 +151,8 @@ async function keep(name: string, run: WorkflowHandle) {
   return history;
 }
 
-async function replay(history: unknown): Promise<Error | undefined> {
-  const options = { workflowBundle: await workflowBundle() };
+async function replay(history: unknown, bundle = workflowBundle()): Promise<Error | undefined> {
+  const options = { workflowBundle: await bundle, sinks: { exporter: { export: { fn: () => {} } } } };
   for await (const { error } of Worker.runReplayHistories(options, [{ workflowId: 'main:replayed:0', history }])) {
     return error;
   }
@@ -208,6 +210,11 @@ it('a fresh history replays: a group told by two channels, one of which is given
   expect(await replay(await keep('notify-group', run))).toBeUndefined();
 });
 
+it('what is recorded is what a release is held to: scenarios.json', async () => {
+  const names = JSON.parse(await readFile(join(HISTORIES, 'scenarios.json'), 'utf8')) as string[];
+  expect(names).toEqual([...Object.keys(SCENARIOS), ...Object.keys(BATCHES), 'notify-group'].sort());
+});
+
 describe('committed histories', () => {
   it('of every release replay, each of them', async () => {
     const releases = await keptReleases();
@@ -225,5 +232,19 @@ describe('committed histories', () => {
   it('the one of another order of steps fails: the gate can fail', async () => {
     const error = await replay(await read('must-fail.json'));
     expect(error?.name).toBe('DeterminismViolationError');
+  });
+
+  // Two workers of one build id may differ in this.
+  it('of the newest release replay where tracing is on, which adds no step', async () => {
+    const traced = readWorkflowBundle(fileURLToPath(new URL('../../dist/workflow-bundle-traced.js', import.meta.url)));
+    const { version, histories = [] } = (await keptReleases()).at(-1) ?? {};
+    expect(histories.length).toBeGreaterThan(0);
+    for (const name of histories) {
+      expect({ name, error: await replay(await read(`${version}/${name}`), traced) }).toEqual({
+        name,
+        error: undefined,
+      });
+    }
+    expect((await replay(await read('must-fail.json'), traced))?.name).toBe('DeterminismViolationError');
   });
 });

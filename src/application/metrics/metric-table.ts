@@ -12,7 +12,7 @@ export interface MetricDefinition {
   readonly labels: readonly string[];
   readonly roles: readonly MetricRole[];
   /** `process`: counted as it happens. Any other is read when somebody asks, from there. */
-  readonly from: 'process' | 'outbox' | 'audit' | 'pools' | 'scrape';
+  readonly from: 'process' | 'outbox' | 'audit' | 'pools' | 'roles' | 'scrape';
   /** Of the one label, all values: each begins at 0, so that the first one counts. */
   readonly values?: readonly string[];
 }
@@ -283,6 +283,13 @@ export const METRICS = {
     labels: ['pool'],
     roles: OUTBOX,
     from: 'pools',
+  },
+  outbox_worker_version_routed: {
+    type: 'gauge',
+    help: "1: this worker's build gets the runs, or Worker Versioning is off here; 0: it gets none, or a ramp's share alone. Absent: Temporal does not say.",
+    labels: [],
+    roles: ['worker'],
+    from: 'roles',
   },
   outbox_source_up: {
     type: 'gauge',

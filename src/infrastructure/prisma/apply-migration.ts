@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import pg from 'pg';
+import { lockModeOf } from './lock-modes.js';
 
 export interface MigrationFile {
   readonly name: string;
@@ -89,14 +90,13 @@ async function applyOnce(client: pg.Client, file: MigrationFile, target: string,
 async function lockInOrder(client: pg.Client, sql: string, target: string): Promise<void> {
   if (target !== 'outbox') return;
   for (const table of LOCK_ORDER) {
-    const named = `(outbox\\.)?${table}\\b`;
-    const altered = new RegExp(`ALTER TABLE (ONLY )?${named}`, 'i').test(sql);
-    if (!altered && !new RegExp(`INDEX\\s[^;]*?\\sON (ONLY )?${named}`, 'i').test(sql)) continue;
+    const mode = lockModeOf(sql, table);
+    if (mode === null) continue;
     const { rows } = await client.query<{ oid: number | null }>('SELECT to_regclass($1)::oid AS oid', [
       `outbox.${table}`,
     ]);
     if (rows[0]?.oid == null) continue;
-    await client.query(`LOCK TABLE outbox.${table} IN ${altered ? 'ACCESS EXCLUSIVE' : 'SHARE'} MODE`);
+    await client.query(`LOCK TABLE outbox.${table} IN ${mode} MODE`);
   }
 }
 

@@ -10,6 +10,8 @@ export interface TemporalLook {
   readRetention(): Promise<number | null>;
   /** Whoever polled in the last minutes, as the server counts them. */
   countPollers(): Promise<Omit<PollerFacts, 'taskQueue'>>;
+  /** Builds of a worker deployment whose workers poll for workflows, each once. */
+  readPollingBuilds(deploymentName: string): Promise<readonly string[]>;
 }
 
 /** Asks about one namespace and one task queue of it, each call within five seconds. Changes nothing. */
@@ -19,7 +21,7 @@ export function inspectTemporal(connection: NativeConnection, target: TemporalTa
   const call = <T>(work: () => Promise<T>) => connection.withDeadline(Date.now() + TIMEOUT_MS, work);
   const pollersOf = async (taskQueueType: number) => {
     const asked = { namespace, taskQueue: { name: taskQueue }, taskQueueType };
-    return (await call(() => service.describeTaskQueue(asked))).pollers?.length ?? 0;
+    return (await call(() => service.describeTaskQueue(asked))).pollers ?? [];
   };
   return {
     async readRetention() {
@@ -29,7 +31,16 @@ export function inspectTemporal(connection: NativeConnection, target: TemporalTa
     },
     async countPollers() {
       const [workflowPollers, activityPollers] = await Promise.all([pollersOf(WORKFLOW), pollersOf(ACTIVITY)]);
-      return { workflowPollers, activityPollers };
+      return { workflowPollers: workflowPollers.length, activityPollers: activityPollers.length };
+    },
+    async readPollingBuilds(deploymentName) {
+      const since = Date.now() / 1_000 - STILL_POLLING_S;
+      const builds = (await pollersOf(WORKFLOW))
+        .filter(({ lastAccessTime }) => Number(lastAccessTime?.seconds ?? 0) >= since)
+        .flatMap(({ deploymentOptions: of }) =>
+          of?.deploymentName === deploymentName && of.buildId ? [of.buildId] : [],
+        );
+      return [...new Set(builds)];
     },
   };
 }
@@ -37,6 +48,8 @@ export function inspectTemporal(connection: NativeConnection, target: TemporalTa
 /** temporal.api.enums.v1: TaskQueueType. */
 const WORKFLOW = 1;
 const ACTIVITY = 2;
+/** A poll lasts for a minute at most; the server names whoever polled within five. The rest is for clocks that differ. */
+const STILL_POLLING_S = 120;
 
 /** In words: whether it is away or refuses, and why. */
 export function describeTemporalFailure(error: unknown, { address }: TemporalTarget): string {

@@ -1,4 +1,4 @@
-import { describeRouting, makeCurrent, type VersionRouting } from '../worker-version.js';
+import { describeRouting, makeCurrent, strandedBuilds, type VersionRouting } from '../worker-version.js';
 import { type Finding, ok, unknown, warning, wrong } from './findings.js';
 
 /** The namespace that answers, and the one that the outbox's runs are in. */
@@ -60,10 +60,27 @@ export function judgePollers({ taskQueue, workflowPollers, activityPollers }: Po
   ];
 }
 
-/** Where Worker Versioning is on: whether anybody gets new runs at all. */
-export function judgeVersions(deploymentName: string, routing: VersionRouting): readonly Finding[] {
+/** Where Worker Versioning is on: whether those that get runs are there to take them. `polling`: builds that poll the queue. */
+export function judgeVersions(
+  deploymentName: string,
+  routing: VersionRouting,
+  polling: readonly string[],
+): readonly Finding[] {
   const id = 'temporal.versions';
   const said = describeRouting(deploymentName, routing);
+  const [stranded] = strandedBuilds(routing, polling);
+  if (stranded !== undefined) {
+    const others = polling.filter((build) => build !== stranded);
+    return [
+      wrong(
+        id,
+        `${said}, and no worker of ${stranded} polls: runs that it gets wait, and so do open ones`,
+        others.length === 0
+          ? `start workers of build ${stranded}`
+          : `start workers of build ${stranded}, or give its runs to one that polls (${others.join(', ')}): ${makeCurrent({ deploymentName, buildId: others[0] as string })}`,
+      ),
+    ];
+  }
   if (routing.current !== null) return [ok(id, said)];
   const buildId = routing.ramping?.buildId ?? 'BUILD_ID';
   return [
