@@ -62,6 +62,7 @@ afterAll(async () => {
 
 function traced(role: string): Record<string, string> {
   return {
+    OUTBOX_TRACES: 'on',
     OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint,
     OTEL_EXPORTER_OTLP_HEADERS: 'x-collector-key=its-key',
     OTEL_SERVICE_NAME: `outbox-${role}`,
