@@ -1,6 +1,7 @@
 import { IntegrationError } from '../../domain/delivery/integration-error.js';
 import { EVENT_LIMITS, type OutboxHeaders } from '../../domain/delivery/outbox-event.js';
 import type { TraceContext } from '../../domain/trace-context.js';
+import { countStoredBytes } from './import/fit-payload.js';
 import { jsonPointer, strictJson } from './strict-json.js';
 
 /** What a producer appends. A field that is null or undefined is absent. */
@@ -19,7 +20,7 @@ export interface NewOutboxEvent {
   /** Who says so. Default `outbox:<deployment>`. */
   readonly source?: string | null | undefined;
   readonly tenantId?: string | null | undefined;
-  /** At most 8 KiB. `traceparent` and `tracestate` default to OpenTelemetry's active span. */
+  /** At most 8 KiB. `traceparent` and `tracestate` default to OpenTelemetry's active span, as far as they fit. */
   readonly headers?: OutboxHeaders | null | undefined;
   /** When it happened; RFC 3339 with a zone, at most 5 minutes ahead of the database. Default: the time of the append. */
   readonly occurredAt?: Date | string | null | undefined;
@@ -109,11 +110,9 @@ function checkedAggregate(aggregate: NewOutboxEvent['aggregate']): string {
   return JSON.stringify({ type, id, version });
 }
 
-/** The caller's own traceparent wins over the active span, whose tracestate is then not its own. */
 function checkedHeaders(headers: OutboxHeaders, active: TraceContext | null): OutboxHeaders {
   if (!isRecord(headers)) refuse('/headers', `expected an object, got ${kindOf(headers)}`);
-  const { correlationId, actor, ...own } = headers;
-  const { traceparent, ...others } = own.traceparent === undefined ? { ...own, ...active } : own;
+  const { correlationId, actor, traceparent, ...others } = headers;
   if (traceparent !== undefined) {
     text(
       '/headers/traceparent',
@@ -127,12 +126,28 @@ function checkedHeaders(headers: OutboxHeaders, active: TraceContext | null): Ou
     text('/headers/correlationId', correlationId, FILLED, CORRELATION_ID_LENGTH, FILLED_RULE);
   }
   if (actor !== undefined && !isRecord(actor)) refuse('/headers/actor', `expected an object, got ${kindOf(actor)}`);
-  return {
+  const own = {
     ...others,
-    ...(traceparent === undefined ? {} : { traceparent }),
     ...(correlationId === undefined ? {} : { correlationId }),
     ...(actor === undefined ? {} : { actor }),
   };
+  if (traceparent !== undefined) return { ...own, traceparent };
+  return active === null ? own : withTrace(own, active);
+}
+
+/**
+ * The caller's own traceparent wins over the active span, whose tracestate is then not its own. What nobody asked for refuses no
+ * event: where it does not fit, first tracestate and then the whole trace is left out.
+ */
+function withTrace(headers: OutboxHeaders, { traceparent, tracestate }: TraceContext): OutboxHeaders {
+  const told = [...(tracestate === undefined ? [] : [{ traceparent, tracestate }]), { traceparent }];
+  const found = told.map((trace) => ({ ...headers, ...trace })).find(fits);
+  return found ?? headers;
+}
+
+/** By the database's measure, which has blanks. */
+function fits(headers: OutboxHeaders): boolean {
+  return countStoredBytes(JSON.parse(strictJson(headers, '/headers'))) <= EVENT_LIMITS.headersBytes;
 }
 
 function optional(field: string, value: unknown, pattern: RegExp, limit: number, rule: string): string | null {
