@@ -1,7 +1,6 @@
 import { IntegrationError } from '../../domain/delivery/integration-error.js';
 import { EVENT_LIMITS, type OutboxHeaders } from '../../domain/delivery/outbox-event.js';
 import type { TraceContext } from '../../domain/trace-context.js';
-import { countStoredBytes } from './import/fit-payload.js';
 import { jsonPointer, strictJson } from './strict-json.js';
 
 /** What a producer appends. A field that is null or undefined is absent. */
@@ -141,13 +140,12 @@ function checkedHeaders(headers: OutboxHeaders, active: TraceContext | null): Ou
  */
 function withTrace(headers: OutboxHeaders, { traceparent, tracestate }: TraceContext): OutboxHeaders {
   const told = [...(tracestate === undefined ? [] : [{ traceparent, tracestate }]), { traceparent }];
-  const found = told.map((trace) => ({ ...headers, ...trace })).find(fits);
-  return found ?? headers;
+  const fits = (whole: OutboxHeaders) => countBytes(strictJson(whole, '/headers')) <= EVENT_LIMITS.headersBytes;
+  return told.map((trace) => ({ ...headers, ...trace })).find(fits) ?? headers;
 }
 
-/** By the database's measure, which has blanks. */
-function fits(headers: OutboxHeaders): boolean {
-  return countStoredBytes(JSON.parse(strictJson(headers, '/headers'))) <= EVENT_LIMITS.headersBytes;
+function countBytes(json: string): number {
+  return new TextEncoder().encode(json).length;
 }
 
 function optional(field: string, value: unknown, pattern: RegExp, limit: number, rule: string): string | null {
@@ -186,7 +184,7 @@ function dayExists(value: string): boolean {
 function sized(field: string, value: unknown, limitBytes: number): string {
   if (!isRecord(value)) refuse(field, `expected an object of JSON values, got ${kindOf(value)}`);
   const json = strictJson(value, field);
-  const bytes = new TextEncoder().encode(json).length;
+  const bytes = countBytes(json);
   if (bytes > limitBytes) {
     refuse(
       field,
