@@ -94,20 +94,23 @@ it('with the collector away events are delivered, a line says so once, and the s
   expect(failures()[0]).toMatchObject({ level: 'warn', lostSpans: expect.any(Number) });
 }, 90_000);
 
-it('a collector that never answers holds neither the delivery nor the stop', async () => {
+it('a collector that never answers holds neither the delivery nor the stop, and the log says what is lost', async () => {
   const receiver = await startOtlpReceiver();
   receiver.hang();
   const roles = await startAll({
     OUTBOX_TRACES: 'on',
     OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint,
     OTEL_BSP_SCHEDULE_DELAY: '50',
+    OTEL_BSP_MAX_QUEUE_SIZE: '5',
   });
-  const id = await deployment.append({});
-  await deployment.untilStatus(id, 'DELIVERED');
+  for (let n = 0; n < 3; n += 1) await deployment.untilStatus(await deployment.append({}), 'DELIVERED');
   await eventually('spans at the collector', async () => receiver.requests.length > 0);
+  await eventually('the full queue', async () => roles.lines().some(({ msg }) => msg === 'tracing.queue_full'));
   // The grace is 30 s, and what is waited for the collector at most two of them.
   expect(await stop(roles)).toBe(0);
   expect(roles.lines().find(({ msg }) => msg === 'process.stopped')).toMatchObject({ ended: 'stopped' });
+  const lost = roles.lines().find(({ msg }) => msg === 'tracing.lost_at_stop');
+  expect(lost).toMatchObject({ level: 'warn', lostSpans: expect.any(Number) });
   await receiver.close();
 }, 90_000);
 

@@ -167,7 +167,10 @@ describe('one event', () => {
     expect(call.kind).toBe(CLIENT);
     expect(toldOf(told.id)).toBe(`00-${told.traceId}-${call.spanId}-01`);
     expect(toldOf(untold.id)).toBeUndefined();
-    expect(destination.seen.some(({ key }) => key === untold.id)).toBe(true);
+    const bodyOf = (id: string) => destination.seen.find(({ key }) => key === id)?.body;
+    expect(bodyOf(told.id)).toContain(told.traceId);
+    expect(bodyOf(untold.id)).toContain(untold.id);
+    expect(bodyOf(untold.id)).not.toContain(untold.traceId);
     await untilSpans(untold.traceId, 'POST');
   }, 90_000);
 });
