@@ -54,7 +54,7 @@ export async function startRoles(options: StartRolesOptions): Promise<Started> {
   const { roles, settings, config, log } = options;
   const counters = createCounters();
   await verifyNotifiers(config, options.signal);
-  const traces = await openTraces(options.environment, { roles, log });
+  const traces = await openTraces(options.environment, { settings, roles, log });
   const started: StartedRole[] = [];
   let delivery: DeliveryEnvironment | null = null;
   let probes: ProbeServer | null = null;

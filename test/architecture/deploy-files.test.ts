@@ -130,7 +130,12 @@ describe('docker-compose.yml', () => {
   const example = readFileSync('deploy/compose.env.example', 'utf8');
   const named = [...example.matchAll(/^(\w+)=(.*)$/gm)].map(([, name, value]) => ({ name: name as string, value }));
   const values = Object.fromEntries(named.map(({ name }) => [name, SAMPLES[name] ?? 'x']));
-  const { services } = composeFileWith({ ...values, AUDIT_SIGNING_KEYS: '', OTEL_EXPORTER_OTLP_ENDPOINT: '' });
+  const { services } = composeFileWith({
+    ...values,
+    AUDIT_SIGNING_KEYS: '',
+    OUTBOX_TRACES: '',
+    OTEL_EXPORTER_OTLP_ENDPOINT: '',
+  });
   const ours = Object.entries(services).filter(([, { image }]) => image.startsWith('temporal-outbox:'));
   const roles = ['api', 'relay', 'worker'] as const;
 

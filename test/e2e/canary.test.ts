@@ -94,6 +94,7 @@ beforeAll(async () => {
     AUDIT_DATABASE_URL: withPassword(deployment.databases.auditUrl),
     AUDIT_FINGERPRINT_KEYS: `t:${values.fingerprintKey}`,
     OUTBOX_NOTICE_WINDOW_MS: '100',
+    OUTBOX_TRACES: 'on',
     OTEL_EXPORTER_OTLP_ENDPOINT: collector.endpoint,
     OTEL_EXPORTER_OTLP_HEADERS: `authorization=Bearer%20${values.collectorToken}`,
     OTEL_BSP_SCHEDULE_DELAY: '200',

@@ -43,8 +43,16 @@ async function loadedBy(name: string, more: Record<string, string>) {
   return { id, loaded: (await readFile(file, 'utf8')).trim().split('\n') };
 }
 
-it('off, which is the default, nothing of the SDK is loaded, and runs carry no header', async () => {
-  const { id, loaded } = await loadedBy('off', {});
+/** As a platform may put them into every container: each of the last three is refused where tracing is on. */
+const OF_OTHERS = {
+  OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:4317',
+  OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc',
+  OTEL_TRACES_EXPORTER: 'console',
+  OTEL_TRACES_SAMPLER: 'xray',
+};
+
+it("off, which is the default whatever others' variables say, nothing of the SDK is loaded, and runs carry no header", async () => {
+  const { id, loaded } = await loadedBy('off', OF_OTHERS);
   expect(loaded).toEqual(['@opentelemetry/api']);
   const connection = await Connection.connect({ address: temporalAddress() });
   const history = await new Client({ connection }).workflow.getHandle(`${deployment.name}:${id}:0`).fetchHistory();
@@ -53,7 +61,7 @@ it('off, which is the default, nothing of the SDK is loaded, and runs carry no h
 
   // The same look at a process that traces finds what is looked for.
   const receiver = await startOtlpReceiver();
-  const on = await loadedBy('on', { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint });
+  const on = await loadedBy('on', { OUTBOX_TRACES: 'on', OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint });
   await receiver.close();
   expect(on.loaded).toEqual(
     expect.arrayContaining([
@@ -67,6 +75,7 @@ it('off, which is the default, nothing of the SDK is loaded, and runs carry no h
 it('with the collector away events are delivered, a line says so once, and the stop takes its time no longer', async () => {
   const endpoint = `http://127.0.0.1:${await freePort(0)}`;
   const roles = await startAll({
+    OUTBOX_TRACES: 'on',
     OTEL_EXPORTER_OTLP_ENDPOINT: endpoint,
     OTEL_EXPORTER_OTLP_TIMEOUT: '300',
     OTEL_BSP_SCHEDULE_DELAY: '50',
@@ -85,16 +94,23 @@ it('with the collector away events are delivered, a line says so once, and the s
   expect(failures()[0]).toMatchObject({ level: 'warn', lostSpans: expect.any(Number) });
 }, 90_000);
 
-it('a collector that never answers holds neither the delivery nor the stop', async () => {
+it('a collector that never answers holds neither the delivery nor the stop, and the log says what is lost', async () => {
   const receiver = await startOtlpReceiver();
   receiver.hang();
-  const roles = await startAll({ OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint, OTEL_BSP_SCHEDULE_DELAY: '50' });
-  const id = await deployment.append({});
-  await deployment.untilStatus(id, 'DELIVERED');
+  const roles = await startAll({
+    OUTBOX_TRACES: 'on',
+    OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint,
+    OTEL_BSP_SCHEDULE_DELAY: '50',
+    OTEL_BSP_MAX_QUEUE_SIZE: '5',
+  });
+  for (let n = 0; n < 3; n += 1) await deployment.untilStatus(await deployment.append({}), 'DELIVERED');
   await eventually('spans at the collector', async () => receiver.requests.length > 0);
+  await eventually('the full queue', async () => roles.lines().some(({ msg }) => msg === 'tracing.queue_full'));
   // The grace is 30 s, and what is waited for the collector at most two of them.
   expect(await stop(roles)).toBe(0);
   expect(roles.lines().find(({ msg }) => msg === 'process.stopped')).toMatchObject({ ended: 'stopped' });
+  const lost = roles.lines().find(({ msg }) => msg === 'tracing.lost_at_stop');
+  expect(lost).toMatchObject({ level: 'warn', lostSpans: expect.any(Number) });
   await receiver.close();
 }, 90_000);
 
@@ -116,12 +132,12 @@ it('off, too, a refused request and an attempt are found by the trace that they 
   expect(traced.map(({ event, msg }) => event ?? msg)).toEqual(['request.rejected', 'delivery.attempted']);
 }, 90_000);
 
-it('variables that do not fit end the start with a sentence for each, before anything is opened', async () => {
-  const { code, printed } = await runOutboxCli(['api'], {
-    ...deployment.environment,
-    OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:4317',
-    OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc',
-  });
+it('switched on, variables that do not fit end the start with a sentence for each, before anything is opened', async () => {
+  const environment = { ...deployment.environment, ...OF_OTHERS, OUTBOX_TRACES: 'on' };
+  const { code, printed } = await runOutboxCli(['api'], environment);
   expect(code).toBe(78);
-  expect(printed).toContain('OTEL_EXPORTER_OTLP_PROTOCOL: expected http/protobuf');
+  for (const name of ['OTEL_EXPORTER_OTLP_PROTOCOL', 'OTEL_TRACES_EXPORTER', 'OTEL_TRACES_SAMPLER']) {
+    expect(printed).toContain(`${name}: expected`);
+  }
+  expect(printed).toContain('OUTBOX_TRACES=off');
 }, 60_000);

@@ -1,12 +1,14 @@
 // One trace from the producer's span to the record. Real: api, relay and worker as processes of the built command line,
 // PostgreSQL, Temporal, HTTP between them, the producer's OpenTelemetry SDK. Fake: the collector, a server of ours that
 // decodes OTLP by the wire format; it is no released collector.
-import { readdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
 import { Worker } from '@temporalio/worker';
 import { SPAN_ATTRIBUTES } from '../../src/application/tracing.js';
 import { eventually } from '../support/eventually.js';
+import { HISTORIES, keptReleases } from '../support/kept-releases.js';
 import { type OtlpReceiver, type ReceivedSpan, startOtlpReceiver } from '../support/otlp-receiver.js';
 import { endLeftoverCli } from '../support/outbox-cli.js';
 import { createProducer, type Producer } from '../support/producer.js';
@@ -62,6 +64,7 @@ afterAll(async () => {
 
 function traced(role: string): Record<string, string> {
   return {
+    OUTBOX_TRACES: 'on',
     OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint,
     OTEL_EXPORTER_OTLP_HEADERS: 'x-collector-key=its-key',
     OTEL_SERVICE_NAME: `outbox-${role}`,
@@ -164,7 +167,10 @@ describe('one event', () => {
     expect(call.kind).toBe(CLIENT);
     expect(toldOf(told.id)).toBe(`00-${told.traceId}-${call.spanId}-01`);
     expect(toldOf(untold.id)).toBeUndefined();
-    expect(destination.seen.some(({ key }) => key === untold.id)).toBe(true);
+    const bodyOf = (id: string) => destination.seen.find(({ key }) => key === id)?.body;
+    expect(bodyOf(told.id)).toContain(told.traceId);
+    expect(bodyOf(untold.id)).toContain(untold.id);
+    expect(bodyOf(untold.id)).not.toContain(untold.traceId);
     await untilSpans(untold.traceId, 'POST');
   }, 90_000);
 });
@@ -238,18 +244,21 @@ describe('histories', () => {
       expect({ name, error: await replay(history, name) }).toEqual({ name, error: undefined });
     }
     const History = history.constructor as unknown as { fromObject(json: object): object };
-    const folder = fileURLToPath(new URL('../fixtures/histories/', import.meta.url));
-    for (const file of (await readdir(folder)).filter((name) => name.endsWith('.json'))) {
-      const error = await replay(
-        History.fromObject(JSON.parse(await readFile(`${folder}${file}`, 'utf8'))),
-        'workflow-bundle-traced.js',
-      );
-      // Of another order of steps: the gate can fail.
-      expect({ file, name: error?.name }).toEqual({
-        file,
-        name: file.startsWith('must-fail') ? 'DeterminismViolationError' : undefined,
-      });
+    const replayTraced = async (file: string) => {
+      const kept = History.fromObject(JSON.parse(await readFile(join(HISTORIES, file), 'utf8')));
+      return replay(kept, 'workflow-bundle-traced.js');
+    };
+    const releases = await keptReleases();
+    expect(releases.length).toBeGreaterThan(0);
+    for (const { version, histories } of releases) {
+      expect({ version, histories: histories.length }).not.toEqual({ version, histories: 0 });
+      for (const name of histories) {
+        const file = join(version, name);
+        expect({ file, error: await replayTraced(file) }).toEqual({ file, error: undefined });
+      }
     }
+    // Of another order of steps: the gate can fail.
+    expect((await replayTraced('must-fail.json'))?.name).toBe('DeterminismViolationError');
   }, 120_000);
 });
 

@@ -8,6 +8,7 @@ import {
   type SpanExporter,
 } from '@opentelemetry/sdk-trace-base';
 import { createGuardedExporter, OUR_SCOPE } from '../../src/infrastructure/tracing/guarded-exporter.js';
+import { createLostSpans } from '../../src/infrastructure/tracing/lost-spans.js';
 
 interface Line {
   readonly level: string;
@@ -35,7 +36,7 @@ function spanOf(scope: string): ReadableSpan {
 
 async function exported(span: ReadableSpan): Promise<ReadableSpan> {
   const memory = new InMemorySpanExporter();
-  const guarded = createGuardedExporter(memory, { log: recordingLog() });
+  const guarded = createGuardedExporter(memory, createLostSpans(recordingLog()));
   await new Promise<void>((resolve) => guarded.export([span], () => resolve()));
   return memory.getFinishedSpans()[0] as ReadableSpan;
 }
@@ -64,7 +65,10 @@ it('a failure is told to the log at once, then once a minute with how much was l
     shutdown: async () => {},
   };
   const log = recordingLog();
-  const guarded = createGuardedExporter(inner, { log, now: () => nowMs });
+  const guarded = createGuardedExporter(
+    inner,
+    createLostSpans(log, () => nowMs),
+  );
   const told: number[] = [];
   const send = () => guarded.export([spanOf(OUR_SCOPE)], ({ code }) => void told.push(code));
   for (nowMs = 0; nowMs <= 60_000; nowMs += 20_000) send();

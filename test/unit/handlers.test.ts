@@ -487,6 +487,19 @@ describe('httpHandler', () => {
     });
   });
 
+  it('without trace context leaves the trace out of the body, and nothing else', async () => {
+    const trace = { traceparent: `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`, tracestate: 'vendor=1' };
+    const sent = { ...event, headers: { ...trace, correlationId: 'c1' } };
+    const bodyOf = async (options: Partial<HttpHandlerOptions>) => {
+      const { requests } = await run(define(options), { status: 200, body: '{"id":"p1"}' }, sent);
+      return JSON.parse(requests[0]?.body ?? '') as { headers: object };
+    };
+    const whole = await bodyOf({});
+    expect(whole.headers).toEqual(sent.headers);
+    expect(await bodyOf({ traceContext: true })).toEqual(whole);
+    expect(await bodyOf({ traceContext: false })).toEqual({ ...whole, headers: { correlationId: 'c1' } });
+  });
+
   it.each([
     ['{"id":"p1"}', 'p1'],
     ['{"id":7}', '7'],

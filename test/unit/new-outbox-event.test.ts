@@ -56,6 +56,24 @@ it("takes the active span's traceparent and tracestate, unless the caller gives 
   expect(encoded(own, active)).toMatchObject({ headers: { traceparent: TRACEPARENT } });
 });
 
+it('an event that fits without the active span is not refused because of it: first tracestate is left out, then the trace', () => {
+  const active = { traceparent: `00-${'c'.repeat(32)}-${'d'.repeat(16)}-00`, tracestate: `vendor=${'x'.repeat(500)}` };
+  const { traceparent } = active;
+  const tellsOf = (bytes: number) => {
+    const mine = 'm'.repeat(bytes - '{"mine": ""}'.length);
+    const { headers } = encoded({ ...minimal, headers: { mine } }, active) as { headers: object };
+    const { mine: kept, ...told } = headers as Record<string, unknown>;
+    expect(kept).toBe(mine);
+    return told;
+  };
+  const traceBytes = `, "traceparent": "${traceparent}"`.length;
+  const stateBytes = `, "tracestate": "${active.tracestate}"`.length;
+  expect(tellsOf(8_192 - traceBytes - stateBytes)).toEqual(active);
+  expect(tellsOf(8_192 - traceBytes - stateBytes + 1)).toEqual({ traceparent });
+  expect(tellsOf(8_192 - traceBytes)).toEqual({ traceparent });
+  expect(tellsOf(8_192 - traceBytes + 1)).toEqual({});
+});
+
 it.each<[string, unknown, string]>([
   ['no event', undefined, ''],
   ['an unknown field', { ...minimal, eventname: 'x' }, '/eventname'],

@@ -88,7 +88,7 @@ it("requests carry the trace, a handler's own header stays, and a destination th
     {
       dispatch: async () => {
         await http.send(request);
-        await http.send({ ...request, headers: { traceparent: 'own' } });
+        await http.send({ ...request, headers: { TraceParent: 'own' } });
         return receipt;
       },
       dispatchBatch: async () => 'busy',
@@ -96,12 +96,16 @@ it("requests carry the trace, a handler's own header stays, and a destination th
     [handlerOf('open'), handlerOf('private', false)],
   );
   const options = { mode: 'local', timeoutMs: 1_000, signal: new AbortController().signal } as const;
-  for (const routingKey of ['open', 'private']) await dispatcher.dispatch({ id: 'e', routingKey } as never, options);
+  const within = { ...contextOf('a'), tracestate: 'vendor=1' };
+  for (const routingKey of ['open', 'private']) {
+    const dispatch = () => dispatcher.dispatch({ id: 'e', routingKey } as never, options);
+    await tracing.inSpan({ name: 'run', kind: 'internal', parent: within }, dispatch);
+  }
   expect(sent).toEqual([
-    { traceparent: expect.stringMatching(/^00-/) },
-    { traceparent: 'own' },
+    { traceparent: expect.stringMatching(/^00-a/), tracestate: 'vendor=1' },
+    { TraceParent: 'own' },
     {},
-    { traceparent: 'own' },
+    { TraceParent: 'own' },
   ]);
   const call = memory.getFinishedSpans().find(({ name }) => name === 'POST');
   expect(call?.attributes).toEqual({

@@ -1,25 +1,24 @@
 // OpenTelemetry's own variables, read by us. Nothing is fake; nothing is loaded of the SDK.
 import { ConfigurationError } from '../../src/infrastructure/config/load-settings.js';
+import type { Settings } from '../../src/infrastructure/config/settings.js';
 import { readTracing } from '../../src/infrastructure/config/tracing-variables.js';
+import { openTraces } from '../../src/main/open-traces.js';
 
 const ENDPOINT = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4318' };
 
-it.each([
-  [{}],
-  [{ OTEL_EXPORTER_OTLP_ENDPOINT: '' }],
-  [{ ...ENDPOINT, OTEL_SDK_DISABLED: 'true' }],
-  [{ ...ENDPOINT, OTEL_TRACES_EXPORTER: 'none' }],
-  [{ OTEL_SERVICE_NAME: 'mine', OTEL_EXPORTER_OTLP_HEADERS: 'a=b' }],
-])('tracing is off with %j', (environment) => {
-  expect(readTracing(environment)).toBeNull();
-});
+it.each([[{ ...ENDPOINT, OTEL_SDK_DISABLED: 'true' }], [{ ...ENDPOINT, OTEL_TRACES_EXPORTER: 'none' }]])(
+  "the standard's own switches say off with %j",
+  (environment) => {
+    expect(readTracing(environment)).toBeNull();
+  },
+);
 
-it('the shared endpoint is a base, the one of traces is taken as it is, and otlp alone means this machine', () => {
+it('the shared endpoint is a base, the one of traces is taken as it is, and without either it is this machine', () => {
   const urlOf = (environment: Record<string, string>) => readTracing(environment)?.url;
   expect(urlOf(ENDPOINT)).toBe('http://collector:4318/v1/traces');
   expect(urlOf({ OTEL_EXPORTER_OTLP_ENDPOINT: 'https://c.example/otlp/' })).toBe('https://c.example/otlp/v1/traces');
   expect(urlOf({ ...ENDPOINT, OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'http://t:1/own' })).toBe('http://t:1/own');
-  expect(urlOf({ OTEL_TRACES_EXPORTER: 'otlp' })).toBe('http://localhost:4318/v1/traces');
+  expect(urlOf({ OTEL_EXPORTER_OTLP_ENDPOINT: '' })).toBe('http://localhost:4318/v1/traces');
 });
 
 it('headers, resource, name, sampler and bounds come from the variables, with the standard defaults', () => {
@@ -66,4 +65,13 @@ it('what does not fit is refused, all of it at once, and no header is shown', ()
   const { message } = thrown as ConfigurationError;
   for (const name of Object.keys(wrong)) expect(message).toContain(`${name}: expected`);
   expect(message).not.toContain('top-secret');
+  expect(message).toContain('OUTBOX_TRACES=off');
+});
+
+it('what is meant for others matters where OUTBOX_TRACES=on and nowhere else', async () => {
+  const ofOthers = { ...ENDPOINT, OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc', OTEL_TRACES_EXPORTER: 'console' };
+  const log = { info() {} } as never;
+  const open = (traces: Settings['traces']) => openTraces(ofOthers, { settings: { traces }, roles: ['api'], log });
+  await expect(open('off')).resolves.toBeUndefined();
+  await expect(open('on')).rejects.toThrow(/OTEL_TRACES_EXPORTER: expected otlp or none[\s\S]*OUTBOX_TRACES=off/);
 });

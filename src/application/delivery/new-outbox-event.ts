@@ -19,7 +19,7 @@ export interface NewOutboxEvent {
   /** Who says so. Default `outbox:<deployment>`. */
   readonly source?: string | null | undefined;
   readonly tenantId?: string | null | undefined;
-  /** At most 8 KiB. `traceparent` and `tracestate` default to OpenTelemetry's active span. */
+  /** At most 8 KiB. `traceparent` and `tracestate` default to OpenTelemetry's active span, as far as they fit. */
   readonly headers?: OutboxHeaders | null | undefined;
   /** When it happened; RFC 3339 with a zone, at most 5 minutes ahead of the database. Default: the time of the append. */
   readonly occurredAt?: Date | string | null | undefined;
@@ -109,11 +109,9 @@ function checkedAggregate(aggregate: NewOutboxEvent['aggregate']): string {
   return JSON.stringify({ type, id, version });
 }
 
-/** The caller's own traceparent wins over the active span, whose tracestate is then not its own. */
 function checkedHeaders(headers: OutboxHeaders, active: TraceContext | null): OutboxHeaders {
   if (!isRecord(headers)) refuse('/headers', `expected an object, got ${kindOf(headers)}`);
-  const { correlationId, actor, ...own } = headers;
-  const { traceparent, ...others } = own.traceparent === undefined ? { ...own, ...active } : own;
+  const { correlationId, actor, traceparent, ...others } = headers;
   if (traceparent !== undefined) {
     text(
       '/headers/traceparent',
@@ -127,12 +125,27 @@ function checkedHeaders(headers: OutboxHeaders, active: TraceContext | null): Ou
     text('/headers/correlationId', correlationId, FILLED, CORRELATION_ID_LENGTH, FILLED_RULE);
   }
   if (actor !== undefined && !isRecord(actor)) refuse('/headers/actor', `expected an object, got ${kindOf(actor)}`);
-  return {
+  const own = {
     ...others,
-    ...(traceparent === undefined ? {} : { traceparent }),
     ...(correlationId === undefined ? {} : { correlationId }),
     ...(actor === undefined ? {} : { actor }),
   };
+  if (traceparent !== undefined) return { ...own, traceparent };
+  return active === null ? own : withTrace(own, active);
+}
+
+/**
+ * The caller's own traceparent wins over the active span, whose tracestate is then not its own. What nobody asked for refuses no
+ * event: where it does not fit, first tracestate and then the whole trace is left out.
+ */
+function withTrace(headers: OutboxHeaders, { traceparent, tracestate }: TraceContext): OutboxHeaders {
+  const told = [...(tracestate === undefined ? [] : [{ traceparent, tracestate }]), { traceparent }];
+  const fits = (whole: OutboxHeaders) => countBytes(strictJson(whole, '/headers')) <= EVENT_LIMITS.headersBytes;
+  return told.map((trace) => ({ ...headers, ...trace })).find(fits) ?? headers;
+}
+
+function countBytes(json: string): number {
+  return new TextEncoder().encode(json).length;
 }
 
 function optional(field: string, value: unknown, pattern: RegExp, limit: number, rule: string): string | null {
@@ -171,7 +184,7 @@ function dayExists(value: string): boolean {
 function sized(field: string, value: unknown, limitBytes: number): string {
   if (!isRecord(value)) refuse(field, `expected an object of JSON values, got ${kindOf(value)}`);
   const json = strictJson(value, field);
-  const bytes = new TextEncoder().encode(json).length;
+  const bytes = countBytes(json);
   if (bytes > limitBytes) {
     refuse(
       field,

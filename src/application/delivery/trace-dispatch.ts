@@ -74,6 +74,8 @@ export function traceFinder(tracing: Tracing, finder: EffectFinder, handlers: re
   };
 }
 
+const TRACE_HEADERS: ReadonlySet<string> = new Set(['traceparent', 'tracestate']);
+
 const notTold = (handlers: readonly Handler[]): ReadonlySet<string> =>
   new Set(handlers.filter(({ traceContext }) => traceContext === false).map(({ routingKey }) => routingKey));
 
@@ -106,7 +108,8 @@ export function noteOutcome(tracing: Tracing, run: { eventId: string; epoch: num
 
 /**
  * A span for each request, and `traceparent` with it: to every destination, as the standard means it, but for those that do not
- * want it (`traceContext: false`). A handler's own header of that name stays.
+ * want it (`traceContext: false`). A handler's own header of that name stays, and then neither of ours goes beside it: two
+ * headers, or the state of another trace, would be worse than none.
  */
 export function traceHttp(tracing: Tracing, client: HttpClient): HttpClient {
   return {
@@ -119,7 +122,9 @@ export function traceHttp(tracing: Tracing, client: HttpClient): HttpClient {
         'server.port': url === null ? null : Number(url.port || (url.protocol === 'https:' ? 443 : 80)),
       };
       return tracing.inSpan({ name: request.method, kind: 'client', attributes }, async (span) => {
-        const response = await client.send({ ...request, headers: { ...tracing.headers(), ...request.headers } });
+        const own = Object.keys(request.headers ?? {}).some((name) => TRACE_HEADERS.has(name.toLowerCase()));
+        const headers = own ? request.headers : { ...tracing.headers(), ...request.headers };
+        const response = await client.send({ ...request, ...(headers === undefined ? {} : { headers }) });
         span.set({ 'http.response.status_code': response.status });
         if (response.status >= 400) span.fail(String(response.status));
         return response;

@@ -4,7 +4,7 @@ const HEADER = `# Every setting of temporal-outbox, made by config/write-env-exa
 # What stands commented out has the default shown, or none, and no running role needs it. An OUTBOX_ or AUDIT_ variable that is not here is
 # refused.
 # Temporal's own are read by @temporalio/envconfig: TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_API_KEY, TEMPORAL_TLS_…
-# Traces by OpenTelemetry's: OTEL_EXPORTER_OTLP_ENDPOINT switches them on (docs/tracing.md).
+# OpenTelemetry's own (OTEL_…) are read where OUTBOX_TRACES=on (docs/tracing.md).
 `;
 
 const COLUMNS = 120;

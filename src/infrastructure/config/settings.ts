@@ -131,6 +131,12 @@ export const SETTINGS = {
     describe:
       "Whether /metrics of a relay or a worker has the metrics of Temporal's SDK, too. The SDK then listens on a free port of 127.0.0.1.",
   }),
+  traces: define({
+    schema: z.enum(['on', 'off']),
+    fallback: 'off',
+    describe:
+      "Whether spans are made and sent by OTLP (docs/tracing.md). on: OpenTelemetry's own variables say where to and how (OTEL_EXPORTER_OTLP_ENDPOINT, default http://localhost:4318). off: they are not read.",
+  }),
   poolSize: define({
     schema: whole(2, 500),
     fallback: '20',

@@ -1,7 +1,8 @@
 /**
  * OpenTelemetry's own variables (https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/), as far as
- * they are read here. Those of TLS (OTEL_EXPORTER_OTLP_CERTIFICATE, …_CLIENT_KEY, …_CLIENT_CERTIFICATE) and of compression are
- * read by the exporter itself.
+ * they are read here, where OUTBOX_TRACES=on and nowhere else: platforms put them into every container, and a program around our
+ * roles may have them for an SDK of its own. Those of TLS (OTEL_EXPORTER_OTLP_CERTIFICATE, …_CLIENT_KEY, …_CLIENT_CERTIFICATE)
+ * and of compression are read by the exporter itself.
  */
 import type { z } from 'zod';
 import { ConfigurationError, type Environment } from './load-settings.js';
@@ -28,9 +29,10 @@ export interface Sampling {
 
 const TRACES_PATH = 'v1/traces';
 const PROTOCOL = 'http/protobuf';
+const HINT = 'They are read because OUTBOX_TRACES=on: mend them, or set OUTBOX_TRACES=off (docs/tracing.md).';
 
 /**
- * null: off, which is what nothing of this being set means.
+ * null: the standard's own switches say off (OTEL_SDK_DISABLED=true, OTEL_TRACES_EXPORTER=none).
  * @throws ConfigurationError that names every variable that does not fit
  */
 export function readTracing(environment: Environment): TracingSettings | null {
@@ -39,7 +41,6 @@ export function readTracing(environment: Environment): TracingSettings | null {
   const own = text('OTEL_EXPORTER_OTLP_TRACES_ENDPOINT');
   const shared = text('OTEL_EXPORTER_OTLP_ENDPOINT');
   if (text('OTEL_SDK_DISABLED')?.toLowerCase() === 'true' || exporter === 'none') return null;
-  if (own === undefined && shared === undefined && exporter === undefined) return null;
 
   const problems: string[] = [];
   const check = <T>(name: string, given: string | undefined, fallback: string, schema: z.ZodType<T>): T => {
@@ -51,12 +52,12 @@ export function readTracing(environment: Environment): TracingSettings | null {
     check(name, text(name), fallback, whole(min, max));
 
   if (exporter !== undefined && exporter !== 'otlp') {
-    problems.push('OTEL_TRACES_EXPORTER: expected otlp or none');
+    problems.push('OTEL_TRACES_EXPORTER: expected otlp or none, the only ones that OUTBOX_TRACES=on knows');
   }
   const protocolName = ['OTEL_EXPORTER_OTLP_TRACES_PROTOCOL', 'OTEL_EXPORTER_OTLP_PROTOCOL'].find(text);
   if (protocolName !== undefined && text(protocolName) !== PROTOCOL) {
     problems.push(
-      `${protocolName}: expected ${PROTOCOL}, the only one that is spoken here (a collector's port 4318); or OTEL_SDK_DISABLED=true`,
+      `${protocolName}: expected ${PROTOCOL}, the only one that is spoken here (a collector's port 4318); where this one is meant for others, set OTEL_EXPORTER_OTLP_TRACES_PROTOCOL=${PROTOCOL} beside it`,
     );
   }
   const endpointName = own === undefined ? 'OTEL_EXPORTER_OTLP_ENDPOINT' : 'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT';
@@ -84,7 +85,7 @@ export function readTracing(environment: Environment): TracingSettings | null {
       everyMs: number('OTEL_BSP_SCHEDULE_DELAY', '5000', [10, 600_000]),
     },
   };
-  if (problems.length > 0) throw new ConfigurationError(problems, { hints: ['Traces: docs/tracing.md.'] });
+  if (problems.length > 0) throw new ConfigurationError(problems, { hints: [HINT] });
   return settings;
 }
 

@@ -1,7 +1,7 @@
 import { IllegalStateError } from '@temporalio/common';
 import { type LogMetadata, makeTelemetryFilterString, Runtime, type Logger as SdkLogger } from '@temporalio/worker';
 import type { Logger } from '../../application/delivery/ports.js';
-import type { SdkMetrics } from './sdk-metrics.js';
+import { type SdkMetrics, sdkMetricsListen } from './sdk-metrics.js';
 
 /**
  * Sends every line of Temporal's SDK (its native core, worker, activity and workflow loggers) to our log. Signals stay
@@ -15,7 +15,6 @@ export async function installRuntime(log: Logger, metrics: SdkMetrics | null = n
   const address = (await metrics?.findAddress()) ?? null;
   try {
     install(log, address);
-    if (address !== null) metrics?.listens(address);
   } catch (error) {
     if (error instanceof IllegalStateError) return; // it stands already
     if (address === null) throw error;
@@ -45,6 +44,7 @@ function install(log: Logger, metricsAddress: string | null): void {
           }),
     },
   });
+  sdkMetricsListen(metricsAddress);
 }
 
 /** SDK lines name the task's payloads nowhere, but a workflow's or activity's own fields are passed as they are. */

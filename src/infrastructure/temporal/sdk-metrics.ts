@@ -7,8 +7,6 @@ import { freePort } from '../embedded/free-port.js';
 export interface SdkMetrics {
   /** For a runtime that is about to be installed. */
   findAddress(): Promise<string>;
-  /** It was installed and listens there. */
-  listens(address: string): void;
   /** In Prometheus' text format, each metric once. Rejects where nothing listens, or it does not answer in time. */
   read(): Promise<string>;
 }
@@ -18,13 +16,20 @@ const WITHIN_MS = 1_000;
 const MOST_BYTES = 4 * 1024 * 1024;
 const PREFIX = 'temporal_';
 
+/**
+ * Of the program, as the runtime itself is: roles that are started one by one have one runtime between them, whoever of them
+ * installed it. null: none was installed, or it tells no metrics.
+ */
+let address: string | null = null;
+
+/** The runtime that was installed now listens there. */
+export function sdkMetricsListen(where: string | null): void {
+  address = where;
+}
+
 export function createSdkMetrics(): SdkMetrics {
-  let address: string | null = null;
   return {
     findAddress: async () => `127.0.0.1:${await freePort(0)}`,
-    listens(where) {
-      address = where;
-    },
     async read() {
       if (address === null) throw new Error("Temporal's SDK tells no metrics: its runtime does not stand yet");
       const answer = await fetch(`http://${address}/metrics`, { signal: AbortSignal.timeout(WITHIN_MS) });

@@ -1,36 +1,26 @@
 /**
  * Stands before the exporter. Of a span of ours nothing leaves but what `SPAN_ATTRIBUTES` lists: no message, no stack, no event,
- * whatever a library put there. An exporter that fails is told of once, and once a minute while it goes on; the spans are lost,
- * and nothing else.
+ * whatever a library put there. Of an exporter that fails the spans are lost, and nothing else.
  */
 import type { ReadableSpan, SpanExporter } from '@opentelemetry/sdk-trace-base';
-import type { Logger } from '../../application/delivery/ports.js';
 import { SPAN_ATTRIBUTES } from '../../application/tracing.js';
+import type { LostSpans } from './lost-spans.js';
 
 /** The name of our own tracer. */
 export const OUR_SCOPE = 'temporal-outbox';
 /** Those of Temporal's interceptors. */
 const TEMPORAL_SCOPES = '@temporalio/';
 
-const SAY_EVERY_MS = 60_000;
-
-export interface GuardedExporterOptions {
-  readonly log: Logger;
-  /** A clock that does not go back, ms. */
-  readonly now?: () => number;
-}
-
 export function createGuardedExporter(
   inner: SpanExporter,
-  { log, now = () => performance.now() }: GuardedExporterOptions,
+  lost: Pick<LostSpans, 'exportFailed' | 'exportWorks'>,
 ): SpanExporter {
-  const failures = occasionally(log, now);
   return {
     export(spans, told) {
       inner.export(spans.map(strip), (result) => {
         // 0: success (ExportResultCode). Told as one in any case: the processor's own way to say it is a line for each.
-        if (result.code === 0) failures.over();
-        else failures.occurred(spans.length, result.error);
+        if (result.code === 0) lost.exportWorks();
+        else lost.exportFailed(spans.length, result.error);
         told({ code: 0 });
       });
     },
@@ -65,27 +55,5 @@ function strip(span: ReadableSpan): ReadableSpan {
     droppedAttributesCount: span.droppedAttributesCount,
     droppedEventsCount: span.droppedEventsCount,
     droppedLinksCount: span.droppedLinksCount,
-  };
-}
-
-function occasionally(log: Logger, now: () => number) {
-  let lost = 0;
-  let failing = false;
-  let saidAt = Number.NEGATIVE_INFINITY;
-  return {
-    occurred(spans: number, error: Error | undefined): void {
-      lost += spans;
-      failing = true;
-      if (now() - saidAt < SAY_EVERY_MS) return;
-      saidAt = now();
-      const reason = (error?.message ?? 'no reason was given').slice(0, 300);
-      log.warn({ lostSpans: lost, reason }, 'tracing.export_failed');
-      lost = 0;
-    },
-    over(): void {
-      if (failing) log.info({ lostSpans: lost }, 'tracing.export_works');
-      failing = false;
-      lost = 0;
-    },
   };
 }

@@ -2,8 +2,7 @@
  * OpenTelemetry's SDK, in this folder only and loaded only where tracing is on (by `import()`): a process without it makes no
  * span. What is started never slows or stops what it traces: spans wait in a bounded queue, and are lost when it is full.
  */
-import { context, DiagLogLevel, diag, propagation, type Tracer, trace } from '@opentelemetry/api';
-import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
+import type { Tracer } from '@opentelemetry/api';
 import { W3CTraceContextPropagator } from '@opentelemetry/core';
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-proto';
 import { type Resource, resourceFromAttributes } from '@opentelemetry/resources';
@@ -11,7 +10,6 @@ import {
   AlwaysOffSampler,
   AlwaysOnSampler,
   BasicTracerProvider,
-  BatchSpanProcessor,
   ParentBasedSampler,
   type Sampler,
   type SpanProcessor,
@@ -21,6 +19,9 @@ import type { Logger } from '../../application/delivery/ports.js';
 import type { Tracing } from '../../application/tracing.js';
 import type { Sampling, TracingSettings } from '../config/tracing-variables.js';
 import { createGuardedExporter, OUR_SCOPE } from './guarded-exporter.js';
+import { createLostSpans } from './lost-spans.js';
+import { shareGlobals } from './share-globals.js';
+import { createSpanQueue } from './span-queue.js';
 import { createTracing } from './spans.js';
 
 export interface StartedTracing {
@@ -41,13 +42,9 @@ export function startTracing(
 ): StartedTracing {
   const { log, version, roles } = options;
   const { url, headers, timeoutMs, queue } = settings;
-  const exporter = createGuardedExporter(new OTLPTraceExporter({ url, headers, timeoutMillis: timeoutMs }), { log });
-  const processor = new BatchSpanProcessor(exporter, {
-    maxQueueSize: queue.most,
-    maxExportBatchSize: queue.batch,
-    scheduledDelayMillis: queue.everyMs,
-    exportTimeoutMillis: timeoutMs + 1_000,
-  });
+  const lost = createLostSpans(log);
+  const exporter = createGuardedExporter(new OTLPTraceExporter({ url, headers, timeoutMillis: timeoutMs }), lost);
+  const processor = createSpanQueue({ exporter, queue, timeoutMs, lost });
   const resource = resourceFromAttributes({
     'outbox.roles': roles.join('+'),
     'service.version': version,
@@ -60,26 +57,18 @@ export function startTracing(
     spanLimits: { linkCountLimit: MOST_LINKS },
     resource,
   });
-  const propagator = new W3CTraceContextPropagator();
-  // What the SDK says of itself (a full queue, another SDK in this process) at debug: the exporter's failures are told above.
-  const say = (message: string) => log.debug({ reason: message.slice(0, 300) }, 'tracing.sdk');
-  diag.setLogger({ error: say, warn: say, info: () => {}, debug: () => {}, verbose: () => {} }, DiagLogLevel.WARN);
-  // Global, so that a handler's own instrumentation joins in. Where the program has an SDK of its own, that stays.
-  const undo = [
-    context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable()) && (() => context.disable()),
-    propagation.setGlobalPropagator(propagator) && (() => propagation.disable()),
-    trace.setGlobalTracerProvider(provider) && (() => trace.disable()),
-    () => diag.disable(),
-  ];
+  const endUse = shareGlobals({ provider, log });
   const tracer = provider.getTracer(OUR_SCOPE, version);
   const ratio = settings.sampler.root === 'traceidratio' ? { ratio: settings.sampler.ratio } : {};
   log.info({ host: new URL(url).host, serviceName: settings.serviceName, ...ratio }, 'tracing.on');
   return {
-    tracing: createTracing(tracer, propagator),
+    tracing: createTracing(tracer, new W3CTraceContextPropagator()),
     forTemporal: { tracer, processor, resource },
     async stop() {
+      // First: from now on a handler's spans are those of whoever else traces here.
+      endUse();
       await within(FLUSH_MS, provider.shutdown());
-      for (const step of undo) if (step !== false) step();
+      lost.stopped(processor.unsent());
     },
   };
 }
@@ -94,7 +83,7 @@ function toSampler({ root, ratio, byParent }: Sampling): Sampler {
   return byParent ? new ParentBasedSampler({ root: own }) : own;
 }
 
-/** What does not come through in time is lost; that it was, the exporter has said. */
+/** What does not come through in time is lost. */
 async function within(ms: number, flushing: Promise<void>): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<void>((resolve) => {

@@ -20,7 +20,10 @@ export interface HttpHandlerOptions {
   readonly findUrl?: string;
   /** For one event, from connecting to the last byte, in ms: 100 to 600,000, default 15,000. See `defineHandler`. */
   readonly timeoutMs?: number;
-  /** false: with tracing on, requests carry no `traceparent`. See `defineHandler`. */
+  /**
+   * false: the destination is not to know of the trace. Requests carry no `traceparent` and no `tracestate`, with tracing on
+   * or off, and the event's own are left out of the `headers` of the body. See `defineHandler`.
+   */
   readonly traceContext?: boolean;
   /**
    * The agreed receipt in a 2xx answer, or null where it is missing (`HTTP.BAD_RESPONSE`, final). Default: the body is a
@@ -76,7 +79,7 @@ export function httpHandler(options: HttpHandlerOptions): Handler {
       method,
       url,
       headers: { ...theirs, 'content-type': 'application/json', 'idempotency-key': context.idempotencyKey },
-      body: JSON.stringify(event),
+      body: JSON.stringify(traceContext === false ? withoutTrace(event) : event),
     };
     const response = await context.http.send(request);
     const first = response.status === 409 ? (conflictReceipt?.(response, event) ?? null) : null;
@@ -98,6 +101,12 @@ export function httpHandler(options: HttpHandlerOptions): Handler {
       return response.status === 404 ? null : { ...toReceipt(response, event), replayed: true };
     },
   });
+}
+
+/** `contentHash` holds all the same: it is not about headers. */
+function withoutTrace(event: IntegrationEvent): IntegrationEvent {
+  const { traceparent: _traceparent, tracestate: _tracestate, ...headers } = event.headers;
+  return { ...event, headers };
 }
 
 function isSuccess({ status }: HttpResponse): boolean {
