@@ -1,13 +1,10 @@
 // The files by which the roles are deployed, held against the code: what they set, name and promise. Nothing is started here; that
-// compose and Kubernetes take them is looked at in integration/deploy-schemas, that they work in e2e/deployed-roles.
+// compose takes it is looked at in integration/deploy-schemas, that they work in e2e/deployed-roles.
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { leastRetentionHours } from '../../src/application/delivery/doctor/judge-temporal.js';
 import { resolvePolicies } from '../../src/application/delivery/policy-schema.js';
-import { LIVE_PATH, METRICS_PATH, READY_PATH } from '../../src/contract/probes-api.js';
-import { loadSettings } from '../../src/infrastructure/config/load-settings.js';
-import { definitionOf, SETTING_KEYS, type SettingsUser, variableOf } from '../../src/infrastructure/config/settings.js';
-import { TEMPORAL_VARIABLES } from '../../src/infrastructure/config/temporal-variables.js';
+import { LIVE_PATH, READY_PATH } from '../../src/contract/probes-api.js';
 import { longestDeadline } from '../../src/main/longest-deadline.js';
 import {
   type ComposeService,
@@ -17,43 +14,14 @@ import {
   inOrder,
   variablesOf,
 } from '../support/compose-file.js';
+import { isSecret, problemsOf, SAMPLES } from '../support/deployed-settings.js';
 import { dockerfile, imageEnvironment, imageInstructions, imageUser } from '../support/docker-file.js';
-import { kubernetesFiles, kubernetesObjects, podsOf } from '../support/kubernetes-files.js';
 
 const manifest = JSON.parse(readFileSync('package.json', 'utf8')) as {
   version: string;
   files: string[];
   devDependencies: { node: string };
 };
-const SECRET_SETTINGS = SETTING_KEYS.filter((key) => definitionOf(key).secret).map(variableOf);
-const isSecret = (variable: string) =>
-  SECRET_SETTINGS.includes(variable) || /PASSWORD|PWD|SECRET|API_KEY/.test(variable);
-
-/** Of every variable a value that fits, so that what is missing or unknown is seen, and nothing else. */
-const SAMPLES: Record<string, string> = {
-  AUDIT_FINGERPRINT_KEYS: `k1:${'ab'.repeat(32)}`,
-  AUDIT_SECRET_KEY: 'ab'.repeat(32),
-  OUTBOX_AUDIT_API_KEY: 'a-key',
-  OUTBOX_DATABASE_URL: 'postgresql://o:p@db/shop',
-  AUDIT_DATABASE_URL: 'postgresql://a:p@db/audit',
-  AUDIT_SIGNING_KEYS: '',
-  TEMPORAL_API_KEY: 'a-key',
-};
-const USERS: Record<string, SettingsUser> = { migrate: 'migrate', grants: 'grants outbox' };
-const userOf = (command: string) => USERS[command] ?? (command as SettingsUser);
-
-/** What this process would say of its settings; Temporal's and OpenTelemetry's own are held against their lists. */
-function problemsOf(environment: Record<string, string>, command: string): string[] {
-  const others = Object.keys(environment).filter((name) => name.startsWith('TEMPORAL_'));
-  const unknown = others.filter((name) => !(TEMPORAL_VARIABLES as readonly string[]).includes(name));
-  try {
-    loadSettings({ ...imageEnvironment(), ...environment }, [userOf(command)]);
-    return unknown;
-  } catch (error) {
-    return [...unknown, (error as Error).message];
-  }
-}
-
 const MS = { s: 1_000, m: 60_000 };
 const millisecondsOf = (text = '10s') => Number(text.slice(0, -1)) * MS[text.slice(-1) as 's' | 'm'];
 
@@ -227,128 +195,5 @@ describe('docker-compose.yml', () => {
     expect(services['temporal-schema']?.image).toContain(`admin-tools:${server}-`);
     for (const [, { image }] of ours) expect(image).toBe(`temporal-outbox:${manifest.version}`);
     for (const { image } of Object.values(services)) expect(image).toMatch(/:v?\d+\.\d+/);
-  });
-});
-
-describe('deploy/kubernetes', () => {
-  const objects = kubernetesObjects();
-  const settings = objects.filter(({ kind }) => kind === 'ConfigMap').flatMap(({ data = {} }) => Object.entries(data));
-  const base = Object.fromEntries(
-    objects
-      .filter(({ kind, file }) => kind === 'ConfigMap' && file.includes('/settings/'))
-      .flatMap(({ data = {} }) => Object.entries(data)),
-  );
-  const pods = podsOf(objects.filter(({ file }) => !file.includes('/overlays/')));
-
-  it('gives each process the settings without which it does not start, and none that is unknown', () => {
-    expect(pods.map(({ name }) => name).sort()).toEqual([
-      'outbox-api',
-      'outbox-migrate',
-      'outbox-relay',
-      'outbox-worker',
-    ]);
-    for (const { name, container } of pods) {
-      const shared = container.envFrom === undefined ? {} : base;
-      const own = Object.fromEntries(
-        (container.env ?? []).map(({ name, value, valueFrom }) => [
-          name,
-          value ?? SAMPLES[name] ?? base[valueFrom?.configMapKeyRef?.key ?? ''] ?? '',
-        ]),
-      );
-      expect([name, problemsOf({ ...shared, ...own }, container.args[0] as string)]).toEqual([name, []]);
-    }
-    expect(problemsOf(Object.fromEntries(settings), 'doctor').join()).not.toContain('unknown');
-  });
-
-  it('takes secrets by reference alone, and docs/deployment.md says which there must be', () => {
-    expect(objects.filter(({ kind }) => kind === 'Secret')).toEqual([]);
-    expect(settings.filter(([name]) => isSecret(name))).toEqual([]);
-    const docs = readFileSync('docs/deployment.md', 'utf8');
-    for (const { container } of pods) {
-      for (const { name, value, valueFrom } of container.env ?? []) {
-        if (!isSecret(name)) continue;
-        expect([name, value, valueFrom?.secretKeyRef?.key]).toEqual([name, undefined, name]);
-        expect(docs).toMatch(new RegExp(`^\\| \`${valueFrom?.secretKeyRef?.name}\` \\|.*\`${name}\``, 'm'));
-      }
-    }
-  });
-
-  it('looks at the probes that there are, at the port of the role, and scrapes there, too', () => {
-    const { OUTBOX_API_PORT: api, OUTBOX_PROBE_PORT: probes, OUTBOX_METRICS_PORT: metrics } = imageEnvironment();
-    for (const { name, container, annotations } of pods.filter(({ kind }) => kind === 'Deployment')) {
-      const port = Number(name === 'outbox-api' ? api : probes);
-      expect([name, container.ports]).toEqual([
-        name,
-        [
-          { name: 'http', containerPort: port },
-          { name: 'metrics', containerPort: Number(metrics) },
-        ],
-      ]);
-      expect(annotations).toEqual({
-        'prometheus.io/scrape': 'true',
-        'prometheus.io/port': metrics,
-        'prometheus.io/path': METRICS_PATH,
-      });
-      const { startupProbe, livenessProbe, readinessProbe } = container;
-      expect([startupProbe, livenessProbe, readinessProbe].map((probe) => probe?.httpGet)).toEqual([
-        { path: LIVE_PATH, port: 'http' },
-        { path: LIVE_PATH, port: 'http' },
-        { path: READY_PATH, port: 'http' },
-      ]);
-    }
-  });
-
-  it('runs two of each role, spread, one disturbed at a time, with longer to stop than they take', () => {
-    const budgets = objects
-      .filter(({ kind }) => kind === 'PodDisruptionBudget')
-      .map(({ spec }) => spec?.selector?.matchLabels);
-    for (const { kind, labels, replicas, spec, container } of pods) {
-      if (kind !== 'Deployment') continue;
-      expect(replicas).toBe(2);
-      expect(budgets).toContainEqual(labels);
-      const grace =
-        Number(base.OUTBOX_SHUTDOWN_GRACE_MS) / 1_000 + Number(container.lifecycle?.preStop?.sleep?.seconds ?? 0);
-      expect(spec.terminationGracePeriodSeconds).toBeGreaterThan(grace + 5);
-      expect(spec.topologySpreadConstraints?.map(({ labelSelector }) => labelSelector.matchLabels)).toEqual([
-        labels,
-        labels,
-      ]);
-    }
-  });
-
-  it('fits the restricted standard, with the user of the image, and no variable of a Service in the way of a setting', () => {
-    const { uid, gid } = imageUser();
-    for (const { spec, container } of pods) {
-      expect(spec).toMatchObject({ enableServiceLinks: false, automountServiceAccountToken: false });
-      expect(spec.securityContext).toMatchObject({
-        runAsNonRoot: true,
-        runAsUser: uid,
-        runAsGroup: gid,
-        seccompProfile: { type: 'RuntimeDefault' },
-      });
-      expect(container.securityContext).toEqual({
-        allowPrivilegeEscalation: false,
-        readOnlyRootFilesystem: true,
-        capabilities: { drop: ['ALL'] },
-      });
-      expect(container.resources.limits.memory).toMatch(/^\d+Mi$/);
-      expect(container.volumeMounts).toEqual([{ name: 'tmp', mountPath: '/tmp' }]);
-    }
-  });
-
-  it('denies what is not named: every pod of ours is under a policy of both directions', () => {
-    const policies = objects.filter(({ kind }) => kind === 'NetworkPolicy');
-    const all = policies.find(({ metadata }) => metadata.name === 'outbox-deny-all');
-    expect(all?.spec).toEqual({
-      podSelector: { matchLabels: { 'app.kubernetes.io/name': 'temporal-outbox' } },
-      policyTypes: ['Ingress', 'Egress'],
-    });
-    for (const { labels } of pods) expect(labels['app.kubernetes.io/name']).toBe('temporal-outbox');
-  });
-
-  it('lists every file in a kustomization, and nothing that is not there', () => {
-    const { listed, files } = kubernetesFiles();
-    expect(files.filter((file) => !listed.has(file))).toEqual([]);
-    expect([...listed].filter((file) => !existsSync(file))).toEqual([]);
   });
 });
