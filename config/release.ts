@@ -1,6 +1,6 @@
 // Usage: npm run release -- --version X.Y.Z [--dry-run]: makes the working tree the release X.Y.Z. What stands under
-// "Unreleased" in CHANGELOG.md becomes the version's entry, package.json and package-lock.json get the number. It refuses
-// what would make a release that nobody can read or replay later. It commits, tags, publishes and pushes nothing: it
+// "Unreleased" in CHANGELOG.md becomes the version's entry; package.json, package-lock.json and the image's tags get the number. It
+// refuses what would make a release that nobody can read or replay later. It commits, tags, publishes and pushes nothing: it
 // prints how.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -8,6 +8,8 @@ import { parseArgs } from 'node:util';
 
 const USAGE = 'usage: npm run release -- --version X.Y.Z [--dry-run]';
 const HISTORIES = 'test/fixtures/histories';
+/** Where the image's tag stands. An older one would run the image of before on the schema of this release. */
+const DEPLOYED = ['docker-compose.yml', 'deploy/kubernetes/overlays/example/settings/kustomization.yaml'];
 const UNRELEASED = /^## \[Unreleased\]\n(.*?)(?=^## \[|(?![\s\S]))/ms;
 
 try {
@@ -29,6 +31,7 @@ function release(): void {
     'CHANGELOG.md': withEntry(changelog, version, new Date().toISOString().slice(0, 10)),
     'package.json': withVersion('package.json', version),
     'package-lock.json': withVersion('package-lock.json', version),
+    ...Object.fromEntries(DEPLOYED.map((name) => [name, withTag(name, version)])),
   };
   if (values['dry-run']) {
     console.log(`${version} could be released; nothing was written (--dry-run)`);
@@ -95,8 +98,16 @@ function withVersion(file: string, version: string): string {
   return `${JSON.stringify(content, null, 2)}\n`;
 }
 
+function withTag(file: string, version: string): string {
+  const text = readFileSync(file, 'utf8');
+  const tagged = text.replace(/(image: temporal-outbox:|newTag: )[\w.-]+/, (_, before) => before + version);
+  if (!tagged.includes(version))
+    throw new Error(`${file}: expected the image temporal-outbox with a tag, there is none`);
+  return tagged;
+}
+
 function nextSteps(version: string): string {
-  return `${version} stands in CHANGELOG.md, package.json and package-lock.json. Nothing is committed or published. Next:
+  return `${version} stands in CHANGELOG.md, package.json, package-lock.json, docker-compose.yml and deploy/kubernetes. Nothing is committed or published. Next:
   git diff                                      # read it as a user would
   npm ci && npm test
   git commit -am "Release ${version}"

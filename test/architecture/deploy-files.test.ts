@@ -2,9 +2,10 @@
 // compose takes it is looked at in integration/deploy-schemas, that they work in e2e/deployed-roles.
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
+import { parse } from 'yaml';
 import { leastRetentionHours } from '../../src/application/delivery/doctor/judge-temporal.js';
 import { resolvePolicies } from '../../src/application/delivery/policy-schema.js';
-import { LIVE_PATH, READY_PATH } from '../../src/contract/probes-api.js';
+import { LIVE_PATH, METRICS_PATH, READY_PATH } from '../../src/contract/probes-api.js';
 import { longestDeadline } from '../../src/main/longest-deadline.js';
 import {
   type ComposeService,
@@ -22,8 +23,22 @@ const manifest = JSON.parse(readFileSync('package.json', 'utf8')) as {
   files: string[];
   devDependencies: { node: string };
 };
+/** Which may be empty, and are no text of any kind. */
+const UNSET = {
+  APP: '',
+  AUDIT_SIGNING_KEYS: '',
+  OTEL_EXPORTER_OTLP_ENDPOINT: '',
+  OUTBOX_MONITOR_URL: '',
+  OUTBOX_TEMPORAL_UI_URL: '',
+};
+
 const MS = { s: 1_000, m: 60_000 };
 const millisecondsOf = (text = '10s') => Number(text.slice(0, -1)) * MS[text.slice(-1) as 's' | 'm'];
+
+interface Rule {
+  readonly alert?: string;
+  readonly labels?: { readonly severity: string };
+}
 
 describe('the Dockerfile', () => {
   const [, ...stages] = dockerfile().filter(({ name }) => name === 'FROM');
@@ -71,6 +86,13 @@ describe('the Dockerfile', () => {
     const packed = manifest.files.filter((path) => !/^(!|dist)/.test(path));
     expect(tracked.filter((path) => needed.test(path) && !isLetIn(path))).toEqual([]);
     expect(packed.filter((path) => !isLetIn(path))).toEqual([]);
+    // The one that the documents name for handlers of one's own, here and in compose.
+    const named = /^# The folder with your handlers.*: (\S+)\. Empty: (\S+),/m.exec(
+      readFileSync('deploy/compose.env.example', 'utf8'),
+    );
+    expect(named?.slice(1)).toEqual([named?.[1], app]);
+    expect(readFileSync('docs/deployment.md', 'utf8')).toContain(`cp -r ${app} ${named?.[1]}`);
+    expect(isLetIn(`${named?.[1]}/temporal-outbox.config.ts`)).toBe(true);
     for (const path of [
       '.env',
       '.git/config',
@@ -78,15 +100,27 @@ describe('the Dockerfile', () => {
       'test/README.md',
       'deploy/app/.env',
       'docker-compose.yml',
+      'shop/temporal-outbox.config.ts',
     ]) {
       expect([path, isLetIn(path)]).toEqual([path, false]);
     }
   });
 
+  it('makes what it installs readable for its user, under whatever umask the checkout was made, and links the command to the PATH', () => {
+    const install = dockerfile().find(({ name, text }) => name === 'RUN' && text.includes('npm install'))?.text ?? '';
+    expect(install).toMatch(/&& chmod -R a\+rX,go-w \.$/);
+    const [, target, link] =
+      /ln -s (\S+) (\S+)/.exec(imageInstructions().find(({ name }) => name === 'RUN')?.text ?? '') ?? [];
+    const entry = imageInstructions().find(({ name }) => name === 'ENTRYPOINT')?.text ?? '[]';
+    expect([JSON.parse(entry).at(-1), '/usr/local/bin/outbox']).toEqual([target, link]);
+  });
+
   it('is asked for its health by a script that is in it, without a program that is not', () => {
     const health = imageInstructions().find(({ name }) => name === 'HEALTHCHECK')?.text ?? '';
     expect(health).toContain('CMD ["node", "/app/deploy/health.mjs"]');
-    expect(readFileSync('deploy/health.mjs', 'utf8')).toContain(`?? '${LIVE_PATH}'`);
+    const script = readFileSync('deploy/health.mjs', 'utf8');
+    expect(script).toContain(`?? '${LIVE_PATH}'`);
+    expect(script).toContain(`path === '${METRICS_PATH}'`);
     const { OUTBOX_API_PORT: api, OUTBOX_PROBE_PORT: probes, OUTBOX_METRICS_PORT: metrics } = imageEnvironment();
     expect(imageInstructions().find(({ name }) => name === 'EXPOSE')?.text).toBe(`${api} ${probes} ${metrics}`);
     expect(api).not.toBe(probes); // one process may have both
@@ -98,7 +132,7 @@ describe('docker-compose.yml', () => {
   const example = readFileSync('deploy/compose.env.example', 'utf8');
   const named = [...example.matchAll(/^(\w+)=(.*)$/gm)].map(([, name, value]) => ({ name: name as string, value }));
   const values = Object.fromEntries(named.map(({ name }) => [name, SAMPLES[name] ?? 'x']));
-  const { services } = composeFileWith({ ...values, AUDIT_SIGNING_KEYS: '', OTEL_EXPORTER_OTLP_ENDPOINT: '' });
+  const { services } = composeFileWith({ ...values, ...UNSET });
   const ours = Object.entries(services).filter(([, { image }]) => image.startsWith('temporal-outbox:'));
   const roles = ['api', 'relay', 'worker'] as const;
 
@@ -164,6 +198,24 @@ describe('docker-compose.yml', () => {
     expect(services.api?.ports?.[0]?.split(':').at(-1)).toBe(imageEnvironment().OUTBOX_API_PORT);
   });
 
+  it('is built with the handlers of the folder that .env names, and takes any other setting for its roles from a file', () => {
+    const { services: own } = composeFileWith({ ...values, ...UNSET, APP: 'deploy/shop' });
+    for (const [name, { build }] of ours) {
+      expect([name, build]).toEqual([name, { context: '.', args: { APP: 'deploy/app' } }]);
+      expect(own[name]?.build?.args).toEqual({ APP: 'deploy/shop' });
+    }
+    for (const role of roles) expect(services[role]?.env_file).toEqual([{ path: 'outbox.env', required: false }]);
+    for (const ignored of ['.env', 'outbox.env']) {
+      expect(readFileSync('.gitignore', 'utf8').split('\n')).toContain(ignored);
+    }
+  });
+
+  it('hands the monitor address on to whoever links to it or checks it', () => {
+    const url = 'https://outbox.example/monitor';
+    const { services: set } = composeFileWith({ ...values, ...UNSET, OUTBOX_MONITOR_URL: url });
+    for (const role of roles) expect(set[role]?.environment?.OUTBOX_MONITOR_URL).toBe(url);
+  });
+
   it('mounts what is there, and scrapes each role at the port for it by the rules that there are', () => {
     const mounted = Object.values(services).flatMap(({ volumes = [] }) =>
       volumes.map((volume) => volume.split(':')[0] as string),
@@ -177,6 +229,46 @@ describe('docker-compose.yml', () => {
     expect(found).toEqual(roles.map((role) => [role, port]));
     const [, rules = ''] = /^rule_files: \[\/etc\/prometheus\/(.+)\]$/m.exec(scraped) ?? [];
     expect(existsSync(`deploy/prometheus/${rules}`)).toBe(true);
+    const { alerting } = parse(scraped);
+    const { targets } = alerting.alertmanagers[0].static_configs[0];
+    expect(targets).toEqual(['alertmanager:9093']);
+    expect(services.alertmanager?.command?.join()).toContain('--config.file=/etc/alertmanager/alertmanager.yml');
+  });
+
+  it('routes each severity that there is, inhibits by alerts that there are, and sends to the address of .env', () => {
+    const { groups } = parse(readFileSync('deploy/prometheus/alerts.yml', 'utf8'));
+    const alerts: Rule[] = groups
+      .flatMap(({ rules }: { rules: Rule[] }) => rules)
+      .filter(({ alert }: Rule) => alert !== undefined);
+    const {
+      route,
+      receivers,
+      inhibit_rules: inhibitions,
+    } = parse(readFileSync('deploy/alertmanager/alertmanager.yml', 'utf8'));
+    const own = route.routes.map(({ receiver, matchers }: { receiver: string; matchers: string[] }) => [
+      /^severity="(\w+)"$/.exec(matchers.join())?.[1],
+      receiver,
+    ]);
+    expect(own).toEqual([
+      ['critical', 'webhook'],
+      ['info', 'nobody'],
+    ]);
+    expect([...new Set(alerts.map(({ labels }) => labels?.severity))].sort()).toEqual(['critical', 'info', 'warning']);
+    expect([route.receiver, receivers.map(({ name }: { name: string }) => name)]).toEqual([
+      'webhook',
+      ['webhook', 'nobody'],
+    ]);
+    const [{ url_file: file }] = receivers[0].webhook_configs;
+    expect(services.alertmanager?.command?.join()).toContain(`> ${file}`);
+    for (const { source_matchers: sources, target_matchers: targets } of inhibitions) {
+      for (const matcher of [...sources, ...targets]) {
+        const [, names = ''] = /^alertname=~"(.+)"$/.exec(matcher) ?? [];
+        for (const name of names.split('|')) {
+          const found = alerts.filter(({ alert = '' }) => new RegExp(`^${name}$`).test(alert));
+          expect([name, found.length > 0]).toEqual([name, true]);
+        }
+      }
+    }
   });
 
   it('has the namespace that the roles use, kept for as long as the policies need, on the server that the tests run on', () => {

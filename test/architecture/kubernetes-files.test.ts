@@ -86,7 +86,7 @@ describe('deploy/kubernetes', () => {
       for (const { name, value, valueFrom } of container.env ?? []) {
         if (!isSecret(name)) continue;
         expect([name, value, valueFrom?.secretKeyRef?.key]).toEqual([name, undefined, name]);
-        expect(docs).toMatch(new RegExp(`^\\| \`${valueFrom?.secretKeyRef?.name}\` \\|.*\`${name}\``, 'm'));
+        expect(docs).toMatch(new RegExp(`^ *\\| \`${valueFrom?.secretKeyRef?.name}\` \\|.*\`${name}\``, 'm'));
       }
     }
   });
@@ -197,6 +197,9 @@ describe('deploy/kubernetes', () => {
     expect(build.components).toEqual(['../example/settings']);
     const settings = parse(readFileSync('deploy/kubernetes/overlays/example/settings/kustomization.yaml', 'utf8'));
     expect(build.images[0].name).toBe(settings.images[0].newName);
+    // A tag of before would run the image of before on this release's schema.
+    const { version: released } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
+    expect(settings.images[0].newTag).toBe(released);
     // Without it the base's worker would be replaced at once, and no build of before would be left.
     const without = parse(readFileSync('deploy/kubernetes/components/without-worker/kustomization.yaml', 'utf8'));
     expect(parse(without.patches[0].patch)).toEqual({

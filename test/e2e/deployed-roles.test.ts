@@ -30,7 +30,7 @@ import { eventually } from '../support/eventually.js';
 const run = promisify(execFile);
 const ROLES = ['api', 'relay', 'worker'] as const;
 /** Not ours, and nothing waits for them. */
-const LEFT_OUT = ['temporal-ui', 'prometheus', 'grafana', 'otel-collector'];
+const LEFT_OUT = ['temporal-ui', 'prometheus', 'alertmanager', 'grafana', 'otel-collector'];
 const PASSWORD = 'a-password-of-this-test';
 const variables: Record<string, string> = {
   DB_ADMIN_PASSWORD: PASSWORD,

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 
 const SCRIPT = resolve('config/release.ts');
+const SETTINGS = 'deploy/kubernetes/overlays/example/settings/kustomization.yaml';
 const CHANGELOG = `# Changelog
 
 ## [Unreleased]
@@ -30,6 +31,8 @@ beforeEach(() => {
     'package-lock.json',
     json({ version: '0.2.0', packages: { '': { version: '0.2.0' }, a: { version: '0.2.0' } } }),
   );
+  write('docker-compose.yml', 'image: temporal-outbox:0.2.0\nimage: postgres:18.4\n');
+  write(SETTINGS, 'images:\n  - { name: temporal-outbox, newName: a/b, newTag: 0.2.0 }\n');
   for (const version of ['0.2.0', '0.2.1', '0.3.0', '0.3.0-rc.1']) {
     write(`test/fixtures/histories/${version}/delivered.json`, '{}');
     write(`test/fixtures/histories/${version}/workflow-bundle.js.gz`, '');
@@ -65,7 +68,7 @@ function expectRefused(version: string, why: RegExp): void {
   expect(git('status', '--porcelain')).toBe(before);
 }
 
-it('moves what is unreleased under the version and today, sets the three numbers, and says what comes next', () => {
+it("moves what is unreleased under the version and today, sets the numbers and the image's tags, and says what comes next", () => {
   const { code, stdout, stderr } = release('--version', '0.3.0');
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   const day = new Date().toISOString().slice(0, 10);
@@ -75,6 +78,8 @@ it('moves what is unreleased under the version and today, sets the three numbers
     version: '0.3.0',
     packages: { '': { version: '0.3.0' }, a: { version: '0.2.0' } },
   });
+  expect(read('docker-compose.yml')).toBe('image: temporal-outbox:0.3.0\nimage: postgres:18.4\n');
+  expect(read(SETTINGS)).toBe('images:\n  - { name: temporal-outbox, newName: a/b, newTag: 0.3.0 }\n');
   expect(stdout).toMatch(/git tag -a v0\.3\.0[\s\S]*npm publish/);
   // It leaves committing, tagging and pushing to a person.
   expect(git('log', '--format=%s').trim()).toBe('state');
@@ -101,6 +106,12 @@ it.each([
   write('CHANGELOG.md', changelog);
   commit();
   expectRefused('0.3.0', why);
+});
+
+it('refuses a compose file that names no image of ours, which would stay behind', () => {
+  write('docker-compose.yml', 'image: postgres:18.4\n');
+  commit();
+  expectRefused('0.3.0', /docker-compose\.yml: expected the image temporal-outbox/);
 });
 
 it.each([
