@@ -116,6 +116,20 @@ describe('deploy/kubernetes', () => {
     }
   });
 
+  it('has a monitor for the operator of Prometheus that takes each role, at the port and path of its metrics, and names its outbox', () => {
+    const monitor = objects.find(({ kind }) => kind === 'PodMonitor')?.spec;
+    const [{ port, path, relabelings }] = monitor.podMetricsEndpoints;
+    expect(path).toBe(METRICS_PATH);
+    expect(relabelings).toEqual([
+      { action: 'replace', targetLabel: 'deployment', replacement: base.OUTBOX_DEPLOYMENT },
+    ]);
+    for (const { kind, labels, container } of pods) {
+      if (kind !== 'Deployment') continue;
+      expect(selects(monitor.selector, labels)).toBe(true);
+      expect((container.ports as { name: string }[]).map(({ name }) => name)).toContain(port);
+    }
+  });
+
   it('runs two of each role, spread, one disturbed at a time, with longer to stop than they take', () => {
     const budgets = objects
       .filter(({ kind }) => kind === 'PodDisruptionBudget')
