@@ -28,8 +28,8 @@ fi
 
 name=$1
 value=
-IFS= read -r value || [ -n "$value" ] || { echo "compose-env: expected a line for $name on standard input, got none" >&2; exit 1; }
-[ -n "$value" ] || { echo "compose-env: expected a value for $name, got an empty line" >&2; exit 1; }
+IFS= read -r value || true # no line, or one without its end
+[ -n "$value" ] || { echo "compose-env: expected a line for $name on standard input, got none" >&2; exit 1; }
 grep -q "^$name=" .env || { echo "compose-env: expected a variable of .env, got $name" >&2; exit 1; }
 while IFS= read -r line; do
   case $line in "$name="*) line=$name=$value ;; esac
