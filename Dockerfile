@@ -1,6 +1,7 @@
 # syntax=docker/dockerfile:1
-# The image of every role: `docker build -t temporal-outbox .`, or with your handlers `--build-arg APP=path/to/your/folder`.
-# Pinned by tag; for a build that cannot change under you give digests: --build-arg NODE=node:24.21.0-bookworm-slim@sha256:…
+# The image of every role: `docker build -t temporal-outbox:0.1.0 .`, with your handlers `--build-arg APP=deploy/your-folder` (below
+# deploy/, for .dockerignore lets nothing else in). Node is pinned by tag: `--build-arg NODE=node:24.21.0-bookworm-slim@sha256:…` pins
+# it by digest. apt's packages and the dependencies of our dependencies are those of the day, so build once, and deploy by digest.
 ARG NODE=node:24.21.0-bookworm-slim
 
 # The tarball, by the two commands that docs/running.md has.
@@ -17,15 +18,18 @@ COPY ${APP}/ ./
 COPY deploy/health.mjs deploy/postgres/create-databases.mjs ./deploy/
 RUN --mount=type=bind,from=pack,source=/out,target=/packed \
     npm install --omit=dev --omit=optional --ignore-scripts --no-audit --no-fund /packed/*.tgz \
-    && npm sbom --omit=dev --omit=optional --sbom-format=cyclonedx > sbom.cdx.json
+    && npm sbom --omit=dev --omit=optional --sbom-format=cyclonedx > sbom.cdx.json \
+    # A checkout under umask 077 has files that the image's user could not read.
+    && chmod -R a+rX,go-w .
 
 FROM ${NODE}
 # tini reaps what a handler leaves behind and passes SIGTERM on. ca-certificates: Temporal's client trusts the system's.
-# npm and its friends have no work here, and no place for anybody's findings.
+# npm and its friends have no work here, and no place for anybody's findings. `outbox` is there for whoever is on call.
 RUN apt-get update \
     && apt-get install -y --no-install-recommends ca-certificates tini \
     && rm -rf /var/lib/apt/lists/* /usr/local/lib/node_modules /usr/local/bin/npm /usr/local/bin/npx \
         /usr/local/bin/corepack /usr/local/bin/yarn /usr/local/bin/yarnpkg /opt/yarn-* \
+    && ln -s /app/node_modules/.bin/outbox /usr/local/bin/outbox \
     && mkdir -p /var/lib/temporal-outbox/anchor \
     && chown 10001:10001 /var/lib/temporal-outbox/anchor
 WORKDIR /app

@@ -1,14 +1,17 @@
 /**
- * For a container's health check: exit code 0 where every port of this container's role that answers says 200, and one does.
- * `node health.mjs [/live | /ready]`, default /live. An image has no curl, and needs none.
+ * For a container's health check, and for whoever is on call: prints what this container's role answers. Exit code 0 where every port
+ * of it that answers says 200, and one does. `node health.mjs [/live | /ready | /metrics]`, default /live. An image has no curl, and
+ * needs none.
  */
 const path = process.argv[2] ?? '/live';
-const ports = [process.env.OUTBOX_API_PORT ?? '8080', process.env.OUTBOX_PROBE_PORT ?? '8081'];
+const { OUTBOX_API_PORT: api = '8080', OUTBOX_PROBE_PORT: probes = '8081', OUTBOX_METRICS_PORT: metrics } = process.env;
+const ports = path === '/metrics' && metrics ? [metrics] : [api, probes];
 
 /** null: nothing listens there, since a container runs one role and each role has one port. */
 async function statusAt(port) {
   try {
     const answer = await fetch(`http://127.0.0.1:${port}${path}`, { signal: AbortSignal.timeout(4_000) });
+    process.stdout.write(`${(await answer.text()).trimEnd()}\n`);
     return answer.status;
   } catch (error) {
     if (error.cause?.code === 'ECONNREFUSED') return null;

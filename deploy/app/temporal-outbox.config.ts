@@ -1,5 +1,5 @@
-// What every role loads. Put your handlers, mappers, policies and notifiers here, or build the image with a folder of your own
-// (`--build-arg APP=…`): docs/deployment.md.
+// What every role loads. Your handlers, mappers, policies and notifiers belong into a copy of this folder, below deploy/, and the
+// image is built with it (APP): docs/deployment.md.
 import { defineConfig } from 'temporal-outbox';
 
 export default defineConfig({});

@@ -1,13 +1,11 @@
 // The files by which the roles are deployed, held against the code: what they set, name and promise. Nothing is started here; that
-// compose and Kubernetes take them is looked at in integration/deploy-schemas, that they work in e2e/deployed-roles.
+// compose takes it is looked at in integration/deploy-schemas, that they work in e2e/deployed-roles.
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
+import { parse } from 'yaml';
 import { leastRetentionHours } from '../../src/application/delivery/doctor/judge-temporal.js';
 import { resolvePolicies } from '../../src/application/delivery/policy-schema.js';
 import { LIVE_PATH, METRICS_PATH, READY_PATH } from '../../src/contract/probes-api.js';
-import { loadSettings } from '../../src/infrastructure/config/load-settings.js';
-import { definitionOf, SETTING_KEYS, type SettingsUser, variableOf } from '../../src/infrastructure/config/settings.js';
-import { TEMPORAL_VARIABLES } from '../../src/infrastructure/config/temporal-variables.js';
 import { longestDeadline } from '../../src/main/longest-deadline.js';
 import {
   type ComposeService,
@@ -17,45 +15,31 @@ import {
   inOrder,
   variablesOf,
 } from '../support/compose-file.js';
+import { isSecret, problemsOf, SAMPLES } from '../support/deployed-settings.js';
 import { dockerfile, imageEnvironment, imageInstructions, imageUser } from '../support/docker-file.js';
-import { kubernetesFiles, kubernetesObjects, podsOf } from '../support/kubernetes-files.js';
 
 const manifest = JSON.parse(readFileSync('package.json', 'utf8')) as {
   version: string;
   files: string[];
   devDependencies: { node: string };
 };
-const SECRET_SETTINGS = SETTING_KEYS.filter((key) => definitionOf(key).secret).map(variableOf);
-const isSecret = (variable: string) =>
-  SECRET_SETTINGS.includes(variable) || /PASSWORD|PWD|SECRET|API_KEY/.test(variable);
-
-/** Of every variable a value that fits, so that what is missing or unknown is seen, and nothing else. */
-const SAMPLES: Record<string, string> = {
-  AUDIT_FINGERPRINT_KEYS: `k1:${'ab'.repeat(32)}`,
-  AUDIT_SECRET_KEY: 'ab'.repeat(32),
-  OUTBOX_AUDIT_API_KEY: 'a-key',
-  OUTBOX_DATABASE_URL: 'postgresql://o:p@db/shop',
-  AUDIT_DATABASE_URL: 'postgresql://a:p@db/audit',
+/** Which may be empty, and are no text of any kind. */
+const UNSET = {
+  APP: '',
   AUDIT_SIGNING_KEYS: '',
-  TEMPORAL_API_KEY: 'a-key',
+  OTEL_EXPORTER_OTLP_ENDPOINT: '',
+  OUTBOX_TRACES: '',
+  OUTBOX_MONITOR_URL: '',
+  OUTBOX_TEMPORAL_UI_URL: '',
 };
-const USERS: Record<string, SettingsUser> = { migrate: 'migrate', grants: 'grants outbox' };
-const userOf = (command: string) => USERS[command] ?? (command as SettingsUser);
-
-/** What this process would say of its settings; Temporal's and OpenTelemetry's own are held against their lists. */
-function problemsOf(environment: Record<string, string>, command: string): string[] {
-  const others = Object.keys(environment).filter((name) => name.startsWith('TEMPORAL_'));
-  const unknown = others.filter((name) => !(TEMPORAL_VARIABLES as readonly string[]).includes(name));
-  try {
-    loadSettings({ ...imageEnvironment(), ...environment }, [userOf(command)]);
-    return unknown;
-  } catch (error) {
-    return [...unknown, (error as Error).message];
-  }
-}
 
 const MS = { s: 1_000, m: 60_000 };
 const millisecondsOf = (text = '10s') => Number(text.slice(0, -1)) * MS[text.slice(-1) as 's' | 'm'];
+
+interface Rule {
+  readonly alert?: string;
+  readonly labels?: { readonly severity: string };
+}
 
 describe('the Dockerfile', () => {
   const [, ...stages] = dockerfile().filter(({ name }) => name === 'FROM');
@@ -103,6 +87,13 @@ describe('the Dockerfile', () => {
     const packed = manifest.files.filter((path) => !/^(!|dist)/.test(path));
     expect(tracked.filter((path) => needed.test(path) && !isLetIn(path))).toEqual([]);
     expect(packed.filter((path) => !isLetIn(path))).toEqual([]);
+    // The one that the documents name for handlers of one's own, here and in compose.
+    const named = /^# The folder with your handlers.*: (\S+)\. Empty: (\S+),/m.exec(
+      readFileSync('deploy/compose.env.example', 'utf8'),
+    );
+    expect(named?.slice(1)).toEqual([named?.[1], app]);
+    expect(readFileSync('docs/deployment.md', 'utf8')).toContain(`cp -r ${app} ${named?.[1]}`);
+    expect(isLetIn(`${named?.[1]}/temporal-outbox.config.ts`)).toBe(true);
     for (const path of [
       '.env',
       '.git/config',
@@ -110,15 +101,27 @@ describe('the Dockerfile', () => {
       'test/README.md',
       'deploy/app/.env',
       'docker-compose.yml',
+      'shop/temporal-outbox.config.ts',
     ]) {
       expect([path, isLetIn(path)]).toEqual([path, false]);
     }
   });
 
+  it('makes what it installs readable for its user, under whatever umask the checkout was made, and links the command to the PATH', () => {
+    const install = dockerfile().find(({ name, text }) => name === 'RUN' && text.includes('npm install'))?.text ?? '';
+    expect(install).toMatch(/&& chmod -R a\+rX,go-w \.$/);
+    const [, target, link] =
+      /ln -s (\S+) (\S+)/.exec(imageInstructions().find(({ name }) => name === 'RUN')?.text ?? '') ?? [];
+    const entry = imageInstructions().find(({ name }) => name === 'ENTRYPOINT')?.text ?? '[]';
+    expect([JSON.parse(entry).at(-1), '/usr/local/bin/outbox']).toEqual([target, link]);
+  });
+
   it('is asked for its health by a script that is in it, without a program that is not', () => {
     const health = imageInstructions().find(({ name }) => name === 'HEALTHCHECK')?.text ?? '';
     expect(health).toContain('CMD ["node", "/app/deploy/health.mjs"]');
-    expect(readFileSync('deploy/health.mjs', 'utf8')).toContain(`?? '${LIVE_PATH}'`);
+    const script = readFileSync('deploy/health.mjs', 'utf8');
+    expect(script).toContain(`?? '${LIVE_PATH}'`);
+    expect(script).toContain(`path === '${METRICS_PATH}'`);
     const { OUTBOX_API_PORT: api, OUTBOX_PROBE_PORT: probes, OUTBOX_METRICS_PORT: metrics } = imageEnvironment();
     expect(imageInstructions().find(({ name }) => name === 'EXPOSE')?.text).toBe(`${api} ${probes} ${metrics}`);
     expect(api).not.toBe(probes); // one process may have both
@@ -130,12 +133,7 @@ describe('docker-compose.yml', () => {
   const example = readFileSync('deploy/compose.env.example', 'utf8');
   const named = [...example.matchAll(/^(\w+)=(.*)$/gm)].map(([, name, value]) => ({ name: name as string, value }));
   const values = Object.fromEntries(named.map(({ name }) => [name, SAMPLES[name] ?? 'x']));
-  const { services } = composeFileWith({
-    ...values,
-    AUDIT_SIGNING_KEYS: '',
-    OUTBOX_TRACES: '',
-    OTEL_EXPORTER_OTLP_ENDPOINT: '',
-  });
+  const { services } = composeFileWith({ ...values, ...UNSET });
   const ours = Object.entries(services).filter(([, { image }]) => image.startsWith('temporal-outbox:'));
   const roles = ['api', 'relay', 'worker'] as const;
 
@@ -201,6 +199,24 @@ describe('docker-compose.yml', () => {
     expect(services.api?.ports?.[0]?.split(':').at(-1)).toBe(imageEnvironment().OUTBOX_API_PORT);
   });
 
+  it('is built with the handlers of the folder that .env names, and takes any other setting for its roles from a file', () => {
+    const { services: own } = composeFileWith({ ...values, ...UNSET, APP: 'deploy/shop' });
+    for (const [name, { build }] of ours) {
+      expect([name, build]).toEqual([name, { context: '.', args: { APP: 'deploy/app' } }]);
+      expect(own[name]?.build?.args).toEqual({ APP: 'deploy/shop' });
+    }
+    for (const role of roles) expect(services[role]?.env_file).toEqual([{ path: 'outbox.env', required: false }]);
+    for (const ignored of ['.env', 'outbox.env']) {
+      expect(readFileSync('.gitignore', 'utf8').split('\n')).toContain(ignored);
+    }
+  });
+
+  it('hands the monitor address on to whoever links to it or checks it', () => {
+    const url = 'https://outbox.example/monitor';
+    const { services: set } = composeFileWith({ ...values, ...UNSET, OUTBOX_MONITOR_URL: url });
+    for (const role of roles) expect(set[role]?.environment?.OUTBOX_MONITOR_URL).toBe(url);
+  });
+
   it('mounts what is there, and scrapes each role at the port for it by the rules that there are', () => {
     const mounted = Object.values(services).flatMap(({ volumes = [] }) =>
       volumes.map((volume) => volume.split(':')[0] as string),
@@ -214,6 +230,46 @@ describe('docker-compose.yml', () => {
     expect(found).toEqual(roles.map((role) => [role, port]));
     const [, rules = ''] = /^rule_files: \[\/etc\/prometheus\/(.+)\]$/m.exec(scraped) ?? [];
     expect(existsSync(`deploy/prometheus/${rules}`)).toBe(true);
+    const { alerting } = parse(scraped);
+    const { targets } = alerting.alertmanagers[0].static_configs[0];
+    expect(targets).toEqual(['alertmanager:9093']);
+    expect(services.alertmanager?.command?.join()).toContain('--config.file=/etc/alertmanager/alertmanager.yml');
+  });
+
+  it('routes each severity that there is, inhibits by alerts that there are, and sends to the address of .env', () => {
+    const { groups } = parse(readFileSync('deploy/prometheus/alerts.yml', 'utf8'));
+    const alerts: Rule[] = groups
+      .flatMap(({ rules }: { rules: Rule[] }) => rules)
+      .filter(({ alert }: Rule) => alert !== undefined);
+    const {
+      route,
+      receivers,
+      inhibit_rules: inhibitions,
+    } = parse(readFileSync('deploy/alertmanager/alertmanager.yml', 'utf8'));
+    const own = route.routes.map(({ receiver, matchers }: { receiver: string; matchers: string[] }) => [
+      /^severity="(\w+)"$/.exec(matchers.join())?.[1],
+      receiver,
+    ]);
+    expect(own).toEqual([
+      ['critical', 'webhook'],
+      ['info', 'nobody'],
+    ]);
+    expect([...new Set(alerts.map(({ labels }) => labels?.severity))].sort()).toEqual(['critical', 'info', 'warning']);
+    expect([route.receiver, receivers.map(({ name }: { name: string }) => name)]).toEqual([
+      'webhook',
+      ['webhook', 'nobody'],
+    ]);
+    const [{ url_file: file }] = receivers[0].webhook_configs;
+    expect(services.alertmanager?.command?.join()).toContain(`> ${file}`);
+    for (const { source_matchers: sources, target_matchers: targets } of inhibitions) {
+      for (const matcher of [...sources, ...targets]) {
+        const [, names = ''] = /^alertname=~"(.+)"$/.exec(matcher) ?? [];
+        for (const name of names.split('|')) {
+          const found = alerts.filter(({ alert = '' }) => new RegExp(`^${name}$`).test(alert));
+          expect([name, found.length > 0]).toEqual([name, true]);
+        }
+      }
+    }
   });
 
   it('has the namespace that the roles use, kept for as long as the policies need, on the server that the tests run on', () => {
@@ -232,128 +288,5 @@ describe('docker-compose.yml', () => {
     expect(services['temporal-schema']?.image).toContain(`admin-tools:${server}-`);
     for (const [, { image }] of ours) expect(image).toBe(`temporal-outbox:${manifest.version}`);
     for (const { image } of Object.values(services)) expect(image).toMatch(/:v?\d+\.\d+/);
-  });
-});
-
-describe('deploy/kubernetes', () => {
-  const objects = kubernetesObjects();
-  const settings = objects.filter(({ kind }) => kind === 'ConfigMap').flatMap(({ data = {} }) => Object.entries(data));
-  const base = Object.fromEntries(
-    objects
-      .filter(({ kind, file }) => kind === 'ConfigMap' && file.includes('/settings/'))
-      .flatMap(({ data = {} }) => Object.entries(data)),
-  );
-  const pods = podsOf(objects.filter(({ file }) => !file.includes('/overlays/')));
-
-  it('gives each process the settings without which it does not start, and none that is unknown', () => {
-    expect(pods.map(({ name }) => name).sort()).toEqual([
-      'outbox-api',
-      'outbox-migrate',
-      'outbox-relay',
-      'outbox-worker',
-    ]);
-    for (const { name, container } of pods) {
-      const shared = container.envFrom === undefined ? {} : base;
-      const own = Object.fromEntries(
-        (container.env ?? []).map(({ name, value, valueFrom }) => [
-          name,
-          value ?? SAMPLES[name] ?? base[valueFrom?.configMapKeyRef?.key ?? ''] ?? '',
-        ]),
-      );
-      expect([name, problemsOf({ ...shared, ...own }, container.args[0] as string)]).toEqual([name, []]);
-    }
-    expect(problemsOf(Object.fromEntries(settings), 'doctor').join()).not.toContain('unknown');
-  });
-
-  it('takes secrets by reference alone, and docs/deployment.md says which there must be', () => {
-    expect(objects.filter(({ kind }) => kind === 'Secret')).toEqual([]);
-    expect(settings.filter(([name]) => isSecret(name))).toEqual([]);
-    const docs = readFileSync('docs/deployment.md', 'utf8');
-    for (const { container } of pods) {
-      for (const { name, value, valueFrom } of container.env ?? []) {
-        if (!isSecret(name)) continue;
-        expect([name, value, valueFrom?.secretKeyRef?.key]).toEqual([name, undefined, name]);
-        expect(docs).toMatch(new RegExp(`^\\| \`${valueFrom?.secretKeyRef?.name}\` \\|.*\`${name}\``, 'm'));
-      }
-    }
-  });
-
-  it('looks at the probes that there are, at the port of the role, and scrapes there, too', () => {
-    const { OUTBOX_API_PORT: api, OUTBOX_PROBE_PORT: probes, OUTBOX_METRICS_PORT: metrics } = imageEnvironment();
-    for (const { name, container, annotations } of pods.filter(({ kind }) => kind === 'Deployment')) {
-      const port = Number(name === 'outbox-api' ? api : probes);
-      expect([name, container.ports]).toEqual([
-        name,
-        [
-          { name: 'http', containerPort: port },
-          { name: 'metrics', containerPort: Number(metrics) },
-        ],
-      ]);
-      expect(annotations).toEqual({
-        'prometheus.io/scrape': 'true',
-        'prometheus.io/port': metrics,
-        'prometheus.io/path': METRICS_PATH,
-      });
-      const { startupProbe, livenessProbe, readinessProbe } = container;
-      expect([startupProbe, livenessProbe, readinessProbe].map((probe) => probe?.httpGet)).toEqual([
-        { path: LIVE_PATH, port: 'http' },
-        { path: LIVE_PATH, port: 'http' },
-        { path: READY_PATH, port: 'http' },
-      ]);
-    }
-  });
-
-  it('runs two of each role, spread, one disturbed at a time, with longer to stop than they take', () => {
-    const budgets = objects
-      .filter(({ kind }) => kind === 'PodDisruptionBudget')
-      .map(({ spec }) => spec?.selector?.matchLabels);
-    for (const { kind, labels, replicas, spec, container } of pods) {
-      if (kind !== 'Deployment') continue;
-      expect(replicas).toBe(2);
-      expect(budgets).toContainEqual(labels);
-      const grace =
-        Number(base.OUTBOX_SHUTDOWN_GRACE_MS) / 1_000 + Number(container.lifecycle?.preStop?.sleep?.seconds ?? 0);
-      expect(spec.terminationGracePeriodSeconds).toBeGreaterThan(grace + 5);
-      expect(spec.topologySpreadConstraints?.map(({ labelSelector }) => labelSelector.matchLabels)).toEqual([
-        labels,
-        labels,
-      ]);
-    }
-  });
-
-  it('fits the restricted standard, with the user of the image, and no variable of a Service in the way of a setting', () => {
-    const { uid, gid } = imageUser();
-    for (const { spec, container } of pods) {
-      expect(spec).toMatchObject({ enableServiceLinks: false, automountServiceAccountToken: false });
-      expect(spec.securityContext).toMatchObject({
-        runAsNonRoot: true,
-        runAsUser: uid,
-        runAsGroup: gid,
-        seccompProfile: { type: 'RuntimeDefault' },
-      });
-      expect(container.securityContext).toEqual({
-        allowPrivilegeEscalation: false,
-        readOnlyRootFilesystem: true,
-        capabilities: { drop: ['ALL'] },
-      });
-      expect(container.resources.limits.memory).toMatch(/^\d+Mi$/);
-      expect(container.volumeMounts).toEqual([{ name: 'tmp', mountPath: '/tmp' }]);
-    }
-  });
-
-  it('denies what is not named: every pod of ours is under a policy of both directions', () => {
-    const policies = objects.filter(({ kind }) => kind === 'NetworkPolicy');
-    const all = policies.find(({ metadata }) => metadata.name === 'outbox-deny-all');
-    expect(all?.spec).toEqual({
-      podSelector: { matchLabels: { 'app.kubernetes.io/name': 'temporal-outbox' } },
-      policyTypes: ['Ingress', 'Egress'],
-    });
-    for (const { labels } of pods) expect(labels['app.kubernetes.io/name']).toBe('temporal-outbox');
-  });
-
-  it('lists every file in a kustomization, and nothing that is not there', () => {
-    const { listed, files } = kubernetesFiles();
-    expect(files.filter((file) => !listed.has(file))).toEqual([]);
-    expect([...listed].filter((file) => !existsSync(file))).toEqual([]);
   });
 });

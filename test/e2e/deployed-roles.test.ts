@@ -30,7 +30,7 @@ import { eventually } from '../support/eventually.js';
 const run = promisify(execFile);
 const ROLES = ['api', 'relay', 'worker'] as const;
 /** Not ours, and nothing waits for them. */
-const LEFT_OUT = ['temporal-ui', 'prometheus', 'grafana', 'otel-collector'];
+const LEFT_OUT = ['temporal-ui', 'prometheus', 'alertmanager', 'grafana', 'otel-collector'];
 const PASSWORD = 'a-password-of-this-test';
 const variables: Record<string, string> = {
   DB_ADMIN_PASSWORD: PASSWORD,
@@ -204,8 +204,9 @@ async function installApp(): Promise<void> {
     .replace(/^--mount=\S+\s+/, '')
     .replace('/packed/', `${packed}/`)
     .replace('npm install', 'npm install --prefer-offline');
-  await run('sh', ['-euc', command], { cwd: app, maxBuffer: 32 * 1024 * 1024 });
-  await run('chmod', ['-R', 'a-w,a+rX', app]);
+  // As after a checkout by somebody whose umask lets nobody else read.
+  await run('sh', ['-euc', `umask 077; ${command}`], { cwd: app, maxBuffer: 32 * 1024 * 1024 });
+  await run('chmod', ['-R', 'a-w', app]);
   if (user !== null) for (const own of [writable, anchor]) chownSync(own, user.uid, user.gid);
 }
 

@@ -4,11 +4,12 @@ import { parse } from 'yaml';
 
 export interface ComposeService {
   readonly image: string;
-  readonly build?: string;
+  readonly build?: { readonly context: string; readonly args: Readonly<Record<string, string>> };
   readonly profiles?: readonly string[];
   readonly entrypoint?: readonly string[];
   readonly command?: readonly string[];
   readonly environment?: Readonly<Record<string, string>>;
+  readonly env_file?: readonly { readonly path: string; readonly required: boolean }[];
   readonly depends_on?: Readonly<Record<string, { readonly condition: string }>> | readonly string[];
   readonly restart?: string;
   readonly stop_grace_period?: string;
