@@ -136,6 +136,8 @@ it('the entrance of the audit log counts requests and what became of their event
   // The worker has keys: nobody has to ask it.
   await until('audit_verification_ok', {}, is(1));
   await until('audit_verified_timestamp_seconds', {}, more(1_700_000_000));
+  await until('audit_unsigned_records', {}, is(0));
+  await until('audit_unsigned_seconds', {}, is(0));
 }, 60_000);
 
 it('a failure is counted by its code, its letter by type and code, and people are told', async () => {
@@ -193,7 +195,7 @@ it('a pause, and what waits behind it', async () => {
   expect((await cli('destinations', 'pause', 'test.partner', '--reason', 'r')).code).toBe(0);
   await until('outbox_destination_state', { destination: 'test.partner', state: 'paused' }, is(1));
   const held = await deployment.append({ ...PARTNER, eventType: 'HELD' });
-  await until('outbox_due_events', { event_type: 'HELD' }, is(1));
+  await until('outbox_due_events', { destination: 'test.partner', event_type: 'HELD' }, is(1));
   await until('outbox_oldest_due_age_seconds', {}, more(0));
   expect((await cli('destinations', 'resume', 'test.partner', '--reason', 'r')).code).toBe(0);
   await deployment.untilStatus(held, 'DELIVERED');
@@ -275,6 +277,15 @@ it('a database that hangs is told as such, and holds up neither the scrape nor w
     locker.release();
   }
   await until('outbox_source_up', { source: 'outbox_database' }, is(1));
+}, 60_000);
+
+it('a log that is sealed and no more signed, as by a worker without keys', async () => {
+  expect(await stop(worker)).toBe(0);
+  worker = await deployment.start('worker', {}, config);
+  const id = await deployment.append({ routingKey: 'audit.log' });
+  await deployment.untilStatus(id, 'DELIVERED');
+  await until('audit_unsigned_records', {}, more(0));
+  await until('audit_unsigned_seconds', {}, more(0));
 }, 60_000);
 
 it('relay and worker in one process start eagerly', async () => {

@@ -12,7 +12,7 @@ import {
   REMOVE_FIGURES,
   REMOVE_PROCESSES,
 } from '../../src/infrastructure/prisma/figure-statements.js';
-import { DUE_BY_TYPE, LETTERS_BY_KIND, OLDEST_LETTER } from '../../src/infrastructure/prisma/gauge-statements.js';
+import { DUE_BY_LANE, LETTERS_BY_KIND, OLDEST_LETTER } from '../../src/infrastructure/prisma/gauge-statements.js';
 import { createPool, type PgPool } from '../../src/infrastructure/prisma/pg-pool.js';
 import { openFigures } from '../../src/main/open-overview.js';
 import { createTestDatabases, type TestDatabases } from '../support/databases.js';
@@ -201,7 +201,7 @@ describe('what is counted behind a minute', () => {
 });
 
 it.each([
-  ['DUE_BY_TYPE', DUE_BY_TYPE, 5_000],
+  ['DUE_BY_LANE', DUE_BY_LANE, 5_000],
   ['LETTERS_BY_KIND', LETTERS_BY_KIND, 60_000],
   ['OLDEST_LETTER', OLDEST_LETTER, 100],
 ])('a scrape goes by indexes: %s', async (name, text, most) => {

@@ -8,7 +8,7 @@ import {
   readAdoption,
 } from '../../src/infrastructure/prisma/adopt-namespace.js';
 import { createDestinationStore, LIST } from '../../src/infrastructure/prisma/destination-store.js';
-import { DUE_BY_TYPE } from '../../src/infrastructure/prisma/gauge-statements.js';
+import { DUE_BY_LANE } from '../../src/infrastructure/prisma/gauge-statements.js';
 import { KNOWN } from '../../src/infrastructure/prisma/known-names.js';
 import { BACKLOG, measureBacklog } from '../../src/infrastructure/prisma/measure-backlog.js';
 import { createPool, type PgPool } from '../../src/infrastructure/prisma/pg-pool.js';
@@ -25,7 +25,7 @@ const STATEMENTS: readonly (readonly [string, string, readonly unknown[]])[] = [
   ['destinations', LIST, []],
   ['known names', KNOWN, ['dest.9', 'T']],
   ['backlog', BACKLOG, [10_000]],
-  ['metrics, due by type', DUE_BY_TYPE, []],
+  ['metrics, due by destination and type', DUE_BY_LANE, []],
   ['adoption, read', READ_ADOPTION, []],
   ['adoption, begun', BEGIN_ADOPTION, [ID, 'd']],
   ['adoption, some', ADOPT_SOME, ['reconcile', HOLDER, MOMENT, 200]],

@@ -164,7 +164,7 @@ export const METRICS = {
   outbox_due_events: {
     type: 'gauge',
     help: 'Due events; of a destination and type at most 10,000 waiting ones are looked at.',
-    labels: ['event_type'],
+    labels: ['destination', 'event_type'],
     roles: OUTBOX,
     from: 'outbox',
   },
@@ -250,6 +250,20 @@ export const METRICS = {
   audit_unsealed_records: {
     type: 'gauge',
     help: 'Records that are not sealed; counted up to 10,000.',
+    labels: [],
+    roles: AUDIT,
+    from: 'audit',
+  },
+  audit_unsigned_seconds: {
+    type: 'gauge',
+    help: 'How long the oldest record that no checkpoint covers has been sealed; 0: all are covered. Absent: there is no checkpoint.',
+    labels: [],
+    roles: AUDIT,
+    from: 'audit',
+  },
+  audit_unsigned_records: {
+    type: 'gauge',
+    help: 'Sealed records beyond the newest checkpoint; below 0: it covers more than the log has. Absent: there is none.',
     labels: [],
     roles: AUDIT,
     from: 'audit',

@@ -18,7 +18,7 @@ export interface TableGauges {
 }
 
 export interface GaugeStore {
-  countDue(): Promise<readonly { readonly eventType: string; readonly due: number }[]>;
+  countDue(): Promise<readonly { readonly destination: string; readonly eventType: string; readonly due: number }[]>;
   countLetters(): Promise<readonly { readonly eventType: string; readonly code: string; readonly open: number }[]>;
   /** Seconds; 0: none is open. */
   readOldestLetter(): Promise<number>;
@@ -57,8 +57,8 @@ export function readOutboxGauges({ gauges, overview, destinations, readHolders, 
         sampleOf('outbox_open_dead_letters', { event_type: eventType, code }, open),
       ),
     async () =>
-      (await gauges.countDue()).map(({ eventType, due }) =>
-        sampleOf('outbox_due_events', { event_type: eventType }, due),
+      (await gauges.countDue()).map(({ destination, eventType, due }) =>
+        sampleOf('outbox_due_events', { destination, event_type: eventType }, due),
       ),
     async () => {
       const { withGaps, checkedAt } = await overview.countBooks();
@@ -91,10 +91,17 @@ export interface AuditGaugeDeps {
 export function readAuditGauges({ gauges, status, verifications }: AuditGaugeDeps) {
   const parts: readonly Part[] = [
     async () => {
-      const { unsealed } = await status();
+      const { size, unsealed, checkpoint, unsigned } = await status();
       return [
         sampleOf('audit_seal_lag_seconds', {}, unsealed.oldestSeconds ?? 0),
         sampleOf('audit_unsealed_records', {}, Math.min(unsealed.count, unsealed.countedUpTo)),
+        // A log that was never signed is one that nobody has set up to be: `outbox status` says so.
+        ...(checkpoint === null
+          ? []
+          : [
+              sampleOf('audit_unsigned_seconds', {}, unsigned.oldestSeconds ?? 0),
+              sampleOf('audit_unsigned_records', {}, size - checkpoint.size),
+            ]),
       ];
     },
     async () => {

@@ -23,7 +23,7 @@ const lanesOf = (name: string, { rows }: OpenKind) => {
 
 /** Looked at in the order of the index, due or not: what is put off must not make a count long. */
 const dueOf = (name: string, { rows, key }: OpenKind) => `
-  SELECT k.event_type, (SELECT count(*) FILTER (WHERE r.due_at <= statement_timestamp()) FROM (
+  SELECT k.destination, k.event_type, (SELECT count(*) FILTER (WHERE r.due_at <= statement_timestamp()) FROM (
       SELECT d.due_at FROM outbox.delivery d
       WHERE ${rows} AND d.destination = k.destination AND d.event_type = k.event_type
       ORDER BY ${Object.keys(key)
@@ -31,10 +31,10 @@ const dueOf = (name: string, { rows, key }: OpenKind) => `
         .join(', ')} LIMIT ${GAUGE_BOUND}) r) AS due
   FROM ${name} k`;
 
-export const DUE_BY_TYPE = `
+export const DUE_BY_LANE = `
 WITH RECURSIVE ${lanesOf('waiting', WAITING)}, ${lanesOf('ordered', WAITING_ORDERED)}
-SELECT event_type, sum(due)::float8 AS due FROM (${dueOf('waiting', WAITING)} UNION ALL ${dueOf('ordered', WAITING_ORDERED)}) t
-GROUP BY event_type ORDER BY event_type`;
+SELECT destination, event_type, sum(due)::float8 AS due FROM (${dueOf('waiting', WAITING)} UNION ALL ${dueOf('ordered', WAITING_ORDERED)}) t
+GROUP BY destination, event_type ORDER BY destination, event_type`;
 
 const nextKind = (after: string) => `(SELECT l.event_type, l.code FROM outbox.dead_letter l
     WHERE l.state = 'open' ${after} ORDER BY l.event_type, l.code LIMIT 1)`;

@@ -1,5 +1,5 @@
 import type { GaugeStore } from '../../application/metrics/read-gauges.js';
-import { DUE_BY_TYPE, LETTERS_BY_KIND, OLDEST_LETTER, TABLES } from './gauge-statements.js';
+import { DUE_BY_LANE, LETTERS_BY_KIND, OLDEST_LETTER, TABLES } from './gauge-statements.js';
 import { type PgPool, runStatement } from './pg-pool.js';
 
 /** Behind the deadline of a scrape nobody waits for it any more. */
@@ -11,8 +11,8 @@ export function createGaugeStore(pool: PgPool): GaugeStore {
     runStatement<Row>(pool, { name: `gauge_${name}`, text, values, timeoutMs: TIMEOUT_MS });
   return {
     async countDue() {
-      const rows = await run<{ event_type: string; due: number }>('due', DUE_BY_TYPE);
-      return rows.map(({ event_type: eventType, due }) => ({ eventType, due }));
+      const rows = await run<{ destination: string; event_type: string; due: number }>('due', DUE_BY_LANE);
+      return rows.map(({ destination, event_type: eventType, due }) => ({ destination, eventType, due }));
     },
     async countLetters() {
       const rows = await run<{ event_type: string; code: string; open: number }>('letters', LETTERS_BY_KIND);
