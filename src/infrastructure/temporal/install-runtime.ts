@@ -14,7 +14,7 @@ import type { SdkMetrics } from './sdk-metrics.js';
 export async function installRuntime(log: Logger, metrics: SdkMetrics | null = null): Promise<void> {
   const address = (await metrics?.findAddress()) ?? null;
   try {
-    install(log, address);
+    install(log, address, metrics?.labels);
     if (address !== null) metrics?.listens(address);
   } catch (error) {
     if (error instanceof IllegalStateError) return; // it stands already
@@ -25,7 +25,7 @@ export async function installRuntime(log: Logger, metrics: SdkMetrics | null = n
   }
 }
 
-function install(log: Logger, metricsAddress: string | null): void {
+function install(log: Logger, metricsAddress: string | null, labels: Readonly<Record<string, string>> = {}): void {
   Runtime.install({
     logger: toSdkLogger(log),
     shutdownSignals: [],
@@ -35,6 +35,7 @@ function install(log: Logger, metricsAddress: string | null): void {
         ? {}
         : {
             metrics: {
+              globalTags: { ...labels },
               prometheus: {
                 bindAddress: metricsAddress,
                 countersTotalSuffix: true,

@@ -5,6 +5,8 @@
 import { freePort } from '../embedded/free-port.js';
 
 export interface SdkMetrics {
+  /** Labels of every series. */
+  readonly labels: Readonly<Record<string, string>>;
   /** For a runtime that is about to be installed. */
   findAddress(): Promise<string>;
   /** It was installed and listens there. */
@@ -18,9 +20,10 @@ const WITHIN_MS = 1_000;
 const MOST_BYTES = 4 * 1024 * 1024;
 const PREFIX = 'temporal_';
 
-export function createSdkMetrics(): SdkMetrics {
+export function createSdkMetrics(labels: Readonly<Record<string, string>>): SdkMetrics {
   let address: string | null = null;
   return {
+    labels,
     findAddress: async () => `127.0.0.1:${await freePort(0)}`,
     listens(where) {
       address = where;
