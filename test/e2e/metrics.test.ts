@@ -65,6 +65,9 @@ it('promtool finds nothing to say of what each role tells', async () => {
     const text = await scrape(portOf(role));
     expect(await checkWithPromtool(text)).toBe('');
     expect(readValue(text, 'nodejs_eventloop_lag_seconds')).not.toBeNull();
+    // Temporal's own, too.
+    const others = readSeries(text).filter(({ labels }) => labels.deployment !== deployment.name);
+    expect(others.map(({ name }) => name)).toEqual([]);
   }
   // Only where there is a connection to Temporal, and each of them once.
   const told = async (role: StartedProcess) => (await scrape(portOf(role))).includes('\ntemporal_');
