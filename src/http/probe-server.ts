@@ -77,10 +77,15 @@ function answerMetrics(render: RenderMetrics, response: ServerResponse): void {
   );
 }
 
+/** Above the deadline of every answer here, which is what a connection waits for longest. */
+const IDLE_MS = 15_000;
+
 async function listen(server: Server, options: { readonly host: string; readonly port: number }): Promise<ProbeServer> {
   server.headersTimeout = 5_000;
   server.requestTimeout = 5_000;
   server.maxConnections = 100;
+  // An answer that is not read must not keep its connection for ever: probes and scrapes share them.
+  server.setTimeout(IDLE_MS);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(options.port, options.host, () => resolve());

@@ -44,6 +44,8 @@ export interface DeliveryEnvironment {
   readonly pool: PgPool;
   /** What of both does not answer at the moment, by part; empty when all is well. Bounded in time. */
   findProblems(): Promise<Record<string, string>>;
+  /** Bounded in time; never rejects. */
+  doesTemporalAnswer(): Promise<boolean>;
   readonly connection: Awaited<ReturnType<typeof connectTemporal>>;
   readonly target: TemporalTarget;
   /** R3: whether Temporal still is the one that our runs are in. */
@@ -170,6 +172,7 @@ export async function openDeliveryEnvironment(
           ...(temporal ? {} : { temporal: `Temporal at ${target.address} does not answer` }),
         };
       },
+      doesTemporalAnswer: probe,
       connection,
       namespace,
       alerts,

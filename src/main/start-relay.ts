@@ -55,7 +55,8 @@ export function startRelayRole(context: DeliveryContext, options: { eager: boole
     const mend = 'run `outbox policies apply --ordering`';
     log.warn({ eventType, configured, stored, mend }, 'relay.ordering_differs');
   }
-  const store = createRelayStore(delivery.pool);
+  const onClaimTook = (ms: number) => metrics.observe('outbox_claim_duration_seconds', {}, ms / 1_000);
+  const store = createRelayStore(delivery.pool, { onClaimTook });
   // Every destination that this configuration knows to take events together; a worker that knows it otherwise says so, and
   // its events go on one by one.
   const own = (config.handlers ?? []).filter((handler) => handler.deliverBatch !== undefined);

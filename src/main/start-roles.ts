@@ -60,13 +60,15 @@ export async function startRoles(options: StartRolesOptions): Promise<Started> {
   let probes: ProbeServer | null = null;
   let scraped: ProbeServer | null = null;
   const delivers = roles.some((role) => role !== 'api');
-  const sdkMetrics = delivers && settings.temporalMetrics === 'on' ? createSdkMetrics() : null;
-  const findTemporal = async () => {
-    const { temporal } = delivery === null ? { temporal: 'it is not reached yet' } : await delivery.findProblems();
-    if (temporal !== undefined) throw new Error(temporal);
-  };
+  const sdkMetrics =
+    delivers && settings.temporalMetrics === 'on' ? createSdkMetrics({ deployment: settings.deployment }) : null;
+  let waitsForTemporal = () => false;
+  // While the start waits for something else, nobody has asked Temporal.
+  const findTemporal = async () =>
+    delivery === null ? (waitsForTemporal() ? false : null) : await delivery.doesTemporalAnswer();
+  const eventTypes = Object.keys(config.policies ?? {}).filter((eventType) => eventType !== '*');
   const metrics = openMetrics({
-    ...{ roles, settings, log, sdkMetrics },
+    ...{ roles, settings, log, sdkMetrics, eventTypes },
     readRoles: () => started.flatMap((role) => role.samples?.() ?? []),
     ...(delivers ? { findTemporal } : {}),
   });
@@ -86,8 +88,7 @@ export async function startRoles(options: StartRolesOptions): Promise<Started> {
       ...(['relay', 'worker', 'api'] as const).map((name) => () => started.find((role) => role.name === name)?.stop()),
       () => delivery?.close(),
       () => Promise.all([probes?.close(), scraped?.close()]),
-      () => traces?.stop(),
-      () => metrics.close(),
+      () => Promise.all([traces?.stop(), metrics.close()]),
       async () => running && log.info({ counters: counters.read() }, 'process.counters'),
     ]);
     return stopped;
@@ -128,6 +129,7 @@ export async function startRoles(options: StartRolesOptions): Promise<Started> {
       let readCoalescing = (): readonly CoalescingLane[] => [];
       let tellNow = () => {};
       const onDatabase = (reached: ReachedDatabase) => {
+        waitsForTemporal = reached.waitsForTemporal;
         const telling = startTelling(context, {
           ...{ ...reached, roles: told, target },
           delivery: () => delivery,

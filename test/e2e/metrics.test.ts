@@ -65,6 +65,9 @@ it('promtool finds nothing to say of what each role tells', async () => {
     const text = await scrape(portOf(role));
     expect(await checkWithPromtool(text)).toBe('');
     expect(readValue(text, 'nodejs_eventloop_lag_seconds')).not.toBeNull();
+    // Temporal's own, too.
+    const others = readSeries(text).filter(({ labels }) => labels.deployment !== deployment.name);
+    expect(others.map(({ name }) => name)).toEqual([]);
   }
   // Only where there is a connection to Temporal, and each of them once.
   const told = async (role: StartedProcess) => (await scrape(portOf(role))).includes('\ntemporal_');
@@ -138,6 +141,7 @@ it('the entrance of the audit log counts requests and what became of their event
   await until('audit_verified_timestamp_seconds', {}, more(1_700_000_000));
   await until('audit_unsigned_records', {}, is(0));
   await until('audit_unsigned_seconds', {}, is(0));
+  await until('audit_unverified_seconds', {}, (value) => value !== null && value < 600);
 }, 60_000);
 
 it('a failure is counted by its code, its letter by type and code, and people are told', async () => {
@@ -210,6 +214,7 @@ it('a transaction that stays open holds snapshots, and the sealing', async () =>
     const id = await deployment.append({ routingKey: 'audit.log' });
     await deployment.untilStatus(id, 'DELIVERED');
     await until('outbox_held_snapshot_seconds', {}, more(0));
+    await until('outbox_held_snapshot_transactions', {}, more(0));
     await until('audit_unsealed_records', {}, more(0));
     await until('audit_seal_lag_seconds', {}, more(0));
   } finally {
@@ -258,7 +263,7 @@ it('ten failures in a row open the breaker', async () => {
   partner.answer(accept);
 }, 60_000);
 
-it('a database that hangs is told as such, and holds up neither the scrape nor what was read before', async () => {
+it('a table that hangs is told as such, and holds up neither the scrape nor what else is read', async () => {
   const locker = await deployment.outbox.connect();
   try {
     await locker.query('BEGIN');
@@ -266,8 +271,9 @@ it('a database that hangs is told as such, and holds up neither the scrape nor w
     // It is answered while the lock is held.
     const text = await eventually('a scrape that could not read all of it', async () => {
       const answer = await scrape(portOf(worker));
-      return readValue(answer, 'outbox_source_up', { source: 'outbox_database' }) === 0 && answer;
+      return readValue(answer, 'outbox_source_part_up', { source: 'outbox_database', part: 'letters' }) === 0 && answer;
     });
+    expect(readValue(text, 'outbox_source_up', { source: 'outbox_database' })).toBe(1);
     expect(readValue(text, 'outbox_oldest_due_age_seconds')).not.toBeNull();
     expect(readValue(text, 'outbox_oldest_open_dead_letter_age_seconds')).toBeNull();
     expect(readValue(text, 'outbox_source_up', { source: 'audit_database' })).toBe(1);
@@ -276,7 +282,7 @@ it('a database that hangs is told as such, and holds up neither the scrape nor w
     await locker.query('ROLLBACK');
     locker.release();
   }
-  await until('outbox_source_up', { source: 'outbox_database' }, is(1));
+  await until('outbox_source_part_up', { source: 'outbox_database', part: 'letters' }, is(1));
 }, 60_000);
 
 it('a log that is sealed and no more signed, as by a worker without keys', async () => {
@@ -290,6 +296,17 @@ it('a log that is sealed and no more signed, as by a worker without keys', async
 
 it('relay and worker in one process start eagerly', async () => {
   for (const role of [relay, worker]) expect(await stop(role)).toBe(0);
+  // Nobody carries out what is under way and nobody looks at the books: the api tells it.
+  [relay, worker] = [api, api];
+  await query(
+    `INSERT INTO outbox.delivery (event_id, status, destination, event_type, tenant, started_at, due_at)
+     VALUES (gen_random_uuid(), 'STARTED', 'nobody', 'LATE', '', now(), now() - interval '6 minutes')`,
+  );
+  await query(`INSERT INTO outbox.book_check (hour, again_at) VALUES ('2026-01-01', now() - interval '3 hours')`);
+  await until('outbox_overdue_runs', { destination: 'nobody' }, is(1));
+  await until('outbox_books_late_seconds', {}, more(7_200));
+  await query(`DELETE FROM outbox.delivery WHERE destination = 'nobody'`);
+  await query(`DELETE FROM outbox.book_check WHERE hour = '2026-01-01'`);
   relay = await deployment.start('relay,worker', signing, config);
   worker = relay;
   const id = await deployment.append({ routingKey: 'audit.log' });

@@ -11,6 +11,7 @@ import { createDestinationStore, LIST } from '../../src/infrastructure/prisma/de
 import { DUE_BY_LANE } from '../../src/infrastructure/prisma/gauge-statements.js';
 import { KNOWN } from '../../src/infrastructure/prisma/known-names.js';
 import { BACKLOG, measureBacklog } from '../../src/infrastructure/prisma/measure-backlog.js';
+import { countOverdueRuns, OVERDUE_RUNS } from '../../src/infrastructure/prisma/overdue-runs.js';
 import { createPool, type PgPool } from '../../src/infrastructure/prisma/pg-pool.js';
 import { createPolicyStore, WALKS } from '../../src/infrastructure/prisma/policy-store.js';
 import { ADOPT_FINISH, ADOPT_SOME, FIND_OVERDUE } from '../../src/infrastructure/prisma/reconcile-store.js';
@@ -31,6 +32,7 @@ const STATEMENTS: readonly (readonly [string, string, readonly unknown[]])[] = [
   ['adoption, some', ADOPT_SOME, ['reconcile', HOLDER, MOMENT, 200]],
   ['adoption, finished', ADOPT_FINISH, ['reconcile', HOLDER, MOMENT]],
   ['overdue', FIND_OVERDUE, [300_000, 50]],
+  ['metrics, overdue runs', OVERDUE_RUNS, []],
   ...Object.entries(WALKS).flatMap(([kind, { list, apply, from }]) => [
     [`policies, ${kind}`, list, [from, 10_000]] as const,
     [`policies to ${kind}`, apply, [from, 500, '{"byType":{},"otherwise":"p"}', null]] as const,
@@ -103,6 +105,19 @@ it('the oldest one that waits is found behind more rows than are counted', async
   expect(events).toBe(10_000);
   expect(lagSeconds).toBeGreaterThanOrEqual(3_600);
   expect((await measureBacklog(pool, 20_000)).events).toBe(10_002);
+});
+
+it('what is overdue is told of every destination that has something under way, of both kinds', async () => {
+  await plant({ delivered: 10, open: 40 });
+  await pool.query(
+    `UPDATE outbox.delivery SET due_at = now() - interval '6 minutes' WHERE status = 'PENDING' OR destination IN ('dest.0', 'dest.1')`,
+  );
+  expect(await countOverdueRuns(pool)).toEqual([
+    { destination: 'dest.0', overdue: 10 },
+    { destination: 'dest.1', overdue: 10 },
+    { destination: 'dest.2', overdue: 0 },
+    { destination: 'dest.3', overdue: 0 },
+  ]);
 });
 
 it('policies are listed and pointed to across pages, rows that became due at the same moment included', async () => {

@@ -63,6 +63,23 @@ it('the deadline includes waiting for a connection, and one that comes too late 
   expect(pool.waitingCount).toBe(0);
 });
 
+it('how long a statement took is told where it was sent, whatever became of it, and not where it only waited to be', async () => {
+  const pool = open({ max: 1 });
+  const took: number[] = [];
+  const told = { timeoutMs: 2_000, onTook: (ms: number) => void took.push(ms) };
+  const only = await pool.connect();
+  const waits = runStatement(pool, { ...told, name: 'one', text: 'SELECT 1', timeoutMs: 50 });
+  await expect(waits).rejects.toMatchObject(unavailable);
+  only.release();
+  expect(took).toHaveLength(0);
+  await runStatement(pool, { ...told, name: 'one', text: 'SELECT 1' });
+  expect(took).toHaveLength(1);
+  await expect(runStatement(pool, { ...told, name: 'wrong', text: 'SELECT 1 / 0' })).rejects.toThrow(
+    'division by zero',
+  );
+  expect(took).toHaveLength(2);
+});
+
 it('a connection that the server ends while idle costs nothing but a new one', async () => {
   const lost: Error[] = [];
   const pool = open({ max: 1, onConnectionLost: (error) => lost.push(error) });

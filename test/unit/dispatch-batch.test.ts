@@ -186,6 +186,14 @@ describe('what the destination answers', () => {
     });
   });
 
+  it("tells the metrics of no record that may be another attempt's or run's", async () => {
+    for (const other of [{ already: 1 }, { superseded: 1 }]) {
+      const one = set({ settleBatch: async () => ({ settled: 2, already: 0, superseded: 0, ...other }) });
+      await one.run({ runStartedAt: Date.now() });
+      expect(one.metrics.counted).toEqual({});
+    }
+  });
+
   it('tells the metrics of a post that failed once, however many it carried', async () => {
     for (const code of ['HTTP.SERVER_ERROR', 'HTTP.CLIENT_ERROR', 'DESTINATION.BUSY'] as const) {
       const one = set({}, failing(code));

@@ -8,7 +8,7 @@ const silent = { debug() {}, info() {}, warn() {}, error() {} };
 afterAll(() => Runtime.instance().shutdown());
 
 it("roles that are started one by one all tell the metrics of the program's one runtime, also of the one after it", async () => {
-  const [first, second] = [createSdkMetrics(), createSdkMetrics()];
+  const [first, second] = [createSdkMetrics({}), createSdkMetrics({})];
   await expect(second.read()).rejects.toThrow('does not stand yet');
   await installRuntime(silent, first);
   await installRuntime(silent, second);

@@ -160,7 +160,6 @@ export function relayOutbox(deps: RelayDeps, options: RelayOptions): Relay {
       ...(coalescing === undefined ? {} : { coalesced: { ...coalescing, sizes: coalescing.backlog.sizes() } }),
     });
     outages.over();
-    metrics.observe('outbox_claim_duration_seconds', {}, (time.now() - claimedAt) / 1_000);
     cursor = claim.cursor;
     const outcome = { claimed: claim.events.length, batch, unfinished: claim.unfinished };
     if (outcome.claimed === 0) return { outcome, pauseMs: 0 };

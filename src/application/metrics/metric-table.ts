@@ -1,3 +1,5 @@
+import { ERROR_CODES } from '../../domain/delivery/error-catalog.js';
+
 /**
  * Every metric: its type, labels and meaning, where its value comes from, and which roles tell it. The only table of its kind:
  * the registry is made from it, docs/metrics.md is held to it, and so is a test that drives each of them.
@@ -13,8 +15,11 @@ export interface MetricDefinition {
   readonly roles: readonly MetricRole[];
   /** `process`: counted as it happens. Any other is read when somebody asks, from there. */
   readonly from: 'process' | 'outbox' | 'audit' | 'pools' | 'roles' | 'scrape';
-  /** Of the one label, all values: each begins at 0, so that the first one counts. */
-  readonly values?: readonly string[];
+  /**
+   * Of the one label, all values: each begins at 0, so that the first one counts. `event_types`: those that the configuration
+   * names, and those alone; of a label `event_type` a process cannot know the others.
+   */
+  readonly values?: readonly string[] | 'event_types';
 }
 
 const DELIVERY = ['relay', 'worker'] as const;
@@ -34,7 +39,7 @@ export const METRICS = {
   },
   outbox_claim_duration_seconds: {
     type: 'histogram',
-    help: 'How long one claim took, an empty one too.',
+    help: 'How long the statement of one claim took in the database: without the wait for a connection, with those that failed.',
     labels: [],
     roles: ['relay'],
     from: 'process',
@@ -85,6 +90,7 @@ export const METRICS = {
     labels: ['event_type'],
     roles: DELIVERY,
     from: 'process',
+    values: 'event_types',
   },
   outbox_dead_events_total: {
     type: 'counter',
@@ -99,6 +105,7 @@ export const METRICS = {
     labels: ['code'],
     roles: ['worker'],
     from: 'process',
+    values: ERROR_CODES,
   },
   outbox_start_to_record_seconds: {
     type: 'histogram',
@@ -175,6 +182,13 @@ export const METRICS = {
     roles: OUTBOX,
     from: 'outbox',
   },
+  outbox_overdue_runs: {
+    type: 'gauge',
+    help: 'Events under way that are due for more than five minutes: no worker carries them out; of a destination at most 10,000 are looked at.',
+    labels: ['destination'],
+    roles: OUTBOX,
+    from: 'outbox',
+  },
   outbox_destination_state: {
     type: 'gauge',
     help: '1 for the state that a destination is in, 0 for the others; paused: as a whole, by a person.',
@@ -210,9 +224,23 @@ export const METRICS = {
     roles: OUTBOX,
     from: 'outbox',
   },
+  outbox_books_late_seconds: {
+    type: 'gauge',
+    help: 'How long a look at the books has been due, where that is more than two hours; 0: none is late.',
+    labels: [],
+    roles: OUTBOX,
+    from: 'outbox',
+  },
   outbox_held_snapshot_seconds: {
     type: 'gauge',
-    help: 'The age of the oldest transaction that keeps old rows of the outbox database; 0: none.',
+    help: 'The age of the oldest transaction that keeps old rows of the outbox database; 0: none. Absent: one may not be looked at.',
+    labels: [],
+    roles: OUTBOX,
+    from: 'outbox',
+  },
+  outbox_held_snapshot_transactions: {
+    type: 'gauge',
+    help: 'How many transactions whatever keeps old rows of the outbox database lies behind (a session, a slot, a standby); 0: nothing does.',
     labels: [],
     roles: OUTBOX,
     from: 'outbox',
@@ -275,6 +303,13 @@ export const METRICS = {
     roles: AUDIT,
     from: 'audit',
   },
+  audit_unverified_seconds: {
+    type: 'gauge',
+    help: 'Since the last verification of the whole log or, where there was none, since its first record was sealed. Absent: none is.',
+    labels: [],
+    roles: AUDIT,
+    from: 'audit',
+  },
   audit_verification_ok: {
     type: 'gauge',
     help: '1: the last verification found the whole log whole, and none of a part since has not; else 0. Absent: there was none.',
@@ -307,8 +342,15 @@ export const METRICS = {
   },
   outbox_source_up: {
     type: 'gauge',
-    help: '1: what this scrape reads there was read, whole and in time; else 0.',
+    help: '1: it answered, and in time; else 0. Absent: nobody has asked it yet.',
     labels: ['source'],
+    roles: OUTBOX,
+    from: 'scrape',
+  },
+  outbox_source_part_up: {
+    type: 'gauge',
+    help: '1: this part of what is read there was read within the last 30 s; else 0. Absent: the source is away.',
+    labels: ['source', 'part'],
     roles: OUTBOX,
     from: 'scrape',
   },

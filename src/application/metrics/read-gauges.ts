@@ -1,11 +1,11 @@
 /**
- * What a scrape reads of the databases, part by part, the cheapest and most wanted first: a part that fails takes no other
- * along, and what was told before one hangs is told all the same.
+ * What a scrape reads of the databases, part by part, the cheapest and most wanted first: a part that fails or hangs takes no
+ * other along, and is told apart by its name.
  */
 import type { ReadLogStatus } from '../audit/log/read-log-status.js';
 import type { VerificationBook } from '../audit/monitor/ports-verification.js';
 import type { DestinationStore, Pause } from '../delivery/destinations/ports.js';
-import type { Holder } from '../delivery/doctor/judge-snapshots.js';
+import { HIDDEN_BEHIND, type Holder, isHidden, SNAPSHOT_HELD_SECONDS } from '../delivery/doctor/judge-snapshots.js';
 import type { OverviewStore } from '../delivery/monitor/ports.js';
 import { type MetricSample, sampleOf } from './metrics.js';
 
@@ -29,47 +29,60 @@ export interface OutboxGaugeDeps {
   readonly gauges: GaugeStore;
   readonly overview: Pick<OverviewStore, 'measureBacklog' | 'countBooks'>;
   readonly destinations: Pick<DestinationStore, 'list'>;
+  /** Events under way that are long past due. */
+  readonly countOverdue: () => Promise<readonly { readonly destination: string; readonly overdue: number }[]>;
   readonly readHolders: () => Promise<readonly Holder[]>;
   /** Seconds; null: nothing ever leaves. */
   readonly readRetentionLag: (() => Promise<number>) | null;
 }
 
-type Tell = (samples: readonly MetricSample[]) => void;
-type Part = () => Promise<readonly MetricSample[]>;
+export interface GaugePart {
+  /** `part` of outbox_source_part_up. */
+  readonly name: string;
+  read(): Promise<readonly MetricSample[]>;
+}
 
-/** Rejects with the first failure, after all other parts were tried. */
-export function readOutboxGauges({ gauges, overview, destinations, readHolders, readRetentionLag }: OutboxGaugeDeps) {
-  const parts: readonly Part[] = [
-    async () => {
+export function outboxGauges(deps: OutboxGaugeDeps): readonly GaugePart[] {
+  const { gauges, overview, destinations, countOverdue, readHolders, readRetentionLag } = deps;
+  return named({
+    backlog: async () => {
       const { lagSeconds } = await overview.measureBacklog();
       return [sampleOf('outbox_oldest_due_age_seconds', {}, lagSeconds)];
     },
-    async () => {
+    destinations: async () => {
       const { destinations: all, pauses } = await destinations.list();
       return all.flatMap(({ name, breaker, running }) => [
         sampleOf('outbox_in_flight_runs', { destination: name }, running),
         ...statesOf(name, pauses.some((pause) => holdsAll(pause, name)) ? 'paused' : breaker),
       ]);
     },
-    async () => [sampleOf('outbox_oldest_open_dead_letter_age_seconds', {}, await gauges.readOldestLetter())],
-    async () =>
+    overdue: async () =>
+      (await countOverdue()).map(({ destination, overdue }) =>
+        sampleOf('outbox_overdue_runs', { destination }, overdue),
+      ),
+    oldest_letter: async () => [
+      sampleOf('outbox_oldest_open_dead_letter_age_seconds', {}, await gauges.readOldestLetter()),
+    ],
+    letters: async () =>
       (await gauges.countLetters()).map(({ eventType, code, open }) =>
         sampleOf('outbox_open_dead_letters', { event_type: eventType, code }, open),
       ),
-    async () =>
+    due: async () =>
       (await gauges.countDue()).map(({ destination, eventType, due }) =>
         sampleOf('outbox_due_events', { destination, event_type: eventType }, due),
       ),
-    async () => {
-      const { withGaps, checkedAt } = await overview.countBooks();
+    books: async () => {
+      const { withGaps, checkedAt, lateSince } = await overview.countBooks();
+      const lateMs = lateSince === null ? 0 : Math.max(1_000, Date.now() - Date.parse(lateSince));
       return [
         sampleOf('outbox_unbalanced_books', {}, withGaps),
+        sampleOf('outbox_books_late_seconds', {}, lateMs / 1_000),
         ...(checkedAt === null ? [] : [sampleOf('outbox_books_checked_timestamp_seconds', {}, secondsOf(checkedAt))]),
       ];
     },
-    async () => [sampleOf('outbox_held_snapshot_seconds', {}, longestHeld(await readHolders()))],
-    async () => [sampleOf('outbox_retention_lag_seconds', {}, (await readRetentionLag?.()) ?? 0)],
-    async () => {
+    snapshots: async () => snapshotSamples(await readHolders()),
+    retention: async () => [sampleOf('outbox_retention_lag_seconds', {}, (await readRetentionLag?.()) ?? 0)],
+    tables: async () => {
       const tables = await gauges.readTables('outbox');
       const events = tables.find(({ name }) => name === 'outbox.event');
       return [
@@ -77,8 +90,7 @@ export function readOutboxGauges({ gauges, overview, destinations, readHolders, 
         ...(events === undefined ? [] : [sampleOf('outbox_appended_events_total', {}, events.inserted)]),
       ];
     },
-  ];
-  return (tell: Tell) => readParts(parts, tell);
+  });
 }
 
 export interface AuditGaugeDeps {
@@ -87,10 +99,9 @@ export interface AuditGaugeDeps {
   readonly verifications: Pick<VerificationBook, 'readLatest'>;
 }
 
-/** As above. */
-export function readAuditGauges({ gauges, status, verifications }: AuditGaugeDeps) {
-  const parts: readonly Part[] = [
-    async () => {
+export function auditGauges({ gauges, status, verifications }: AuditGaugeDeps): readonly GaugePart[] {
+  return named({
+    sealing: async () => {
       const { size, unsealed, checkpoint, unsigned } = await status();
       return [
         sampleOf('audit_seal_lag_seconds', {}, unsealed.oldestSeconds ?? 0),
@@ -104,31 +115,22 @@ export function readAuditGauges({ gauges, status, verifications }: AuditGaugeDep
             ]),
       ];
     },
-    async () => {
-      const { done, brokenPart } = await verifications.readLatest();
-      if (done === null && brokenPart === null) return [];
+    verification: async () => {
+      const { done, brokenPart, unverifiedSeconds } = await verifications.readLatest();
       const whole = done?.outcome === 'whole' && brokenPart === null;
       const endedAt = done?.endedAt ?? null;
       return [
-        sampleOf('audit_verification_ok', {}, whole ? 1 : 0),
+        ...(unverifiedSeconds === null ? [] : [sampleOf('audit_unverified_seconds', {}, unverifiedSeconds)]),
+        ...(done === null && brokenPart === null ? [] : [sampleOf('audit_verification_ok', {}, whole ? 1 : 0)]),
         ...(endedAt === null ? [] : [sampleOf('audit_verified_timestamp_seconds', {}, secondsOf(endedAt))]),
       ];
     },
-    async () => (await gauges.readTables('audit')).flatMap(tableSamples),
-  ];
-  return (tell: Tell) => readParts(parts, tell);
+    tables: async () => (await gauges.readTables('audit')).flatMap(tableSamples),
+  });
 }
 
-async function readParts(parts: readonly Part[], tell: Tell): Promise<void> {
-  const failures: unknown[] = [];
-  for (const part of parts) {
-    try {
-      tell(await part());
-    } catch (error) {
-      failures.push(error);
-    }
-  }
-  if (failures.length > 0) throw failures[0];
+function named(parts: Readonly<Record<string, GaugePart['read']>>): readonly GaugePart[] {
+  return Object.entries(parts).map(([name, read]) => ({ name, read }));
 }
 
 const STATES = ['closed', 'half_open', 'open', 'paused'] as const;
@@ -142,8 +144,19 @@ function holdsAll({ destination, eventType, tenantId }: Pause, name: string): bo
   return eventType === null && tenantId === null && (destination === null || destination === name);
 }
 
-function longestHeld(holders: readonly Holder[]): number {
-  return Math.max(0, ...holders.map((holder) => (holder.kind === 'slot' ? 0 : (holder.seconds ?? 0))));
+/** Slots tell no time, and what this role may not look at tells none either: a 0 would say that nobody holds anything. */
+function snapshotSamples(holders: readonly Holder[]): MetricSample[] {
+  const seconds = Math.max(0, ...holders.map((holder) => (holder.kind === 'slot' ? 0 : (holder.seconds ?? 0))));
+  const hidden = holders.some((holder) => isHidden(holder) && holder.behind >= HIDDEN_BEHIND);
+  // A slot that holds catalogues alone keeps no rows of ours.
+  const behind = Math.max(
+    0,
+    ...holders.map((holder) => (holder.kind === 'slot' && !holder.holdsRows ? 0 : holder.behind)),
+  );
+  return [
+    ...(hidden && seconds < SNAPSHOT_HELD_SECONDS ? [] : [sampleOf('outbox_held_snapshot_seconds', {}, seconds)]),
+    sampleOf('outbox_held_snapshot_transactions', {}, behind),
+  ];
 }
 
 function tableSamples({ name, bytes, dead }: TableGauges): MetricSample[] {

@@ -1,16 +1,19 @@
 /**
  * What a scrape reads elsewhere, with what it may rely on: an answer within the deadline, whatever hangs; one look under way
- * at most, however many scrape; and the same answer for some seconds.
+ * at most, however many scrape; and nothing in it that was read longer ago than `MOST_AGE_MS`.
  */
 import type { MetricSample } from '../../application/metrics/metrics.js';
+import type { GaugePart } from '../../application/metrics/read-gauges.js';
 
 export interface SourceAnswer {
-  /** All of it was read, and in time. */
-  readonly up: boolean;
-  /** What was read. What was not is left out: an old value would look like one of now. */
+  /** It answered, and in time; null: nobody has asked it yet. */
+  readonly up: boolean | null;
+  /** Whether each part was read; empty while the source is away, for then none was. */
+  readonly parts: readonly { readonly name: string; readonly up: boolean }[];
+  /** Of the parts that were read. */
   readonly samples: readonly MetricSample[];
   /** Of a source that has its own: lines in Prometheus' text format. */
-  readonly text?: string;
+  readonly text: string;
 }
 
 export interface MetricSource {
@@ -19,12 +22,18 @@ export interface MetricSource {
   read(): Promise<SourceAnswer>;
 }
 
-/** One look; `tell` what is read as it comes, so that what hangs takes only itself along. Rejects: it is not whole. */
-export type Look = (tell: (samples: readonly MetricSample[], text?: string) => void) => Promise<void>;
+/** `unknown`: nobody has asked it yet. `text`: as in the answer. */
+export interface Reached {
+  readonly unknown?: true;
+  readonly text?: string;
+}
 
 export interface SourceOptions {
   readonly name: MetricSource['name'];
-  readonly look: Look;
+  /** Whether it answers at all, as cheaply as that can be asked. Rejects: it is away. */
+  readonly reach: () => Promise<Reached | undefined>;
+  /** Read one after the other once it answered: one that fails or hangs takes itself along alone. Each has a deadline of its own. */
+  readonly parts?: readonly GaugePart[];
   readonly log: { warn(fields: object, message: string): void; info(fields: object, message: string): void };
   /** Milliseconds, never going back. */
   readonly now?: () => number;
@@ -36,58 +45,84 @@ export interface SourceOptions {
 
 const KEPT_MS = 3_000;
 const WITHIN_MS = 1_500;
+/** Two scrapes as a rule: a part that comes too late for the one that asked is told to the next. */
+const MOST_AGE_MS = 30_000;
 
 export function createSource(options: SourceOptions): MetricSource {
-  const { name, look, log, now = () => performance.now(), keptMs = KEPT_MS, withinMs = WITHIN_MS } = options;
-  let kept: { readonly answer: SourceAnswer; readonly until: number } | null = null;
-  let underWay: { readonly done: Promise<SourceAnswer>; readonly sofar: () => SourceAnswer } | null = null;
-  let troubled = false;
+  const { name, reach, parts = [], log, now = () => performance.now() } = options;
+  const { keptMs = KEPT_MS, withinMs = WITHIN_MS } = options;
+  /** As this look found it; null: it has not answered yet. */
+  let reached: (Reached & { readonly up: boolean; readonly at: number }) | null = null;
+  const read = new Map<string, { readonly samples: readonly MetricSample[]; readonly at: number }>();
+  let underWay: Promise<void> | null = null;
+  let keptUntil = Number.NEGATIVE_INFINITY;
+  const troubled = new Set<string>();
 
-  function begin(): NonNullable<typeof underWay> {
-    const samples: MetricSample[] = [];
-    const texts: string[] = [];
-    const tell = (more: readonly MetricSample[], text?: string) => {
-      samples.push(...more);
-      if (text !== undefined) texts.push(text);
+  /** Once, until it is well again: a scrape comes every few seconds. */
+  function said(part: string | null, err: unknown): void {
+    const [fields, key] = part === null ? [{ source: name }, ''] : [{ source: name, part }, part];
+    if (err === null) {
+      if (troubled.delete(key)) log.info(fields, part === null ? 'metrics.source_back' : 'metrics.part_back');
+    } else if (!troubled.has(key)) {
+      troubled.add(key);
+      log.warn({ ...fields, err }, part === null ? 'metrics.source_away' : 'metrics.part_failed');
+    }
+  }
+
+  async function look(): Promise<void> {
+    reached = null;
+    let at = now();
+    try {
+      reached = { ...(await reach()), up: true, at };
+      said(null, null);
+    } catch (err) {
+      reached = { up: false, at };
+      said(null, err);
+      return;
+    }
+    for (const part of parts) {
+      at = now();
+      try {
+        read.set(part.name, { samples: await part.read(), at });
+        said(part.name, null);
+      } catch (err) {
+        read.delete(part.name);
+        said(part.name, err);
+      }
+    }
+  }
+
+  function answer(): SourceAnswer {
+    const lately = ({ at }: { readonly at: number }) => now() - at <= MOST_AGE_MS;
+    const { text = '', unknown, up = false } = reached !== null && lately(reached) ? reached : {};
+    if (unknown || !up) return { up: unknown ? null : false, parts: [], samples: [], text: '' };
+    const told = parts.map((part) => {
+      const found = read.get(part.name);
+      return { name: part.name, found: found !== undefined && lately(found) ? found : null };
+    });
+    return {
+      up,
+      parts: told.map((part) => ({ name: part.name, up: part.found !== null })),
+      samples: told.flatMap(({ found }) => found?.samples ?? []),
+      text,
     };
-    const answer = (up: boolean): SourceAnswer => ({ up, samples: [...samples], text: texts.join('') });
-    const done = look(tell)
-      .then(
-        () => {
-          if (troubled) log.info({ source: name }, 'metrics.source_back');
-          troubled = false;
-          return answer(true);
-        },
-        (err: unknown) => {
-          // Once, until it is read again: a scrape comes every few seconds.
-          if (!troubled) log.warn({ source: name, err }, 'metrics.source_away');
-          troubled = true;
-          return answer(false);
-        },
-      )
-      .then((ended) => {
-        kept = { answer: ended, until: now() + keptMs };
-        underWay = null;
-        return ended;
-      });
-    return { done, sofar: () => answer(false) };
   }
 
   return {
     name,
     async read() {
-      if (kept !== null && now() < kept.until) return kept.answer;
-      underWay ??= begin();
-      const { done, sofar } = underWay;
-      let timer: NodeJS.Timeout | undefined;
-      const late = new Promise<SourceAnswer>((resolve) => {
-        timer = setTimeout(() => resolve(sofar()), withinMs);
+      if (now() < keptUntil) return answer();
+      underWay ??= look().finally(() => {
+        keptUntil = now() + keptMs;
+        underWay = null;
       });
-      try {
-        return await Promise.race([done, late]);
-      } finally {
-        clearTimeout(timer);
-      }
+      let timer: NodeJS.Timeout | undefined;
+      const late = new Promise<void>((resolve) => {
+        timer = setTimeout(resolve, withinMs);
+      });
+      await Promise.race([underWay, late]);
+      clearTimeout(timer);
+      return answer();
     },
   };
 }

@@ -11,7 +11,10 @@ import type { MetricSource } from './metric-source.js';
 export interface ProcessMetricsOptions {
   readonly roles: readonly MetricRole[];
   readonly version: string;
+  /** A label of every series: several outboxes may share a Prometheus. */
   readonly deployment: string;
+  /** Those that the configuration names. */
+  readonly eventTypes?: readonly string[];
   /** Read by every scrape, without waiting: what the process itself knows. */
   readonly readOwn: () => readonly MetricSample[];
 }
@@ -31,6 +34,7 @@ const MISNAMED = ['nodejs_active_handles_total', 'nodejs_active_requests_total',
 
 export function createProcessMetrics(options: ProcessMetricsOptions): ProcessMetrics {
   const registry = new Registry();
+  registry.setDefaultLabels({ deployment: options.deployment });
   collectDefaultMetrics({ register: registry });
   for (const name of MISNAMED) registry.removeSingleMetric(name);
   const bounds = new Map<MetricName, ReturnType<typeof boundLabels>>();
@@ -53,10 +57,12 @@ export function createProcessMetrics(options: ProcessMetricsOptions): ProcessMet
     return found;
   };
   for (const name of METRIC_NAMES) {
-    const { from, type, roles, labels, values = [] } = metricOf(name);
+    const { from, type, roles, labels, values: given = [] } = metricOf(name);
+    const values = given === 'event_types' ? (options.eventTypes ?? []) : given;
     if (from !== 'process' || !roles.some((role) => options.roles.includes(role))) continue;
     if (type === 'histogram') histogramOf(name);
-    else for (const value of [...values, ...(labels.length === 0 ? [null] : [])]) zero(counterOf(name), labels, value);
+    else if (labels.length === 0) counterOf(name).inc(0);
+    else for (const value of values) counterOf(name).inc(bound(name, { [labels[0] as string]: value }), 0);
     if (type === 'counter') counterOf(name);
   }
 
@@ -69,11 +75,16 @@ export function createProcessMetrics(options: ProcessMetricsOptions): ProcessMet
     const samples = [
       ...answers.flatMap((answer) => answer.samples),
       ...options.readOwn(),
-      ...answers.map(({ source, up }) => sampleOf('outbox_source_up', { source: source.name }, up ? 1 : 0)),
+      ...answers.flatMap(({ source: { name: source }, up, parts }) => [
+        ...(up === null ? [] : [sampleOf('outbox_source_up', { source }, up ? 1 : 0)]),
+        ...parts.map((part) => sampleOf('outbox_source_part_up', { source, part: part.name }, part.up ? 1 : 0)),
+      ]),
       ...roles.map((role) => sampleOf('outbox_build_info', { version, role, deployment }, 1)),
     ];
-    const texts = answers.map(({ text = '' }) => text);
-    const parts = [await registry.metrics(), await readValues(samples, bound).metrics(), ...texts];
+    const texts = answers.map(({ text }) => text);
+    const values = readValues(samples, bound);
+    values.setDefaultLabels({ deployment });
+    const parts = [await registry.metrics(), await values.metrics(), ...texts];
     return parts
       .map((part) => part.trimEnd())
       .filter((part) => part !== '')
@@ -99,10 +110,6 @@ export function createProcessMetrics(options: ProcessMetricsOptions): ProcessMet
 function describe(name: MetricName, registry: Registry) {
   const { help, labels } = metricOf(name);
   return { name, help, labelNames: [...labels], registers: [registry] };
-}
-
-function zero(counter: Counter, labels: readonly string[], value: string | null): void {
-  counter.inc(value === null ? {} : { [labels[0] as string]: value }, 0);
 }
 
 /** A registry of its own for each scrape: what was not read this time is not there. Values of one series are added up. */

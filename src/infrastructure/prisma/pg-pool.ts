@@ -33,6 +33,8 @@ export interface Statement {
   readonly timeoutMs: number;
   /** Of whoever waits for it: once it is aborted the statement ends as one whose deadline has passed. */
   readonly signal?: AbortSignal | undefined;
+  /** Told, once it had a connection, how long the statement took from then on, whatever became of it. Must not throw. */
+  readonly onTook?: ((ms: number) => void) | undefined;
 }
 
 /** How many connections a pool has, by what its server sees them as. */
@@ -158,6 +160,7 @@ export async function runStatement<Row extends pg.QueryResultRow = pg.QueryResul
   try {
     const client = await connectBefore(deadline.passed, pool);
     let broken = false;
+    const began = performance.now();
     try {
       const running = client.query<Row>({
         ...(statement.replan ? {} : { name: statement.name }),
@@ -170,6 +173,7 @@ export async function runStatement<Row extends pg.QueryResultRow = pg.QueryResul
       broken = isUnavailable(error);
       throw error;
     } finally {
+      statement.onTook?.(performance.now() - began);
       // With a statement still on the wire, releasing as broken destroys the socket: no later statement waits behind it.
       client.release(broken);
     }

@@ -25,15 +25,20 @@ const STATEMENT_TIMEOUT_MS = 5_000;
 const LANES_PER_DESTINATION = 200;
 const MOST_IN_ROUND = 512;
 
+export interface RelayStoreOptions {
+  /** Told how long the statement of each claim took in the database, whatever became of it. */
+  readonly onClaimTook?: (ms: number) => void;
+}
+
 /** The relay's statements on PostgreSQL. A relay may run any number of them beside other relays. */
-export function createRelayStore(pool: PgPool): RelayStore & BacklogStore {
+export function createRelayStore(pool: PgPool, { onClaimTook }: RelayStoreOptions = {}): RelayStore & BacklogStore {
   let foundNothing = false;
   return {
     async claim(request) {
       if (foundNothing && !(await doesAnyWait(pool))) {
         return { events: [], cursor: request.cursor ?? '{}', unfinished: false };
       }
-      const found = await claim(pool, request);
+      const found = await claim(pool, request, onClaimTook);
       foundNothing = found.events.length === 0 && !found.unfinished;
       return found;
     },
@@ -158,10 +163,10 @@ interface Cursor {
  * R9: two claims at once, of which one does not see yet what the other sees, may take different rows of one aggregate. The
  * index then refuses the second, whole; tried again it sees the first.
  */
-async function claim(pool: PgPool, request: ClaimRequest): Promise<Claim> {
+async function claim(pool: PgPool, request: ClaimRequest, onTook: RelayStoreOptions['onClaimTook']): Promise<Claim> {
   for (let tries = 1; ; tries += 1) {
     try {
-      return await claimOnce(pool, request);
+      return await claimOnce(pool, request, onTook);
     } catch (error) {
       if (tries === CLAIM_TRIES || !isAggregateTaken(error)) throw error;
     }
@@ -174,7 +179,11 @@ function isAggregateTaken(error: unknown): boolean {
   return error instanceof pg.DatabaseError && error.constraint === 'delivery_order_busy';
 }
 
-async function claimOnce(pool: PgPool, request: ClaimRequest): Promise<Claim> {
+async function claimOnce(
+  pool: PgPool,
+  request: ClaimRequest,
+  onTook: RelayStoreOptions['onClaimTook'],
+): Promise<Claim> {
   const before: Cursor = JSON.parse(request.cursor ?? '{}');
   const rows = await runStatement<ClaimRow>(pool, {
     name: 'relay-claim',
@@ -192,6 +201,7 @@ async function claimOnce(pool: PgPool, request: ClaimRequest): Promise<Claim> {
       request.coalesced?.carrierPrefix ?? '',
     ],
     timeoutMs: STATEMENT_TIMEOUT_MS,
+    onTook,
   });
   const { cursor = {}, lanes_left: left = [], wrapped = [], policies } = rows[0] ?? {};
   const round = [...new Set([...(before.round ?? []), ...wrapped])].slice(-MOST_IN_ROUND);

@@ -14,7 +14,7 @@ import { type SdkMetrics, sdkMetricsListen } from './sdk-metrics.js';
 export async function installRuntime(log: Logger, metrics: SdkMetrics | null = null): Promise<void> {
   const address = (await metrics?.findAddress()) ?? null;
   try {
-    install(log, address);
+    install(log, address, metrics?.labels);
   } catch (error) {
     if (error instanceof IllegalStateError) return; // it stands already
     if (address === null) throw error;
@@ -24,7 +24,7 @@ export async function installRuntime(log: Logger, metrics: SdkMetrics | null = n
   }
 }
 
-function install(log: Logger, metricsAddress: string | null): void {
+function install(log: Logger, metricsAddress: string | null, labels: Readonly<Record<string, string>> = {}): void {
   Runtime.install({
     logger: toSdkLogger(log),
     shutdownSignals: [],
@@ -34,6 +34,7 @@ function install(log: Logger, metricsAddress: string | null): void {
         ? {}
         : {
             metrics: {
+              globalTags: { ...labels },
               prometheus: {
                 bindAddress: metricsAddress,
                 countersTotalSuffix: true,

@@ -5,6 +5,8 @@
 import { freePort } from '../embedded/free-port.js';
 
 export interface SdkMetrics {
+  /** Labels of every series. */
+  readonly labels: Readonly<Record<string, string>>;
   /** For a runtime that is about to be installed. */
   findAddress(): Promise<string>;
   /** In Prometheus' text format, each metric once. Rejects where nothing listens, or it does not answer in time. */
@@ -27,8 +29,9 @@ export function sdkMetricsListen(where: string | null): void {
   address = where;
 }
 
-export function createSdkMetrics(): SdkMetrics {
+export function createSdkMetrics(labels: Readonly<Record<string, string>>): SdkMetrics {
   return {
+    labels,
     findAddress: async () => `127.0.0.1:${await freePort(0)}`,
     async read() {
       if (address === null) throw new Error("Temporal's SDK tells no metrics: its runtime does not stand yet");

@@ -188,13 +188,16 @@ async function send(deps: Deps, attempt: BatchAttempt, part: Part): Promise<Batc
   // R18: of what failed, too, until its attempt is written.
   const sent = answered.sent || failed.some(({ error }) => catalogEntry(error.code).effect === 'unknown');
   attempt.state = { ...answered, sent, receipts: carried };
-  await settle(deps, attempt, receipts);
+  const allSettled = await settle(deps, attempt, receipts);
   const refused = new Set(failed.map(({ ref }) => ref));
-  observeRecorded(
-    deps,
-    attempt,
-    events.filter(({ ref }) => !refused.has(ref)),
-  );
+  // Which of them had been settled before is not told: then none of them is, rather than one twice.
+  if (allSettled) {
+    observeRecorded(
+      deps,
+      attempt,
+      events.filter(({ ref }) => !refused.has(ref)),
+    );
+  }
   attempt.state = { ...answered, sent };
   if (failed.length > 0) await fallEach(deps, attempt, failed);
   return 'sent';

@@ -7,9 +7,12 @@ import { add, type BatchAttempt, type DispatchBatchDeps, logFields, withinDeadli
 type Deps = Pick<DispatchBatchDeps, 'batches' | 'log' | 'onFencedSettle'>;
 type Receipts = readonly { readonly ref: EventRef; readonly receipt: Receipt }[];
 
-/** Throws what the store throws, also for one receipt that the database refuses: the others are settled then. */
-export async function settle(deps: Deps, attempt: BatchAttempt, receipts: Receipts): Promise<void> {
-  if (receipts.length === 0) return;
+/**
+ * Whether each was settled by this very write. Throws what the store throws, also for one receipt that the database refuses: the
+ * others are settled then.
+ */
+export async function settle(deps: Deps, attempt: BatchAttempt, receipts: Receipts): Promise<boolean> {
+  if (receipts.length === 0) return true;
   const answers = await withinDeadline(attempt, (timeoutMs) => deps.batches.settleBatch(receipts, timeoutMs));
   if (answers.superseded > 0) deps.onFencedSettle(answers.superseded);
   if (answers.bulkRefused !== undefined) {
@@ -17,6 +20,7 @@ export async function settle(deps: Deps, attempt: BatchAttempt, receipts: Receip
     deps.log.warn({ ...logFields(attempt), receipts: receipts.length, err }, 'batch.settled_one_by_one');
   }
   add(attempt, { delivered: answers.settled + answers.already, superseded: answers.superseded });
+  return answers.settled === receipts.length;
 }
 
 /**

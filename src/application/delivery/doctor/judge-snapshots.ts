@@ -38,7 +38,7 @@ export type Holder =
 /** Longer than any statement of ours takes, and than a transaction of an application should. */
 export const SNAPSHOT_HELD_SECONDS = 300;
 /** What is behind by less holds up nothing that anybody would notice, however long it stands. */
-const HIDDEN_BEHIND = 1_000;
+export const HIDDEN_BEHIND = 1_000;
 const STANDBY_BEHIND = 100_000;
 
 export function judgeSnapshots(database: Database, holders: readonly Holder[]): readonly Finding[] {
@@ -86,7 +86,7 @@ function judgeSession(database: Database, session: Session): readonly Finding[] 
     const detail = `${database}: session ${pid} (${whoOf(session)}) is in a transaction for ${seconds} s, ${state ?? 'what it does is hidden'}: ${HOLDS}`;
     return [wrong('snapshots', detail, end)];
   }
-  if (state === null && backend === null) {
+  if (isHidden(session)) {
     if (behind < HIDDEN_BEHIND) return [];
     return [
       unknown(
@@ -99,6 +99,11 @@ function judgeSession(database: Database, session: Session): readonly Finding[] 
   if (behind < STANDBY_BEHIND) return [];
   const detail = `${database}: ${backend ?? 'process'} ${pid} (${whoOf(session)}) lies ${behind} transactions behind: ${HOLDS}`;
   return [warning('snapshots', detail, 'look at the standby that feeds back what it reads (hot_standby_feedback)')];
+}
+
+/** A session of another role, whose transaction only pg_read_all_stats may look at. */
+export function isHidden(holder: Holder): boolean {
+  return holder.kind === 'session' && holder.seconds === null && holder.state === null && holder.backend === null;
 }
 
 function whoOf(holder: { user: string | null; database: string | null; application?: string | null }): string {
