@@ -289,6 +289,30 @@ describe('what is read', () => {
     expect(await unverified(null)).toEqual([]);
     expect(await unverified(90)).toEqual([sampleOf('audit_unverified_seconds', {}, 90)]);
   });
+
+  it('tell how long nothing was signed, that a checkpoint covers more than there is, and nothing of a log that never was', async () => {
+    const unsigned = async (size: number, covered: number | null, oldestSeconds: number | null) => {
+      const checkpoint = { branch: 1, ageSeconds: 5, anchor: null, signed: null };
+      const parts = auditGauges({
+        gauges: { readTables: fails },
+        status: async () => ({
+          size,
+          unsealed: { count: 0, countedUpTo: 10_000, oldestSeconds: null },
+          checkpoint: covered === null ? null : { ...checkpoint, size: covered },
+          unsigned: { oldestSeconds, late: false },
+          everAnchored: false,
+          heldBy: null,
+        }),
+        verifications: { readLatest: fails },
+      });
+      const { audit_unsigned_seconds: seconds, audit_unsigned_records: records } = await valuesOf(parts, 'sealing');
+      return [seconds, records];
+    };
+    expect(await unsigned(50, 30, 700)).toEqual([700, 20]);
+    expect(await unsigned(50, 50, null)).toEqual([0, 0]);
+    expect(await unsigned(20, 50, null)).toEqual([0, -30]);
+    expect(await unsigned(50, null, 700)).toEqual([undefined, undefined]);
+  });
 });
 
 it("the SDK's blocks of one metric become one, as Prometheus wants it, and nothing that is not the SDK's comes along", () => {
