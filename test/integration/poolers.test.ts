@@ -35,6 +35,26 @@ async function behind(mode: 'session' | 'transaction' | 'statement') {
   };
 }
 
+type DatabaseVariable = 'OUTBOX_DATABASE_URL' | 'AUDIT_DATABASE_URL';
+
+/** The command ends with these words where the URLs named lead through such a pooler; the others are direct. */
+async function expectRefused(
+  mode: 'transaction' | 'statement',
+  command: string[],
+  pooled: readonly DatabaseVariable[],
+  words: string,
+): Promise<void> {
+  const deployment = await createTestDeployment(direct);
+  const { databases } = await behind(mode);
+  const urls = { OUTBOX_DATABASE_URL: databases.outboxUrl, AUDIT_DATABASE_URL: databases.auditUrl };
+  const through = Object.fromEntries(pooled.map((variable) => [variable, urls[variable]]));
+  const { code, printed } = await runOutboxCli(command, { ...deployment.environment, ...through });
+  expect([code, printed]).toEqual([EXIT.configuration, expect.stringContaining(words)]);
+  await pooler?.stop();
+  pooler = undefined;
+  await deployment.drop();
+}
+
 const EVENT = {
   eventName: 'order.order.placed.v1',
   eventType: 'ORDER',
@@ -100,36 +120,12 @@ describe('transaction pooling', () => {
     [['api'], 'AUDIT_DATABASE_URL'],
     [['migrate', 'deploy'], 'OUTBOX_DATABASE_URL'],
   ])('%s refuses to start, and says why', async (command, variable) => {
-    const deployment = await createTestDeployment(direct);
-    const { databases } = await behind('transaction');
-    const { code, printed } = await runOutboxCli(command, {
-      ...deployment.environment,
-      OUTBOX_DATABASE_URL: databases.outboxUrl,
-      AUDIT_DATABASE_URL: databases.auditUrl,
-    });
-    expect([code, printed]).toEqual([
-      EXIT.configuration,
-      expect.stringContaining(`${variable} leads through a pooler that gives each transaction another session`),
-    ]);
-    await pooler?.stop();
-    pooler = undefined;
-    await deployment.drop();
+    const words = `${variable} leads through a pooler that gives each transaction another session`;
+    await expectRefused('transaction', command, ['OUTBOX_DATABASE_URL', 'AUDIT_DATABASE_URL'], words);
   });
 
   it('a worker refuses to seal an audit log behind it', async () => {
-    const deployment = await createTestDeployment(direct);
-    const { databases } = await behind('transaction');
-    const { code, printed } = await runOutboxCli(['worker'], {
-      ...deployment.environment,
-      AUDIT_DATABASE_URL: databases.auditUrl,
-    });
-    expect([code, printed]).toEqual([
-      EXIT.configuration,
-      expect.stringContaining('AUDIT_DATABASE_URL leads through a pooler'),
-    ]);
-    await pooler?.stop();
-    pooler = undefined;
-    await deployment.drop();
+    await expectRefused('transaction', ['worker'], ['AUDIT_DATABASE_URL'], 'AUDIT_DATABASE_URL leads through a pooler');
   });
 });
 
@@ -140,20 +136,12 @@ it.each([
 ])(
   'statement pooling, which allows no transaction: %s refuses to start, and does not wait for it',
   async (command, variable) => {
-    const deployment = await createTestDeployment(direct);
-    const { databases } = await behind('statement');
-    const { code, printed } = await runOutboxCli(command, {
-      ...deployment.environment,
-      OUTBOX_DATABASE_URL: databases.outboxUrl,
-      AUDIT_DATABASE_URL: databases.auditUrl,
-    });
-    expect([code, printed]).toEqual([
-      EXIT.configuration,
-      expect.stringContaining(`${variable} leads through a pooler`),
-    ]);
-    await pooler?.stop();
-    pooler = undefined;
-    await deployment.drop();
+    await expectRefused(
+      'statement',
+      command,
+      ['OUTBOX_DATABASE_URL', 'AUDIT_DATABASE_URL'],
+      `${variable} leads through a pooler`,
+    );
   },
 );
 
