@@ -1,0 +1,208 @@
+/**
+ * What a chaos run is made of. The runner (run-chaos.ts) knows nothing of servers: whoever calls it lays out the world.
+ * `outbox verify --chaos` takes a staging's servers as they are; `npm run chaos` starts its own and can also restart them.
+ */
+import type pg from 'pg';
+
+/** F1 to F31 of the table of faults. */
+export type FaultId = `F${number}`;
+
+/** A TCP proxy (toxiproxy) on one connection of the roles. All toxics of one call are taken off by `heal`. */
+export interface ChaosProxy {
+  readonly name: ProxyName;
+  /** `127.0.0.1:port`, where the roles connect. */
+  readonly address: string;
+  /** Connections are refused and open ones cut, until `heal`. */
+  cut(): Promise<void>;
+  /** Adds one toxic, as toxiproxy names them: latency, bandwidth, slow_close, timeout, reset_peer, slicer, limit_data. */
+  add(
+    toxic: string,
+    attributes: Record<string, number>,
+    options?: { stream?: 'upstream' | 'downstream'; toxicity?: number },
+  ): Promise<void>;
+  heal(): Promise<void>;
+}
+
+/** `audit`: the api's database. `ingest`: from the worker to the api. `notices`: to Slack, Sentry and the webhook. */
+export type ProxyName = 'outbox' | 'audit' | 'temporal' | 'ledger' | 'ingest' | 'notices';
+
+export type FleetRole = 'relay' | 'worker' | 'api';
+
+/** One role as a process of its own, of the built command line. */
+export interface FleetMember {
+  /** `relay-1`. The same after a restart. */
+  readonly name: string;
+  readonly role: FleetRole;
+  readonly pid: number;
+  readonly probePort: number | null;
+  readonly apiPort: number | null;
+  /** Everything printed since the first start, both streams, of all its processes. */
+  printed(): string;
+  /** A signal of a fault. The keeper starts it again after an end that a fault wanted; one that nobody wanted is a violation. */
+  kill(signal: NodeJS.Signals): void;
+  /** Resolves when the process that runs now has ended. */
+  ended(): Promise<number | NodeJS.Signals>;
+  /** Resolves when it has started again (or has never ended) and its /ready answers 200. Rejects after `withinMs`. */
+  untilReady(withinMs: number): Promise<void>;
+}
+
+export interface Fleet {
+  readonly members: readonly FleetMember[];
+  of(role: FleetRole): readonly FleetMember[];
+  /** One more beside those that are there, e.g. with OUTBOX_TEST_FAILPOINT, a shifted clock or another build. Ready when it resolves. */
+  add(role: FleetRole, environment?: Record<string, string>, cli?: string): Promise<FleetMember>;
+  /** Stops it for good, by SIGTERM: its exit code. */
+  remove(member: FleetMember): Promise<number | NodeJS.Signals>;
+  /** Resident bytes by member, now. */
+  memory(): Promise<ReadonlyMap<string, number>>;
+  /** Ends that no fault wanted, in words. */
+  readonly unwanted: readonly string[];
+}
+
+/** What the ledger destination does with a request, before or after it notes the effect. */
+export type LedgerMode =
+  | { readonly kind: 'take' }
+  | {
+      readonly kind: 'status';
+      readonly status: number;
+      readonly headers?: Record<string, string>;
+      readonly body?: string;
+    }
+  /** Notes the effect, then cuts the connection without an answer. */
+  | { readonly kind: 'lose' }
+  /** Notes the effect, waits, answers. */
+  | { readonly kind: 'slow'; readonly ms: number }
+  /** Notes the effect and answers as given: an odd 2xx. */
+  | { readonly kind: 'odd'; readonly status: number; readonly headers?: Record<string, string>; readonly body: string };
+
+export interface LedgerRequest {
+  readonly at: number;
+  /** The Idempotency-Key. */
+  readonly key: string;
+  /** `id` of the body, the event's. */
+  readonly eventId: string;
+  readonly tenant: string;
+  /** SHA-256 of the body's payload as the producer's journal has it. */
+  readonly payloadHash: string;
+  /** `effect`: first of its key. `again`: collapsed. `refused`: no effect, by the mode. */
+  readonly did: 'effect' | 'again' | 'refused';
+  readonly status: number;
+  readonly receipt: string | null;
+}
+
+/** The destination past the process boundary. Every request is in its file before it is answered. */
+export interface Ledger {
+  readonly url: string;
+  readonly requests: readonly LedgerRequest[];
+  /** Decides for each request; default `take`. */
+  mode(decide: (request: { key: string; eventId: string; eventType: string; n: number }) => LedgerMode): void;
+  close(): Promise<void>;
+}
+
+export interface ChaosEvent {
+  readonly routingKey: 'audit.log' | 'chaos.ledger';
+  readonly eventName: string;
+  readonly eventType: string;
+  readonly tenantId: string;
+  readonly aggregate: { readonly type: string; readonly id: string; readonly version?: number };
+  readonly payload: Record<string, unknown>;
+  /** What must become of it. `delivered` unless a fault wants otherwise. */
+  readonly expect?: 'delivered' | 'dead' | 'either';
+}
+
+/** Appends by itself at the offered rate, and what a fault asks for. Its journal is flushed (fsync) before and after each COMMIT. */
+export interface ChaosProducer {
+  readonly journalFile: string;
+  readonly committed: number;
+  /** Of its own connection: appends that failed, by SQLSTATE or code. */
+  readonly refused: ReadonlyMap<string, number>;
+  /** In one transaction: the ids, or it rejects. Journalled. */
+  append(events: readonly ChaosEvent[], options?: { rollBack?: boolean; holdMs?: number }): Promise<readonly string[]>;
+  /** Events a second of the steady flow; 0 pauses. */
+  rate(perSecond: number): void;
+  stop(): Promise<void>;
+}
+
+/** Servers that a run owns; null at a staging. */
+export interface ChaosServers {
+  readonly postgres: {
+    readonly pid: number;
+    /** A superuser's, not through a proxy. */
+    readonly adminUrl: string;
+    /** SIGQUIT, as `pg_ctl stop -m immediate`, and a start that recovers. */
+    restartImmediately(): Promise<void>;
+    stop(): Promise<void>;
+    start(): Promise<void>;
+  };
+  readonly temporal: {
+    readonly pid: number;
+    readonly address: string;
+    /** SIGKILL and a start on the same store. */
+    kill(): Promise<void>;
+    start(): Promise<void>;
+    /** Its store is emptied: another namespace UUID, no runs. */
+    loseData(): Promise<void>;
+  };
+}
+
+export interface ChaosWorld {
+  readonly seed: number;
+  /** For files of the run; removed by whoever made it. */
+  readonly folder: string;
+  readonly deployment: string;
+  /** Of the runner itself, never through a proxy. */
+  readonly outbox: pg.Pool;
+  readonly audit: pg.Pool;
+  readonly temporal: { readonly address: string; readonly namespace: string };
+  /** Of every role: URLs through the proxies, keys. */
+  readonly environment: Readonly<Record<string, string>>;
+  readonly proxies: Readonly<Record<ProxyName, ChaosProxy>>;
+  readonly fleet: Fleet;
+  readonly ledger: Ledger;
+  /** What Slack, Sentry and the webhook got: channel and body. `mode` as the ledger's. */
+  readonly notices: {
+    readonly received: readonly { at: number; channel: 'slack' | 'sentry' | 'webhook'; body: string; status: number }[];
+    mode(
+      decide: (channel: string, n: number) => { status: number; headers?: Record<string, string>; delayMs?: number },
+    ): void;
+  };
+  readonly producer: ChaosProducer;
+  readonly servers: ChaosServers | null;
+  /** A secret that stands in payloads: it must be nowhere else (I9). */
+  readonly canary: string;
+  log(line: string): void;
+}
+
+export interface FaultContext {
+  /** Seeded, the fault's own: the same for the same seed and place in the schedule. */
+  readonly random: () => number;
+  /** The run is being given up: heal at once and return. */
+  readonly signal: AbortSignal;
+  /** How long the fault is to hold, from the schedule. */
+  readonly durationMs: number;
+}
+
+export interface FaultOutcome {
+  /** What showed that it really happened: a count of cut connections, of killed processes, of 503s. Zero: the fault did not happen. */
+  readonly happened: number;
+  readonly what: string;
+  /** Milliseconds since the epoch when everything was healed. */
+  readonly healedAt: number;
+  /** Expectations of the fault's own row that did not hold, each a sentence. */
+  readonly problems: readonly string[];
+}
+
+export interface Fault {
+  readonly id: FaultId;
+  readonly title: string;
+  /** `servers`: only where the run owns them. */
+  readonly needs: 'staging' | 'servers';
+  /** Whether a mixed run may draw it, and how often beside the others; 0: only alone. */
+  readonly weight: number;
+  /** Milliseconds that it holds, from the schedule's random; `short` for a run in CI. */
+  duration(random: () => number, short: boolean): number;
+  /** Does it, holds it, heals it (also when it throws or is given up) and says what showed it. */
+  inject(world: ChaosWorld, context: FaultContext): Promise<FaultOutcome>;
+  /** How long until new work flows again, at most, for the report's verdict; seconds. 10 where it names none. */
+  readonly recoversWithinSeconds?: number;
+}
