@@ -108,8 +108,8 @@ export const layers: IForbiddenRuleType[] = [
   {
     name: 'pg-in-its-places',
     comment:
-      'SQL is written in infrastructure/prisma. The embedded server asks whether it is up; the sample is a producer.',
-    from: { pathNot: '^src/(infrastructure/(prisma|embedded)|main/dev)/' },
+      'SQL is written in infrastructure/prisma. The embedded server asks whether it is up; the sample and a chaos run are producers and hold accounts of their own.',
+    from: { pathNot: '^src/(infrastructure/(prisma|embedded)|main/(dev|chaos))/' },
     to: { path: 'node_modules/(pg|pg-[a-z-]+|@types/pg)/' },
   },
   {
