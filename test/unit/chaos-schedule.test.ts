@@ -5,7 +5,11 @@ import { boutsOf, planSchedule } from '../../src/main/chaos/schedule.js';
 
 const idOf = fc.integer({ min: 1, max: 31 }).map((n): FaultId => `F${n}`);
 const faultOf = fc
-  .record({ id: idOf, weight: fc.integer({ min: 0, max: 5 }), longest: fc.integer({ min: 0, max: 60_000 }) })
+  .record({
+    id: idOf,
+    weight: fc.integer({ min: 0, max: 5 }),
+    longest: fc.oneof(fc.integer({ min: 0, max: 60_000 }), fc.constant(2)),
+  })
   .map(({ id, weight, longest }) => ({
     id,
     weight,

@@ -32,6 +32,8 @@ const QUIET_MS = { short: 3_000, long: 10_000 };
 /** Between the planned end of a fault and the next: what new work needs to flow again is measured in it. */
 const GAP_MS = { short: [2_000, 4_000], long: [6_000, 14_000] } as const;
 const OVERLAP_ODDS = 0.3;
+/** What holds for less is over before another could begin within it. */
+const OVERLAPPED_MS = 1_000;
 
 /**
  * One fault alone comes again and again. Of several each comes once, in an order of the seed, where the time allows; then they are
@@ -110,6 +112,7 @@ function mayOverlap(plan: readonly ScheduledFault[], fault: FaultId): boolean {
   const group = groupOf(fault);
   return (
     last.length === 1 &&
+    (last[0]?.durationMs ?? 0) >= OVERLAPPED_MS &&
     group >= 0 &&
     last.every((other) => groupOf(other.fault) >= 0 && groupOf(other.fault) !== group)
   );
