@@ -48,6 +48,8 @@ export function planSchedule(options: ScheduleOptions): readonly ScheduledFault[
   const plan: ScheduledFault[] = [];
   const pace = short ? 'short' : 'long';
   let atMs = QUIET_MS[pace];
+  /** Whether the last one overlaps none: never three at once. */
+  let alone = true;
 
   const prepare = (fault: (typeof faults)[number]) => {
     const salt = Math.floor(random() * 2 ** 32);
@@ -62,15 +64,17 @@ export function planSchedule(options: ScheduleOptions): readonly ScheduledFault[
     const before = plan.at(-1);
     // Drawn always, so that the option alone decides whether the rest of the draws are the same.
     const within = random();
-    if (overlap && within < OVERLAP_ODDS && before !== undefined && mayOverlap(plan, next.fault)) {
+    if (overlap && within < OVERLAP_ODDS && before !== undefined && alone && mayOverlap(before, next.fault)) {
       const startMs = Math.round(before.atMs + before.durationMs * 0.5);
       if (startMs + next.durationMs + gapMs > endMs) return false;
       plan.push({ atMs: startMs, ...next });
+      alone = false;
       atMs = Math.max(atMs, startMs + next.durationMs + gapMs);
       return true;
     }
     if (atMs + next.durationMs + least > endMs) return false;
     plan.push({ atMs, ...next });
+    alone = true;
     atMs += next.durationMs + gapMs;
     return true;
   };
@@ -105,17 +109,11 @@ const GROUPS: readonly (readonly FaultId[])[] = [
   ['F28'],
 ];
 
-/** Never three at once, and never two of one group. */
-function mayOverlap(plan: readonly ScheduledFault[], fault: FaultId): boolean {
-  const last = boutsOf(plan).at(-1) ?? [];
+/** Never two of one group, nor one that may not overlap, nor within what is over at once. */
+function mayOverlap(before: ScheduledFault, fault: FaultId): boolean {
   const groupOf = (id: FaultId) => GROUPS.findIndex((group) => group.includes(id));
-  const group = groupOf(fault);
-  return (
-    last.length === 1 &&
-    (last[0]?.durationMs ?? 0) >= OVERLAPPED_MS &&
-    group >= 0 &&
-    last.every((other) => groupOf(other.fault) >= 0 && groupOf(other.fault) !== group)
-  );
+  const [first, second] = [groupOf(before.fault), groupOf(fault)];
+  return before.durationMs >= OVERLAPPED_MS && first >= 0 && second >= 0 && first !== second;
 }
 
 function numberOf(id: FaultId): number {
