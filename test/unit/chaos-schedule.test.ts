@@ -1,6 +1,6 @@
 // Nothing is fake: the schedule of a chaos run is a pure function.
 import fc from 'fast-check';
-import type { FaultId } from '../../src/main/chaos/ports.js';
+import type { FaultId, Resource } from '../../src/main/chaos/ports.js';
 import { boutsOf, planSchedule } from '../../src/main/chaos/schedule.js';
 
 const idOf = fc.integer({ min: 1, max: 31 }).map((n): FaultId => `F${n}`);
@@ -10,8 +10,9 @@ const faultOf = fc
     weight: fc.integer({ min: 0, max: 5 }),
     longest: fc.oneof(fc.integer({ min: 0, max: 60_000 }), fc.constant(2)),
   })
-  .map(({ id, weight, longest }) => ({
+  .map(({ id, weight, longest, resources }) => ({
     id,
+    resources,
     weight,
     longest,
     duration: (random: () => number, short: boolean) => random() * (short ? longest / 4 : longest),
@@ -120,14 +121,26 @@ it('in a mixed run what has no weight comes once, and the others by theirs', () 
   expect(times('F1') / times('F3')).toBeLessThan(13);
 });
 
-it('a soak overlaps faults of different groups, and never those of one', () => {
-  const faults = (['F1', 'F3', 'F8', 'F18', 'F7'] as const).map((id) => ({ id, weight: 1, duration: () => 10_000 }));
+it('a soak overlaps faults that take hold of different things, and never two that share one', () => {
+  const held: [FaultId, readonly Resource[] | undefined][] = [
+    ['F1', ['relay']],
+    ['F6', ['relay', 'worker']],
+    ['F8', ['outbox-db']],
+    ['F18', ['ledger']],
+    ['F7', undefined],
+  ];
+  const faults = held.map(([id, resources]) => ({
+    id,
+    weight: 1,
+    duration: () => 10_000,
+    ...(resources && { resources }),
+  }));
   const bouts = boutsOf(planSchedule({ seed: 5, minutes: 120, faults, short: false, overlap: true }));
   const pairs = bouts.filter(({ length }) => length === 2).map((bout) => bout.map(({ fault }) => fault));
   expect(pairs.length).toBeGreaterThan(10);
   for (const pair of pairs) {
     expect(pair).not.toContain('F7');
-    expect(pair.filter((id) => id === 'F1' || id === 'F3').length).toBeLessThan(2);
+    expect(pair.filter((id) => id === 'F1' || id === 'F6').length).toBeLessThan(2);
   }
 });
 

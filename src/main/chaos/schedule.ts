@@ -6,6 +6,8 @@
 import { seededRandom } from '../dev/seeded-random.js';
 import type { Fault, FaultId } from './ports.js';
 
+type PlannedFault = Pick<Fault, 'id' | 'weight' | 'duration' | 'resources'>;
+
 export interface ScheduledFault {
   /** Since the flow began. A run that is behind injects later, in the same order. */
   readonly atMs: number;
@@ -20,10 +22,10 @@ export interface ScheduleOptions {
   /** Of the flow. */
   readonly minutes: number;
   /** The chosen ones, in any order. None: no faults. */
-  readonly faults: readonly Pick<Fault, 'id' | 'weight' | 'duration' | 'recoversWithinSeconds'>[];
+  readonly faults: readonly PlannedFault[];
   /** A run in CI: short faults, short gaps. */
   readonly short: boolean;
-  /** A soak: now and then a fault of another group begins while one holds. */
+  /** A soak: now and then one begins while another holds that takes hold of other things. */
   readonly overlap?: boolean;
 }
 
@@ -43,6 +45,7 @@ export function planSchedule(options: ScheduleOptions): readonly ScheduledFault[
   const { seed, minutes, short, overlap = false } = options;
   // By id: the order in which faults were named is no part of the schedule.
   const faults = [...options.faults].sort((a, b) => numberOf(a.id) - numberOf(b.id));
+  const byId = new Map(faults.map((fault) => [fault.id, fault]));
   const random = seededRandom(seed);
   const endMs = minutes * 60_000;
   const plan: ScheduledFault[] = [];
@@ -51,20 +54,26 @@ export function planSchedule(options: ScheduleOptions): readonly ScheduledFault[
   /** Whether the last one overlaps none: never three at once. */
   let alone = true;
 
-  const prepare = (fault: (typeof faults)[number]) => {
+  const prepare = (fault: PlannedFault) => {
     const salt = Math.floor(random() * 2 ** 32);
     // Of a random of its own: how often a fault asks it moves nothing else.
     const durationMs = Math.max(0, Math.round(fault.duration(seededRandom(salt), short)));
     return { fault: fault.id, durationMs, salt };
   };
-  const place = (fault: (typeof faults)[number]): boolean => {
+  const place = (fault: PlannedFault): boolean => {
     const [least, most] = GAP_MS[pace];
     const gapMs = Math.round(least + random() * (most - least));
     const next = prepare(fault);
     const before = plan.at(-1);
     // Drawn always, so that the option alone decides whether the rest of the draws are the same.
     const within = random();
-    if (overlap && within < OVERLAP_ODDS && before !== undefined && alone && mayOverlap(before, next.fault)) {
+    if (
+      overlap &&
+      within < OVERLAP_ODDS &&
+      before !== undefined &&
+      alone &&
+      mayOverlap(byId.get(before.fault) as PlannedFault, before.durationMs, fault)
+    ) {
       const startMs = Math.round(before.atMs + before.durationMs * 0.5);
       if (startMs + next.durationMs + gapMs > endMs) return false;
       plan.push({ atMs: startMs, ...next });
@@ -101,19 +110,10 @@ export function boutsOf(schedule: readonly ScheduledFault[]): readonly (readonly
   return bouts;
 }
 
-/** What a fault takes hold of. Two of one group would heal each other's doing; one that is not here never overlaps. */
-const GROUPS: readonly (readonly FaultId[])[] = [
-  ['F1', 'F3', 'F4', 'F5'],
-  ['F8', 'F12', 'F13'],
-  ['F18', 'F19', 'F20', 'F21', 'F22'],
-  ['F28'],
-];
-
-/** Never two of one group, nor one that may not overlap, nor within what is over at once. */
-function mayOverlap(before: ScheduledFault, fault: FaultId): boolean {
-  const groupOf = (id: FaultId) => GROUPS.findIndex((group) => group.includes(id));
-  const [first, second] = [groupOf(before.fault), groupOf(fault)];
-  return before.durationMs >= OVERLAPPED_MS && first >= 0 && second >= 0 && first !== second;
+/** Both name what they take hold of, and share none of it; and not within what is over at once. */
+function mayOverlap(first: PlannedFault, heldMs: number, second: PlannedFault): boolean {
+  if (first.resources === undefined || second.resources === undefined) return false;
+  return heldMs >= OVERLAPPED_MS && new Set(first.resources).isDisjointFrom(new Set(second.resources));
 }
 
 function numberOf(id: FaultId): number {

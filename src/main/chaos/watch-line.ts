@@ -1,12 +1,6 @@
 /** How far the line is, by SQL of the runner's own connection. While a database is away there is no answer: null, never a wait. */
 import type pg from 'pg';
-import {
-  CARRIED,
-  countOpen,
-  RUNNING,
-  WAITING,
-  WAITING_ORDERED,
-} from '../../infrastructure/prisma/open-rows-sql.js';
+import { CARRIED, countOpen, RUNNING, WAITING, WAITING_ORDERED } from '../../infrastructure/prisma/open-rows-sql.js';
 import { runStatement } from '../../infrastructure/prisma/pg-pool.js';
 
 const TIMEOUT_MS = 3_000;
