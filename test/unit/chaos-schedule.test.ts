@@ -8,6 +8,7 @@ const faultOf = fc
   .record({
     id: idOf,
     weight: fc.integer({ min: 0, max: 5 }),
+    resources: fc.subarray<Resource>(['outbox-db', 'temporal', 'relay', 'worker']),
     longest: fc.oneof(fc.integer({ min: 0, max: 60_000 }), fc.constant(2)),
   })
   .map(({ id, weight, longest, resources }) => ({

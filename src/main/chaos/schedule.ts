@@ -113,7 +113,7 @@ export function boutsOf(schedule: readonly ScheduledFault[]): readonly (readonly
 /** Both name what they take hold of, and share none of it; and not within what is over at once. */
 function mayOverlap(first: PlannedFault, heldMs: number, second: PlannedFault): boolean {
   if (first.resources === undefined || second.resources === undefined) return false;
-  return heldMs >= OVERLAPPED_MS && new Set(first.resources).isDisjointFrom(new Set(second.resources));
+  return heldMs >= OVERLAPPED_MS && !first.resources.some((one) => second.resources?.includes(one));
 }
 
 function numberOf(id: FaultId): number {
