@@ -7,7 +7,7 @@
 
 import type { RunningProducer } from './chaos-producer.js';
 import type { StartedFleet } from './fleet.js';
-import { type FaultRecord, injectBout, type Planned } from './inject-bout.js';
+import type { FaultRecord } from './inject-bout.js';
 import { measureCapacity } from './measure-capacity.js';
 import type { ChaosWorld, Fault } from './ports.js';
 import { runFlow } from './run-flow.js';
@@ -15,7 +15,6 @@ import { planSchedule, type ScheduledFault } from './schedule.js';
 import { healAll, type SettledDown, settleDown } from './settle-down.js';
 import { readLine } from './watch-line.js';
 import type { MemoryFigures } from './watch-memory.js';
-import { type MemoryFigures, watchMemory } from './watch-memory.js';
 import { type Progress, watchRun } from './watch-run.js';
 import { pause, within } from './within.js';
 
