@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { processEnvironment } from '../../infrastructure/config/process-environment.js';
 import type { FleetMember, FleetRole } from './ports.js';
 import type { Reaper } from './start-reaper.js';
 
@@ -54,8 +55,9 @@ export function startMember(options: MemberOptions): KeptMember {
 
   function run(): Running {
     const output = openSync(options.outputFile, 'a', 0o600);
+    const { PATH, HOME } = processEnvironment();
     const child = spawn(process.execPath, [options.cli, ...options.args], {
-      env: { PATH: process.env.PATH, HOME: process.env.HOME, ...options.environment },
+      env: { PATH, HOME, ...options.environment },
       stdio: ['ignore', output, output],
       // Of its own group: a Ctrl-C at the run is not the roles', which are stopped in order.
       detached: true,

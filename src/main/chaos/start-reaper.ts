@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { processEnvironment } from '../../infrastructure/config/process-environment.js';
 import { type ReaperLine, startOf } from './reaper.js';
 
 /** Told of everything that a run starts, so that a killed run leaves no process and no folder behind. */
@@ -26,7 +27,7 @@ export function startReaper(): Reaper {
   const child = spawn(process.execPath, [program], {
     detached: true,
     stdio: ['pipe', 'ignore', 'inherit'],
-    env: { PATH: process.env.PATH },
+    env: { PATH: processEnvironment().PATH },
   });
   const ended = new Promise<void>((resolve) => {
     child.once('exit', () => resolve());
