@@ -95,6 +95,7 @@ export interface Ledger {
   readonly url: string;
   readonly requests: readonly LedgerRequest[];
   /** Decides for each request; default `take`. */
+  /** `n`: how many requests of this key there were, this one counted. */
   mode(decide: (request: { key: string; eventId: string; eventType: string; n: number }) => LedgerMode): void;
   close(): Promise<void>;
 }
@@ -110,6 +111,10 @@ export interface ChaosEvent {
   readonly expect?: 'delivered' | 'dead' | 'either';
 }
 
+export interface AppendedEvent extends ChaosEvent {
+  readonly id: string;
+}
+
 /** Appends by itself at the offered rate, and what a fault asks for. Its journal is flushed (fsync) before and after each COMMIT. */
 export interface ChaosProducer {
   readonly journalFile: string;
@@ -118,6 +123,11 @@ export interface ChaosProducer {
   readonly refused: ReadonlyMap<string, number>;
   /** In one transaction: the ids, or it rejects. Journalled. */
   append(events: readonly ChaosEvent[], options?: { rollBack?: boolean; holdMs?: number }): Promise<readonly string[]>;
+  /** As `append`, by statements of the caller's own, poison that `recordEvents` refuses for instance: what they wrote, for the journal. */
+  write(
+    work: (tx: { query: pg.PoolClient['query'] }) => Promise<readonly AppendedEvent[]>,
+    options?: { rollBack?: boolean; holdMs?: number },
+  ): Promise<readonly string[]>;
   /** Events a second of the steady flow; 0 pauses. */
   rate(perSecond: number): void;
   stop(): Promise<void>;
@@ -163,6 +173,7 @@ export interface ChaosWorld {
   readonly notices: {
     readonly received: readonly { at: number; channel: 'slack' | 'sentry' | 'webhook'; body: string; status: number }[];
     mode(
+      /** `n`: how many the channel got, this one counted. */
       decide: (channel: string, n: number) => { status: number; headers?: Record<string, string>; delayMs?: number },
     ): void;
   };
