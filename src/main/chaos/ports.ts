@@ -203,6 +203,18 @@ export interface FaultOutcome {
   readonly problems: readonly string[];
 }
 
+/** What a fault takes hold of. */
+export type Resource =
+  | 'outbox-db'
+  | 'audit-db'
+  | 'temporal'
+  | 'ledger'
+  | 'ingest'
+  | 'notices'
+  | 'relay'
+  | 'worker'
+  | 'api';
+
 export interface Fault {
   readonly id: FaultId;
   readonly title: string;
@@ -216,4 +228,6 @@ export interface Fault {
   inject(world: ChaosWorld, context: FaultContext): Promise<FaultOutcome>;
   /** How long until new work flows again, at most, for the report's verdict; seconds. 10 where it names none. */
   readonly recoversWithinSeconds?: number;
+  /** Two faults may overlap only where both name theirs and share none, for one would heal the other. Left out: it overlaps none. */
+  readonly resources?: readonly Resource[];
 }
