@@ -11,8 +11,9 @@ export interface Reaper {
   forget(pid: number): void;
   /** To be removed when we are gone. */
   folder(path: string): void;
-  /** No longer to be removed. */
-  keep(path: string): void;
+  /** To be unmounted before folders are removed. */
+  mount(path: string): void;
+  unmounted(path: string): void;
   /** Ends it. What is still watched or to be removed goes with it, so forget what is to stay. */
   close(): Promise<void>;
 }
@@ -44,7 +45,8 @@ export function startReaper(): Reaper {
     },
     forget: (pid) => tell({ forget: pid }),
     folder: (path) => tell({ folder: path }),
-    keep: (path) => tell({ keep: path }),
+    mount: (path) => tell({ mount: path }),
+    unmounted: (path) => tell({ unmounted: path }),
     async close() {
       child.ref();
       child.stdin.end();
