@@ -11,19 +11,21 @@ export const LEDGER_KEY = 'chaos.ledger';
 const WEBHOOK_SECRET = `whsec_${Buffer.alloc(32, 7).toString('base64')}`;
 
 const BACKOFF = { kind: 'full-jitter', initialMs: 200, coefficient: 2, maximumMs: 5_000 } as const;
+/** Ended by its deadline alone: sixty attempts of this backoff would be over after two and a half minutes away. */
+const ATTEMPTS = 1_000;
 /** By default these wait a minute between attempts: a fault that is over must show. */
-const SHORT = { attempts: 60, backoff: { kind: 'fixed', intervalMs: 1_000 } } as const;
+const SHORT = { attempts: ATTEMPTS, backoff: { kind: 'fixed', intervalMs: 1_000 } } as const;
 
 export const CHAOS_POLICIES = {
   '*': {
-    maxAttempts: 60,
+    maxAttempts: ATTEMPTS,
     deadlineMs: 3_600_000,
     backoff: BACKOFF,
     codes: {
       'HTTP.UNAUTHORIZED': SHORT,
       'HTTP.TLS': SHORT,
       'DISPATCH.HANDLER_NOT_FOUND': SHORT,
-      'HANDLER.FAILED': { attempts: 60, backoff: BACKOFF },
+      'HANDLER.FAILED': { attempts: ATTEMPTS, backoff: BACKOFF },
     },
   },
   CHAOS_ORDERED: { ordering: { by: 'aggregate', whenHeadDead: 'skip' } },

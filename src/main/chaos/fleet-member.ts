@@ -3,7 +3,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { FleetMember, FleetRole } from './ports.js';
+import { processEnvironment } from '../../infrastructure/config/process-environment.js';
+import type { FleetMember, FleetRole, Killed } from './ports.js';
 import type { Reaper } from './start-reaper.js';
 
 export interface MemberOptions {
@@ -48,14 +49,15 @@ interface Running {
 export function startMember(options: MemberOptions): KeptMember {
   const { name, role, port, reaper, unwanted } = options;
   let stopping = false;
-  let last: Running = run();
+  let last: Running = run(options.environment);
   let live: Running | null = last;
   keep(last);
 
-  function run(): Running {
+  function run(environment: Readonly<Record<string, string>>): Running {
     const output = openSync(options.outputFile, 'a', 0o600);
+    const { PATH, HOME } = processEnvironment();
     const child = spawn(process.execPath, [options.cli, ...options.args], {
-      env: { PATH: process.env.PATH, HOME: process.env.HOME, ...options.environment },
+      env: { PATH, HOME, ...environment },
       stdio: ['ignore', output, output],
       // Of its own group: a Ctrl-C at the run is not the roles', which are stopped in order.
       detached: true,
@@ -81,7 +83,9 @@ export function startMember(options: MemberOptions): KeptMember {
       if (stopping) return;
       await sleep(RESTART_AFTER_MS);
       if (stopping) return;
-      last = run();
+      // A failpoint would end it at once again, for ever.
+      const { OUTBOX_TEST_FAILPOINT: _, ...environment } = options.environment;
+      last = run(environment);
       live = last;
       keep(last);
     });
@@ -89,6 +93,29 @@ export function startMember(options: MemberOptions): KeptMember {
 
   const printed = () => readTail(options.outputFile, MOST_PRINTED);
   const tail = () => readTail(options.outputFile, 2_000).trim().split('\n').slice(-4).join(' | ').slice(-1_500);
+
+  function handleOf(running: Running): Killed {
+    const { pid, ended } = running;
+    return { pid, ended, nextReady: (withinMs) => untilReady(withinMs, running) };
+  }
+
+  async function untilReady(withinMs: number, butNot: Running | null): Promise<void> {
+    const deadline = Date.now() + withinMs;
+    let answer = 'nothing yet';
+    for (;;) {
+      const asked = live;
+      if (asked !== null && asked !== butNot && !asked.wanted) {
+        answer = await askReady(port);
+        // Of the process that was asked, and not of one that has ended meanwhile.
+        if (answer === 'ready' && live === asked && !asked.wanted) return;
+      }
+      if (stopping) throw new Error(`${name} is stopped, and was to become ready`);
+      if (Date.now() > deadline) {
+        throw new Error(`${name} was not ready in ${withinMs} ms: /ready says ${answer}; it printed ${tail()}`);
+      }
+      await sleep(100);
+    }
+  }
 
   return {
     name,
@@ -100,28 +127,18 @@ export function startMember(options: MemberOptions): KeptMember {
     apiPort: role === 'api' ? port : null,
     printed,
     kill(signal) {
-      if (live === null) return;
+      const killed = handleOf(last);
+      if (live === null) return killed;
       if (!DO_NOT_END.has(signal)) live.wanted = true;
       live.child.kill(signal);
+      return killed;
+    },
+    expectEnd() {
+      last.wanted = true;
+      return handleOf(last);
     },
     ended: () => last.ended,
-    async untilReady(withinMs) {
-      const deadline = Date.now() + withinMs;
-      let answer = 'nothing yet';
-      for (;;) {
-        if (live !== null && !live.wanted) {
-          const asked = live;
-          answer = await askReady(port);
-          // Of the process that was asked, and not of one that has ended meanwhile.
-          if (answer === 'ready' && live === asked && !asked.wanted) return;
-        }
-        if (stopping) throw new Error(`${name} is stopped, and was to become ready`);
-        if (Date.now() > deadline) {
-          throw new Error(`${name} was not ready in ${withinMs} ms: /ready says ${answer}; it printed ${tail()}`);
-        }
-        await sleep(100);
-      }
-    },
+    untilReady: (withinMs) => untilReady(withinMs, null),
     async stop() {
       stopping = true;
       const running = live;

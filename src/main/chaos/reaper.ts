@@ -4,8 +4,9 @@
  * named: process ids are used again. Without /proc it ends nothing.
  *
  * One line of JSON each: `{"watch":{"pid":1,"started":"2","signal":"SIGQUIT"}}`, `{"forget":1}`, `{"folder":"/tmp/x"}`,
- * `{"keep":"/tmp/x"}`.
+ * `{"mount":"/tmp/x"}`, `{"unmounted":"/tmp/x"}`.
  */
+import { spawnSync } from 'node:child_process';
 import { readFileSync, rmSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { pathToFileURL } from 'node:url';
@@ -14,7 +15,8 @@ export type ReaperLine =
   | { readonly watch: WatchedProcess }
   | { readonly forget: number }
   | { readonly folder: string }
-  | { readonly keep: string };
+  | { readonly mount: string }
+  | { readonly unmounted: string };
 
 export interface WatchedProcess {
   readonly pid: number;
@@ -37,12 +39,14 @@ export function startOf(pid: number): string | null {
 async function reap(): Promise<void> {
   const processes = new Map<number, WatchedProcess>();
   const folders = new Set<string>();
+  const mounts = new Set<string>();
   for await (const text of createInterface({ input: process.stdin })) {
     const line = JSON.parse(text) as ReaperLine;
     if ('watch' in line) processes.set(line.watch.pid, line.watch);
     else if ('forget' in line) processes.delete(line.forget);
     else if ('folder' in line) folders.add(line.folder);
-    else folders.delete(line.keep);
+    else if ('mount' in line) mounts.add(line.mount);
+    else mounts.delete(line.unmounted);
   }
   const left = [...processes.values()].reverse().filter(isStillIt);
   for (const { pid, signal } of left) signalTo(pid, signal);
@@ -50,6 +54,8 @@ async function reap(): Promise<void> {
     for (const { pid } of left.filter(isStillIt)) signalTo(pid, 'SIGKILL');
     await allGone(left, ENDS_WITHIN_MS);
   }
+  // Whoever may mount has it on PATH; one that is not mounted any more is no matter.
+  for (const mount of mounts) spawnSync('umount', [mount], { timeout: ENDS_WITHIN_MS });
   for (const folder of folders) rmSync(folder, { recursive: true, force: true });
 }
 

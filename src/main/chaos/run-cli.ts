@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { processEnvironment } from '../../infrastructure/config/process-environment.js';
 
 export interface CliAnswer {
   readonly code: number;
@@ -15,7 +16,8 @@ export function runCli(
   environment: Readonly<Record<string, string>>,
 ): Promise<CliAnswer> {
   return new Promise((resolve, reject) => {
-    const env = { PATH: process.env.PATH, HOME: process.env.HOME, ...environment };
+    const { PATH, HOME } = processEnvironment();
+    const env = { PATH, HOME, ...environment };
     const options = { env, timeout: WITHIN_MS, killSignal: 'SIGKILL' as const, maxBuffer: 64 * 1024 * 1024 };
     execFile(process.execPath, [cli, ...args], options, (error, stdout, stderr) => {
       if (error !== null && typeof error.code !== 'number') {

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { processEnvironment } from '../../infrastructure/config/process-environment.js';
 import { type ReaperLine, startOf } from './reaper.js';
 
 /** Told of everything that a run starts, so that a killed run leaves no process and no folder behind. */
@@ -10,8 +11,9 @@ export interface Reaper {
   forget(pid: number): void;
   /** To be removed when we are gone. */
   folder(path: string): void;
-  /** No longer to be removed. */
-  keep(path: string): void;
+  /** To be unmounted before folders are removed. */
+  mount(path: string): void;
+  unmounted(path: string): void;
   /** Ends it. What is still watched or to be removed goes with it, so forget what is to stay. */
   close(): Promise<void>;
 }
@@ -26,7 +28,7 @@ export function startReaper(): Reaper {
   const child = spawn(process.execPath, [program], {
     detached: true,
     stdio: ['pipe', 'ignore', 'inherit'],
-    env: { PATH: process.env.PATH },
+    env: { PATH: processEnvironment().PATH },
   });
   const ended = new Promise<void>((resolve) => {
     child.once('exit', () => resolve());
@@ -43,7 +45,8 @@ export function startReaper(): Reaper {
     },
     forget: (pid) => tell({ forget: pid }),
     folder: (path) => tell({ folder: path }),
-    keep: (path) => tell({ keep: path }),
+    mount: (path) => tell({ mount: path }),
+    unmounted: (path) => tell({ unmounted: path }),
     async close() {
       child.ref();
       child.stdin.end();

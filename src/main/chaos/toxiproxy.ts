@@ -5,7 +5,7 @@
 import { randomInt } from 'node:crypto';
 import { spawnSupervised } from '../../infrastructure/embedded/child-process.js';
 import { freePort, onFreePort } from '../../infrastructure/embedded/free-port.js';
-import type { ChaosProxy, ProxyName } from './ports.js';
+import type { ChaosProxy, Heal, ProxyName } from './ports.js';
 
 export interface Toxiproxy {
   readonly pid: number;
@@ -42,7 +42,7 @@ export async function startToxiproxy({ program, pidFile }: { program: string; pi
       proxy: async (name, upstream) => {
         const listen = `127.0.0.1:${await freePort(anyPort())}`;
         await call('POST', '/proxies', { name, listen, upstream, enabled: true });
-        return proxyOf(call, name, listen);
+        return proxyOf(call, { name, address: listen, upstream });
       },
       stop: () => server.stop('SIGTERM', 5_000),
     };
@@ -87,27 +87,45 @@ async function untilItAnswers(call: Call, server: { hasExited(): boolean; tail()
   }
 }
 
-function proxyOf(call: Call, name: ProxyName, address: string): ChaosProxy {
-  const path = `/proxies/${name}`;
+function proxyOf(call: Call, own: { name: ProxyName; address: string; upstream: string }): ChaosProxy {
+  const path = `/proxies/${own.name}`;
   let toxics = 0;
+  // Two faults may cut one proxy: it is open again when both have healed. `heal` forgets them all.
+  let cuts = new Set<symbol>();
+  const openAgain = () => call('POST', path, { enabled: true });
   return {
-    name,
-    address,
-    cut: async () => void (await call('POST', path, { enabled: false })),
-    async add(type, attributes, { stream = 'downstream', toxicity = 1 } = {}) {
+    name: own.name,
+    address: own.address,
+    async cut(): Promise<Heal> {
+      const cut = Symbol();
+      cuts.add(cut);
+      await call('POST', path, { enabled: false });
+      return async () => {
+        if (cuts.delete(cut) && cuts.size === 0) await openAgain();
+      };
+    },
+    async add(type, attributes, { stream = 'downstream', toxicity = 1 } = {}): Promise<Heal> {
       toxics += 1;
-      await call('POST', `${path}/toxics`, { name: `${type}-${toxics}`, type, stream, toxicity, attributes });
+      const name = `${type}-${toxics}`;
+      await call('POST', `${path}/toxics`, { name, type, stream, toxicity, attributes });
+      return () => ignoring404(call('DELETE', `${path}/toxics/${name}`));
+    },
+    async upstream(address): Promise<Heal> {
+      await call('POST', path, { upstream: address });
+      return async () => void (await call('POST', path, { upstream: own.upstream }));
     },
     async heal() {
+      cuts = new Set();
       const there = (await call('GET', `${path}/toxics`)) as { name: string }[];
-      // Each by itself: two faults that heal one proxy at once both find a toxic that only one of them can take off.
       for (const toxic of there) await ignoring404(call('DELETE', `${path}/toxics/${toxic.name}`));
-      const { enabled } = (await call('GET', path)) as { enabled: boolean };
-      if (!enabled) await call('POST', path, { enabled: true });
+      const { enabled, upstream } = (await call('GET', path)) as { enabled: boolean; upstream: string };
+      if (upstream !== own.upstream) await call('POST', path, { upstream: own.upstream });
+      if (!enabled) await openAgain();
     },
   };
 }
 
+/** Healed already, by another or together with everything. */
 async function ignoring404(called: Promise<unknown>): Promise<void> {
   try {
     await called;
