@@ -27,12 +27,13 @@ const READY_WITHIN_MS = 60_000;
  * @property {Promise<never>} failed rejects when it ended although nobody stopped it
  * @property {() => Promise<void>} stop its databases go with it
  *
- * @param {{ postgres?: { adminUrl: string }, store?: import('./temporal-databases.mjs').TemporalStore, folder?: string, log: (line: string) => void }} options
- *   a superuser's URL, or databases that have their schemas already; a folder to keep the settings and the process id in,
- *   default a temporary one
+ * @param {{ postgres?: { adminUrl: string }, store?: import('./temporal-databases.mjs').TemporalStore, folder?: string,
+ *   ports?: Awaited<ReturnType<typeof servicePorts>>, log: (line: string) => void }} options a superuser's URL, or databases
+ *   that have their schemas already; a folder to keep the settings and the process id in, default a temporary one; the ports of
+ *   an earlier start, default any
  * @returns {Promise<TemporalOnPostgres>}
  */
-export async function startTemporalOnPostgres({ postgres, store: given, folder = tmpdir(), log }) {
+export async function startTemporalOnPostgres({ postgres, store: given, folder = tmpdir(), ports, log }) {
   const { version, server, sqlTool } = await temporalPrograms(log);
   const home = await mkdtemp(join(folder, 'temporal-on-postgres-'));
   const undo = [() => rm(home, { recursive: true, force: true })];
@@ -42,7 +43,7 @@ export async function startTemporalOnPostgres({ postgres, store: given, folder =
   try {
     const store = given ?? (await createTemporalDatabases({ adminUrl: postgres.adminUrl, sqlTool }));
     undo.push(store.drop);
-    const { started, address } = await startServer(server, home, store);
+    const { started, address } = await startServer(server, home, store, ports ?? (await servicePorts()));
     undo.push(() => started.stop('SIGTERM', 30_000));
     return {
       address,
@@ -70,9 +71,7 @@ export async function temporalPrograms(log) {
   return { version, cli, ...(await buildTemporalServer({ version, log })) };
 }
 
-/** @param {string} program @param {string} home @param {import('./temporal-databases.mjs').TemporalStore} store */
-async function startServer(program, home, store) {
-  const ports = await servicePorts();
+async function startServer(program, home, store, ports) {
   const dynamicFile = join(home, 'dynamic.yaml');
   await writeFile(dynamicFile, dynamicConfigFile());
   await mkdir(join(home, 'config'));
@@ -127,7 +126,7 @@ const ALREADY_EXISTS = 6; // gRPC's status
  * Two for each service, from somewhere below 32,768 on: the server's tables keep a membership port in a smallint, so that
  * none will do that port 0 would give. From anywhere there, so that two sessions that start at once do not meet.
  */
-async function servicePorts() {
+export async function servicePorts() {
   let next = randomInt(10_000, 30_000);
   const take = async () => {
     const port = await freePort(next);

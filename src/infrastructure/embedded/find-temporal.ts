@@ -3,13 +3,8 @@
  * TEMPORAL_CLI_PATH, `temporal` on PATH, this project's cache, the SDK's download, `go install` into the cache.
  * A configured server address comes before all of these and is the caller's to look at.
  */
-import { type ChildProcess, execFile } from 'node:child_process';
-import { access, constants, mkdir, rename, rm } from 'node:fs/promises';
-import { homedir } from 'node:os';
-import { delimiter, join } from 'node:path';
-import { promisify } from 'node:util';
-
-const run = promisify(execFile);
+import { join } from 'node:path';
+import { buildWithGo, executable, findOnPath, lastLineOf, programCache } from './find-program.js';
 
 /** The last CLI that `go install` can build (later modules carry a `replace`); its server is 1.29.1. */
 export const TEMPORAL_CLI_VERSION = '1.5.1';
@@ -42,16 +37,11 @@ export async function findTemporal(options: FindTemporalOptions): Promise<string
   }
   tried.push('TEMPORAL_CLI_PATH: not set');
 
-  for (const folder of (options.environment.PATH ?? '').split(delimiter).filter((f) => f !== '')) {
-    const candidate = join(folder, 'temporal');
-    if (await executable(candidate)) return candidate;
-  }
+  const onPath = await findOnPath('temporal', options.environment.PATH);
+  if (onPath !== null) return onPath;
   tried.push('PATH: no executable "temporal" in it');
 
-  const cache = join(
-    options.cacheDir ?? join(homedir(), '.cache', 'temporal-outbox'),
-    `temporal-cli-${TEMPORAL_CLI_VERSION}`,
-  );
+  const cache = join(options.cacheDir ?? programCache(), `temporal-cli-${TEMPORAL_CLI_VERSION}`);
   const cached = join(cache, 'temporal');
   if (await executable(cached)) return cached;
   tried.push(`the cache: no ${cached}`);
@@ -62,61 +52,22 @@ export async function findTemporal(options: FindTemporalOptions): Promise<string
       return await options.download(cache, options.signal);
     } catch (error) {
       options.signal?.throwIfAborted();
-      tried.push(`the SDK's download: ${reason(error)}`);
+      tried.push(`the SDK's download: ${lastLineOf(error)}`);
     }
   }
 
   options.note(`building the Temporal CLI ${TEMPORAL_CLI_VERSION} with Go (about 3 minutes on 2 cores, once)`);
   try {
-    await buildWithGo(cache, options);
+    const source = `github.com/temporalio/cli/cmd/temporal@v${TEMPORAL_CLI_VERSION}`;
+    const { environment, signal } = options;
+    await buildWithGo({ source, built: 'temporal', cache, name: 'temporal', environment, signal });
     if (await executable(cached)) return cached;
     tried.push('go install: it left no executable');
   } catch (error) {
     options.signal?.throwIfAborted();
-    tried.push(`go install: ${reason(error)}`);
+    tried.push(`go install: ${lastLineOf(error)}`);
   }
   throw notFound(tried);
-}
-
-async function buildWithGo(cache: string, { environment, signal }: FindTemporalOptions): Promise<void> {
-  // Built aside and renamed, so that a build that was killed leaves nothing that looks whole.
-  const building = join(cache, `building-${process.pid}`);
-  await mkdir(building, { recursive: true });
-  try {
-    const working = run('go', ['install', `github.com/temporalio/cli/cmd/temporal@v${TEMPORAL_CLI_VERSION}`], {
-      env: { ...environment, GOBIN: building },
-      timeout: 30 * 60_000,
-      maxBuffer: 64 * 1024 * 1024,
-      // The one that Go answers by removing its work folder.
-      killSignal: 'SIGINT',
-      ...(signal === undefined ? {} : { signal }),
-    });
-    const gone = untilGone(working.child);
-    try {
-      await working;
-    } finally {
-      // Given up, it is told so but not waited for: it would outlive us, and write on.
-      await gone();
-    }
-    await rename(join(building, 'temporal'), join(cache, 'temporal'));
-  } finally {
-    await rm(building, { recursive: true, force: true });
-  }
-}
-
-const GO_ENDS_WITHIN_MS = 5_000;
-
-/** Resolves when the process has ended, by force after a while. */
-function untilGone(child: ChildProcess): () => Promise<void> {
-  const ended = new Promise<void>((resolve) => {
-    child.once('exit', () => resolve());
-    child.once('error', () => child.pid === undefined && resolve()); // there is no such program
-  });
-  return async () => {
-    const force = setTimeout(() => child.kill('SIGKILL'), GO_ENDS_WITHIN_MS);
-    await ended;
-    clearTimeout(force);
-  };
 }
 
 function notFound(tried: readonly string[]): TemporalNotFoundError {
@@ -127,17 +78,5 @@ function notFound(tried: readonly string[]): TemporalNotFoundError {
       'To mend it: set TEMPORAL_ADDRESS to a running server, or TEMPORAL_CLI_PATH to a `temporal` executable, or install',
       'the Temporal CLI (https://docs.temporal.io/cli) so that it is on PATH, or install Go so that it can be built.',
     ].join('\n'),
-  );
-}
-
-function reason(error: unknown): string {
-  const text = error instanceof Error ? error.message : String(error);
-  return text.trim().split('\n').slice(-1)[0]?.slice(0, 300) ?? 'failed';
-}
-
-async function executable(path: string): Promise<boolean> {
-  return access(path, constants.X_OK).then(
-    () => true,
-    () => false,
   );
 }

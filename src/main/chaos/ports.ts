@@ -13,15 +13,21 @@ export interface ChaosProxy {
   /** `127.0.0.1:port`, where the roles connect. */
   readonly address: string;
   /** Connections are refused and open ones cut, until `heal`. */
-  cut(): Promise<void>;
+  cut(): Promise<Heal>;
   /** Adds one toxic, as toxiproxy names them: latency, bandwidth, slow_close, timeout, reset_peer, slicer, limit_data. */
   add(
     toxic: string,
     attributes: Record<string, number>,
     options?: { stream?: 'upstream' | 'downstream'; toxicity?: number },
-  ): Promise<void>;
+  ): Promise<Heal>;
+  /** Leads elsewhere from now on, `127.0.0.1:7233`; open connections are cut. `heal` leads back. */
+  upstream(address: string): Promise<Heal>;
+  /** Takes off everything, also what another fault has put on. */
   heal(): Promise<void>;
 }
+
+/** Takes off just the one toxic, cut or way elsewhere that it was answered for. Again, or after `heal`: nothing. */
+export type Heal = () => Promise<void>;
 
 /** `audit`: the api's database. `ingest`: from the worker to the api. `notices`: to Slack, Sentry and the webhook. */
 export type ProxyName = 'outbox' | 'audit' | 'temporal' | 'ledger' | 'ingest' | 'notices';
@@ -39,17 +45,31 @@ export interface FleetMember {
   /** Everything printed since the first start, both streams, of all its processes. */
   printed(): string;
   /** A signal of a fault. The keeper starts it again after an end that a fault wanted; one that nobody wanted is a violation. */
-  kill(signal: NodeJS.Signals): void;
+  kill(signal: NodeJS.Signals): Killed;
+  /** The process that runs now is going to end by itself, by a failpoint for one: that end is wanted, too. */
+  expectEnd(): Killed;
   /** Resolves when the process that runs now has ended. */
   ended(): Promise<number | NodeJS.Signals>;
   /** Resolves when it has started again (or has never ended) and its /ready answers 200. Rejects after `withinMs`. */
   untilReady(withinMs: number): Promise<void>;
 }
 
+/** Bound to the process that the signal went to. */
+export interface Killed {
+  readonly pid: number;
+  /** Never, where the signal does not end it. */
+  readonly ended: Promise<number | NodeJS.Signals>;
+  /** The process that came after it answers /ready with 200. */
+  nextReady(withinMs: number): Promise<void>;
+}
+
 export interface Fleet {
   readonly members: readonly FleetMember[];
   of(role: FleetRole): readonly FleetMember[];
-  /** One more beside those that are there, e.g. with OUTBOX_TEST_FAILPOINT, a shifted clock or another build. Ready when it resolves. */
+  /**
+   * One more beside those that are there, e.g. with OUTBOX_TEST_FAILPOINT, a shifted clock or another build. Ready when it
+   * resolves. Started again after an end it has no failpoint any more.
+   */
   add(role: FleetRole, environment?: Record<string, string>, cli?: string): Promise<FleetMember>;
   /** Stops it for good, by SIGTERM: its exit code. */
   remove(member: FleetMember): Promise<number | NodeJS.Signals>;
@@ -145,6 +165,8 @@ export interface ChaosServers {
     restartImmediately(): Promise<void>;
     stop(): Promise<void>;
     start(): Promise<void>;
+    /** There is no more room on the disk for what is appended, until the answer is called. Rejects, saying why, where it cannot be shown. */
+    fillDisk(): Promise<Heal>;
   };
   readonly temporal: {
     readonly pid: number;
@@ -205,6 +227,18 @@ export interface FaultOutcome {
   readonly problems: readonly string[];
 }
 
+/** What a fault takes hold of. */
+export type Resource =
+  | 'outbox-db'
+  | 'audit-db'
+  | 'temporal'
+  | 'ledger'
+  | 'ingest'
+  | 'notices'
+  | 'relay'
+  | 'worker'
+  | 'api';
+
 export interface Fault {
   readonly id: FaultId;
   readonly title: string;
@@ -218,4 +252,6 @@ export interface Fault {
   inject(world: ChaosWorld, context: FaultContext): Promise<FaultOutcome>;
   /** How long until new work flows again, at most, for the report's verdict; seconds. 10 where it names none. */
   readonly recoversWithinSeconds?: number;
+  /** Two faults may overlap only where both name theirs and share none, for one would heal the other. Left out: it overlaps none. */
+  readonly resources?: readonly Resource[];
 }

@@ -1,0 +1,65 @@
+/**
+ * The configuration file of the roles of a chaos run: the audit log and one destination past the process boundary, three
+ * channels past it, policies by which an outage of minutes ends in no letter unless a fault wants one.
+ */
+import { writeFile } from 'node:fs/promises';
+import type { OutboxConfig } from '../../application/delivery/define-config.js';
+
+export const LEDGER_KEY = 'chaos.ledger';
+
+/** Of the webhook's channel; not a secret of anybody's. */
+const WEBHOOK_SECRET = `whsec_${Buffer.alloc(32, 7).toString('base64')}`;
+
+const BACKOFF = { kind: 'full-jitter', initialMs: 200, coefficient: 2, maximumMs: 5_000 } as const;
+/** Ended by its deadline alone: sixty attempts of this backoff would be over after two and a half minutes away. */
+const ATTEMPTS = 1_000;
+/** By default these wait a minute between attempts: a fault that is over must show. */
+const SHORT = { attempts: ATTEMPTS, backoff: { kind: 'fixed', intervalMs: 1_000 } } as const;
+
+export const CHAOS_POLICIES = {
+  '*': {
+    maxAttempts: ATTEMPTS,
+    deadlineMs: 3_600_000,
+    backoff: BACKOFF,
+    codes: {
+      'HTTP.UNAUTHORIZED': SHORT,
+      'HTTP.TLS': SHORT,
+      'DISPATCH.HANDLER_NOT_FOUND': SHORT,
+      'HANDLER.FAILED': { attempts: ATTEMPTS, backoff: BACKOFF },
+    },
+  },
+  CHAOS_ORDERED: { ordering: { by: 'aggregate', whenHeadDead: 'skip' } },
+  CHAOS_STRICT: { maxAttempts: 3 },
+} as const satisfies NonNullable<OutboxConfig['policies']>;
+
+export interface ChaosConfigOptions {
+  readonly file: string;
+  /** Through the proxy; `findUrl` with `{id}` in it. */
+  readonly ledgerUrl: string;
+  readonly findUrl: string;
+  readonly notices: { readonly slackWebhookUrl: string; readonly sentryDsn: string; readonly webhookUrl: string };
+}
+
+/** Writes the file and returns its path. */
+export async function writeChaosConfig({ file, notices, ...options }: ChaosConfigOptions): Promise<string> {
+  const entry = new URL('../../index.js', import.meta.url).href;
+  const allowHosts = ['127.0.0.1'];
+  const ledger = { routingKey: LEDGER_KEY, url: options.ledgerUrl, findUrl: options.findUrl, timeoutMs: 5_000 };
+  const slack = { webhookUrl: notices.slackWebhookUrl, allowHosts };
+  const sentry = { dsn: notices.sentryDsn, allowHosts };
+  const webhook = { url: notices.webhookUrl, secret: WEBHOOK_SECRET, allowHosts };
+  const text = `import { defineConfig, httpHandler, sentryNotifier, slackNotifier, webhookNotifier } from ${JSON.stringify(entry)};
+
+export default defineConfig({
+  handlers: [httpHandler(${JSON.stringify(ledger)})],
+  notifiers: [
+    slackNotifier(${JSON.stringify(slack)}),
+    sentryNotifier(${JSON.stringify(sentry)}),
+    webhookNotifier(${JSON.stringify(webhook)}),
+  ],
+  policies: ${JSON.stringify(CHAOS_POLICIES, null, 2)},
+});
+`;
+  await writeFile(file, text, { mode: 0o600 });
+  return file;
+}

@@ -1,0 +1,185 @@
+/** One role as a process of the built command line, started again whenever it ends, until it is stopped. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { processEnvironment } from '../../infrastructure/config/process-environment.js';
+import type { FleetMember, FleetRole, Killed } from './ports.js';
+import type { Reaper } from './start-reaper.js';
+
+export interface MemberOptions {
+  readonly name: string;
+  readonly role: FleetRole;
+  /** Of `outbox.js`. */
+  readonly cli: string;
+  readonly args: readonly string[];
+  /** All of it, but PATH and HOME. */
+  readonly environment: Readonly<Record<string, string>>;
+  /** The relay's and the worker's, or the api's own: kept over restarts. */
+  readonly port: number;
+  /** What it prints, both streams. */
+  readonly outputFile: string;
+  readonly reaper: Reaper;
+  /** Told of an end that nobody wanted. */
+  readonly unwanted: (what: string) => void;
+}
+
+export interface KeptMember extends FleetMember {
+  /** For good: SIGTERM, SIGKILL after the grace. Its exit code; what a stopped one is ended by in a pause between two processes is 0. */
+  stop(): Promise<number | NodeJS.Signals>;
+  /** null: it is between two processes. */
+  memory(): Promise<number | null>;
+}
+
+const RESTART_AFTER_MS = 1_000;
+const STOP_WITHIN_MS = 45_000;
+const PROBE_WITHIN_MS = 3_000;
+/** A storm of log lines must not become ours. */
+const MOST_PRINTED = 64 * 1024 * 1024;
+const DO_NOT_END: ReadonlySet<NodeJS.Signals> = new Set(['SIGSTOP', 'SIGCONT', 'SIGUSR1', 'SIGWINCH', 'SIGCHLD']);
+
+interface Running {
+  readonly child: ChildProcess;
+  readonly pid: number;
+  readonly ended: Promise<number | NodeJS.Signals>;
+  /** A fault, or we, have asked it to end. */
+  wanted: boolean;
+}
+
+export function startMember(options: MemberOptions): KeptMember {
+  const { name, role, port, reaper, unwanted } = options;
+  let stopping = false;
+  let last: Running = run(options.environment);
+  let live: Running | null = last;
+  keep(last);
+
+  function run(environment: Readonly<Record<string, string>>): Running {
+    const output = openSync(options.outputFile, 'a', 0o600);
+    const { PATH, HOME } = processEnvironment();
+    const child = spawn(process.execPath, [options.cli, ...options.args], {
+      env: { PATH, HOME, ...environment },
+      stdio: ['ignore', output, output],
+      // Of its own group: a Ctrl-C at the run is not the roles', which are stopped in order.
+      detached: true,
+    });
+    closeSync(output);
+    child.unref();
+    if (child.pid === undefined) {
+      child.on('error', () => {}); // told by the throw
+      throw new Error(`${name}: ${process.execPath} could not be started`);
+    }
+    reaper.watch(child.pid);
+    const ended = new Promise<number | NodeJS.Signals>((resolve) => {
+      child.once('exit', (code, signal) => resolve(code ?? signal ?? 'SIGKILL'));
+    });
+    return { child, pid: child.pid, ended, wanted: false };
+  }
+
+  function keep(running: Running): void {
+    void running.ended.then(async (how) => {
+      reaper.forget(running.pid);
+      if (live === running) live = null;
+      if (!running.wanted) unwanted(`${name} (process ${running.pid}) ended by itself: ${how}; it printed ${tail()}`);
+      if (stopping) return;
+      await sleep(RESTART_AFTER_MS);
+      if (stopping) return;
+      // A failpoint would end it at once again, for ever.
+      const { OUTBOX_TEST_FAILPOINT: _, ...environment } = options.environment;
+      last = run(environment);
+      live = last;
+      keep(last);
+    });
+  }
+
+  const printed = () => readTail(options.outputFile, MOST_PRINTED);
+  const tail = () => readTail(options.outputFile, 2_000).trim().split('\n').slice(-4).join(' | ').slice(-1_500);
+
+  function handleOf(running: Running): Killed {
+    const { pid, ended } = running;
+    return { pid, ended, nextReady: (withinMs) => untilReady(withinMs, running) };
+  }
+
+  async function untilReady(withinMs: number, butNot: Running | null): Promise<void> {
+    const deadline = Date.now() + withinMs;
+    let answer = 'nothing yet';
+    for (;;) {
+      const asked = live;
+      if (asked !== null && asked !== butNot && !asked.wanted) {
+        answer = await askReady(port);
+        // Of the process that was asked, and not of one that has ended meanwhile.
+        if (answer === 'ready' && live === asked && !asked.wanted) return;
+      }
+      if (stopping) throw new Error(`${name} is stopped, and was to become ready`);
+      if (Date.now() > deadline) {
+        throw new Error(`${name} was not ready in ${withinMs} ms: /ready says ${answer}; it printed ${tail()}`);
+      }
+      await sleep(100);
+    }
+  }
+
+  return {
+    name,
+    role,
+    get pid() {
+      return last.pid;
+    },
+    probePort: role === 'api' ? null : port,
+    apiPort: role === 'api' ? port : null,
+    printed,
+    kill(signal) {
+      const killed = handleOf(last);
+      if (live === null) return killed;
+      if (!DO_NOT_END.has(signal)) live.wanted = true;
+      live.child.kill(signal);
+      return killed;
+    },
+    expectEnd() {
+      last.wanted = true;
+      return handleOf(last);
+    },
+    ended: () => last.ended,
+    untilReady: (withinMs) => untilReady(withinMs, null),
+    async stop() {
+      stopping = true;
+      const running = live;
+      if (running === null) return 0;
+      running.wanted = true;
+      running.child.kill('SIGTERM');
+      running.child.kill('SIGCONT'); // a stopped one would not see it
+      const force = setTimeout(() => running.child.kill('SIGKILL'), STOP_WITHIN_MS);
+      const how = await running.ended;
+      clearTimeout(force);
+      return how;
+    },
+    async memory() {
+      if (live === null) return null;
+      const status = await readFile(`/proc/${live.pid}/status`, 'utf8').catch(() => ''); // it ended, or there is no /proc
+      const kilobytes = /^VmRSS:\s+(\d+) kB/m.exec(status)?.[1];
+      return kilobytes === undefined ? null : Number(kilobytes) * 1_024;
+    },
+  };
+}
+
+async function askReady(port: number): Promise<string> {
+  try {
+    const answer = await fetch(`http://127.0.0.1:${port}/ready`, { signal: AbortSignal.timeout(PROBE_WITHIN_MS) });
+    const text = await answer.text();
+    return answer.status === 200 ? 'ready' : `${answer.status} ${text.slice(0, 300)}`;
+  } catch (error) {
+    const { cause } = error as { cause?: { code?: string } };
+    return cause?.code ?? String(error);
+  }
+}
+
+function readTail(file: string, most: number): string {
+  const opened = openSync(file, 'r');
+  try {
+    const { size } = fstatSync(opened);
+    const length = Math.min(size, most);
+    const buffer = Buffer.alloc(length);
+    const read = readSync(opened, buffer, 0, length, size - length);
+    return buffer.toString('utf8', 0, read);
+  } finally {
+    closeSync(opened);
+  }
+}

@@ -1,0 +1,109 @@
+/** The part of a run in which events flow and faults come, until all that was asked for has come, or the time is up. */
+import { type FaultRecord, injectBout, type Planned } from './inject-bout.js';
+import type { Fault } from './ports.js';
+import type { RunOptions, RunWorld } from './run-chaos.js';
+import { boutsOf, type ScheduledFault } from './schedule.js';
+import { healAll } from './settle-down.js';
+import { readLine } from './watch-line.js';
+import type { RunWatch } from './watch-run.js';
+import { pause } from './within.js';
+
+const OWED_MS = 60_000;
+const DRAIN_MS = { short: 60_000, long: 300_000 };
+/** Of a drained line, in events: a poll's worth is always on its way. */
+const LEAST_BASELINE = 20;
+
+export interface FlowInput {
+  readonly world: RunWorld;
+  readonly options: RunOptions;
+  readonly schedule: readonly ScheduledFault[];
+  readonly watch: RunWatch;
+  readonly record: {
+    offeredPerSecond: number;
+    flowSeconds: number;
+    faults: FaultRecord[];
+    baselineOpen: number;
+    drainSeconds: Record<number, number | null>;
+    neverAppended: number;
+    problems: string[];
+    missing: string[];
+  };
+}
+
+export async function runFlow({ world, options, schedule, watch, record }: FlowInput): Promise<void> {
+  const { producer } = world;
+  const { signal, minutes, events = 0, short } = options;
+  const before = producer.committed;
+  const began = performance.now();
+  const flowBeganAt = Date.now();
+  const elapsedMs = () => performance.now() - began;
+  const lastMs = minutes * 120_000 + 300_000;
+  const byId = new Map(options.faults.map((fault) => [fault.id, fault]));
+  const placed = schedule.map(
+    (entry, at): Planned => ({ entry, fault: byId.get(entry.fault) as Fault, place: at + 1 }),
+  );
+  producer.rate(record.offeredPerSecond);
+  watch.phase = 'quiet';
+  let at = 0;
+  for (const bout of boutsOf(schedule)) {
+    const planned = placed.slice(at, at + bout.length);
+    at += bout.length;
+    await pause((bout[0]?.atMs ?? 0) - elapsedMs(), signal);
+    signal.throwIfAborted();
+    if (watch.phase === 'quiet') record.baselineOpen = Math.max(LEAST_BASELINE, watch.mostOpen());
+    watch.phase = 'flow';
+    if (elapsedMs() > lastMs) {
+      record.missing.push(`${schedule.length - at + bout.length} faults of the schedule were not reached in time`);
+      break;
+    }
+    watch.faults = bout.map(({ fault }) => fault);
+    const found = await injectBout(world, planned, { flowBeganAt, signal });
+    watch.faults = [];
+    record.faults.push(...found);
+    watch.done = record.faults.length;
+    signal.throwIfAborted();
+    const seconds = await drain(world, record, found, short ? DRAIN_MS.short : DRAIN_MS.long, signal);
+    for (const { place } of found) record.drainSeconds[place] = seconds;
+  }
+  watch.phase = 'flow';
+  while (elapsedMs() < minutes * 60_000 || producer.committed - before < events) {
+    if (elapsedMs() > lastMs) break;
+    await pause(100, signal);
+    signal.throwIfAborted();
+  }
+  if (record.baselineOpen === 0) record.baselineOpen = Math.max(LEAST_BASELINE, watch.mostOpen());
+  const until = performance.now() + OWED_MS;
+  while (producer.owed > record.offeredPerSecond && performance.now() < until) {
+    await pause(50, signal);
+    signal.throwIfAborted();
+  }
+  producer.rate(0);
+  record.flowSeconds = Math.round(elapsedMs() / 100) / 10;
+  record.neverAppended = producer.owed > record.offeredPerSecond ? producer.owed : 0;
+  if (producer.committed - before < events) {
+    record.missing.push(`of ${events} events ${producer.committed - before} were appended in ${record.flowSeconds} s`);
+  }
+  watch.phase = 'healing';
+  record.problems.push(...(await healAll(world)));
+}
+
+/** Seconds from the heal until no more is open than before the faults, with the flow on; null where it was not in time. */
+async function drain(
+  { outbox, producer }: RunWorld,
+  { baselineOpen }: { baselineOpen: number },
+  found: readonly FaultRecord[],
+  deadlineMs: number,
+  signal: AbortSignal,
+): Promise<number | null> {
+  const healedAt = Math.max(...found.map((one) => one.healedAt));
+  const until = performance.now() + deadlineMs;
+  while (performance.now() < until) {
+    signal.throwIfAborted();
+    const line = await readLine(outbox);
+    if (line !== null && line.open <= baselineOpen && producer.owed <= baselineOpen) {
+      return Math.max(0, Math.round((Date.now() - healedAt) / 100) / 10);
+    }
+    await pause(200, signal);
+  }
+  return null;
+}

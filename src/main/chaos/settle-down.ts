@@ -1,0 +1,82 @@
+/** The end of a run: everything healed, every event on its way seen to its end, the destination silent. */
+import type { ChaosWorld } from './ports.js';
+import { readLine } from './watch-line.js';
+import { OverdueError, pause, within } from './within.js';
+
+/** A proxy, a member: healing hangs on none of them. */
+const HEAL_MS = 15_000;
+const READY_MS = 90_000;
+/** Longer than the reconciler leaves a row alone (five minutes past its time), a tick of it and a retry. */
+const STUCK_MS = 7 * 60_000;
+const TOTAL_MS = 30 * 60_000;
+const POLL_MS = 250;
+/** Longer than a send that was given up may still be under way (20 s), so that what comes late is in the book, too. */
+const SILENT_MS = { short: 6_000, long: 25_000 };
+
+/** Problems, each a sentence; never rejects. */
+export async function healAll({ proxies, ledger, notices, fleet }: ChaosWorld): Promise<string[]> {
+  ledger.mode(() => ({ kind: 'take' }));
+  notices.mode(() => ({ status: 200 }));
+  const healed = Object.values(proxies).map((proxy) => within(HEAL_MS, `proxy ${proxy.name} to heal`, proxy.heal()));
+  const ready = fleet.members.map((member) =>
+    within(READY_MS + 5_000, `${member.name} to be ready`, member.untilReady(READY_MS)),
+  );
+  const ends = await Promise.allSettled([...healed, ...ready]);
+  return ends.flatMap((end) => (end.status === 'rejected' ? [messageOf(end.reason)] : []));
+}
+
+export interface SettledDown {
+  /** Events and notices that did not come to their end in time. 0: all did. */
+  readonly open: number;
+  readonly unsent: number;
+  readonly tookMs: number;
+}
+
+/**
+ * Waits while it gets less: seven minutes without progress, or half an hour, end it. Then until the ledger was silent for as
+ * long as a forgotten send may take.
+ */
+export async function settleDown(
+  world: Pick<ChaosWorld, 'outbox' | 'ledger'>,
+  { signal, short, onState }: { signal: AbortSignal; short: boolean; onState: (open: number | null) => void },
+): Promise<SettledDown> {
+  const begun = performance.now();
+  let least = Number.POSITIVE_INFINITY;
+  let movedAt = begun;
+  let seen = { open: Number.NaN, unsent: Number.NaN };
+  for (;;) {
+    signal.throwIfAborted();
+    const line = await readLine(world.outbox);
+    onState(line?.open ?? null);
+    const now = performance.now();
+    if (line !== null) {
+      seen = line;
+      const left = line.open + line.unsent;
+      if (left < least) [least, movedAt] = [left, now];
+      if (left === 0) break;
+    }
+    if (now - movedAt > STUCK_MS || now - begun > TOTAL_MS) break;
+    await pause(POLL_MS, signal);
+  }
+  await untilSilent(world.ledger, short ? SILENT_MS.short : SILENT_MS.long, signal);
+  return { ...seen, tookMs: Math.round(performance.now() - begun) };
+}
+
+async function untilSilent({ requests }: ChaosWorld['ledger'], silentMs: number, signal: AbortSignal): Promise<void> {
+  const until = performance.now() + STUCK_MS;
+  for (
+    let count = requests.length, since = performance.now();
+    performance.now() < until;
+    await pause(POLL_MS, signal)
+  ) {
+    signal.throwIfAborted();
+    if (requests.length !== count) [count, since] = [requests.length, performance.now()];
+    if (performance.now() - since > silentMs) return;
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof OverdueError
+    ? error.message
+    : `healing: ${error instanceof Error ? error.message : String(error)}`;
+}

@@ -1,0 +1,135 @@
+/**
+ * Toxiproxy as a child of the run, and its proxies by its HTTP API. Every call has a deadline; what cannot be healed is said,
+ * since a proxy that stays cut would be blamed on the roles.
+ */
+import { randomInt } from 'node:crypto';
+import { spawnSupervised } from '../../infrastructure/embedded/child-process.js';
+import { freePort, onFreePort } from '../../infrastructure/embedded/free-port.js';
+import type { ChaosProxy, Heal, ProxyName } from './ports.js';
+
+export interface Toxiproxy {
+  readonly pid: number;
+  /** A proxy on a free loopback port to `upstream` (`127.0.0.1:5432`). */
+  proxy(name: ProxyName, upstream: string): Promise<ChaosProxy>;
+  stop(): Promise<void>;
+  /** Rejects when it ended although nobody stopped it; never resolves. */
+  readonly failed: Promise<never>;
+}
+
+const READY_WITHIN_MS = 10_000;
+const CALL_WITHIN_MS = 5_000;
+
+/** @param program what `findToxiproxy` returned @param pidFile where its process id is kept */
+export async function startToxiproxy({ program, pidFile }: { program: string; pidFile: string }): Promise<Toxiproxy> {
+  return onFreePort(anyPort(), async (port) => {
+    const server = await spawnSupervised({
+      title: 'toxiproxy',
+      command: program,
+      args: ['-host', '127.0.0.1', '-port', String(port)],
+      env: { PATH: '/usr/bin:/bin', LOG_LEVEL: 'error' },
+      pidFile,
+    });
+    const call = caller(`http://127.0.0.1:${port}`);
+    try {
+      await untilItAnswers(call, server);
+    } catch (error) {
+      await server.stop('SIGTERM', 5_000);
+      throw error;
+    }
+    return {
+      pid: server.pid,
+      failed: server.failed,
+      proxy: async (name, upstream) => {
+        const listen = `127.0.0.1:${await freePort(anyPort())}`;
+        await call('POST', '/proxies', { name, listen, upstream, enabled: true });
+        return proxyOf(call, { name, address: listen, upstream });
+      },
+      stop: () => server.stop('SIGTERM', 5_000),
+    };
+  });
+}
+
+/** Below the ports that outgoing connections get: one of those could take the place of a proxy while it is cut. */
+export function anyPort(): number {
+  return randomInt(10_000, 30_000);
+}
+
+type Call = (method: 'GET' | 'POST' | 'DELETE', path: string, body?: object) => Promise<unknown>;
+
+function caller(origin: string): Call {
+  return async (method, path, body) => {
+    const answer = await fetch(`${origin}${path}`, {
+      method,
+      signal: AbortSignal.timeout(CALL_WITHIN_MS),
+      ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
+    });
+    const text = await answer.text();
+    if (!answer.ok)
+      throw new Error(`toxiproxy: ${method} ${path} was answered ${answer.status}: ${text.slice(0, 500)}`);
+    return text.startsWith('{') || text.startsWith('[') ? JSON.parse(text) : text;
+  };
+}
+
+async function untilItAnswers(call: Call, server: { hasExited(): boolean; tail(): string }): Promise<void> {
+  const deadline = Date.now() + READY_WITHIN_MS;
+  for (;;) {
+    const answer = await call('GET', '/version').then(
+      () => null,
+      (error: unknown) => error, // not yet: the loop has its own deadline
+    );
+    // Looked at last: what answered may be another's server, which was quicker on the port.
+    if (server.hasExited()) throw new Error(`toxiproxy ended while starting:\n${server.tail()}`);
+    if (answer === null) return;
+    if (Date.now() > deadline) {
+      throw new Error(`toxiproxy did not answer in ${READY_WITHIN_MS / 1_000} s:\n${server.tail()}`, { cause: answer });
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+function proxyOf(call: Call, own: { name: ProxyName; address: string; upstream: string }): ChaosProxy {
+  const path = `/proxies/${own.name}`;
+  let toxics = 0;
+  // Two faults may cut one proxy: it is open again when both have healed. `heal` forgets them all.
+  let cuts = new Set<symbol>();
+  const openAgain = () => call('POST', path, { enabled: true });
+  return {
+    name: own.name,
+    address: own.address,
+    async cut(): Promise<Heal> {
+      const cut = Symbol();
+      cuts.add(cut);
+      await call('POST', path, { enabled: false });
+      return async () => {
+        if (cuts.delete(cut) && cuts.size === 0) await openAgain();
+      };
+    },
+    async add(type, attributes, { stream = 'downstream', toxicity = 1 } = {}): Promise<Heal> {
+      toxics += 1;
+      const name = `${type}-${toxics}`;
+      await call('POST', `${path}/toxics`, { name, type, stream, toxicity, attributes });
+      return () => ignoring404(call('DELETE', `${path}/toxics/${name}`));
+    },
+    async upstream(address): Promise<Heal> {
+      await call('POST', path, { upstream: address });
+      return async () => void (await call('POST', path, { upstream: own.upstream }));
+    },
+    async heal() {
+      cuts = new Set();
+      const there = (await call('GET', `${path}/toxics`)) as { name: string }[];
+      for (const toxic of there) await ignoring404(call('DELETE', `${path}/toxics/${toxic.name}`));
+      const { enabled, upstream } = (await call('GET', path)) as { enabled: boolean; upstream: string };
+      if (upstream !== own.upstream) await call('POST', path, { upstream: own.upstream });
+      if (!enabled) await openAgain();
+    },
+  };
+}
+
+/** Healed already, by another or together with everything. */
+async function ignoring404(called: Promise<unknown>): Promise<void> {
+  try {
+    await called;
+  } catch (error) {
+    if (!(error instanceof Error && error.message.includes('was answered 404'))) throw error;
+  }
+}

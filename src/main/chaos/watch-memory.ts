@@ -1,0 +1,55 @@
+/** Resident memory of the roles over a run. A process that was started again begins anew: growth is told of one process's time. */
+import type { Fleet } from './ports.js';
+
+export interface MemoryFigures {
+  /** By member, bytes. */
+  readonly peakBytes: Readonly<Record<string, number>>;
+  /** By member, bytes a minute, of the time after the first ten minutes; empty where the run is too short to say. */
+  readonly growthPerMinute: Readonly<Record<string, number>>;
+}
+
+export interface MemoryWatch {
+  sample(): Promise<void>;
+  figures(): MemoryFigures;
+}
+
+/** What a process fills first (code, pools, caches) is no growth. */
+const SETTLED_MS = 10 * 60_000;
+/** Less than this shows the garbage collector's rhythm, nothing else. */
+const LEAST_SPAN_MS = 5 * 60_000;
+
+export function watchMemory(fleet: Pick<Fleet, 'memory' | 'members'>, now: () => number = Date.now): MemoryWatch {
+  const peak = new Map<string, number>();
+  /** Of the process that runs now, by member. */
+  const lives = new Map<string, { pid: number; since: number; points: [number, number][] }>();
+  const growth = new Map<string, number>();
+  return {
+    async sample() {
+      const at = now();
+      const pids = new Map(fleet.members.map(({ name, pid }) => [name, pid]));
+      for (const [name, bytes] of await fleet.memory()) {
+        peak.set(name, Math.max(peak.get(name) ?? 0, bytes));
+        const pid = pids.get(name) ?? 0;
+        let life = lives.get(name);
+        if (life === undefined || life.pid !== pid) {
+          life = { pid, since: at, points: [] };
+          lives.set(name, life);
+        }
+        if (at - life.since < SETTLED_MS) continue;
+        life.points.push([at, bytes]);
+        if (at - (life.points[0]?.[0] ?? at) >= LEAST_SPAN_MS) growth.set(name, slopePerMinute(life.points));
+      }
+    },
+    figures: () => ({ peakBytes: Object.fromEntries(peak), growthPerMinute: Object.fromEntries(growth) }),
+  };
+}
+
+/** Least squares. */
+export function slopePerMinute(points: readonly (readonly [number, number])[]): number {
+  const n = points.length;
+  const meanX = points.reduce((sum, [x]) => sum + x, 0) / n;
+  const meanY = points.reduce((sum, [, y]) => sum + y, 0) / n;
+  const over = points.reduce((sum, [x, y]) => sum + (x - meanX) * (y - meanY), 0);
+  const under = points.reduce((sum, [x]) => sum + (x - meanX) ** 2, 0);
+  return under === 0 ? 0 : (over / under) * 60_000;
+}

@@ -1,0 +1,181 @@
+/**
+ * The servers of a chaos run that owns them: a durable PostgreSQL for the outbox and the audit log, and Temporal on a PostgreSQL
+ * of its own, so that the outbox's database and Temporal's store can be away one without the other. All keep their ports over
+ * every restart.
+ */
+import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { startEmbeddedPostgres } from '../../dist/src/infrastructure/embedded/embedded-postgres.js';
+import { freePort } from '../../dist/src/infrastructure/embedded/free-port.js';
+import { startReaper } from '../../dist/src/main/chaos/start-reaper.js';
+import { anyPort } from '../../dist/src/main/chaos/toxiproxy.js';
+import { createTemporalDatabases } from '../bench/temporal-databases.mjs';
+import { servicePorts, startTemporalOnPostgres, temporalPrograms } from '../bench/temporal-on-postgres.mjs';
+import { smallDisk } from './small-disk.mjs';
+
+/**
+ * @typedef {object} OwnServers
+ * @property {string} folder for the files of the run, removed at the end
+ * @property {import('../../dist/src/main/chaos/start-reaper.js').Reaper} reaper
+ * @property {string} outboxUrl
+ * @property {string} auditUrl
+ * @property {{ address: string, namespace: string }} temporal
+ * @property {import('../../dist/src/main/chaos/ports.js').ChaosServers} servers
+ * @property {string} temporalVersion
+ * @property {() => Promise<void>} close
+ *
+ * @param {{ log: (line: string) => void, maxConnections?: number }} options of the outbox's PostgreSQL, default 150
+ * @returns {Promise<OwnServers>}
+ */
+export async function startOwnServers({ log, maxConnections = 150 }) {
+  const reaper = startReaper();
+  const folder = await mkdtemp(join(tmpdir(), 'outbox-chaos-'));
+  reaper.folder(folder);
+  const undo = [() => reaper.close(), () => rm(folder, { recursive: true, force: true })];
+  const close = async () => {
+    for (const step of undo.splice(0).reverse()) await step();
+  };
+  try {
+    await chmod(folder, 0o755); // PostgreSQL runs as another user under root
+    log('PostgreSQL for the outbox and the audit log, with fsync');
+    const postgres = await keptPostgres({ dataDir: join(folder, 'pg'), maxConnections, reaper, log });
+    undo.push(() => postgres.stop());
+    for (const name of ['outbox', 'audit']) await postgres.createDatabase(name);
+
+    log('Temporal on a PostgreSQL of its own, with fsync');
+    const store = await keptPostgres({ dataDir: join(folder, 'pg-temporal'), maxConnections: 100, reaper, log });
+    undo.push(() => store.stop());
+    const temporal = await keptTemporal({ adminUrl: store.url('postgres'), folder, reaper, log });
+    undo.push(() => temporal.stop());
+
+    const disk = smallDisk({
+      folder: join(folder, 'disk'),
+      url: postgres.url('outbox'),
+      dataDir: join(folder, 'pg'),
+      reaper,
+    });
+    undo.push(() => disk.close());
+    return {
+      folder,
+      reaper,
+      outboxUrl: postgres.url('outbox'),
+      auditUrl: postgres.url('audit'),
+      temporal: { address: temporal.address, namespace: 'default' },
+      temporalVersion: temporal.version,
+      servers: {
+        postgres: {
+          get pid() {
+            return postgres.pid;
+          },
+          adminUrl: postgres.url('postgres'),
+          restartImmediately: postgres.restartImmediately,
+          stop: postgres.stop,
+          start: postgres.start,
+          fillDisk: disk.fill,
+        },
+        temporal: {
+          get pid() {
+            return temporal.pid;
+          },
+          address: temporal.address,
+          kill: temporal.kill,
+          start: temporal.start,
+          loseData: temporal.loseData,
+        },
+      },
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** On one port for as long as it is kept; its processes change. */
+async function keptPostgres({ dataDir, maxConnections, reaper, log }) {
+  const port = await freePort(anyPort());
+  let running = await up();
+
+  async function up() {
+    const deadline = Date.now() + SAME_PORT_WITHIN_MS;
+    for (;;) {
+      const started = await startEmbeddedPostgres({ dataDir, port, maxConnections, note: log });
+      reaper.watch(started.pid, 'SIGQUIT'); // SIGKILL would leave its backends
+      if (started.port === port) return started;
+      // It takes the next free one where its own is still held; clients know only this one.
+      await started.stop();
+      reaper.forget(started.pid);
+      if (Date.now() > deadline) throw new Error(`expected port ${port} to be free for PostgreSQL's next start`);
+      await sleep(200);
+    }
+  }
+  const down = async () => {
+    const { pid } = running;
+    await running.stop();
+    reaper.forget(pid);
+  };
+  return {
+    get pid() {
+      return running.pid;
+    },
+    url: (database) => running.url(database),
+    createDatabase: (name) => running.createDatabase(name),
+    stop: down,
+    async start() {
+      running = await up();
+    },
+    async restartImmediately() {
+      process.kill(running.pid, 'SIGQUIT');
+      await down(); // waits for its end: a shutdown that is immediate already hears nothing gentler
+      running = await up();
+    },
+  };
+}
+
+const SAME_PORT_WITHIN_MS = 20_000;
+
+/** On the same ports and the same store for as long as it is kept. */
+async function keptTemporal({ adminUrl, folder, reaper, log }) {
+  const { sqlTool } = await temporalPrograms(log);
+  const ports = await servicePorts();
+  const home = join(folder, 'temporal');
+  await mkdir(home);
+  let store = await createTemporalDatabases({ adminUrl, sqlTool });
+  let running = await up();
+
+  async function up() {
+    const kept = { ...store, drop: async () => {} }; // it outlives the server
+    const started = await startTemporalOnPostgres({ store: kept, ports, folder: home, log });
+    reaper.watch(started.pid);
+    return started;
+  }
+  const down = async () => {
+    const { pid } = running;
+    await running.stop();
+    reaper.forget(pid);
+  };
+  const kill = async () => {
+    process.kill(running.pid, 'SIGKILL');
+    await down();
+  };
+  return {
+    get pid() {
+      return running.pid;
+    },
+    address: running.address,
+    version: running.server,
+    stop: down,
+    kill,
+    async start() {
+      running = await up();
+    },
+    async loseData() {
+      await kill();
+      await store.drop();
+      store = await createTemporalDatabases({ adminUrl, sqlTool });
+      running = await up();
+    },
+  };
+}

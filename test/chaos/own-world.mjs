@@ -1,0 +1,26 @@
+import { randomBytes } from 'node:crypto';
+import { layOutWorld } from '../../dist/src/main/chaos/lay-out.js';
+import { startOwnServers } from './own-servers.mjs';
+
+/**
+ * A world with servers of its own. Everything is taken down by `close`, whose answer says what failed on the way.
+ * @param {Partial<import('../../dist/src/main/chaos/lay-out.js').LayOutOptions> & { seed: number, log: (line: string) => void, maxConnections?: number }} options
+ */
+export async function layOutOwnWorld({ maxConnections, ...options }) {
+  const own = await startOwnServers({ log: options.log, ...(maxConnections === undefined ? {} : { maxConnections }) });
+  try {
+    const { outboxUrl, auditUrl, temporal, servers, folder, reaper } = own;
+    const deployment = `chaos-${randomBytes(4).toString('hex')}`;
+    const given = { deployment, outboxUrl, auditUrl, temporal, servers, folder, reaper, fresh: true };
+    const laid = await layOutWorld({ ...given, ...options });
+    const close = async () => {
+      const failed = await laid.close();
+      await own.close();
+      return failed;
+    };
+    return { ...laid, temporalVersion: own.temporalVersion, close };
+  } catch (error) {
+    await own.close();
+    throw error;
+  }
+}
