@@ -121,6 +121,8 @@ export interface Ledger {
 }
 
 export interface ChaosEvent {
+  /** A UUID, where a fault must know the event before it is committed. Default: a new one. */
+  readonly id?: string;
   readonly routingKey: 'audit.log' | 'chaos.ledger';
   readonly eventName: string;
   readonly eventType: string;
