@@ -40,6 +40,8 @@ export interface FleetMember {
   readonly name: string;
   readonly role: FleetRole;
   readonly pid: number;
+  /** How many processes it has been so far, this one counted. */
+  readonly starts: number;
   readonly probePort: number | null;
   readonly apiPort: number | null;
   /** Everything printed since the first start, both streams, of all its processes. */

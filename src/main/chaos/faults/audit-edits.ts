@@ -4,10 +4,11 @@ import type pg from 'pg';
 import { planGrants } from '../../../infrastructure/prisma/grants.js';
 import { RIGHT_HOLDERS, RIGHTS } from '../../../infrastructure/prisma/rights.js';
 import type { ChaosWorld } from '../ports.js';
+import { type CliAnswer, runCli } from '../run-cli.js';
 import { defineFault, type Inflicting } from './define-fault.js';
 import { untilStatus } from './look.js';
+import { CLI } from './own-cli.js';
 import { idsOf, ownEvents } from './own-events.js';
-import { runCli } from './run-cli.js';
 import { until } from './wait.js';
 
 const CHANGES = [
@@ -91,7 +92,7 @@ async function editAsOwner(world: ChaosWorld, { problems, signal }: Inflicting):
   await untilStatus(world, idsOf(events), ['DELIVERED'], { withinMs: 40_000, signal });
   const record = await untilSealed(world, id as string, signal);
   if (record === null) return 'its record was not sealed in time';
-  const verify = () => runCli(world, ['audit', 'verify', '--json'], signal);
+  const verify = () => runCli(CLI, ['audit', 'verify', '--json'], world.environment);
   const before = await verify();
   if (before.code !== 0) problems.push(`the log did not verify before the edit: ${said(before)}`);
   try {
@@ -101,7 +102,7 @@ async function editAsOwner(world: ChaosWorld, { problems, signal }: Inflicting):
       record,
     );
     const edited = await verify();
-    if (edited.code === 0 || !edited.out.includes(record)) {
+    if (edited.code === 0 || !edited.stdout.includes(record)) {
       problems.push(`an edit by the owner: expected the verifier to name record ${record}, got ${said(edited)}`);
     }
   } finally {
@@ -112,8 +113,7 @@ async function editAsOwner(world: ChaosWorld, { problems, signal }: Inflicting):
   return `record ${record} named`;
 }
 
-const said = ({ code, out, err }: { code: number | null; out: string; err: string }) =>
-  `exit code ${code}, ${`${out}${err}`.slice(-400)}`;
+const said = ({ code, stdout, stderr }: CliAnswer) => `exit code ${code}, ${`${stdout}${stderr}`.slice(-400)}`;
 
 async function untilSealed({ audit }: ChaosWorld, eventId: string, signal: AbortSignal): Promise<string | null> {
   let record: string | null = null;

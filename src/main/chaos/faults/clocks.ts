@@ -9,8 +9,8 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { ChaosWorld, FleetMember } from '../ports.js';
 import { defineFault, type Inflicting } from './define-fault.js';
 import { metric, timesPrinted, untilStatus } from './look.js';
+import { CLI } from './own-cli.js';
 import { answerOwn, healLedger, idsOf, ownEvents } from './own-events.js';
-import { CLI } from './run-cli.js';
 
 const HOUR_MS = 3_600_000;
 /** On standard error, so that a role that did not load it is not taken for one that did. */

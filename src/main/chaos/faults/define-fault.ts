@@ -1,5 +1,5 @@
 /** What every fault does alike: it heals in any case, tells when, and tells nothing of its row where the run was given up. */
-import type { ChaosWorld, Fault, FaultContext, FaultId, FaultOutcome } from '../ports.js';
+import type { ChaosWorld, Fault, FaultContext, FaultId, FaultOutcome, Resource } from '../ports.js';
 
 type Range = readonly [least: number, most: number];
 
@@ -21,6 +21,8 @@ export interface FaultSpec {
   readonly short: Range;
   readonly long: Range;
   readonly recoversWithinSeconds?: number;
+  /** None: nothing else may hold meanwhile. */
+  readonly resources?: readonly Resource[];
   /** Takes off all that `inflict` put on, whatever came of it. */
   readonly heal?: (world: ChaosWorld) => Promise<void>;
   readonly inflict: (
@@ -33,10 +35,11 @@ export interface FaultSpec {
 const SHORT_BELOW_MS = 15_000;
 
 export function defineFault(spec: FaultSpec): Fault {
-  const { id, title, needs = 'staging', weight = 1, recoversWithinSeconds } = spec;
+  const { id, title, needs = 'staging', weight = 1, recoversWithinSeconds, resources } = spec;
   return {
     ...{ id, title, needs, weight },
     ...(recoversWithinSeconds === undefined ? {} : { recoversWithinSeconds }),
+    ...(resources === undefined ? {} : { resources }),
     duration: (random, short) => {
       const [least, most] = short ? spec.short : spec.long;
       return Math.round((least + random() * (most - least)) * 1_000);

@@ -10,7 +10,7 @@ const PROXIES: readonly ProxyName[] = ['outbox', 'temporal', 'ledger', 'ingest']
 
 interface Trouble {
   readonly name: string;
-  put(proxy: ChaosProxy): Promise<void>;
+  put(proxy: ChaosProxy): Promise<unknown>;
   /** Whether a caller feels it, against how it is without. */
   felt(probed: Probed, before: Probed): boolean;
 }
@@ -100,6 +100,7 @@ export const lostResponse = defineFault({
   id: 'F18',
   title: 'the response is lost after the effect',
   weight: 3,
+  resources: ['ledger'],
   short: [3, 5],
   long: [20, 40],
   heal: healLedger,

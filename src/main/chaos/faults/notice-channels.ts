@@ -14,6 +14,7 @@ const KINDS = [
 export const deafChannels = defineFault({
   id: 'F28',
   title: 'Slack or Sentry down, slow or 429 in a storm of a thousand failures',
+  resources: ['ledger', 'notices'],
   short: [6, 10],
   long: [30, 40],
   recoversWithinSeconds: 90,
@@ -35,18 +36,19 @@ export const deafChannels = defineFault({
     for (let at = 0; at < events.length && !signal.aborted; at += 100) {
       await world.producer.append(events.slice(at, at + 100));
     }
-    const open = await untilStatus(world, ids, ['DEAD'], { withinMs: 120_000, signal });
-    if (open.length > 0) problems.push(`${open.length} of ${ids.length} failed events had no letter two minutes later`);
+    const open = await untilStatus(world, ids, ['DEAD'], { withinMs: 90_000, signal });
+    if (open.length > 0)
+      problems.push(`${open.length} of ${ids.length} failed events had no letter a minute and a half later`);
     const stuck = /TMPRL1100|WorkflowTaskFailed|process\.unhandled_rejection/g;
     const failedTasks = timesPrinted(world, stuck);
     // The channels stay as they are until a notice has met them.
     const met = () => notices.received.slice(from).filter(({ channel }) => channel !== 'webhook').length;
-    await until(() => met() > 0, { withinMs: windowMs(world) + 75_000, signal });
+    await until(() => met() > 0, { withinMs: windowMs(world) + 20_000, signal });
     await heal();
     const rows = 'outbox.notification WHERE event_id = ANY ($1::uuid[])';
     const noticed = await count(outbox, rows, [ids]);
     if (noticed !== ids.length) problems.push(`${ids.length} letters have ${noticed} notification rows`);
-    const withinMs = windowMs(world) + 180_000;
+    const withinMs = windowMs(world) + 90_000;
     const done = await until(async () => (await count(outbox, `${rows} AND done_at IS NULL`, [ids])) === 0, {
       ...{ withinMs, signal },
       everyMs: 1_000,

@@ -14,6 +14,7 @@ export const finalRefusal = defineFault({
   id: 'F21',
   title: 'a final 4xx',
   weight: 2,
+  resources: ['ledger', 'notices'],
   short: [3, 5],
   long: [15, 20],
   heal: healLedger,
@@ -98,6 +99,7 @@ export const oddSuccess = defineFault({
   id: 'F22',
   title: 'odd 2xx: empty, HTML, 10 MB, broken JSON; redirects',
   weight: 2,
+  resources: ['ledger'],
   short: [3, 5],
   long: [20, 30],
   heal: healLedger,
@@ -112,8 +114,9 @@ export const oddSuccess = defineFault({
         answerOwn(world, ids, ({ eventId }) => answers[ids.indexOf(eventId)]?.[1] ?? { kind: 'take' });
         // Good ones among them: ten bad answers in a row would open the breaker, which is another row.
         await world.producer.append(odd.flatMap((event) => [event, ...ownEvents(world, 2)]));
-        const open = await untilStatus(world, ids, ['DEAD'], { withinMs: SETTLED_WITHIN_MS, signal });
-        for (const id of open) problems.push(`${answers[ids.indexOf(id)]?.[0]}: no letter 40 s later`);
+        // R18: the ledger is asked before the letter, and where the effect stands the delivery is settled by that.
+        const open = await untilStatus(world, ids, ['DEAD', 'DELIVERED'], { withinMs: SETTLED_WITHIN_MS, signal });
+        for (const id of open) problems.push(`${answers[ids.indexOf(id)]?.[0]}: neither letter nor receipt 40 s later`);
         for (const { id, code, bytes } of await lettersOf(world, ids)) {
           const name = answers[ids.indexOf(id)]?.[0];
           if (code !== 'HTTP.BAD_RESPONSE') problems.push(`${name}: expected HTTP.BAD_RESPONSE, got ${code}`);

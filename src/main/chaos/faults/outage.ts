@@ -14,6 +14,7 @@ export const failingDestination = defineFault({
   id: 'F19',
   title: 'the destination fails all for three minutes, then a tenth',
   weight: 2,
+  resources: ['ledger'],
   short: [12, 14],
   long: [240, 270],
   // An open breaker is tried after half a minute, and twice as long after each try that fails.
@@ -34,9 +35,11 @@ export const failingDestination = defineFault({
     const after = () => ledger.requests.slice(better).filter(({ key }) => waiting.has(key));
     const back = () => new Set(after().map(({ key }) => key)).size;
     // A breaker that opened again and again is tried only after minutes.
-    const cameBack = await until(() => back() === waiting.size, { withinMs: 360_000, signal, everyMs: 500 });
+    const cameBack = await until(() => back() === waiting.size, { withinMs: 150_000, signal, everyMs: 500 });
     if (!cameBack)
-      problems.push(`${waiting.size - back()} of ${waiting.size} refused events had not come back six minutes later`);
+      problems.push(
+        `${waiting.size - back()} of ${waiting.size} refused events had not come back two and a half minutes later`,
+      );
     const firsts = firstOf(after()).map(({ at }) => at - betterAt);
     const most = mostWithin(firsts, 1_000);
     if (waiting.size >= ENOUGH && most > waiting.size * HERD_SHARE) {

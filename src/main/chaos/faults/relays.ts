@@ -12,6 +12,7 @@ export const killedRelay = defineFault({
   id: 'F1',
   title: 'kill -9 a relay at random, two running',
   weight: 3,
+  resources: ['relay', 'temporal'],
   short: [3, 6],
   long: [20, 60],
   recoversWithinSeconds: 35,
@@ -23,16 +24,15 @@ export const killedRelay = defineFault({
     do {
       const member = pick(world.fleet.of('relay'), random);
       const held = await stopHolding(world, member, { signal, events: short ? 60 : 200 });
-      const ended = member.ended();
-      member.kill('SIGKILL');
-      await ended;
+      const victim = member.kill('SIGKILL');
+      await victim.ended;
       if (killed === 0) await heal();
       else await world.proxies.temporal.heal();
       if (held.length > 0) killed += 1;
       const left = await untilMoved(world, held, signal);
       taken += held.length - left;
       if (left > 0) problems.push(`${left} claims of ${member.name} were not taken over within the lease and a poll`);
-      await member.untilReady(60_000).catch((error: unknown) => problems.push(String(error)));
+      await victim.nextReady(60_000).catch((error: unknown) => problems.push(String(error)));
     } while (!short && performance.now() < end && !signal.aborted);
     return { happened: killed, what: `${killed} relays killed with claims of their own, ${taken} claims taken over` };
   },
@@ -42,6 +42,7 @@ export const killedAtEachStep = defineFault({
   id: 'F2',
   title: 'a relay killed after claim, after start and before mark, after mark',
   weight: 2,
+  resources: ['relay'],
   short: [6, 9],
   long: [30, 60],
   recoversWithinSeconds: 35,
@@ -61,39 +62,32 @@ export const killedAtEachStep = defineFault({
   },
 });
 
-/** A third relay that has only this in mind; the keeper lets it do it again. */
+/** A third relay that has only this in mind; started again it is a relay like the others, and another one takes its place. */
 async function dieAt(world: ChaosWorld, point: string, { durationMs, signal, short }: Inflicting): Promise<number> {
-  const member = await world.fleet.add('relay', { OUTBOX_TEST_FAILPOINT: point });
   const end = performance.now() + durationMs / 3;
   let deaths = 0;
-  try {
-    do {
+  do {
+    const member = await world.fleet.add('relay', { OUTBOX_TEST_FAILPOINT: point });
+    try {
       // So that there is something to claim, whatever the flow does; the others may be quicker.
-      const [ended] = await Promise.all([
-        untilEnded(member, 20_000, signal),
-        world.producer.append(ownEvents(world, 40)).catch(() => []), // the journal has it, the next turn tries again
-      ]);
-      if (ended) deaths += 1;
-    } while (!signal.aborted && performance.now() < end && !(short && deaths > 0));
-  } finally {
-    await world.fleet.remove(member);
-  }
+      const died = async () => {
+        if (member.starts > 1) return true;
+        await world.producer.append(ownEvents(world, 20));
+        return false;
+      };
+      if (await until(died, { withinMs: 20_000, signal, everyMs: 200 })) deaths += 1;
+    } finally {
+      await world.fleet.remove(member);
+    }
+  } while (!signal.aborted && performance.now() < end && !short);
   return deaths;
-}
-
-async function untilEnded(member: FleetMember, withinMs: number, signal: AbortSignal): Promise<boolean> {
-  let ended = false;
-  const noted = member.ended().then(() => {
-    ended = true;
-  });
-  noted.catch(() => undefined); // it never started again: not a death
-  return until(() => ended, { withinMs, signal, everyMs: 50 });
 }
 
 export const stoppedRelay = defineFault({
   id: 'F5',
   title: 'SIGSTOP a relay past its lease, then SIGCONT',
   weight: 2,
+  resources: ['relay', 'temporal'],
   short: [6, 10],
   long: [35, 60],
   recoversWithinSeconds: 40,

@@ -32,6 +32,7 @@ export const rateLimited = defineFault({
   id: 'F20',
   title: '429 with Retry-After in seconds, as a date, negative, huge, garbage',
   weight: 2,
+  resources: ['ledger'],
   short: [3, 5],
   long: [15, 20],
   heal: healLedger,

@@ -23,14 +23,13 @@ export const rollingRestart = defineFault({
       const members = short ? roles.flatMap((role) => fleet.of(role).slice(0, 1)) : [...fleet.members];
       for (const member of members) {
         if (signal.aborted) break;
-        const ended = member.ended();
-        member.kill('SIGTERM');
+        const { ended, nextReady } = member.kill('SIGTERM');
         const code = await within(graceMs + 5_000, signal, ended);
         if (signal.aborted) break;
         if (code === null) problems.push(`${member.name} had not stopped ${graceMs / 1_000 + 5} s after SIGTERM`);
         else if (code !== 0) problems.push(`${member.name}: expected exit code 0 after SIGTERM, got ${code}`);
         restarted.push(member.name);
-        await member.untilReady(60_000);
+        await nextReady(60_000);
       }
     } finally {
       await callers.stop();

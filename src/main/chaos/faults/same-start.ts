@@ -1,9 +1,10 @@
 /** F24: what two do at once must have been done once. */
 import type { ChaosWorld } from '../ports.js';
+import { runCli } from '../run-cli.js';
 import { defineFault, type Inflicting } from './define-fault.js';
 import { untilStatus } from './look.js';
+import { CLI } from './own-cli.js';
 import { answerOwn, healLedger, idsOf, ownEvents, requestsOf } from './own-events.js';
-import { runCli } from './run-cli.js';
 import { until } from './wait.js';
 
 export const sameAtOnce = defineFault({
@@ -66,10 +67,14 @@ async function redriveTogether(world: ChaosWorld, { signal, problems, short }: I
     if (signal.aborted) break;
     const answers = await Promise.all(
       ['anna', 'ben'].map((actor) =>
-        runCli(world, ['dlq', 'redrive', id, '--reason', 'chaos: at once', '--actor', actor, '--json'], signal),
+        runCli(
+          CLI,
+          ['dlq', 'redrive', id, '--reason', 'chaos: at once', '--actor', actor, '--json'],
+          world.environment,
+        ),
       ),
     );
-    const outcomes = answers.map(({ out, err }) => outcomeOf(out) ?? `nothing: ${err.slice(-300)}`).sort();
+    const outcomes = answers.map(({ stdout, stderr }) => outcomeOf(stdout) ?? `nothing: ${stderr.slice(-300)}`).sort();
     if (outcomes.join() === 'not-open,redriven') told += 1;
     else
       problems.push(

@@ -12,6 +12,7 @@ export const terminatedBackends = defineFault({
   id: 'F8',
   title: 'backends terminated once a second, idle and in transactions',
   weight: 3,
+  resources: ['outbox-db', 'audit-db'],
   short: [5, 8],
   long: [60, 60],
   async inflict(world, { signal, durationMs, problems, heal }) {
@@ -57,6 +58,7 @@ export const lateCommit = defineFault({
   id: 'F12',
   title: 'a writing transaction that commits after later ids',
   weight: 2,
+  resources: [],
   short: [4, 8],
   long: [120, 180],
   async inflict(world, { signal, durationMs, problems, heal }) {

@@ -12,6 +12,7 @@ export const killedWorker = defineFault({
   id: 'F3',
   title: 'kill -9 a worker before and after the POST',
   weight: 3,
+  resources: ['worker', 'ledger'],
   short: [4, 8],
   long: [20, 60],
   recoversWithinSeconds: 35,
@@ -28,7 +29,8 @@ export const killedWorker = defineFault({
     await until(async () => (await count(outbox, onTheirWay, [since])) > 0, { withinMs: 15_000, signal });
     const { rows: unsent } = await outbox.query<{ id: string }>(`SELECT event_id AS id FROM ${onTheirWay}`, [since]);
     const first = pick(world.fleet.of('worker'), random);
-    await killed(first);
+    const unsentBy = first.kill('SIGKILL');
+    await unsentBy.ended;
     await proxies.ledger.heal();
 
     // After: the effect is noted and the answer is still out.
@@ -38,7 +40,8 @@ export const killedWorker = defineFault({
     await until(() => noted().length >= 4, { withinMs: 15_000, signal, everyMs: 20 });
     const unanswered = noted().filter(({ at }) => at > Date.now() - 1_200);
     const second = pick(world.fleet.of('worker'), random);
-    await killed(second);
+    const unansweredBy = second.kill('SIGKILL');
+    await unansweredBy.ended;
     await heal();
 
     const ids = [...unsent.map(({ id }) => id), ...unanswered.map(({ eventId }) => eventId)];
@@ -48,22 +51,17 @@ export const killedWorker = defineFault({
       problems.push(`${dead.length} events of killed workers were not settled in ${TAKEN_UP_MS / 1_000} s`);
     const keys = new Set(unanswered.map(({ key }) => key));
     const again = ledger.requests.slice(from).filter(({ did, key }) => did === 'again' && keys.has(key)).length;
-    for (const member of new Set([first, second])) await member.untilReady(60_000);
+    for (const { nextReady } of [unsentBy, unansweredBy]) await nextReady(60_000);
     const what = `killed with ${unsent.length} requests unsent and ${unanswered.length} unanswered; ${again} came again`;
     return { happened: Math.min(unsent.length, unanswered.length), what };
   },
 });
 
-async function killed(member: { ended(): Promise<unknown>; kill(signal: NodeJS.Signals): void }): Promise<void> {
-  const ended = member.ended();
-  member.kill('SIGKILL');
-  await ended;
-}
-
 export const killedApi = defineFault({
   id: 'F4',
   title: 'kill -9 the api between commit and response',
   weight: 2,
+  resources: ['api', 'ingest'],
   short: [4, 8],
   long: [15, 40],
   heal: ({ proxies }) => proxies.ingest.heal(),
@@ -74,14 +72,15 @@ export const killedApi = defineFault({
     await proxies.ingest.add('timeout', { timeout: 0 }, { stream: 'downstream' });
     await until(async () => (await count(audit, 'audit.record')) > before, { withinMs: 15_000, signal, everyMs: 20 });
     const member = pick(fleet.of('api'), random);
-    await killed(member);
+    const victim = member.kill('SIGKILL');
+    await victim.ended;
     const { rows: committed } = await audit.query<{ id: string; record: string }>(
       "SELECT event_id AS id, record_id AS record FROM audit.record WHERE source LIKE 'outbox%' ORDER BY recorded_at DESC LIMIT $1",
       [Math.max(0, (await count(audit, 'audit.record')) - before)],
     );
     const unheard = await settledReceipts(world, committed, 'open');
     await heal();
-    await member.untilReady(60_000);
+    await victim.nextReady(60_000);
 
     const open = await untilStatus(world, [...unheard.keys()], ['DELIVERED'], { withinMs: TAKEN_UP_MS, signal });
     if (open.length > 0)
