@@ -40,6 +40,8 @@ export interface FleetMember {
   readonly name: string;
   readonly role: FleetRole;
   readonly pid: number;
+  /** How many processes it has been so far, this one counted. */
+  readonly starts: number;
   readonly probePort: number | null;
   readonly apiPort: number | null;
   /** Everything printed since the first start, both streams, of all its processes. */
@@ -121,6 +123,8 @@ export interface Ledger {
 }
 
 export interface ChaosEvent {
+  /** A UUID, where a fault must know the event before it is committed. Default: a new one. */
+  readonly id?: string;
   readonly routingKey: 'audit.log' | 'chaos.ledger';
   readonly eventName: string;
   readonly eventType: string;
