@@ -3,7 +3,7 @@ import { untilStatus } from '../../../dist/src/main/chaos/faults/look.js';
 import { idsOf, ownEvents } from '../../../dist/src/main/chaos/faults/own-events.js';
 
 const DELIVERED_WITHIN_MS = 90_000;
-const SHOWN = 3;
+const SHOWN = 5;
 
 /**
  * To the ledger and to the audit log alike.
@@ -22,17 +22,22 @@ export async function appendOwn(world, howMany) {
 export async function undelivered(world, ids, signal, withinMs = DELIVERED_WITHIN_MS) {
   const open = await untilStatus(world, ids, ['DELIVERED'], { withinMs, signal });
   if (open.length === 0) return [];
-  const { rows } = await world.outbox.query(
+  const how = await describeDeliveries(world, open);
+  return [
+    `${open.length} of ${ids.length} events were not delivered within ${withinMs / 1_000} s of the outage: ${how}`,
+  ];
+}
+
+/** How some of them stand, for a person who looks for the reason. */
+export async function describeDeliveries({ outbox }, ids) {
+  const { rows } = await outbox.query(
     `SELECT d.event_id || ' ' || d.destination || ' ' || d.status || ' epoch ' || d.epoch || ', due in '
             || round(extract(epoch FROM d.due_at - clock_timestamp())) || ' s, start tries ' || d.start_tries || ', attempts '
             || coalesce((SELECT string_agg(a.n || ' ' || coalesce(a.code, CASE WHEN a.finished_at IS NULL THEN 'unfinished' ELSE 'done' END)
                                             || ' ' || round(extract(epoch FROM clock_timestamp() - a.started_at)) || ' s ago', ', ' ORDER BY a.epoch, a.n)
                          FROM outbox.delivery_attempt a WHERE a.event_id = d.event_id), 'none') AS how
      FROM outbox.delivery d WHERE d.event_id = ANY ($1::uuid[]) LIMIT $2`,
-    [open, SHOWN],
+    [ids, SHOWN],
   );
-  const shown = rows.map(({ how }) => how).join('; ');
-  return [
-    `${open.length} of ${ids.length} events were not delivered within ${withinMs / 1_000} s of the outage: ${shown}`,
-  ];
+  return rows.map(({ how }) => how).join('; ');
 }

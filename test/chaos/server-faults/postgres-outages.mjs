@@ -97,7 +97,7 @@ export const connectionsExhausted = defineFault({
     try {
       await until(() => greedy.refused > 0, { withinMs: 10_000, signal });
       // What the roles have open they would go on with: now each has to come anew.
-      const ended = await endRoles(world);
+      const ended = await endRoles(greedy.held.values().next().value);
       const end = performance.now() + durationMs;
       while (performance.now() < end && !signal.aborted) {
         answers.push(await askApi(world));
@@ -134,7 +134,7 @@ const FILLER = 'chaos-filler';
 /** Opens connections, as the user that the roles have, until the server has none left, and takes each that becomes free. */
 function holdEverything({ servers }) {
   const held = new Set();
-  const state = { refused: 0, most: 0, ended: undefined, close };
+  const state = { held, refused: 0, most: 0, ended: undefined, close };
   let over = false;
   const working = work();
 
@@ -171,8 +171,9 @@ function holdEverything({ servers }) {
 
 const TOO_MANY = '53300';
 
-async function endRoles({ outbox }) {
-  const { rows } = await outbox.query(
+/** By a connection that is held: there is no other. */
+async function endRoles(client) {
+  const { rows } = await client.query(
     `SELECT count(pg_terminate_backend(pid))::int AS n FROM pg_stat_activity
      WHERE backend_type = 'client backend' AND application_name NOT IN ('chaos-runner', $1) AND pid <> pg_backend_pid()`,
     [FILLER],
