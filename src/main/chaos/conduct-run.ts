@@ -1,11 +1,14 @@
 /** A whole run on a laid-out world: it runs, the books are compared, the roles stop, they are compared again, and it is judged. */
-import { readChaosJournal } from './chaos-journal.js';
+import type { Books } from './books.js';
+import { type JournalledEvent, readChaosJournal } from './chaos-journal.js';
 import { type ChaosComparison, compareChaos } from './compare-chaos.js';
 import { type JudgedRun, judgeRun, type RunFindings } from './judge-run.js';
 import type { LaidOut } from './lay-out.js';
+import { lookAtEnd } from './look-at-end.js';
 import { readBooks } from './read-books.js';
+import { recoveryOf } from './recovery-by-lane.js';
 import { type RunOptions, type RunWorld, runChaos, stopRoles } from './run-chaos.js';
-import { within } from './within.js';
+import { pause, within } from './within.js';
 
 export interface ConductedRun extends RunFindings, JudgedRun {}
 
@@ -16,31 +19,54 @@ const RECONCILED_MS = 11_000;
 export async function conductRun({ world }: Pick<LaidOut, 'world'>, options: RunOptions): Promise<ConductedRun> {
   const record = await runChaos(world, options);
   const problems: string[] = [];
-  const noticesDown = record.faults.some(({ fault }) => fault === 'F28');
-  const compare = async (when: string): Promise<ChaosComparison | null> => {
+  const missing: string[] = [];
+  const looked: string[] = [];
+  let recoverySeconds: Record<number, number | null> = {};
+  let books: ChaosComparison | null = null;
+  let booksAfterStop: ChaosComparison | null = null;
+
+  const read = async (when: string): Promise<Reading | null> => {
     try {
-      return await within(COMPARE_MS, `the books to be compared ${when}`, compareWorld(world, noticesDown));
+      return await within(COMPARE_MS, `the books to be read ${when}`, readWorld(world));
     } catch (error) {
-      problems.push(`the books could not be compared ${when}: ${error instanceof Error ? error.message : error}`);
+      problems.push(`the books could not be read ${when}: ${error instanceof Error ? error.message : error}`);
       return null;
     }
   };
-  let books: ChaosComparison | null = null;
-  let booksAfterStop: ChaosComparison | null = null;
-  if (record.interrupted) problems.push(...(await stopRoles(world)).map((end) => `at the stop: ${end}`));
-  else {
-    await new Promise((resolve) => setTimeout(resolve, RECONCILED_MS));
-    books = await compare('while the roles ran');
-    problems.push(...(await stopRoles(world)).map((end) => `at the stop: ${end}`));
-    booksAfterStop = await compare('once they had stopped');
+  const noticesDown = record.faults.some(({ fault }) => fault === 'F28');
+  const compare = ({ books: read, journal }: Reading) =>
+    compareChaos(
+      { journal, requests: world.ledger.requests, books: read, notices: world.notices.received },
+      { noticesDown },
+    );
+
+  if (!record.interrupted) {
+    await pause(RECONCILED_MS, options.signal);
+    const running = await read('while the roles ran');
+    if (running !== null) {
+      books = compare(running);
+      recoverySeconds = recoveryOf(record.faults, running.journal, running.books);
+      const look = await lookAtEnd(world, running.books);
+      looked.push(...look.looked);
+      problems.push(...look.problems);
+      missing.push(...look.missing);
+    }
   }
-  const findings: RunFindings = { record, books, booksAfterStop, problems, recoverySeconds: {} };
+  problems.push(...(await stopRoles(world)).map((end) => `at the stop: ${end}`));
+  if (!record.interrupted) {
+    const stopped = await read('once they had stopped');
+    if (stopped !== null) booksAfterStop = compare(stopped);
+  }
+  const findings: RunFindings = { record, books, booksAfterStop, problems, missing, looked, recoverySeconds };
   return { ...findings, ...judgeRun(findings) };
 }
 
-async function compareWorld(world: RunWorld, noticesDown: boolean): Promise<ChaosComparison> {
-  const { outbox, audit, ledger, notices, producer } = world;
+interface Reading {
+  readonly books: Books;
+  readonly journal: ReadonlyMap<string, JournalledEvent>;
+}
+
+async function readWorld({ outbox, audit, producer }: RunWorld): Promise<Reading> {
   const books = await readBooks({ outbox, audit }, { source: null });
-  const journal = await readChaosJournal(producer.journalFile);
-  return compareChaos({ journal, requests: ledger.requests, books, notices: notices.received }, { noticesDown });
+  return { books, journal: await readChaosJournal(producer.journalFile) };
 }

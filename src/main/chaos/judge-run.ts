@@ -21,6 +21,10 @@ export interface RunFindings {
   readonly booksAfterStop: ChaosComparison | null;
   /** Of reading, stopping and what else was looked at once the run was over. */
   readonly problems: readonly string[];
+  /** Of what else was looked at: each a sentence that says what was not shown. */
+  readonly missing: readonly string[];
+  /** What else was looked at, with its bounds. */
+  readonly looked: readonly string[];
   /** By place in the schedule: seconds until new work flowed again; null: it was not seen to. */
   readonly recoverySeconds: Readonly<Record<number, number | null>>;
 }
@@ -45,6 +49,7 @@ export function judgeRun(findings: RunFindings): JudgedRun {
   ];
   const missing = [
     ...record.missing,
+    ...findings.missing,
     ...(books === null || booksAfterStop === null ? ['the books were not compared to the end'] : []),
     ...(record.committed === 0 ? ['no event was appended'] : []),
     ...(record.neverAppended > 0
