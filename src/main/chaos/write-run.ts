@@ -22,11 +22,13 @@ export interface WrittenRun extends ConductedRun {
   readonly asked: AskedRun;
 }
 
+/** `folder` null: no files. */
 export async function writeRun(
-  folder: string,
+  folder: string | null,
   { asked, conducted }: { readonly asked: AskedRun; readonly conducted: ConductedRun },
 ): Promise<WrittenRun> {
   const written = { version: packageVersion(), node: process.versions.node, asked, ...conducted };
+  if (folder === null) return written;
   await mkdir(folder, { recursive: true });
   await writeFile(join(folder, 'report.json'), `${JSON.stringify(written, null, 2)}\n`);
   return written;
