@@ -18,6 +18,9 @@ const BUNDLES = ['workflow-bundle.js', 'workflow-bundle-traced.js'];
 const SETTLE_OPEN = `WHERE event_id = $1::uuid AND epoch = $2::int AND status IN ('PENDING', 'STARTED')
   RETURNING \${SETTLED}`;
 
+/** A chaos run in which a transaction is held open while others append and commit, at a rate that any machine has. */
+const F12 = ['--seed', '5', '--short', '--minutes', '0.5', '--rate', '20', '--faults', 'F12'];
+
 export const BUGS = [
   {
     name: 'mark-before-start',
@@ -106,6 +109,11 @@ export const BUGS = [
       says: /I1: an event is left/,
       means: 'an event that was committed late is left for ever',
     },
+    chaos: {
+      args: F12,
+      says: /late events were not delivered \d+ s after their commit/,
+      means: 'events that were committed late are not delivered',
+    },
     caughtBy: {
       project: 'system',
       file: 'test/integration/record-event.test.ts',
@@ -191,6 +199,10 @@ export const BUGS = [
         replace: "AND d.epoch = r.epoch AND d.status IN ('PENDING', 'STARTED') AND d.lease_token IS NULL",
       },
     ],
+    model: {
+      says: /R16: a receipt of this epoch settles/,
+      means: 'a receipt is told that it is superseded, and is not',
+    },
     caughtBy: {
       project: 'system',
       file: 'test/integration/batch-store.test.ts',
@@ -211,6 +223,10 @@ export const BUGS = [
         replace: SETTLE_OPEN.replace("status IN ('PENDING', 'STARTED')", "status = 'STARTED'"),
       },
     ],
+    model: {
+      says: /R16: a receipt of this epoch settles/,
+      means: 'a receipt is told that it is superseded, and is not',
+    },
     caughtBy: {
       project: 'system',
       file: 'test/integration/attempt-store.test.ts',
