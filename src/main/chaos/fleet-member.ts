@@ -44,16 +44,20 @@ interface Running {
   readonly ended: Promise<number | NodeJS.Signals>;
   /** A fault, or we, have asked it to end. */
   wanted: boolean;
+  /** It kills itself at some point: wanted before anybody could say so. */
+  readonly failpoint: boolean;
 }
 
 export function startMember(options: MemberOptions): KeptMember {
   const { name, role, port, reaper, unwanted } = options;
   let stopping = false;
+  let starts = 0;
   let last: Running = run(options.environment);
   let live: Running | null = last;
   keep(last);
 
   function run(environment: Readonly<Record<string, string>>): Running {
+    starts += 1;
     const output = openSync(options.outputFile, 'a', 0o600);
     const { PATH, HOME } = processEnvironment();
     const child = spawn(process.execPath, [options.cli, ...options.args], {
@@ -72,14 +76,15 @@ export function startMember(options: MemberOptions): KeptMember {
     const ended = new Promise<number | NodeJS.Signals>((resolve) => {
       child.once('exit', (code, signal) => resolve(code ?? signal ?? 'SIGKILL'));
     });
-    return { child, pid: child.pid, ended, wanted: false };
+    return { child, pid: child.pid, ended, wanted: false, failpoint: environment.OUTBOX_TEST_FAILPOINT !== undefined };
   }
 
   function keep(running: Running): void {
     void running.ended.then(async (how) => {
       reaper.forget(running.pid);
       if (live === running) live = null;
-      if (!running.wanted) unwanted(`${name} (process ${running.pid}) ended by itself: ${how}; it printed ${tail()}`);
+      const wanted = running.wanted || (running.failpoint && how === 'SIGKILL');
+      if (!wanted) unwanted(`${name} (process ${running.pid}) ended by itself: ${how}; it printed ${tail()}`);
       if (stopping) return;
       await sleep(RESTART_AFTER_MS);
       if (stopping) return;
@@ -122,6 +127,9 @@ export function startMember(options: MemberOptions): KeptMember {
     role,
     get pid() {
       return last.pid;
+    },
+    get starts() {
+      return starts;
     },
     probePort: role === 'api' ? null : port,
     apiPort: role === 'api' ? port : null,
