@@ -26,13 +26,15 @@ export interface WrittenRun extends ConductedRun {
   readonly asked: AskedRun;
 }
 
+/** `folder` null: no files. */
 export async function writeRun(
-  folder: string,
+  folder: string | null,
   { asked, conducted }: { readonly asked: AskedRun; readonly conducted: ConductedRun },
 ): Promise<WrittenRun> {
   const machine = `${availableParallelism()} CPUs, ${Math.round(totalmem() / 2 ** 30)} GiB, ${process.platform} ${process.arch}`;
   const versions = { version: packageVersion(), node: process.versions.node, machine };
   const written: WrittenRun = withoutPaths({ ...versions, asked, ...conducted });
+  if (folder === null) return written;
   await mkdir(folder, { recursive: true });
   await writeFile(join(folder, 'report.json'), `${JSON.stringify(written, null, 2)}\n`);
   await writeFile(join(folder, 'report.md'), describeRun(written));
