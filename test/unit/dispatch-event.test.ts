@@ -184,6 +184,20 @@ it('R12, R20: what earlier attempts have ended is not sent: its row is removed, 
   }
 });
 
+it('I6: a run that was never told that its last attempt was final, since its worker died, sends nothing more', async () => {
+  for (const [codes, code] of [
+    [['HTTP.CLIENT_ERROR'], 'HTTP.CLIENT_ERROR'],
+    [['HTTP.CLIENT_ERROR', 'DELIVERY.ATTEMPT_LOST'], 'HTTP.CLIENT_ERROR'],
+    [Array<ErrorCode>(DEFAULT_POLICY.maxAttempts).fill('HTTP.SERVER_ERROR'), 'HTTP.SERVER_ERROR'],
+  ] as const) {
+    const totals = countAttempts(codes, 0);
+    const begun = { kind: 'begun', ...LOADED, n: codes.length + 1, lost: 0, totals } as const;
+    const { run, sent } = set({ beginAttempt: async () => begun });
+    expect(await run()).toMatchObject({ kind: 'failed', code, attempt: null, delayMs: null });
+    expect(sent).not.toHaveBeenCalled();
+  }
+});
+
 it('R12, R20: with an attempt left it is sent', async () => {
   const policy = { ...DEFAULT_POLICY, maxAttempts: 3 };
   const { run, sent } = set({ beginAttempt: spentOn(['HTTP.NETWORK', 'HTTP.NETWORK'], policy) });
