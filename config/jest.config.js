@@ -1,11 +1,16 @@
 import { fileURLToPath } from 'node:url';
 
 const rootDir = fileURLToPath(new URL('..', import.meta.url));
+// Another build than the sources, for what tests import of them: the planted bugs of test/chaos/planted. An absolute path.
+const underTest = process.env.OUTBOX_UNDER_TEST_DIST;
 const shared = {
   rootDir,
   testEnvironment: 'node',
   extensionsToTreatAsEsm: ['.ts', '.mts'],
-  moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
+  moduleNameMapper: {
+    ...(underTest && { '^(?:\\.\\./){2,3}((?:src|workflows|activities)/.*\\.js)$': `${underTest}/$1` }),
+    '^(\\.{1,2}/.*)\\.js$': '$1',
+  },
   transform: {
     '^.+\\.m?ts$': [
       '@swc/jest',

@@ -111,10 +111,18 @@ async function keptPostgres({ dataDir, maxConnections, reaper, log }) {
       await sleep(200);
     }
   }
-  const down = async () => {
+  let isUp = true;
+  const stop = async () => {
+    if (!isUp) return;
+    isUp = false;
     const { pid } = running;
     await running.stop();
     reaper.forget(pid);
+  };
+  const start = async () => {
+    if (isUp) return;
+    running = await up();
+    isUp = true;
   };
   return {
     get pid() {
@@ -122,14 +130,12 @@ async function keptPostgres({ dataDir, maxConnections, reaper, log }) {
     },
     url: (database) => running.url(database),
     createDatabase: (name) => running.createDatabase(name),
-    stop: down,
-    async start() {
-      running = await up();
-    },
+    stop,
+    start,
     async restartImmediately() {
       process.kill(running.pid, 'SIGQUIT');
-      await down(); // waits for its end: a shutdown that is immediate already hears nothing gentler
-      running = await up();
+      await stop(); // waits for its end: a shutdown that is immediate already hears nothing gentler
+      await start();
     },
   };
 }
@@ -151,14 +157,23 @@ async function keptTemporal({ adminUrl, folder, reaper, log }) {
     reaper.watch(started.pid);
     return started;
   }
-  const down = async () => {
+  let isUp = true;
+  const stop = async () => {
+    if (!isUp) return;
+    isUp = false;
     const { pid } = running;
     await running.stop();
     reaper.forget(pid);
   };
+  const start = async () => {
+    if (isUp) return;
+    running = await up();
+    isUp = true;
+  };
   const kill = async () => {
+    if (!isUp) return;
     process.kill(running.pid, 'SIGKILL');
-    await down();
+    await stop();
   };
   return {
     get pid() {
@@ -166,16 +181,14 @@ async function keptTemporal({ adminUrl, folder, reaper, log }) {
     },
     address: running.address,
     version: running.server,
-    stop: down,
+    stop,
+    start,
     kill,
-    async start() {
-      running = await up();
-    },
     async loseData() {
       await kill();
       await store.drop();
       store = await createTemporalDatabases({ adminUrl, sqlTool });
-      running = await up();
+      await start();
     },
   };
 }

@@ -251,6 +251,19 @@ describe('R17: the dead letter', () => {
     expect(await store.letters(id)).toEqual([]);
   });
 
+  it('R17: all or nothing: where the letter cannot be written, nobody is told of one', async () => {
+    const id = await store.append();
+    await store.pool.query('ALTER TABLE outbox.dead_letter ADD CONSTRAINT none CHECK (false) NOT VALID');
+    try {
+      await expect(record(inputOf(id))).rejects.toThrow();
+    } finally {
+      await store.pool.query('ALTER TABLE outbox.dead_letter DROP CONSTRAINT none');
+    }
+    expect(await store.delivery(id)).toMatchObject({ status: 'STARTED' });
+    const told = await store.pool.query('SELECT FROM outbox.notification WHERE event_id = $1', [id]);
+    expect(told.rowCount).toBe(0);
+  });
+
   it('R17: two at once write one letter, and both get its id', async () => {
     const id = await store.append();
     const answers = await Promise.all([1, 2, 3, 4].map(() => record(inputOf(id))));

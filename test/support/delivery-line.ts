@@ -44,6 +44,7 @@ import { searchAttributeNames } from '../../src/infrastructure/temporal/search-a
 import { slotsFor, type WorkerSlots } from '../../src/infrastructure/temporal/worker-slots.js';
 import { createWorkflowStarter } from '../../src/infrastructure/temporal/workflow-starter.js';
 import type { BatchActivities, DeliveryActivities } from '../../workflows/contract.js';
+import { built } from './built.js';
 import { createTestDatabases } from './databases.js';
 import { temporalAddress } from './temporal.js';
 
@@ -180,7 +181,7 @@ let bundle: Promise<WorkflowBundleOption> | undefined;
 
 /** The workflows as they were built: a bundler for each file that runs some would be the most that it does. */
 export function workflowBundle(): Promise<WorkflowBundleOption> {
-  bundle ??= readWorkflowBundle(fileURLToPath(new URL('../../dist/workflow-bundle.js', import.meta.url)));
+  bundle ??= readWorkflowBundle(fileURLToPath(built('workflow-bundle.js')));
   return bundle;
 }
 

@@ -3,9 +3,10 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { built } from './built.js';
 import { eventually } from './eventually.js';
 
-export const CLI = fileURLToPath(new URL('../../dist/src/cli/outbox.js', import.meta.url));
+export const CLI = fileURLToPath(built('src/cli/outbox.js'));
 
 /** Hundreds of processes load the same code. */
 const COMPILE_CACHE = fileURLToPath(new URL('../../test-results/compile-cache', import.meta.url));

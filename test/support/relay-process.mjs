@@ -1,11 +1,13 @@
 // A relay in a process of its own, to be killed: the built package on a real database. Temporal is played by one table
 // (started_run), which like Temporal takes a workflow id once. Kills itself at the failpoint that it is given.
 // Arguments: database URL, failpoint.
-import { relayOutbox } from '../../dist/src/application/delivery/relay-outbox.js';
-import { systemTime } from '../../dist/src/application/delivery/relay-time.js';
-import { createDeadLetterStore } from '../../dist/src/infrastructure/prisma/dead-letter-store.js';
-import { createPool } from '../../dist/src/infrastructure/prisma/pg-pool.js';
-import { createRelayStore } from '../../dist/src/infrastructure/prisma/relay-store.js';
+import { built } from './built.ts';
+
+const { relayOutbox } = await import(built('src/application/delivery/relay-outbox.js'));
+const { systemTime } = await import(built('src/application/delivery/relay-time.js'));
+const { createDeadLetterStore } = await import(built('src/infrastructure/prisma/dead-letter-store.js'));
+const { createPool } = await import(built('src/infrastructure/prisma/pg-pool.js'));
+const { createRelayStore } = await import(built('src/infrastructure/prisma/relay-store.js'));
 
 const [databaseUrl, failpoint] = process.argv.slice(2);
 const pool = createPool(databaseUrl);

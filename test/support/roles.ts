@@ -4,6 +4,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
+import { built } from './built.js';
 import { createTestDatabases, type TestDatabases } from './databases.js';
 import { eventually } from './eventually.js';
 import { type CliProcess, outboxCli, runOutboxCli, untilStarted } from './outbox-cli.js';
@@ -42,7 +43,7 @@ export interface StartedProcess extends CliProcess {
   readonly metricsPort: number | null;
 }
 
-const PACKAGE = new URL('../../dist/src/index.js', import.meta.url).href;
+const PACKAGE = built('src/index.js');
 
 /** Migrated under a name of its own, with a key for its worker; nothing runs yet. */
 export async function createTestDeployment(given?: TestDatabases): Promise<TestDeployment> {

@@ -165,6 +165,7 @@ export interface ChaosServers {
     readonly adminUrl: string;
     /** SIGQUIT, as `pg_ctl stop -m immediate`, and a start that recovers. */
     restartImmediately(): Promise<void>;
+    /** Of one that is stopped, or a start of one that runs: nothing. The same for Temporal. */
     stop(): Promise<void>;
     start(): Promise<void>;
     /** There is no more room on the disk for what is appended, until the answer is called. Rejects, saying why, where it cannot be shown. */
