@@ -7,6 +7,7 @@ import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import pg from 'pg';
 import { startEmbeddedPostgres } from '../../dist/src/infrastructure/embedded/embedded-postgres.js';
 import { freePort } from '../../dist/src/infrastructure/embedded/free-port.js';
 import { startReaper } from '../../dist/src/main/chaos/start-reaper.js';
@@ -19,8 +20,9 @@ import { smallDisk } from './small-disk.mjs';
  * @typedef {object} OwnServers
  * @property {string} folder for the files of the run, removed at the end
  * @property {import('../../dist/src/main/chaos/start-reaper.js').Reaper} reaper
- * @property {string} outboxUrl
+ * @property {string} outboxUrl of a user who owns the databases and is no superuser, as where a deployment has one
  * @property {string} auditUrl
+ * @property {{ outboxUrl: string, auditUrl: string }} runner a superuser's
  * @property {{ address: string, namespace: string }} temporal
  * @property {import('../../dist/src/main/chaos/ports.js').ChaosServers} servers
  * @property {string} temporalVersion
@@ -42,7 +44,7 @@ export async function startOwnServers({ log, maxConnections = 150 }) {
     log('PostgreSQL for the outbox and the audit log, with fsync');
     const postgres = await keptPostgres({ dataDir: join(folder, 'pg'), maxConnections, reaper, log });
     undo.push(() => postgres.stop());
-    for (const name of ['outbox', 'audit']) await postgres.createDatabase(name);
+    await createOwner(postgres);
 
     log('Temporal on a PostgreSQL of its own, with fsync');
     const store = await keptPostgres({ dataDir: join(folder, 'pg-temporal'), maxConnections: 100, reaper, log });
@@ -60,8 +62,9 @@ export async function startOwnServers({ log, maxConnections = 150 }) {
     return {
       folder,
       reaper,
-      outboxUrl: postgres.url('outbox'),
-      auditUrl: postgres.url('audit'),
+      outboxUrl: asOwner(postgres.url('outbox')),
+      auditUrl: asOwner(postgres.url('audit')),
+      runner: { outboxUrl: postgres.url('outbox'), auditUrl: postgres.url('audit') },
       temporal: { address: temporal.address, namespace: 'default' },
       temporalVersion: temporal.version,
       servers: {
@@ -91,6 +94,26 @@ export async function startOwnServers({ log, maxConnections = 150 }) {
     await close();
     throw error;
   }
+}
+
+const OWNER = 'chaos_owner';
+
+async function createOwner(postgres) {
+  const client = new pg.Client({ connectionString: postgres.url('postgres') });
+  await client.connect();
+  try {
+    await client.query(`CREATE ROLE ${OWNER} LOGIN`);
+    await client.query(`GRANT pg_read_all_stats TO ${OWNER}`); // to see who holds a snapshot
+    for (const name of ['outbox', 'audit']) await client.query(`CREATE DATABASE ${name} OWNER ${OWNER}`);
+  } finally {
+    await client.end();
+  }
+}
+
+function asOwner(url) {
+  const changed = new URL(url);
+  changed.username = OWNER;
+  return changed.href;
 }
 
 /** On one port for as long as it is kept; its processes change. */
@@ -129,7 +152,6 @@ async function keptPostgres({ dataDir, maxConnections, reaper, log }) {
       return running.pid;
     },
     url: (database) => running.url(database),
-    createDatabase: (name) => running.createDatabase(name),
     stop,
     start,
     async restartImmediately() {

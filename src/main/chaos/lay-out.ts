@@ -27,9 +27,11 @@ import { anyPort, startToxiproxy } from './toxiproxy.js';
 export interface LayOutOptions {
   readonly seed: number;
   readonly deployment: string;
-  /** As the runner reaches them. */
+  /** Of the roles and the producer, before the proxies; the owner's, where the databases are fresh. */
   readonly outboxUrl: string;
   readonly auditUrl: string;
+  /** Of the runner itself: it must be let in when the roles are not. Default: the same. */
+  readonly runner?: { readonly outboxUrl: string; readonly auditUrl: string };
   readonly temporal: { readonly address: string; readonly namespace: string };
   /** Fresh databases: they are migrated, and the log gets keys. Otherwise all of that must be there already. */
   readonly fresh: boolean;
@@ -102,7 +104,8 @@ async function layOut(options: LayOutOptions, undo: Undo): Promise<Omit<LaidOut,
     undo(`the runner's connections to ${name}`, () => opened.end());
     return opened;
   };
-  const [outbox, audit] = [pool('outbox', outboxUrl), pool('audit', auditUrl)];
+  const { runner = { outboxUrl, auditUrl } } = options;
+  const [outbox, audit] = [pool('outbox', runner.outboxUrl), pool('audit', runner.auditUrl)];
 
   log('toxiproxy, ledger, notices');
   const ledger = await startLedger(join(folder, 'ledger.ndjson'));

@@ -1,7 +1,7 @@
 // F7, F9, F10: the outbox's and the audit log's PostgreSQL restarts, is away, has no more connections.
 import pg from 'pg';
 import { defineFault } from '../../../dist/src/main/chaos/faults/define-fault.js';
-import { sleep, until } from '../../../dist/src/main/chaos/faults/wait.js';
+import { sleep } from '../../../dist/src/main/chaos/faults/wait.js';
 import { appendOwn, undelivered } from './append-own.mjs';
 import { askApi, isAway, notLive } from './ask-api.mjs';
 import { noteProcesses, notReady } from './same-processes.mjs';
@@ -64,13 +64,7 @@ export const postgresAway = defineFault({
     );
     await heal();
     const away = answers.filter(isAway);
-    const others = [
-      ...new Set(
-        answers.filter((answer) => !isAway(answer)).map(({ status, body }) => `${status} ${body.slice(0, 120)}`),
-      ),
-    ];
-    if (others.length > 0)
-      problems.push(`the api was to answer 503 with Retry-After, and also answered: ${others.join('; ')}`);
+    problems.push(...onlyAway(answers, 'while PostgreSQL was away'));
     if (dead.length > 0) problems.push(`not alive while PostgreSQL was away: ${dead.join(', ')}`);
     if (refused === null) problems.push('an append was to fail while PostgreSQL was away, and did not');
     ids.push(...(await appendOwn(world, 20)));
@@ -89,94 +83,66 @@ export const connectionsExhausted = defineFault({
   weight: 1,
   short: [8, 12],
   long: [30, 60],
+  heal: (world) => limitConnections(world, -1),
   async inflict(world, { durationMs, signal, problems, heal }) {
     const changed = noteProcesses(world);
     const ids = await appendOwn(world, 20);
-    const greedy = holdEverything(world);
+    await limitConnections(world, 0);
+    // What the roles have open they would go on with: now each has to come anew.
+    const ended = await endSessions(world);
+    const end = performance.now() + durationMs;
     const answers = [];
-    try {
-      await until(() => greedy.refused > 0, { withinMs: 10_000, signal });
-      // What the roles have open they would go on with: now each has to come anew.
-      const ended = await endRoles(greedy.held.values().next().value);
-      const end = performance.now() + durationMs;
-      while (performance.now() < end && !signal.aborted) {
-        answers.push(await askApi(world));
-        await sleep(500, signal);
-      }
-      greedy.ended = ended;
-    } finally {
-      await greedy.close();
+    const codes = new Map();
+    while (performance.now() < end && !signal.aborted) {
+      answers.push(await askApi(world));
+      const code = await appendOwn(world, 1).then(
+        (written) => ids.push(...written) && 'appended',
+        (error) => error.code ?? error.message,
+      );
+      codes.set(code, (codes.get(code) ?? 0) + 1);
+      await sleep(500, signal);
     }
     await heal();
-    const away = answers.filter(isAway);
-    const others = [
-      ...new Set(
-        answers
-          .filter((answer) => !isAway(answer) && answer.status !== 200)
-          .map(({ status, body }) => `${status} ${body.slice(0, 120)}`),
-      ),
-    ];
-    if (others.length > 0)
-      problems.push(
-        `without a connection the api was to answer 503 with Retry-After, and answered: ${others.join('; ')}`,
-      );
+    problems.push(...onlyAway(answers, 'without a connection'));
+    if (codes.has('appended')) problems.push('an append found a connection where there was none');
     ids.push(...(await appendOwn(world, 20)));
     problems.push(...(await notReady(world)), ...changed(), ...(await undelivered(world, ids, signal)));
+    const away = answers.filter(isAway);
     return {
-      happened: away.length,
-      what: `${greedy.most} connections held until the server refused more (${greedy.refused} times), ${greedy.ended ?? 0} of the roles' ended: the api answered ${away.length} of ${answers.length} requests 503 with Retry-After`,
+      happened: Math.min(away.length, codes.get(TOO_MANY) ?? 0),
+      what: `${ended} sessions ended and no new one for their user: the api answered ${away.length} of ${answers.length} requests 503 with Retry-After; appends: ${[...codes].map(([code, times]) => `${code} ${times} times`).join(', ')}`,
     };
   },
 });
 
-const FILLER = 'chaos-filler';
-
-/** Opens connections, as the user that the roles have, until the server has none left, and takes each that becomes free. */
-function holdEverything({ servers }) {
-  const held = new Set();
-  const state = { held, refused: 0, most: 0, ended: undefined, close };
-  let over = false;
-  const working = work();
-
-  async function work() {
-    while (!over) {
-      const opened = await Promise.all(Array.from({ length: 8 }, open));
-      if (!opened.includes(true)) await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-  }
-  async function open() {
-    const client = new pg.Client({
-      connectionString: servers.postgres.adminUrl,
-      application_name: FILLER,
-      connectionTimeoutMillis: 5_000,
-    });
-    client.on('error', () => held.delete(client)); // the server ended it; another is opened
-    try {
-      await client.connect();
-      held.add(client);
-      state.most = Math.max(state.most, held.size);
-      return true;
-    } catch (error) {
-      if (error.code === TOO_MANY) state.refused += 1;
-      return false;
-    }
-  }
-  async function close() {
-    over = true;
-    await working;
-    await Promise.all([...held].map((client) => client.end().catch(() => {}))); // ended by the server already
-  }
-  return state;
-}
-
 const TOO_MANY = '53300';
 
-/** By a connection that is held: there is no other. */
-async function endRoles(client) {
-  const { rows } = await client.query(
-    `SELECT count(pg_terminate_backend(pid))::int AS n FROM pg_stat_activity
-     WHERE backend_type = 'client backend' AND application_name NOT IN ('chaos-runner', $1) AND pid <> pg_backend_pid()`,
-    [FILLER],
+/**
+ * Of the user that roles and producer have: refused with the SQLSTATE of a server that is full, while a superuser still gets in.
+ * Held places would be lost to whoever is quicker.
+ */
+async function limitConnections({ outbox, environment }, most) {
+  await outbox.query(`ALTER ROLE ${pg.escapeIdentifier(userOf(environment))} CONNECTION LIMIT ${most}`);
+}
+
+async function endSessions({ outbox, environment }) {
+  const { rows } = await outbox.query(
+    'SELECT count(pg_terminate_backend(pid))::int AS n FROM pg_stat_activity WHERE usename = $1',
+    [userOf(environment)],
   );
   return rows[0].n;
+}
+
+function userOf({ OUTBOX_DATABASE_URL }) {
+  return decodeURIComponent(new URL(OUTBOX_DATABASE_URL).username);
+}
+
+/** What else an api answered than that it is away, as one sentence. */
+function onlyAway(answers, when) {
+  const others = answers.filter((answer) => !isAway(answer));
+  if (others.length === 0) return [];
+  const shown = new Set(others.map(({ status, body }) => `${status} ${body.slice(0, 120)}`));
+  return [
+    `${when} the api was to answer 503 with Retry-After, and ${others.length} of ${answers.length} times did not: ${[...shown].join('; ')}`,
+  ];
 }

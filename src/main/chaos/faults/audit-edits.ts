@@ -9,7 +9,7 @@ import { defineFault, type Inflicting } from './define-fault.js';
 import { untilStatus } from './look.js';
 import { CLI } from './own-cli.js';
 import { idsOf, ownEvents } from './own-events.js';
-import { until } from './wait.js';
+import { PATIENCE_MS, until } from './wait.js';
 
 const CHANGES = [
   "UPDATE audit.record SET outcome = 'failure'",
@@ -89,7 +89,7 @@ async function editAsOwner(world: ChaosWorld, { problems, signal }: Inflicting):
   const events = ownEvents(world, 1, { routingKey: 'audit.log' });
   const [id] = idsOf(events);
   await world.producer.append(events);
-  await untilStatus(world, idsOf(events), ['DELIVERED'], { withinMs: 40_000, signal });
+  await untilStatus(world, idsOf(events), ['DELIVERED'], { withinMs: PATIENCE_MS, signal });
   const record = await untilSealed(world, id as string, signal);
   if (record === null) return 'its record was not sealed in time';
   const verify = () => runCli(CLI, ['audit', 'verify', '--json'], world.environment);

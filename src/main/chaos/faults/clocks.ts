@@ -11,6 +11,7 @@ import { defineFault, type Inflicting } from './define-fault.js';
 import { metric, timesPrinted, untilStatus } from './look.js';
 import { CLI } from './own-cli.js';
 import { answerOwn, healLedger, idsOf, ownEvents } from './own-events.js';
+import { PATIENCE_MS } from './wait.js';
 
 const HOUR_MS = 3_600_000;
 /** On standard error, so that a role that did not load it is not taken for one that did. */
@@ -120,8 +121,8 @@ async function beside(world: ChaosWorld, inflicting: Inflicting, { environments,
       // The second attempt is a regular one, by another task: without a cache, or in the other build, the run is replayed.
       answerOwn(world, idsOf(events), ({ n }) => (n === 1 ? { kind: 'status', status: 500 } : { kind: 'take' }));
       await world.producer.append(events);
-      const open = await untilStatus(world, idsOf(events), ['DELIVERED'], { withinMs: 60_000, signal });
-      if (open.length > 0) problems.push(`${open.length} of ${events.length} events were not delivered in a minute`);
+      const open = await untilStatus(world, idsOf(events), ['DELIVERED'], { withinMs: PATIENCE_MS, signal });
+      if (open.length > 0) problems.push(`${open.length} of ${events.length} events were not delivered in time`);
     } while (performance.now() < end && !signal.aborted);
     const outcome = await judge(members);
     await heal();
@@ -155,6 +156,7 @@ async function writeModule({ folder }: ChaosWorld, name: string, text: string): 
 function cacheModule(): string {
   const sdk = createRequire(CLI).resolve('@temporalio/worker');
   return `import { createRequire } from 'node:module';
+import { PATIENCE_MS } from './wait.js';
 const { Worker } = createRequire(${JSON.stringify(sdk)})(${JSON.stringify(sdk)});
 const create = Worker.create;
 Worker.create = (options) => create.call(Worker, { ...options, maxCachedWorkflows: 0 });

@@ -3,7 +3,7 @@ import type { ChaosWorld, FleetMember } from '../ports.js';
 import { defineFault, type Inflicting } from './define-fault.js';
 import { leaseMs, metric } from './look.js';
 import { ownEvents } from './own-events.js';
-import { pick, sleep, until } from './wait.js';
+import { PATIENCE_MS, pick, sleep, until } from './wait.js';
 
 /** Beyond the lease: a poll, a start, and a machine that is busy with all of us. */
 const TAKEN_OVER_MS = 10_000;
@@ -75,7 +75,7 @@ async function dieAt(world: ChaosWorld, point: string, { durationMs, signal, sho
         await world.producer.append(ownEvents(world, 20));
         return false;
       };
-      if (await until(died, { withinMs: 20_000, signal, everyMs: 200 })) deaths += 1;
+      if (await until(died, { withinMs: PATIENCE_MS / 2, signal, everyMs: 200 })) deaths += 1;
     } finally {
       await world.fleet.remove(member);
     }
@@ -111,7 +111,7 @@ export const stoppedRelay = defineFault({
         late = (await lateWrites(member)) - before;
         return late > 0;
       },
-      { withinMs: 20_000, signal },
+      { withinMs: PATIENCE_MS / 2, signal },
     );
     if (held.length > 0 && late <= 0) {
       problems.push(
