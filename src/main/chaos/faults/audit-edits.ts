@@ -29,7 +29,7 @@ export const editedAuditLog = defineFault({
   // The owner's edit is a broken log for a moment: nothing else may look at it then.
   weight: 0,
   short: [3, 5],
-  long: [10, 20],
+  long: [15, 20],
   async inflict(world, inflicting) {
     const refused = await tryAsEachRole(world.audit, inflicting);
     // At a staging nobody edits a log that others rely on.

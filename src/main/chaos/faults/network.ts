@@ -66,9 +66,9 @@ export const badNetwork = defineFault({
       const proxy = proxies[name];
       const before = await probeProxy(proxy);
       await trouble.put(proxy);
-      const until = performance.now() + durationMs / pairs.length;
+      const overAt = performance.now() + durationMs / pairs.length;
       const probed = await probeProxy(proxy);
-      await sleep(Math.max(0, until - performance.now()), signal);
+      await sleep(Math.max(0, overAt - performance.now()), signal);
       await proxy.heal();
       if (trouble.felt(probed, before)) felt.push(`${trouble.name} at ${name}`);
       else

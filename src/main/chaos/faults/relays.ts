@@ -21,19 +21,21 @@ export const killedRelay = defineFault({
     const end = performance.now() + durationMs;
     let killed = 0;
     let taken = 0;
-    do {
+    let last = false;
+    while (!last && !signal.aborted) {
       const member = pick(world.fleet.of('relay'), random);
       const held = await stopHolding(world, member, { signal, events: short ? 60 : 200 });
       const victim = member.kill('SIGKILL');
       await victim.ended;
-      if (killed === 0) await heal();
+      last = short || performance.now() >= end;
+      if (last) await heal();
       else await world.proxies.temporal.heal();
       if (held.length > 0) killed += 1;
       const left = await untilMoved(world, held, signal);
       taken += held.length - left;
       if (left > 0) problems.push(`${left} claims of ${member.name} were not taken over within the lease and a poll`);
       await victim.nextReady(60_000).catch((error: unknown) => problems.push(String(error)));
-    } while (!short && performance.now() < end && !signal.aborted);
+    }
     return { happened: killed, what: `${killed} relays killed with claims of their own, ${taken} claims taken over` };
   },
 });
