@@ -1,42 +1,54 @@
-/** One fault on a world of its own, by hand: `node test/chaos/server-faults/run-one.mjs F9 [long | events of F27]` (built first). */
+/**
+ * Faults one after another on a world of their own, by hand (built first): `node test/chaos/server-faults/run-some.mjs F9,F7 [long]`,
+ * `… F27 5000` with that many events.
+ */
 import { seededRandom } from '../../../dist/src/main/dev/seeded-random.js';
 import { layOutOwnWorld } from '../own-world.mjs';
 import { describeDeliveries } from './append-own.mjs';
 import { longBacklog, SERVER_FAULTS } from './index.mjs';
 
-const DRAIN_WITHIN_MS = 3 * 3_600_000;
-const [id, length = 'short'] = process.argv.slice(2);
-const faults = [...SERVER_FAULTS, longBacklog({ events: Number(length) || 5_000, drainWithinMs: DRAIN_WITHIN_MS })];
-const fault = faults.find((one) => one.id === id);
-if (fault === undefined) throw new Error(`expected one of ${faults.map((one) => one.id).join(', ')}, got ${id}`);
-const log = (line) => console.log(`${new Date().toISOString().slice(11, 19)} ${line}`);
+const SEED = 9;
 const RATE = 10;
+const WARM_MS = 3_000;
+const DRAIN_WITHIN_MS = 3 * 3_600_000;
 
-const laid = await layOutOwnWorld({ seed: 9, log });
+const [ids = '', length = 'short'] = process.argv.slice(2);
+const all = [...SERVER_FAULTS, longBacklog({ events: Number(length) || 5_000, drainWithinMs: DRAIN_WITHIN_MS })];
+const faults = ids.split(',').map((id) => {
+  const fault = all.find((one) => one.id === id);
+  if (fault === undefined) throw new Error(`expected of ${all.map((one) => one.id).join(', ')}, got "${id}"`);
+  return fault;
+});
+const log = (line) => console.log(`${new Date().toISOString().slice(11, 19)} ${line}`);
+
+const laid = await layOutOwnWorld({ seed: SEED, log });
 const { world } = laid;
+const { producer, fleet } = world;
+const random = seededRandom(SEED);
 try {
-  const random = seededRandom(9);
+  for (const fault of faults) await tryOne(fault);
+} finally {
+  for (const line of await laid.close()) log(`LEFT ${line}`);
+  if (fleet.unwanted.length > 0) process.exitCode = 1;
+  for (const line of fleet.unwanted) log(`UNWANTED ${line}`);
+  log('down');
+}
+
+async function tryOne(fault) {
   const durationMs = fault.duration(random, length !== 'long');
-  world.producer.rate(RATE);
-  await new Promise((resolve) => setTimeout(resolve, 3_000));
+  producer.rate(RATE);
+  await new Promise((resolve) => setTimeout(resolve, WARM_MS));
   log(`${fault.id} ${fault.title}: ${durationMs} ms at ${RATE} events a second`);
   const begun = Date.now();
   const outcome = await fault.inject(world, { random, signal: new AbortController().signal, durationMs });
   log(`took ${Date.now() - begun} ms, healed after ${outcome.healedAt - begun} ms, happened ${outcome.happened}`);
   log(outcome.what);
   for (const problem of outcome.problems) log(`PROBLEM ${problem}`);
-  world.producer.rate(0);
+  producer.rate(0);
   const open = await openAtTheEnd(world);
   if (open.length > 0) log(`OPEN ${await describeDeliveries(world, open)}`);
-  log(
-    `${open.length} open of ${world.producer.committed} committed; refused ${JSON.stringify([...world.producer.refused])}`,
-  );
-  for (const line of world.fleet.unwanted) log(`UNWANTED ${line}`);
-  if (outcome.happened === 0 || outcome.problems.length > 0) process.exitCode = 1;
-} finally {
-  for (const line of await laid.close()) log(`LEFT ${line}`);
-  for (const line of world.fleet.unwanted) log(`UNWANTED ${line}`);
-  log('down');
+  log(`${open.length} open of ${producer.committed} committed; refused ${JSON.stringify([...producer.refused])}`);
+  if (outcome.happened === 0 || outcome.problems.length > 0 || open.length > 0) process.exitCode = 1;
 }
 
 /** Those that are still open once they had a minute. */
