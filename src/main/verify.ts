@@ -7,7 +7,7 @@ import { randomInt } from 'node:crypto';
 import { type Environment, loadSettings, requireSetting } from '../infrastructure/config/load-settings.js';
 import { processEnvironment } from '../infrastructure/config/process-environment.js';
 import { connectTemporal, type TemporalTarget } from '../infrastructure/temporal/connect-temporal.js';
-import { chooseFaults } from './chaos/choose-faults.js';
+import { chooseFaults, describeFault } from './chaos/choose-faults.js';
 import { type ConductedRun, conductRun } from './chaos/conduct-run.js';
 import { describeProgress } from './chaos/describe-progress.js';
 import { endOwnRuns } from './chaos/end-own-runs.js';
@@ -30,6 +30,8 @@ export interface VerifyOptions {
   readonly faults?: string;
   readonly rate?: number;
   readonly short?: boolean;
+  /** Names the faults and does nothing. */
+  readonly list?: boolean;
   /** Two URLs of empty databases, for a role that may make none. */
   readonly databases?: string;
   /** For report.json and report.md; left out: none is written. */
@@ -41,6 +43,10 @@ const GENTLE = { events: 100, perSecond: 20 };
 const MINUTES = { long: 5, short: 1 };
 
 export async function runVerify(options: VerifyOptions): Promise<number> {
+  if (options.list) {
+    for (const fault of STAGING_FAULTS) print(describeFault(fault));
+    return EXIT.done;
+  }
   const environment = processEnvironment();
   const settings = loadSettings(environment, ['verify']);
   const target = readTarget(environment);
