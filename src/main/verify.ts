@@ -16,6 +16,7 @@ import { takeGivenDatabases } from './chaos/given-databases.js';
 import { layOutWorld } from './chaos/lay-out.js';
 import type { Fault } from './chaos/ports.js';
 import type { RunOptions } from './chaos/run-chaos.js';
+import { refuseUnplaced } from './chaos/schedule.js';
 import { dropDatabase, findLeft, makeVerifyDatabases, type VerifyDatabases } from './chaos/verify-databases.js';
 import { type AskedRun, summarize, writeRun } from './chaos/write-run.js';
 import { readTarget } from './delivery-environment.js';
@@ -131,11 +132,12 @@ function ask({
       command: 'outbox verify',
     });
   }
-  const faults = chaos ? choose(names) : [];
+  const length = minutes ?? (short ? MINUTES.short : MINUTES.long);
+  const faults = chaos ? choose(names, { seed, minutes: length, short }) : [];
   const perSecond = rate ?? GENTLE.perSecond;
   const run = chaos
     ? {
-        minutes: minutes ?? (short ? MINUTES.short : MINUTES.long),
+        minutes: length,
         load: 0.6,
         short,
         overlap: false,
@@ -158,7 +160,10 @@ function ask({
 /** Faults of the table that restart, stop or lose servers: a staging's are others', too. */
 const OF_SERVERS = new Set(['F7', 'F9', 'F10', 'F11', 'F13', 'F15', 'F16', 'F27']);
 
-function choose(names: string | undefined): readonly Fault[] {
+function choose(
+  names: string | undefined,
+  schedule: { readonly seed: number; readonly minutes: number; readonly short: boolean },
+): readonly Fault[] {
   const asked = (names ?? '').split(',').map((name) => name.trim().toUpperCase());
   const refused = asked.filter((name) => OF_SERVERS.has(name) && !STAGING_FAULTS.some(({ id }) => id === name));
   if (refused.length > 0) {
@@ -168,7 +173,9 @@ function choose(names: string | undefined): readonly Fault[] {
     );
   }
   try {
-    return chooseFaults(names, STAGING_FAULTS);
+    const faults = chooseFaults(names, STAGING_FAULTS);
+    if (names !== undefined) refuseUnplaced({ ...schedule, faults });
+    return faults;
   } catch (error) {
     if (error instanceof RangeError) throw new UsageError(`--faults: ${error.message}`, { command: 'outbox verify' });
     throw error;
