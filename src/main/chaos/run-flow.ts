@@ -8,6 +8,8 @@ import { readLine } from './watch-line.js';
 import type { RunWatch } from './watch-run.js';
 import { pause } from './within.js';
 
+/** At least, after a fault, however late the schedule is: new work must be seen to flow without the next one. */
+const REST_MS = { short: 1_500, long: 5_000 };
 const OWED_MS = 60_000;
 const DRAIN_MS = { short: 60_000, long: 300_000 };
 /** Of a drained line, in events: a poll's worth is always on its way. */
@@ -64,6 +66,7 @@ export async function runFlow({ world, options, schedule, watch, record }: FlowI
     signal.throwIfAborted();
     const seconds = await drain(world, record, found, short ? DRAIN_MS.short : DRAIN_MS.long, signal);
     for (const { place } of found) record.drainSeconds[place] = seconds;
+    await pause(short ? REST_MS.short : REST_MS.long, signal);
   }
   watch.phase = 'flow';
   while (elapsedMs() < minutes * 60_000 || producer.committed - before < events) {
