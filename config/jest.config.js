@@ -61,7 +61,7 @@ export default {
     {
       ...patient,
       displayName: 'system',
-      testMatch: ['<rootDir>/test/{integration,workflows,e2e}/**/*.test.ts'],
+      testMatch: ['<rootDir>/test/{integration,workflows,model,e2e}/**/*.test.ts'],
       globalSetup: '<rootDir>/test/support/global-setup.mjs',
       globalTeardown: '<rootDir>/test/support/global-teardown.mjs',
     },

@@ -2,24 +2,35 @@
  * What a chaos run believes in: producer, ledger, receivers of notices, and the oracle that reads the books. Real: PostgreSQL,
  * Temporal, HTTP, the roles as processes of the built command line. Answers are lost by a TCP proxy and by the ledger.
  */
+import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readChaosJournal } from '../../src/main/chaos/chaos-journal.js';
 import { type RunningProducer, startChaosProducer } from '../../src/main/chaos/chaos-producer.js';
 import { createTraffic, ORDERED_TYPE, STRICT_TYPE } from '../../src/main/chaos/chaos-traffic.js';
 import { type ChaosComparison, compareChaos } from '../../src/main/chaos/compare-chaos.js';
+import { compareFigures } from '../../src/main/chaos/compare-figures.js';
+import { findCanary } from '../../src/main/chaos/find-canary.js';
 import { type RunningLedger, startLedger } from '../../src/main/chaos/ledger.js';
+import { lookAtEnd } from '../../src/main/chaos/look-at-end.js';
+import { lookAtRuns } from '../../src/main/chaos/look-at-runs.js';
 import { type RunningNotices, startNotices } from '../../src/main/chaos/notices.js';
-import type { ChaosEvent } from '../../src/main/chaos/ports.js';
+import type { ChaosEvent, ChaosWorld } from '../../src/main/chaos/ports.js';
 import { readBooks } from '../../src/main/chaos/read-books.js';
+import { verifyAuditLog } from '../../src/main/chaos/verify-audit-log.js';
 import { seededRandom } from '../../src/main/dev/seeded-random.js';
+import { withoutTriggers } from '../integration/log-set-up.js';
 import { eventually } from '../support/eventually.js';
 import { type LosingProxy, startLosingProxy } from '../support/losing-proxy.js';
-import { endLeftoverCli } from '../support/outbox-cli.js';
-import { createTestDeployment, stop, type TestDeployment } from '../support/roles.js';
+import { endLeftoverCli, runOutboxCli } from '../support/outbox-cli.js';
+import { createTestDeployment, type StartedProcess, stop, type TestDeployment } from '../support/roles.js';
+import { temporalAddress } from '../support/temporal.js';
 
-const EVENTS = 300;
+const EVENTS = 200;
+const CANARY = `canary-${randomBytes(12).toString('hex')}`;
 const WEBHOOK_SECRET = `whsec_${Buffer.alloc(32, 7).toString('base64')}`;
 
 let folder: string;
@@ -28,9 +39,16 @@ let proxy: LosingProxy;
 let ledger: RunningLedger;
 let notices: RunningNotices;
 let producer: RunningProducer;
+let signing: Record<string, string>;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'chaos-'));
   deployment = await createTestDeployment();
+  const { stdout } = await runOutboxCli(['audit', 'keygen', '--origin', 'chaos.test/log', '--json']);
+  signing = {
+    AUDIT_SIGNING_KEYS: (JSON.parse(stdout) as { signer: string }).signer,
+    AUDIT_ANCHOR_FILE: join(folder, 'anchor.ndjson'),
+    AUDIT_CHECKPOINT_MS: '100',
+  };
   await deployment.outbox.query(`INSERT INTO outbox.event_type (name, ordering, actor) VALUES ($1, 'skip', 'test')`, [
     ORDERED_TYPE,
   ]);
@@ -42,7 +60,7 @@ beforeAll(async () => {
   producer = await startChaosProducer({
     url: url.href,
     journalFile: join(folder, 'journal'),
-    traffic: createTraffic({ random: seededRandom(9), canary: 'canary', hotAggregates: 4 }),
+    traffic: createTraffic({ random: seededRandom(9), canary: CANARY, hotAggregates: 4 }),
   });
 });
 afterAll(async () => {
@@ -59,13 +77,24 @@ async function compare(): Promise<ChaosComparison> {
   return compareChaos({ journal, requests: ledger.requests, books, notices: notices.received });
 }
 
+/** As the runner of a chaos run has it, of processes that a test has started. */
+function worldOf(roles: StartedProcess): ChaosWorld {
+  const { printed, probePort } = roles;
+  return {
+    ...{ deployment: deployment.name, canary: CANARY, notices, outbox: deployment.outbox, audit: deployment.audit },
+    temporal: { address: temporalAddress(), namespace: 'default' },
+    environment: { ...deployment.environment, ...signing },
+    fleet: { members: [{ name: 'relay-1', role: 'relay', printed, probePort }] },
+  } as unknown as ChaosWorld;
+}
+
 const event = (id: string): ChaosEvent => ({
   routingKey: 'chaos.ledger',
   eventName: 'chaos.thing.changed.v1',
   eventType: 'CHAOS',
   tenantId: 'tenant-1',
   aggregate: { type: 'chaos', id },
-  payload: { n: 0, note: id, secret: 'canary' },
+  payload: { n: 0, note: id, secret: CANARY },
 });
 
 test('an event whose COMMIT was not answered is in doubt, one whose COMMIT was never sent through is, too', async () => {
@@ -102,10 +131,16 @@ test('what the roles did with lost answers, refusals and outages of the ledger b
   });
   const config = await deployment.configFile(
     `httpHandler({ routingKey: 'chaos.ledger', url: '${ledger.url}', findUrl: '${ledger.findUrl}' })`,
-    `notifiers: [webhookNotifier({ url: '${notices.at(`127.0.0.1:${notices.port}`).webhookUrl}', secret: '${WEBHOOK_SECRET}', allowHosts: ['127.0.0.1'] })]`,
+    `notifiers: [webhookNotifier({ url: '${notices.at(`127.0.0.1:${notices.port}`).webhookUrl}', secret: '${WEBHOOK_SECRET}', allowHosts: ['127.0.0.1'] })],
+     policies: { '*': { backoff: { kind: 'full-jitter', initialMs: 100, coefficient: 2, maximumMs: 1000 } } }`,
   );
   const api = await deployment.start('api');
-  const more = { OUTBOX_NOTICE_WINDOW_MS: '100', OUTBOX_AUDIT_URL: `http://127.0.0.1:${api.apiPort}` };
+  const more = {
+    ...signing,
+    OUTBOX_NOTICE_WINDOW_MS: '100',
+    OUTBOX_BREAKER_OPEN_MS: '500',
+    OUTBOX_AUDIT_URL: `http://127.0.0.1:${api.apiPort}`,
+  };
   const roles = await deployment.start('relay,worker', more, ['--config', config]);
   producer.rate(100);
   await eventually('some are appended', async () => producer.committed >= EVENTS / 3);
@@ -128,8 +163,64 @@ test('what the roles did with lost answers, refusals and outages of the ledger b
   // Each part of the run has happened: nothing was compared in vain.
   const seen = [found.dead, found.rolledBack, found.inDoubt.stand, found.duplicates.ledger, notices.received.length];
   expect(seen.map((count) => count > 0)).toEqual([true, true, true, true, true]);
+  const seenAtEnd = await lookAtEnd(worldOf(roles), await readBooks(deployment, { source: null }));
+  expect({ ...seenAtEnd, looked: seenAtEnd.looked.length }).toEqual({ looked: 5, problems: [], missing: [] });
+  await findsWhatIsSpoilt(worldOf(roles));
   expect([await stop(roles), await stop(api)]).toEqual([0, 0]);
 });
+
+/** Of each look something that no comparison of rows would tell. */
+async function findsWhatIsSpoilt(world: ChaosWorld): Promise<void> {
+  const { outbox, audit } = deployment;
+  const books = await readBooks(deployment, { source: null });
+  const [letter] = books.letters;
+  const letters = books.letters.filter(({ id }) => id !== letter?.id);
+  const runs = await lookAtRuns({ ...world, canary: letter?.eventId as string }, { ...books, letters });
+  const holding = runs.problems.filter((problem) => problem.startsWith('I9'));
+  expect(runs.problems).toEqual(
+    expect.arrayContaining([expect.stringContaining(`I4 ${letter?.eventId}: expected a dead`)]),
+  );
+  expect(holding).toEqual([
+    `I9 ${deployment.name}:${letter?.eventId}:0: expected no secret in its history, it holds it`,
+  ]);
+
+  await outbox.query('UPDATE outbox.dead_letter SET message = $2 WHERE id = $1', [letter?.id, `said ${CANARY}`]);
+  const { webhookUrl } = notices.at(`127.0.0.1:${notices.port}`);
+  await fetch(webhookUrl, { method: 'POST', body: Buffer.from(` ${CANARY} `).toString('base64') });
+  const printed = () => `{"level":"info"}\n{"body":"${Buffer.from(CANARY).toString('hex')}"}`;
+  const fleet = { ...world.fleet, members: [{ name: 'worker-1', printed }] } as unknown as ChaosWorld['fleet'];
+  expect((await findCanary({ ...world, fleet })).problems).toEqual([
+    'I9 worker-1: expected no secret in what it prints, line 2 holds it',
+    `I9 webhook: expected no secret in a notice, notice ${notices.received.length} holds it`,
+    'I9 outbox.dead_letter: expected no secret outside of the payload, 1 rows hold it',
+  ]);
+
+  const liar = createServer((_, response) => response.end('outbox_open_dead_letters{code="X"} 4711\n'));
+  await new Promise<void>((resolve) => liar.listen(0, '127.0.0.1', () => resolve()));
+  const { port } = liar.address() as AddressInfo;
+  const lying = { members: [{ name: 'relay-1', role: 'relay', probePort: port }] } as unknown as ChaosWorld['fleet'];
+  const figures = await compareFigures({ ...world, fleet: lying }, 0);
+  liar.close();
+  expect(figures.problems).toEqual([
+    `I10 /metrics of relay-1: expected ${books.letters.length} letters, as SQL counts them, came 4711`,
+  ]);
+
+  await withoutTriggers(audit, ['record', ...(await partitions())], async () => {
+    await audit.query(`UPDATE audit.record SET action = 'chaos.thing.hidden' WHERE record_id = $1`, [
+      books.records[0]?.recordId,
+    ]);
+  });
+  expect((await verifyAuditLog(world)).problems).toEqual([
+    expect.stringContaining(`I8 ${books.records[0]?.recordId}: edited`),
+  ]);
+}
+
+async function partitions(): Promise<string[]> {
+  const { rows } = await deployment.audit.query<{ name: string }>(
+    `SELECT c.relname AS name FROM pg_class c JOIN pg_inherits i ON i.inhrelid = c.oid WHERE i.inhparent = 'audit.record'::regclass`,
+  );
+  return rows.map(({ name }) => name);
+}
 
 test('what is spoilt in the databases is found there', async () => {
   const journal = await readChaosJournal(producer.journalFile);
@@ -143,8 +234,12 @@ test('what is spoilt in the databases is found there', async () => {
     third,
   ]);
   await outbox.query(`UPDATE outbox.dead_letter SET retry_count = retry_count + 7`);
-  await audit.query(`SET session_replication_role = replica; DELETE FROM audit.record WHERE event_id = '${audited}';
-    UPDATE audit.record SET tenant_id = 'tenant-x' WHERE record_id = (SELECT max(record_id::text)::uuid FROM audit.record WHERE event_id <> '${audited}')`);
+  await withoutTriggers(audit, ['record', ...(await partitions())], async () => {
+    await audit.query('DELETE FROM audit.record WHERE event_id = $1', [audited]);
+    await audit.query(
+      `UPDATE audit.record SET tenant_id = 'tenant-x' WHERE record_id = (SELECT record_id FROM audit.record LIMIT 1)`,
+    );
+  });
   const { violations, lost } = await compare();
   const parts = [
     `I1 ${first}: expected one delivery row`,

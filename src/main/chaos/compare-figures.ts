@@ -22,15 +22,15 @@ interface Counts {
   readonly letters: number;
 }
 
-export async function compareFigures({
-  outbox,
-  fleet,
-  environment,
-}: Pick<ChaosWorld, 'outbox' | 'fleet' | 'environment'>): Promise<Look> {
+/** `withinMs`: how long they may disagree. */
+export async function compareFigures(
+  { outbox, fleet, environment }: Pick<ChaosWorld, 'outbox' | 'fleet' | 'environment'>,
+  withinMs = WITHIN_MS,
+): Promise<Look> {
   const status = openStatus(loadSettings(environment, ['status']));
   const scraped = fleet.members.filter(({ role, probePort }) => role !== 'api' && probePort !== null);
   try {
-    const until = Date.now() + WITHIN_MS;
+    const until = Date.now() + withinMs;
     for (;;) {
       const counts = await count(outbox);
       const told = await Promise.all([

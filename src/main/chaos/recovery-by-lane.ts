@@ -17,7 +17,9 @@ export function recoveryOf(
   for (const { id, fate, endedAt, routingKey, eventType, expect } of journal.values()) {
     if (fate !== 'committed' || endedAt === null || eventType !== MEASURED_TYPE || expect !== 'delivered') continue;
     const lane = lanes.get(routingKey) ?? [];
-    lane.push({ committedAt: endedAt, settledAt: books.rows.get(id)?.delivery?.settledAt ?? null });
+    const settledAt = books.rows.get(id)?.delivery?.settledAt ?? null;
+    // The journal's times are ours, the row's are the database's.
+    lane.push({ committedAt: endedAt, settledAt: settledAt === null ? null : settledAt - books.aheadMs });
     lanes.set(routingKey, lane);
   }
   const slowest: Record<number, number | null> = {};

@@ -1,8 +1,10 @@
 /** Files of a run, and its last lines on a terminal. Only numbers, ids and sentences: no payload and no secret. */
 import { mkdir, writeFile } from 'node:fs/promises';
+import { availableParallelism, homedir, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { packageVersion } from '../package-version.js';
 import type { ConductedRun } from './conduct-run.js';
+import { describeRun } from './report.js';
 
 /** What was asked for, as far as it decides what a run is. */
 export interface AskedRun {
@@ -19,6 +21,8 @@ export interface AskedRun {
 export interface WrittenRun extends ConductedRun {
   readonly version: string;
   readonly node: string;
+  /** In words: what it was measured on. */
+  readonly machine: string;
   readonly asked: AskedRun;
 }
 
@@ -27,11 +31,23 @@ export async function writeRun(
   folder: string | null,
   { asked, conducted }: { readonly asked: AskedRun; readonly conducted: ConductedRun },
 ): Promise<WrittenRun> {
-  const written = { version: packageVersion(), node: process.versions.node, asked, ...conducted };
+  const machine = `${availableParallelism()} CPUs, ${Math.round(totalmem() / 2 ** 30)} GiB, ${process.platform} ${process.arch}`;
+  const versions = { version: packageVersion(), node: process.versions.node, machine };
+  const written: WrittenRun = withoutPaths({ ...versions, asked, ...conducted });
   if (folder === null) return written;
   await mkdir(folder, { recursive: true });
   await writeFile(join(folder, 'report.json'), `${JSON.stringify(written, null, 2)}\n`);
+  await writeFile(join(folder, 'report.md'), describeRun(written));
   return written;
+}
+
+/** A report is kept and shown to others: an error's words may name a folder of this machine. */
+export function withoutPaths<T>(value: T, paths: readonly string[] = [process.cwd(), tmpdir(), homedir()]): T {
+  const named = [...paths].filter((path) => path.length > 1).sort((a, b) => b.length - a.length);
+  const json = JSON.stringify(value, (_, inner) =>
+    typeof inner === 'string' ? named.reduce((text, path) => text.replaceAll(path, '…'), inner) : inner,
+  );
+  return JSON.parse(json) as T;
 }
 
 const MOST_LINES = 40;

@@ -227,6 +227,37 @@ export const BUGS = [
     },
   },
   {
+    name: 'epoch-in-the-key',
+    rule: 'R2',
+    does: 'From the second epoch on, the Idempotency-Key has the epoch in it, as the workflow id does.',
+    harm: 'A redrive, or a run in place of one that was lost, has its effect once more.',
+    replacements: [
+      {
+        file: 'src/application/delivery/dispatch-event.js',
+        find: 'dispatch(event, { mode, timeoutMs: deadlines.sendMs, signal, destination })',
+        replace:
+          'dispatch(event, { mode, timeoutMs: deadlines.sendMs, signal, destination, epoch: attempt.input.run.epoch })',
+      },
+      {
+        file: 'src/application/delivery/dispatcher.js',
+        find: '{ signal: options.signal, endsAt: Math.min(endsAt, own) }',
+        replace: '{ signal: options.signal, endsAt: Math.min(endsAt, own), epoch: options.epoch }',
+      },
+      {
+        file: 'src/application/delivery/run-handler.js',
+        find: 'idempotencyKey: event.id }',
+        replace: 'idempotencyKey: bounds.epoch > 0 ? event.id + ":" + bounds.epoch : event.id }',
+      },
+    ],
+    caughtBy: {
+      project: 'unit',
+      file: 'test/unit/dispatch-event.test.ts',
+      test: "R2: in every epoch the Idempotency-Key is the event's id, so that a redrive has no second effect",
+      says: /\+ +"[0-9a-f-]{36}:1",/,
+      means: 'the key of another epoch is another key',
+    },
+  },
+  {
     name: 'unclamped-retry-after',
     rule: 'Defaults',
     does: 'Retry-After is taken as the destination says it.',

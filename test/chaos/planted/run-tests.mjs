@@ -13,9 +13,9 @@ const DEADLINE_MS = 300_000;
 /**
  * Runs these tests, each { project, file, test }, by one jest. Answers by the test's name { status, ms, message }; one that
  * does not exist, or exists twice in its file, has no answer.
- * @throws Error where jest itself did not come to an end
+ * @throws Error where jest itself did not come to an end, or `signal` has ended it
  */
-export async function runTests(tests, environment) {
+export async function runTests(tests, { environment, signal }) {
   const folder = await mkdtemp(join(tmpdir(), 'outbox-planted-tests-'));
   const outputFile = join(folder, 'jest.json');
   const unique = (values) => [...new Set(values)];
@@ -27,7 +27,7 @@ export async function runTests(tests, environment) {
     ...['--runInBand', '--json', '--outputFile', outputFile],
   ];
   try {
-    const printed = await runNode(args, environment);
+    const printed = await runNode(args, { environment, signal });
     const text = await readFile(outputFile, 'utf8').catch(() => {
       throw new Error(`expected jest to report, it printed: ${printed.slice(-2_000)}`);
     });
@@ -53,9 +53,10 @@ function byName({ testResults }, tests) {
   return found;
 }
 
-function runNode(args, environment) {
-  const env = { ...process.env, NODE_OPTIONS: '', ...environment };
-  const child = spawn(process.execPath, args, { cwd: ROOT, env, stdio: ['ignore', 'pipe', 'pipe'] });
+function runNode(args, { environment, signal }) {
+  // Also from within a test, which is a worker of another jest.
+  const env = { ...process.env, NODE_OPTIONS: '', JEST_WORKER_ID: undefined, ...environment };
+  const child = spawn(process.execPath, args, { cwd: ROOT, env, stdio: ['ignore', 'pipe', 'pipe'], signal });
   let printed = '';
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8').on('data', (text) => {

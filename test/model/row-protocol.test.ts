@@ -1,0 +1,57 @@
+/**
+ * The row protocol under any interleaving (R2, R4, R7, R11, R15 to R18, R20, R22): relays, workers, the reconciler and a person,
+ * each stopped before every statement and every call, crash, hang, hear nothing of what they did, or find their run gone.
+ *
+ * Real: PostgreSQL, stores, use cases, activities, workflows. Modelled: Temporal's guarantees and the destination. The order is
+ * made of fast-check's commands rather than of its scheduler, so that it shrinks with all else, and so that a statement that
+ * waits for another one's lock lets others go on.
+ *
+ * OUTBOX_MODEL_RUNS: how many (60). OUTBOX_MODEL_SEED: of which (9). OUTBOX_UNDER_TEST_DIST: of another build.
+ */
+import { jest } from '@jest/globals';
+import fc from 'fast-check';
+import type { PgPool } from '../../src/infrastructure/prisma/pg-pool.js';
+import { createTestDatabases, type TestDatabases } from '../support/databases.js';
+import { commands } from './commands.js';
+import { takeTimers } from './jobs.js';
+import { runOut } from './run-out.js';
+import type { Workflows } from './temporal.js';
+import { workflowSdk } from './workflow-sdk.js';
+import { createWorld, openPool } from './world.js';
+
+const numRuns = Number(process.env.OUTBOX_MODEL_RUNS ?? 60);
+const seed = Number(process.env.OUTBOX_MODEL_SEED ?? 9);
+
+let databases: TestDatabases;
+let pool: PgPool;
+let workflows: Workflows;
+let giveTimersBack: () => void;
+
+beforeAll(async () => {
+  jest.unstable_mockModule('@temporalio/workflow', () => workflowSdk);
+  workflows = {
+    ...(await import('../../workflows/deliver-event.js')),
+    ...(await import('../../workflows/deliver-batch.js')),
+  };
+  databases = await createTestDatabases();
+  pool = await openPool(databases.outboxUrl);
+  giveTimersBack = takeTimers();
+});
+afterAll(async () => {
+  giveTimersBack?.();
+  await pool?.end();
+  await databases?.drop();
+});
+
+it(`keeps its promises in ${numRuns} interleavings of seed ${seed}`, async () => {
+  const property = fc.asyncProperty(commands(), fc.boolean(), async (some, patient) => {
+    const world = await createWorld(pool, workflows, { patient });
+    try {
+      await fc.asyncModelRun(() => ({ model: {}, real: world }), some);
+      await runOut(world);
+    } finally {
+      await world.close();
+    }
+  });
+  await fc.assert(property, { numRuns, seed });
+}, 3_600_000);
