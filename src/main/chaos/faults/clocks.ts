@@ -20,12 +20,13 @@ const UNCACHED = 'chaos: no workflow cache';
 
 /** The wall clock only: `performance.now()` and timers run on, as they do where somebody sets a machine's clock. */
 const clockModule = (ms: number) => `const Real = globalThis.Date;
-const by = ${ms};
-class Shifted extends Real {
-  constructor(...given) { if (given.length === 0) super(Real.now() + by); else super(...given); }
-  static now() { return Real.now() + by; }
-}
-globalThis.Date = new Proxy(Shifted, { apply: () => new Shifted().toString() });
+const now = Real.now.bind(Real);
+Real.now = () => now() + ${ms};
+globalThis.Date = new Proxy(Real, {
+  construct: (target, given, made) =>
+    Reflect.construct(target, given.length === 0 ? [Real.now()] : given, made === globalThis.Date ? target : made),
+  apply: () => new Real(Real.now()).toString(),
+});
 process.stderr.write('${SHIFTED} by ${ms} ms\\n');
 `;
 

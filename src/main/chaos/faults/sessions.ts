@@ -48,7 +48,7 @@ export const terminatedBackends = defineFault({
 async function terminate(pool: pg.Pool, state: string, most: number): Promise<number> {
   const { rows } = await pool.query<{ ended: boolean }>(
     `SELECT pg_terminate_backend(pid) AS ended FROM (
-       SELECT pid FROM pg_stat_activity WHERE ${OURS} AND ${state} ORDER BY random() LIMIT $1) some`,
+       SELECT pid FROM pg_stat_activity WHERE ${OURS} AND ${state} ORDER BY random() LIMIT $1) AS chosen`,
     [most],
   );
   return rows.filter(({ ended }) => ended).length;
