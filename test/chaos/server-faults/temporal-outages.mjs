@@ -43,10 +43,10 @@ export const temporalKilled = defineFault({
       await sleep((durationMs / KILLS) * (0.5 + random()), signal);
       problems.push(...(await untouched(world, ids)));
       await temporal.start();
-      if (i < KILLS - 1) problems.push(...(await undelivered(world, ids, signal)));
+      problems.push(...(await notReady(world)));
     }
     await heal();
-    problems.push(...(await notReady(world)), ...changed(), ...(await undelivered(world, all, signal)));
+    problems.push(...changed(), ...(await undelivered(world, all, signal)));
     return {
       happened: noticed,
       what: `Temporal was killed ${killed} times; ${noticed} times a relay said that starts were refused and paused; ${all.length} events of its own waited`,
