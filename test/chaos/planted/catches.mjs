@@ -3,7 +3,7 @@
 import { runChaos } from './run-chaos.mjs';
 import { runTests } from './run-tests.mjs';
 
-const [RUNS, SEED] = ['150', '9'];
+const [RUNS, SEED] = ['60', '9'];
 const MODEL = {
   project: 'system',
   file: 'test/model/row-protocol.test.ts',
