@@ -2,7 +2,7 @@
 import type pg from 'pg';
 import type { ChaosWorld, FleetMember } from '../ports.js';
 import { defineFault, type Inflicting } from './define-fault.js';
-import { count, untilStatus } from './look.js';
+import { count, untilStatus, withoutAnswer } from './look.js';
 import { idsOf, ownEvents, requestsOf } from './own-events.js';
 import { PATIENCE_MS, sleep, until } from './wait.js';
 
@@ -58,7 +58,8 @@ async function claimTogether(world: ChaosWorld, { signal, problems, short }: Inf
           `${open.length} of ${ids.length} events were not delivered in time by ${world.fleet.of('relay').length} relays`,
         );
       }
-      const again = requestsOf(world, ids).filter(({ did }) => did === 'again').length;
+      const lost = await withoutAnswer(world, ids);
+      const again = requestsOf(world, ids).filter(({ did, eventId }) => did === 'again' && !lost.has(eventId)).length;
       if (again > 0)
         problems.push(
           `${again} of ${ids.length} events were sent twice by ${world.fleet.of('relay').length} relays at once`,
