@@ -157,7 +157,6 @@ async function writeModule({ folder }: ChaosWorld, name: string, text: string): 
 function cacheModule(): string {
   const sdk = createRequire(CLI).resolve('@temporalio/worker');
   return `import { createRequire } from 'node:module';
-import { PATIENCE_MS } from './wait.js';
 const { Worker } = createRequire(${JSON.stringify(sdk)})(${JSON.stringify(sdk)});
 const create = Worker.create;
 Worker.create = (options) => create.call(Worker, { ...options, maxCachedWorkflows: 0 });
