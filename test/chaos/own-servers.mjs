@@ -28,10 +28,10 @@ import { smallDisk } from './small-disk.mjs';
  * @property {string} temporalVersion
  * @property {() => Promise<readonly string[]>} close what failed on the way, each a sentence
  *
- * @param {{ log: (line: string) => void, maxConnections?: number }} options of the outbox's PostgreSQL, default 150
+ * @param {{ log: (line: string) => void, maxConnections?: number }} options of the outbox's PostgreSQL, default 400: eight more relays are 160
  * @returns {Promise<OwnServers>}
  */
-export async function startOwnServers({ log, maxConnections = 150 }) {
+export async function startOwnServers({ log, maxConnections = 400 }) {
   const reaper = startReaper();
   const folder = await mkdtemp(join(tmpdir(), 'outbox-chaos-'));
   reaper.folder(folder);

@@ -157,20 +157,27 @@ const PAGE_WITHIN_MS = 1_000;
 /** Not counted beyond the middle of the drain: it may breathe by so much. */
 const MEMORY_MAY_GROW = 1.5;
 
+const SHORT_EVENTS = 1_500;
+const SHORT_DRAIN_MS = 150_000;
+const DRAIN_SECONDS = 3 * 3_600;
+
 /**
  * On demand: a million rows are half an hour of appending and more of draining on two cores.
- * @param {{ events: number, drainWithinMs: number }} options
+ * @param {{ events?: number }} options of a long one, default a million
  */
-export const longBacklog = ({ events, drainWithinMs }) =>
+export const longBacklog = ({ events: wanted = 1_000_000 } = {}) =>
   defineFault({
     id: 'F27',
-    title: `a backlog of ${events} events`,
+    title: 'a long backlog',
     needs: 'servers',
     weight: 0,
-    short: [drainWithinMs / 1_000, drainWithinMs / 1_000],
-    long: [drainWithinMs / 1_000, drainWithinMs / 1_000],
-    recoversWithinSeconds: drainWithinMs / 1_000,
-    async inflict(world, { signal, problems, heal }) {
+    short: [10, 14],
+    long: [DRAIN_SECONDS, DRAIN_SECONDS],
+    // Claims take what has waited longest first: what is appended afterwards waits for the backlog.
+    recoversWithinSeconds: DRAIN_SECONDS,
+    async inflict(world, { signal, problems, heal, short, durationMs }) {
+      const events = short ? SHORT_EVENTS : wanted;
+      const drainWithinMs = short ? SHORT_DRAIN_MS : durationMs;
       const key = await readerKey(world);
       const relays = [...world.fleet.of('relay')];
       // Stopped as they are, so that the backlog stands whole before anybody drains it.

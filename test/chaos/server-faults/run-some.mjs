@@ -1,22 +1,19 @@
 /**
- * Faults one after another on a world of their own, by hand (built first): `node test/chaos/server-faults/run-some.mjs F9,F7 [long]`,
- * `… F27 5000` with that many events.
+ * Faults one after another on a world of their own, by hand (built first): `node test/chaos/server-faults/run-some.mjs F9,F7 [long]`.
  */
 import { seededRandom } from '../../../dist/src/main/dev/seeded-random.js';
 import { layOutOwnWorld } from '../own-world.mjs';
 import { describeDeliveries } from './append-own.mjs';
-import { longBacklog, SERVER_FAULTS } from './index.mjs';
+import { SERVER_FAULTS } from './index.mjs';
 
 const SEED = 9;
 const RATE = 10;
 const WARM_MS = 3_000;
-const DRAIN_WITHIN_MS = 3 * 3_600_000;
 
 const [ids = '', length = 'short'] = process.argv.slice(2);
-const all = [...SERVER_FAULTS, longBacklog({ events: Number(length) || 5_000, drainWithinMs: DRAIN_WITHIN_MS })];
 const faults = ids.split(',').map((id) => {
-  const fault = all.find((one) => one.id === id);
-  if (fault === undefined) throw new Error(`expected of ${all.map((one) => one.id).join(', ')}, got "${id}"`);
+  const fault = SERVER_FAULTS.find((one) => one.id === id);
+  if (fault === undefined) throw new Error(`expected of ${SERVER_FAULTS.map((one) => one.id).join(', ')}, got "${id}"`);
   return fault;
 });
 const log = (line) => console.log(`${new Date().toISOString().slice(11, 19)} ${line}`);
