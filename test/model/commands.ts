@@ -41,7 +41,14 @@ export function commands(): fc.Arbitrary<Iterable<Command>> {
         }),
       ),
       fc.boolean().map((commits) => command(`end(${commits})`, async (world) => world.open.shift()?.end(commits))),
-      ...[go, go, go, go, go, go, go],
+      ...[go, go, go, go, go, go, go, go, go],
+      fc
+        .record({ outcome: fc.constantFrom('refused' as const, 'lost' as const), choice, count: fc.nat({ max: 5 }) })
+        .map(({ count, ...mood }) =>
+          command(`destination(${mood.outcome}, ${mood.choice}, ${count})`, async ({ ledger }) => {
+            ledger.mood.splice(0, ledger.mood.length, ...Array.from({ length: count }, () => mood));
+          }),
+        ),
       fc.constantFrom(1_000, 31_000, 360_000).map((ms) => command(`pass(${ms})`, async (world) => pass(world, ms))),
       one('crash', crashOne),
       one('timeOut', timeOut),

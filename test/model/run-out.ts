@@ -11,6 +11,7 @@ const MOST_STEPS = 400;
 
 export async function runOut(world: World): Promise<void> {
   world.trace.push('---- everything is well from here on');
+  world.ledger.mood.splice(0);
   for (const { end } of world.open.splice(0)) await end(true);
   for (let round = 0; round < MOST_ROUNDS; round += 1) {
     await settleDown(world);

@@ -11,6 +11,7 @@ import { defineFault, type Inflicting } from './define-fault.js';
 import { metric, timesPrinted, untilStatus } from './look.js';
 import { CLI } from './own-cli.js';
 import { answerOwn, healLedger, idsOf, ownEvents } from './own-events.js';
+import { PATIENCE_MS } from './wait.js';
 
 const HOUR_MS = 3_600_000;
 /** On standard error, so that a role that did not load it is not taken for one that did. */
@@ -19,12 +20,13 @@ const UNCACHED = 'chaos: no workflow cache';
 
 /** The wall clock only: `performance.now()` and timers run on, as they do where somebody sets a machine's clock. */
 const clockModule = (ms: number) => `const Real = globalThis.Date;
-const by = ${ms};
-class Shifted extends Real {
-  constructor(...given) { if (given.length === 0) super(Real.now() + by); else super(...given); }
-  static now() { return Real.now() + by; }
-}
-globalThis.Date = new Proxy(Shifted, { apply: () => new Shifted().toString() });
+const now = Real.now.bind(Real);
+Real.now = () => now() + ${ms};
+globalThis.Date = new Proxy(Real, {
+  construct: (target, given, made) =>
+    Reflect.construct(target, given.length === 0 ? [Real.now()] : given, made === globalThis.Date ? target : made),
+  apply: () => new Real(Real.now()).toString(),
+});
 process.stderr.write('${SHIFTED} by ${ms} ms\\n');
 `;
 
@@ -120,8 +122,8 @@ async function beside(world: ChaosWorld, inflicting: Inflicting, { environments,
       // The second attempt is a regular one, by another task: without a cache, or in the other build, the run is replayed.
       answerOwn(world, idsOf(events), ({ n }) => (n === 1 ? { kind: 'status', status: 500 } : { kind: 'take' }));
       await world.producer.append(events);
-      const open = await untilStatus(world, idsOf(events), ['DELIVERED'], { withinMs: 60_000, signal });
-      if (open.length > 0) problems.push(`${open.length} of ${events.length} events were not delivered in a minute`);
+      const open = await untilStatus(world, idsOf(events), ['DELIVERED'], { withinMs: PATIENCE_MS, signal });
+      if (open.length > 0) problems.push(`${open.length} of ${events.length} events were not delivered in time`);
     } while (performance.now() < end && !signal.aborted);
     const outcome = await judge(members);
     await heal();
@@ -155,6 +157,7 @@ async function writeModule({ folder }: ChaosWorld, name: string, text: string): 
 function cacheModule(): string {
   const sdk = createRequire(CLI).resolve('@temporalio/worker');
   return `import { createRequire } from 'node:module';
+import { PATIENCE_MS } from './wait.js';
 const { Worker } = createRequire(${JSON.stringify(sdk)})(${JSON.stringify(sdk)});
 const create = Worker.create;
 Worker.create = (options) => create.call(Worker, { ...options, maxCachedWorkflows: 0 });

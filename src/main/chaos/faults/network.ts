@@ -4,7 +4,7 @@ import { defineFault } from './define-fault.js';
 import { count, untilStatus } from './look.js';
 import { healLedger } from './own-events.js';
 import { type Probed, probeProxy } from './probe-proxy.js';
-import { pick, sleep, until } from './wait.js';
+import { PATIENCE_MS, pick, sleep, until } from './wait.js';
 
 const PROXIES: readonly ProxyName[] = ['outbox', 'temporal', 'ledger', 'ingest'];
 
@@ -66,9 +66,9 @@ export const badNetwork = defineFault({
       const proxy = proxies[name];
       const before = await probeProxy(proxy);
       await trouble.put(proxy);
-      const until = performance.now() + durationMs / pairs.length;
+      const overAt = performance.now() + durationMs / pairs.length;
       const probed = await probeProxy(proxy);
-      await sleep(Math.max(0, until - performance.now()), signal);
+      await sleep(Math.max(0, overAt - performance.now()), signal);
       await proxy.heal();
       if (trouble.felt(probed, before)) felt.push(`${trouble.name} at ${name}`);
       else
@@ -116,9 +116,9 @@ export const lostResponse = defineFault({
     await sleep(durationMs, signal);
     await heal();
     const ids = [...new Set(ledger.requests.filter(({ key }) => lost.has(key)).map(({ eventId }) => eventId))];
-    const open = await untilStatus(world, ids, ['DELIVERED'], { withinMs: 60_000, signal });
+    const open = await untilStatus(world, ids, ['DELIVERED'], { withinMs: PATIENCE_MS, signal });
     const stuck = await untilStatus(world, open, ['DELIVERED', 'DEAD'], { withinMs: 1, signal });
-    if (stuck.length > 0) problems.push(`${stuck.length} events whose answer was lost were not settled a minute later`);
+    if (stuck.length > 0) problems.push(`${stuck.length} events whose answer was lost were not settled in time`);
     const did = (what: string) =>
       ledger.requests.filter((request) => request.did === what && lost.has(request.key)).length;
     if (did('effect') > lost.size) problems.push(`${lost.size} keys had ${did('effect')} effects`);

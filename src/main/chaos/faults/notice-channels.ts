@@ -3,7 +3,7 @@ import type { ChaosWorld } from '../ports.js';
 import { defineFault } from './define-fault.js';
 import { count, timesPrinted, untilStatus } from './look.js';
 import { answerOwn, healLedger, idsOf, ownEvents } from './own-events.js';
-import { until } from './wait.js';
+import { PATIENCE_MS, until } from './wait.js';
 
 const KINDS = [
   { status: 500 },
@@ -36,9 +36,8 @@ export const deafChannels = defineFault({
     for (let at = 0; at < events.length && !signal.aborted; at += 100) {
       await world.producer.append(events.slice(at, at + 100));
     }
-    const open = await untilStatus(world, ids, ['DEAD'], { withinMs: 90_000, signal });
-    if (open.length > 0)
-      problems.push(`${open.length} of ${ids.length} failed events had no letter a minute and a half later`);
+    const open = await untilStatus(world, ids, ['DEAD'], { withinMs: PATIENCE_MS, signal });
+    if (open.length > 0) problems.push(`${open.length} of ${ids.length} failed events had no letter in time`);
     const stuck = /TMPRL1100|WorkflowTaskFailed|process\.unhandled_rejection/g;
     const failedTasks = timesPrinted(world, stuck);
     // The channels stay as they are until a notice has met them.

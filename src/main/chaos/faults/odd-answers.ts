@@ -5,9 +5,8 @@ import type { ChaosWorld, LedgerMode } from '../ports.js';
 import { defineFault } from './define-fault.js';
 import { untilStatus } from './look.js';
 import { answerOwn, healLedger, idsOf, ownEvents, requestsOf } from './own-events.js';
-import { until } from './wait.js';
+import { PATIENCE_MS, until } from './wait.js';
 
-const SETTLED_WITHIN_MS = 40_000;
 const FINAL = [400, 410, 413, 422, 405, 404, 501, 505] as const;
 
 export const finalRefusal = defineFault({
@@ -24,8 +23,8 @@ export const finalRefusal = defineFault({
     const status = new Map(ids.map((id, at) => [id, FINAL[at % FINAL.length] as number]));
     answerOwn(world, ids, ({ eventId }) => ({ kind: 'status', status: status.get(eventId) ?? 400 }));
     await world.producer.append(events);
-    const open = await untilStatus(world, ids, ['DEAD'], { withinMs: SETTLED_WITHIN_MS, signal });
-    if (open.length > 0) problems.push(`${open.length} of ${ids.length} refused events had no letter 40 s later`);
+    const open = await untilStatus(world, ids, ['DEAD'], { withinMs: PATIENCE_MS, signal });
+    if (open.length > 0) problems.push(`${open.length} of ${ids.length} refused events had no letter in time`);
     await heal();
     const requests = requestsOf(world, ids);
     if (requests.length !== ids.length)
@@ -115,8 +114,8 @@ export const oddSuccess = defineFault({
         // Good ones among them: ten bad answers in a row would open the breaker, which is another row.
         await world.producer.append(odd.flatMap((event) => [event, ...ownEvents(world, 2)]));
         // R18: the ledger is asked before the letter, and where the effect stands the delivery is settled by that.
-        const open = await untilStatus(world, ids, ['DEAD', 'DELIVERED'], { withinMs: SETTLED_WITHIN_MS, signal });
-        for (const id of open) problems.push(`${answers[ids.indexOf(id)]?.[0]}: neither letter nor receipt 40 s later`);
+        const open = await untilStatus(world, ids, ['DEAD', 'DELIVERED'], { withinMs: PATIENCE_MS, signal });
+        for (const id of open) problems.push(`${answers[ids.indexOf(id)]?.[0]}: neither letter nor receipt in time`);
         for (const { id, code, bytes } of await lettersOf(world, ids)) {
           const name = answers[ids.indexOf(id)]?.[0];
           if (code !== 'HTTP.BAD_RESPONSE') problems.push(`${name}: expected HTTP.BAD_RESPONSE, got ${code}`);

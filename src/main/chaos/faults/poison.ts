@@ -3,6 +3,7 @@ import type { AppendedEvent, ChaosEvent, ChaosWorld } from '../ports.js';
 import { defineFault } from './define-fault.js';
 import { untilStatus } from './look.js';
 import { idsOf, type OwnEvent, ownEvents } from './own-events.js';
+import { PATIENCE_MS } from './wait.js';
 
 const nested = (levels: number): object => (levels === 0 ? {} : { deeper: nested(levels - 1) });
 
@@ -42,9 +43,9 @@ export const poisonRows = defineFault({
         routingKey: 'chaos.nowhere' as ChaosEvent['routingKey'],
       }));
       slowest = Math.max(slowest, await deliver(world, unknown, signal, problems));
-      const open = await untilStatus(world, idsOf(unknown), ['DEAD'], { withinMs: 60_000, signal });
+      const open = await untilStatus(world, idsOf(unknown), ['DEAD'], { withinMs: PATIENCE_MS, signal });
       if (open.length > 0)
-        problems.push(`${open.length} of ${unknown.length} events that nobody handles were not dead after a minute`);
+        problems.push(`${open.length} of ${unknown.length} events that nobody handles were not dead in time`);
       died += unknown.length - open.length;
     } while (performance.now() < end && !signal.aborted);
     await heal();
@@ -67,8 +68,8 @@ async function deliver(
 ): Promise<number> {
   const good = ownEvents(world, GOOD);
   await world.producer.append([...poison, ...good]);
-  const open = await untilStatus(world, idsOf(good), ['DELIVERED'], { withinMs: 60_000, signal });
-  if (open.length > 0) problems.push(`${open.length} of ${GOOD} good events were not delivered in a minute`);
+  const open = await untilStatus(world, idsOf(good), ['DELIVERED'], { withinMs: PATIENCE_MS, signal });
+  if (open.length > 0) problems.push(`${open.length} of ${GOOD} good events were not delivered in time`);
   const { rows } = await world.outbox.query<{ ms: number }>(
     `SELECT coalesce(percentile_disc(0.95) WITHIN GROUP (ORDER BY extract(epoch FROM d.settled_at - e.recorded_at) * 1000), 0)::float8 AS ms
      FROM outbox.delivery d JOIN outbox.event e ON e.id = d.event_id WHERE d.event_id = ANY ($1::uuid[])`,

@@ -4,7 +4,7 @@ import type { ChaosWorld, FleetMember } from '../ports.js';
 import { defineFault, type Inflicting } from './define-fault.js';
 import { count, untilStatus } from './look.js';
 import { idsOf, ownEvents, requestsOf } from './own-events.js';
-import { sleep, until } from './wait.js';
+import { PATIENCE_MS, sleep, until } from './wait.js';
 
 const RELAYS = 8;
 
@@ -24,8 +24,9 @@ export const relaysAtOnce = defineFault({
     await heal();
     const after = ownEvents(world, 20);
     await world.producer.append(after);
-    const open = await untilStatus(world, idsOf(after), ['DELIVERED'], { withinMs: 30_000, signal });
-    if (open.length > 0) problems.push(`${open.length} of 20 events were not delivered 30 s after the locks were gone`);
+    const open = await untilStatus(world, idsOf(after), ['DELIVERED'], { withinMs: PATIENCE_MS, signal });
+    if (open.length > 0)
+      problems.push(`${open.length} of 20 events were not delivered in time after the locks were gone`);
     return {
       happened: Math.min(claimers, deadlocks, waited),
       what: `${claimers} relays claimed, ${deadlocks} sessions ended by deadlock, ${waited} waited behind the DDL`,
@@ -50,9 +51,9 @@ async function claimTogether(world: ChaosWorld, { signal, problems, short }: Inf
         await world.producer.append(events.slice(at, at + 100));
       }
       const ids = idsOf(events);
-      const open = await untilStatus(world, ids, ['DELIVERED'], { withinMs: 60_000, signal });
+      const open = await untilStatus(world, ids, ['DELIVERED'], { withinMs: PATIENCE_MS, signal });
       if (open.length > 0) {
-        problems.push(`${open.length} of ${ids.length} events were not delivered in a minute by ${RELAYS} relays`);
+        problems.push(`${open.length} of ${ids.length} events were not delivered in time by ${RELAYS} relays`);
       }
       const again = requestsOf(world, ids).filter(({ did }) => did === 'again').length;
       if (again > 0) problems.push(`${again} of ${ids.length} events were sent twice by ${RELAYS} relays at once`);

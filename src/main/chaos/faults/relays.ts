@@ -3,7 +3,7 @@ import type { ChaosWorld, FleetMember } from '../ports.js';
 import { defineFault, type Inflicting } from './define-fault.js';
 import { leaseMs, metric } from './look.js';
 import { ownEvents } from './own-events.js';
-import { pick, sleep, until } from './wait.js';
+import { PATIENCE_MS, pick, sleep, until } from './wait.js';
 
 /** Beyond the lease: a poll, a start, and a machine that is busy with all of us. */
 const TAKEN_OVER_MS = 10_000;
@@ -21,19 +21,21 @@ export const killedRelay = defineFault({
     const end = performance.now() + durationMs;
     let killed = 0;
     let taken = 0;
-    do {
+    let last = false;
+    while (!last && !signal.aborted) {
       const member = pick(world.fleet.of('relay'), random);
       const held = await stopHolding(world, member, { signal, events: short ? 60 : 200 });
       const victim = member.kill('SIGKILL');
       await victim.ended;
-      if (killed === 0) await heal();
+      last = short || performance.now() >= end;
+      if (last) await heal();
       else await world.proxies.temporal.heal();
       if (held.length > 0) killed += 1;
       const left = await untilMoved(world, held, signal);
       taken += held.length - left;
       if (left > 0) problems.push(`${left} claims of ${member.name} were not taken over within the lease and a poll`);
       await victim.nextReady(60_000).catch((error: unknown) => problems.push(String(error)));
-    } while (!short && performance.now() < end && !signal.aborted);
+    }
     return { happened: killed, what: `${killed} relays killed with claims of their own, ${taken} claims taken over` };
   },
 });
@@ -75,7 +77,7 @@ async function dieAt(world: ChaosWorld, point: string, { durationMs, signal, sho
         await world.producer.append(ownEvents(world, 20));
         return false;
       };
-      if (await until(died, { withinMs: 20_000, signal, everyMs: 200 })) deaths += 1;
+      if (await until(died, { withinMs: PATIENCE_MS / 2, signal, everyMs: 200 })) deaths += 1;
     } finally {
       await world.fleet.remove(member);
     }
@@ -111,7 +113,7 @@ export const stoppedRelay = defineFault({
         late = (await lateWrites(member)) - before;
         return late > 0;
       },
-      { withinMs: 20_000, signal },
+      { withinMs: PATIENCE_MS / 2, signal },
     );
     if (held.length > 0 && late <= 0) {
       problems.push(

@@ -4,7 +4,7 @@ import { defineFault } from './define-fault.js';
 import { untilStatus } from './look.js';
 import { answerOwn, healLedger, idsOf, ownEvents, requestsOf } from './own-events.js';
 import { endByHand } from './terminate-run.js';
-import { until } from './wait.js';
+import { PATIENCE_MS, until } from './wait.js';
 
 interface Asked {
   readonly name: string;
@@ -50,7 +50,7 @@ export const rateLimited = defineFault({
     });
     await world.producer.append(events);
     const limited = () => requestsOf(world, ids).filter(({ status }) => status === 429);
-    await until(() => limited().length === ids.length, { withinMs: 40_000, signal });
+    await until(() => limited().length === ids.length, { withinMs: PATIENCE_MS / 2, signal });
     const delays = await readDelays();
     for (const [id, { name, least, most }] of asked) {
       const delay = delays.get(id);
@@ -61,7 +61,7 @@ export const rateLimited = defineFault({
     const huge = ids[ids.length - 1] as string;
     if (!signal.aborted) await endByHand(world, [huge], { signal, problems });
     const others = ids.slice(0, -1);
-    const open = await untilStatus(world, others, ['DELIVERED'], { withinMs: 60_000, signal });
+    const open = await untilStatus(world, others, ['DELIVERED'], { withinMs: PATIENCE_MS, signal });
     if (open.length > 0) problems.push(`${open.length} of ${others.length} events were not delivered after their 429`);
     await heal();
     for (const id of others) {
@@ -88,7 +88,7 @@ export const rateLimited = defineFault({
           found = new Map(rows.map(({ id, delay }) => [id, Number(delay)]));
           return found.size === ids.length;
         },
-        { withinMs: 10_000, signal },
+        { withinMs: PATIENCE_MS / 2, signal },
       );
       return found;
     }

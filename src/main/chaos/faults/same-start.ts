@@ -5,7 +5,7 @@ import { defineFault, type Inflicting } from './define-fault.js';
 import { untilStatus } from './look.js';
 import { CLI } from './own-cli.js';
 import { answerOwn, healLedger, idsOf, ownEvents, requestsOf } from './own-events.js';
-import { until } from './wait.js';
+import { PATIENCE_MS, until } from './wait.js';
 
 export const sameAtOnce = defineFault({
   id: 'F24',
@@ -43,12 +43,12 @@ async function startTogether(world: ChaosWorld, { signal, problems, short }: Inf
       for (const { id } of rows) claims.set(id, (claims.get(id) ?? 0) + 1);
       return [...claims.values()].filter((times) => times >= 8).length >= ids.length / 2;
     },
-    { withinMs: 15_000, signal, everyMs: 60 },
+    { withinMs: PATIENCE_MS / 2, signal, everyMs: 60 },
   );
   await proxies.temporal.heal();
-  const open = await untilStatus(world, ids, ['DELIVERED'], { withinMs: 60_000, signal });
+  const open = await untilStatus(world, ids, ['DELIVERED'], { withinMs: PATIENCE_MS, signal });
   if (open.length > 0)
-    problems.push(`${open.length} of ${ids.length} events started by several were not delivered in a minute`);
+    problems.push(`${open.length} of ${ids.length} events started by several were not delivered in time`);
   const again = requestsOf(world, ids).filter(({ did }) => did === 'again').length;
   if (again > 0) problems.push(`${again} of ${ids.length} events had a second run: they were sent again`);
   // The first claim of an event is no fault.
@@ -60,7 +60,7 @@ async function redriveTogether(world: ChaosWorld, { signal, problems, short }: I
   const ids = idsOf(events);
   answerOwn(world, ids, () => ({ kind: 'status', status: 422 }));
   await world.producer.append(events);
-  await untilStatus(world, ids, ['DEAD'], { withinMs: 40_000, signal });
+  await untilStatus(world, ids, ['DEAD'], { withinMs: PATIENCE_MS, signal });
   await healLedger(world);
   let told = 0;
   for (const id of ids) {
@@ -81,8 +81,8 @@ async function redriveTogether(world: ChaosWorld, { signal, problems, short }: I
         `two redrives at once: expected one redriven and one told that it is not open, got ${outcomes.join(' and ')}`,
       );
   }
-  const open = await untilStatus(world, ids, ['DELIVERED'], { withinMs: 40_000, signal });
-  if (open.length > 0) problems.push(`${open.length} of ${ids.length} redriven events were not delivered in 40 s`);
+  const open = await untilStatus(world, ids, ['DELIVERED'], { withinMs: PATIENCE_MS, signal });
+  if (open.length > 0) problems.push(`${open.length} of ${ids.length} redriven events were not delivered in time`);
   const effects = requestsOf(world, ids).filter(({ did }) => did !== 'refused').length;
   if (effects > ids.length) problems.push(`${ids.length} events redriven by two were sent ${effects} times`);
   return told;

@@ -3,7 +3,7 @@ import type pg from 'pg';
 import { defineFault } from './define-fault.js';
 import { timesPrinted, untilStatus } from './look.js';
 import { idsOf, ownEvents } from './own-events.js';
-import { sleep, until, within } from './wait.js';
+import { PATIENCE_MS, sleep, until, within } from './wait.js';
 
 /** The roles' own, by the names that they give themselves; the runner's and the producer's have others. */
 const OURS = "application_name LIKE 'temporal-outbox %' AND datname = current_database() AND pid <> pg_backend_pid()";
@@ -48,7 +48,7 @@ export const terminatedBackends = defineFault({
 async function terminate(pool: pg.Pool, state: string, most: number): Promise<number> {
   const { rows } = await pool.query<{ ended: boolean }>(
     `SELECT pg_terminate_backend(pid) AS ended FROM (
-       SELECT pid FROM pg_stat_activity WHERE ${OURS} AND ${state} ORDER BY random() LIMIT $1) some`,
+       SELECT pid FROM pg_stat_activity WHERE ${OURS} AND ${state} ORDER BY random() LIMIT $1) AS chosen`,
     [most],
   );
   return rows.filter(({ ended }) => ended).length;
@@ -78,9 +78,9 @@ export const lateCommit = defineFault({
     const committed = await within(15_000, signal, committing);
     await heal();
     if (committed === null) return { happened: 0, what: 'the late transaction had not committed in time' };
-    const open = await untilStatus(world, ids, ['DELIVERED'], { withinMs: 30_000, signal });
+    const open = await untilStatus(world, ids, ['DELIVERED'], { withinMs: PATIENCE_MS, signal });
     if (open.length > 0)
-      problems.push(`${open.length} of ${ids.length} late events were not delivered 30 s after their commit`);
+      problems.push(`${open.length} of ${ids.length} late events were not delivered in time after their commit`);
     return {
       happened: later,
       what: `${later} events with later ids were delivered before these ${ids.length} were committed`,

@@ -3,26 +3,29 @@ import { Client, Connection } from '@temporalio/client';
 import { eventRunId } from '../../../domain/delivery/workflow-ids.js';
 import type { ChaosWorld } from '../ports.js';
 import { untilStatus } from './look.js';
+import { PATIENCE_MS } from './wait.js';
 
 /** The reconciler looks at rows that are five minutes past due. */
 const OVERDUE_MS = 300_000;
 
-/** Terminates the runs of these events, whose epoch is 0, and sees that each gets its letter: how many were terminated. */
+/** Terminates the runs of these events, whose epoch is 0, and sees that each gets its letter: how many did. */
 export async function endByHand(
   world: ChaosWorld,
   ids: readonly string[],
   { signal, problems }: { signal: AbortSignal; problems: string[] },
 ): Promise<number> {
   const { address, namespace } = world.temporal;
+  const unstarted = await untilStatus(world, ids, ['STARTED'], { withinMs: PATIENCE_MS / 2, signal });
+  if (unstarted.length > 0) {
+    problems.push(`${unstarted.length} of ${ids.length} events that a person was to end had no run`);
+    return 0;
+  }
   const connection = await Connection.connect({ address, connectTimeout: '5s' });
-  let terminated = 0;
   try {
     const { workflow } = new Client({ connection, namespace });
     for (const eventId of ids) {
-      await workflow
-        .getHandle(eventRunId({ deployment: world.deployment, eventId, epoch: 0 }))
-        .terminate('chaos: by hand');
-      terminated += 1;
+      const workflowId = eventRunId({ deployment: world.deployment, eventId, epoch: 0 });
+      await workflow.getHandle(workflowId).terminate('chaos: by hand');
     }
   } finally {
     await connection.close();
@@ -33,13 +36,13 @@ export async function endByHand(
      WHERE event_id = ANY ($1::uuid[]) AND status = 'STARTED'`,
     [ids, OVERDUE_MS + 5_000],
   );
-  const open = await untilStatus(world, ids, ['DEAD'], { withinMs: 60_000, signal });
+  const open = await untilStatus(world, ids, ['DEAD'], { withinMs: PATIENCE_MS, signal });
   if (open.length > 0)
-    problems.push(`${open.length} of ${ids.length} terminated runs had no letter a minute after they were due`);
+    problems.push(`${open.length} of ${ids.length} terminated runs had no letter in time after they were due`);
   const { rows } = await world.outbox.query<{ code: string }>(
     "SELECT DISTINCT code FROM outbox.dead_letter WHERE event_id = ANY ($1::uuid[]) AND code <> 'WORKFLOW.TERMINATED'",
     [ids],
   );
   for (const { code } of rows) problems.push(`a terminated run: expected a letter WORKFLOW.TERMINATED, got ${code}`);
-  return terminated;
+  return ids.length - open.length;
 }

@@ -4,7 +4,7 @@ import { defineFault, type Inflicting } from './define-fault.js';
 import { count, untilStatus } from './look.js';
 import { answerOwn, healLedger, idsOf, ownEvents, requestsOf } from './own-events.js';
 import { endByHand } from './terminate-run.js';
-import { sleep, until } from './wait.js';
+import { PATIENCE_MS, sleep, until } from './wait.js';
 
 export const unwrittenLetters = defineFault({
   id: 'F29',
@@ -35,7 +35,7 @@ async function awayAtTheWrite(world: ChaosWorld, { signal, problems, durationMs,
   await proxies.ledger.add('latency', { latency: 1_000, jitter: 0 }, { stream: 'downstream' });
   answerOwn(world, ids, () => ({ kind: 'status', status: 422 }));
   await world.producer.append(events);
-  await until(() => requestsOf(world, ids).length > 0, { withinMs: 30_000, signal, everyMs: 5 });
+  await until(() => requestsOf(world, ids).length > 0, { withinMs: PATIENCE_MS / 2, signal, everyMs: 5 });
   const askedAt = requestsOf(world, ids)[0]?.at ?? 0;
   await proxies.outbox.cut();
   const inTime = Date.now() - askedAt < 1_000;
@@ -43,8 +43,8 @@ async function awayAtTheWrite(world: ChaosWorld, { signal, problems, durationMs,
   const letters = 'outbox.dead_letter WHERE event_id = ANY ($1::uuid[])';
   const early = await count(outbox, letters, [ids]);
   await heal();
-  const open = await untilStatus(world, ids, ['DEAD'], { withinMs: 60_000, signal });
-  if (open.length > 0) problems.push('the letter that met no database had not come a minute after it was back');
+  const open = await untilStatus(world, ids, ['DEAD'], { withinMs: PATIENCE_MS, signal });
+  if (open.length > 0) problems.push('the letter that met no database had not come in time after it was back');
   return inTime ? ids.length - early : 0;
 }
 
@@ -55,8 +55,8 @@ async function terminateByHand(world: ChaosWorld, { signal, problems }: Inflicti
   answerOwn(world, ids, () => ({ kind: 'status', status: 500 }));
   try {
     await world.producer.append(events);
-    await until(() => requestsOf(world, ids).length > 1, { withinMs: 30_000, signal });
-    await untilStatus(world, ids, ['STARTED'], { withinMs: 15_000, signal });
+    await until(() => requestsOf(world, ids).length > 1, { withinMs: PATIENCE_MS / 2, signal });
+    await untilStatus(world, ids, ['STARTED'], { withinMs: PATIENCE_MS / 2, signal });
     return signal.aborted ? 0 : await endByHand(world, ids, { signal, problems });
   } finally {
     await healLedger(world);

@@ -6,6 +6,9 @@ export async function sleep(ms: number, signal: AbortSignal): Promise<void> {
   await sleepFor(ms, undefined, { signal }).catch(() => undefined); // given up: whoever waits looks at the signal
 }
 
+/** For what must come to be some time: no bound of ours, those of the report are `recoversWithinSeconds`. A machine may be busy. */
+export const PATIENCE_MS = 80_000;
+
 export interface Patience {
   readonly withinMs: number;
   readonly signal: AbortSignal;

@@ -3,10 +3,7 @@ import type { ChaosWorld } from '../ports.js';
 import { defineFault } from './define-fault.js';
 import { count, untilStatus } from './look.js';
 import { healLedger } from './own-events.js';
-import { pick, until } from './wait.js';
-
-/** Start-to-close and the first delay, and the worker's start. */
-const TAKEN_UP_MS = 60_000;
+import { PATIENCE_MS, pick, until } from './wait.js';
 
 export const killedWorker = defineFault({
   id: 'F3',
@@ -26,7 +23,7 @@ export const killedWorker = defineFault({
     const since = new Date();
     await proxies.ledger.add('timeout', { timeout: 0 }, { stream: 'upstream' });
     const onTheirWay = "outbox.delivery WHERE status = 'STARTED' AND destination = 'chaos.ledger' AND started_at > $1";
-    await until(async () => (await count(outbox, onTheirWay, [since])) > 0, { withinMs: 15_000, signal });
+    await until(async () => (await count(outbox, onTheirWay, [since])) > 0, { withinMs: PATIENCE_MS / 2, signal });
     const { rows: unsent } = await outbox.query<{ id: string }>(`SELECT event_id AS id FROM ${onTheirWay}`, [since]);
     const first = pick(world.fleet.of('worker'), random);
     const unsentBy = first.kill('SIGKILL');
@@ -37,7 +34,7 @@ export const killedWorker = defineFault({
     ledger.mode(() => ({ kind: 'slow', ms: 1_500 }));
     const from = ledger.requests.length;
     const noted = () => ledger.requests.slice(from).filter(({ did }) => did === 'effect');
-    await until(() => noted().length >= 4, { withinMs: 15_000, signal, everyMs: 20 });
+    await until(() => noted().length >= 4, { withinMs: PATIENCE_MS / 2, signal, everyMs: 20 });
     const unanswered = noted().filter(({ at }) => at > Date.now() - 1_200);
     const second = pick(world.fleet.of('worker'), random);
     const unansweredBy = second.kill('SIGKILL');
@@ -45,10 +42,9 @@ export const killedWorker = defineFault({
     await heal();
 
     const ids = [...unsent.map(({ id }) => id), ...unanswered.map(({ eventId }) => eventId)];
-    const open = await untilStatus(world, ids, ['DELIVERED'], { withinMs: TAKEN_UP_MS, signal });
+    const open = await untilStatus(world, ids, ['DELIVERED'], { withinMs: PATIENCE_MS, signal });
     const dead = await untilStatus(world, open, ['DELIVERED', 'DEAD'], { withinMs: 1, signal });
-    if (dead.length > 0)
-      problems.push(`${dead.length} events of killed workers were not settled in ${TAKEN_UP_MS / 1_000} s`);
+    if (dead.length > 0) problems.push(`${dead.length} events of killed workers were not settled in time`);
     const keys = new Set(unanswered.map(({ key }) => key));
     const again = ledger.requests.slice(from).filter(({ did, key }) => did === 'again' && keys.has(key)).length;
     for (const { nextReady } of [unsentBy, unansweredBy]) await nextReady(60_000);
@@ -70,7 +66,11 @@ export const killedApi = defineFault({
     const before = await count(audit, 'audit.record');
     // What the api commits from now on nobody hears.
     await proxies.ingest.add('timeout', { timeout: 0 }, { stream: 'downstream' });
-    await until(async () => (await count(audit, 'audit.record')) > before, { withinMs: 15_000, signal, everyMs: 20 });
+    await until(async () => (await count(audit, 'audit.record')) > before, {
+      withinMs: PATIENCE_MS / 2,
+      signal,
+      everyMs: 20,
+    });
     const member = pick(fleet.of('api'), random);
     const victim = member.kill('SIGKILL');
     await victim.ended;
@@ -82,9 +82,8 @@ export const killedApi = defineFault({
     await heal();
     await victim.nextReady(60_000);
 
-    const open = await untilStatus(world, [...unheard.keys()], ['DELIVERED'], { withinMs: TAKEN_UP_MS, signal });
-    if (open.length > 0)
-      problems.push(`${open.length} callers had not their record ${TAKEN_UP_MS / 1_000} s after the api died`);
+    const open = await untilStatus(world, [...unheard.keys()], ['DELIVERED'], { withinMs: PATIENCE_MS, signal });
+    if (open.length > 0) problems.push(`${open.length} callers had not their record in time after the api died`);
     const receipts = await settledReceipts(world, committed, 'delivered');
     for (const { id, record } of committed) {
       const receipt = receipts.get(id);
