@@ -83,7 +83,7 @@ export const heldSnapshot = defineFault({
     try {
       const end = performance.now() + durationMs;
       while (performance.now() < end && !signal.aborted) {
-        ids.push(...(await appendOwn(world, 20)));
+        ids.push(...(await appendOwn(world, 6))); // beside the flow, which may be paused
         await sleep(500, signal);
         for (const relay of world.fleet.of('relay')) {
           behind = Math.max(behind, await metric(relay, 'outbox_held_snapshot_transactions'));
