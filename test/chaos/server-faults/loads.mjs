@@ -181,7 +181,7 @@ export const longBacklog = ({ events: wanted = 1_000_000 } = {}) =>
       const key = await readerKey(world);
       const relays = [...world.fleet.of('relay')];
       // What the flow appends after it is not part of it.
-      let newest = '';
+      let newest = '00000000-0000-0000-0000-000000000000';
       // Stopped as they are, so that the backlog stands whole before anybody drains it.
       for (const relay of relays) relay.kill('SIGSTOP');
       try {
