@@ -18,9 +18,6 @@ const BUNDLES = ['workflow-bundle.js', 'workflow-bundle-traced.js'];
 const SETTLE_OPEN = `WHERE event_id = $1::uuid AND epoch = $2::int AND status IN ('PENDING', 'STARTED')
   RETURNING \${SETTLED}`;
 
-/** A chaos run in which a transaction is held open while others append and commit, at a rate that any machine has. */
-const F12 = ['--seed', '5', '--short', '--minutes', '0.5', '--rate', '20', '--faults', 'F12'];
-
 export const BUGS = [
   {
     name: 'mark-before-start',
@@ -108,11 +105,6 @@ export const BUGS = [
     model: {
       says: /I1: an event is left/,
       means: 'an event that was committed late is left for ever',
-    },
-    chaos: {
-      args: F12,
-      says: /late events were not delivered \d+ s after their commit/,
-      means: 'events that were committed late are not delivered',
     },
     caughtBy: {
       project: 'system',

@@ -30,6 +30,10 @@ try {
     const by = way.of(bug);
     return by === undefined ? [] : [{ ...bug, by }];
   });
+  if (bugs.length === 0)
+    throw new Error(
+      `--by ${values.by}: of ${chosen.map(({ name }) => name).join(', ')} none has been seen to be caught so`,
+    );
   if (values.list) for (const { name, rule, does, by } of bugs) console.log(`${name} (${rule}): ${does}\n  ${by.run}`);
   else process.exitCode = await run(way, bugs);
 } catch (error) {
@@ -60,7 +64,7 @@ async function run(way, bugs) {
   }
   if (values.json) console.log(JSON.stringify(results, null, 2));
   else print(results);
-  return results.length > 0 && results.every(({ ok }) => ok) ? 0 : 1;
+  return results.every(({ ok }) => ok) ? 0 : 1;
 }
 
 /** What became of it on a copy with the bug, or without any. */
