@@ -7,7 +7,7 @@ import { randomInt } from 'node:crypto';
 import { type Environment, loadSettings, requireSetting } from '../infrastructure/config/load-settings.js';
 import { processEnvironment } from '../infrastructure/config/process-environment.js';
 import { connectTemporal, type TemporalTarget } from '../infrastructure/temporal/connect-temporal.js';
-import { chooseFaults } from './chaos/choose-faults.js';
+import { chooseFaults, describeFault } from './chaos/choose-faults.js';
 import { type ConductedRun, conductRun } from './chaos/conduct-run.js';
 import { describeProgress } from './chaos/describe-progress.js';
 import { endOwnRuns } from './chaos/end-own-runs.js';
@@ -16,6 +16,7 @@ import { takeGivenDatabases } from './chaos/given-databases.js';
 import { layOutWorld } from './chaos/lay-out.js';
 import type { Fault } from './chaos/ports.js';
 import type { RunOptions } from './chaos/run-chaos.js';
+import { refuseUnplaced } from './chaos/schedule.js';
 import { dropDatabase, findLeft, makeVerifyDatabases, type VerifyDatabases } from './chaos/verify-databases.js';
 import { type AskedRun, summarize, writeRun } from './chaos/write-run.js';
 import { readTarget } from './delivery-environment.js';
@@ -30,6 +31,8 @@ export interface VerifyOptions {
   readonly faults?: string;
   readonly rate?: number;
   readonly short?: boolean;
+  /** Names the faults and does nothing. */
+  readonly list?: boolean;
   /** Two URLs of empty databases, for a role that may make none. */
   readonly databases?: string;
   /** For report.json and report.md; left out: none is written. */
@@ -41,6 +44,10 @@ const GENTLE = { events: 100, perSecond: 20 };
 const MINUTES = { long: 5, short: 1 };
 
 export async function runVerify(options: VerifyOptions): Promise<number> {
+  if (options.list) {
+    for (const fault of STAGING_FAULTS) print(describeFault(fault));
+    return EXIT.done;
+  }
   const environment = processEnvironment();
   const settings = loadSettings(environment, ['verify']);
   const target = readTarget(environment);
@@ -125,11 +132,12 @@ function ask({
       command: 'outbox verify',
     });
   }
-  const faults = chaos ? choose(names) : [];
+  const length = minutes ?? (short ? MINUTES.short : MINUTES.long);
+  const faults = chaos ? choose(names, { seed, minutes: length, short }) : [];
   const perSecond = rate ?? GENTLE.perSecond;
   const run = chaos
     ? {
-        minutes: minutes ?? (short ? MINUTES.short : MINUTES.long),
+        minutes: length,
         load: 0.6,
         short,
         overlap: false,
@@ -152,7 +160,10 @@ function ask({
 /** Faults of the table that restart, stop or lose servers: a staging's are others', too. */
 const OF_SERVERS = new Set(['F7', 'F9', 'F10', 'F11', 'F13', 'F15', 'F16', 'F27']);
 
-function choose(names: string | undefined): readonly Fault[] {
+function choose(
+  names: string | undefined,
+  schedule: { readonly seed: number; readonly minutes: number; readonly short: boolean },
+): readonly Fault[] {
   const asked = (names ?? '').split(',').map((name) => name.trim().toUpperCase());
   const refused = asked.filter((name) => OF_SERVERS.has(name) && !STAGING_FAULTS.some(({ id }) => id === name));
   if (refused.length > 0) {
@@ -162,7 +173,9 @@ function choose(names: string | undefined): readonly Fault[] {
     );
   }
   try {
-    return chooseFaults(names, STAGING_FAULTS);
+    const faults = chooseFaults(names, STAGING_FAULTS);
+    if (names !== undefined) refuseUnplaced({ ...schedule, faults });
+    return faults;
   } catch (error) {
     if (error instanceof RangeError) throw new UsageError(`--faults: ${error.message}`, { command: 'outbox verify' });
     throw error;

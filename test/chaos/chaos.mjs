@@ -7,6 +7,7 @@ import { chooseFaults, describeFault } from '../../dist/src/main/chaos/choose-fa
 import { conductRun } from '../../dist/src/main/chaos/conduct-run.js';
 import { describeProgress } from '../../dist/src/main/chaos/describe-progress.js';
 import { STAGING_FAULTS } from '../../dist/src/main/chaos/faults/index.js';
+import { refuseUnplaced } from '../../dist/src/main/chaos/schedule.js';
 import { summarize, writeRun } from '../../dist/src/main/chaos/write-run.js';
 import { layOutOwnWorld } from './own-world.mjs';
 import { SERVER_FAULTS } from './server-faults/index.mjs';
@@ -80,6 +81,9 @@ async function run({ seed = randomInt(2 ** 32), minutes = options.short ? 1 : 5,
   let planted;
   try {
     faults = chooseFaults(given.faults, KNOWN);
+    // What was asked for by name is to come: said now, not after an hour.
+    if (given.faults !== undefined)
+      refuseUnplaced({ seed, minutes, faults, short: given.short, overlap: given.overlap });
     planted = given.planted === undefined ? null : await plantBug(given.planted);
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;

@@ -26,18 +26,25 @@ import { smallDisk } from './small-disk.mjs';
  * @property {{ address: string, namespace: string }} temporal
  * @property {import('../../dist/src/main/chaos/ports.js').ChaosServers} servers
  * @property {string} temporalVersion
- * @property {() => Promise<void>} close
+ * @property {() => Promise<readonly string[]>} close what failed on the way, each a sentence
  *
- * @param {{ log: (line: string) => void, maxConnections?: number }} options of the outbox's PostgreSQL, default 150
+ * @param {{ log: (line: string) => void, maxConnections?: number }} options of the outbox's PostgreSQL, default 400: eight more relays are 160
  * @returns {Promise<OwnServers>}
  */
-export async function startOwnServers({ log, maxConnections = 150 }) {
+export async function startOwnServers({ log, maxConnections = 400 }) {
   const reaper = startReaper();
   const folder = await mkdtemp(join(tmpdir(), 'outbox-chaos-'));
   reaper.folder(folder);
   const undo = [() => reaper.close(), () => rm(folder, { recursive: true, force: true })];
   const close = async () => {
-    for (const step of undo.splice(0).reverse()) await step();
+    const failed = [];
+    for (const step of undo.splice(0).reverse()) {
+      // The rest comes down all the same; what stays is the reaper's, which is closed last.
+      await Promise.resolve()
+        .then(step)
+        .catch((error) => failed.push(`a server did not come down: ${error.message}`));
+    }
+    return failed;
   };
   try {
     await chmod(folder, 0o755); // PostgreSQL runs as another user under root

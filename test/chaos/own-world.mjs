@@ -14,9 +14,7 @@ export async function layOutOwnWorld({ maxConnections, ...options }) {
     const given = { deployment, outboxUrl, auditUrl, runner, temporal, servers, folder, reaper, fresh: true };
     const laid = await layOutWorld({ ...given, ...options });
     const close = async () => {
-      const failed = await laid.close();
-      await own.close();
-      return failed;
+      return [...(await laid.close()), ...(await own.close())];
     };
     return { ...laid, temporalVersion: own.temporalVersion, close };
   } catch (error) {

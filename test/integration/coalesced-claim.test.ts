@@ -267,6 +267,20 @@ describe('what goes alone', () => {
     expect(idsOf(events.filter(({ carrier }) => carrier === null)).sort()).toEqual(own.sort());
   });
 
+  it('R20: what was claimed for a run of its own and not marked goes by itself also after another relay gave it back', async () => {
+    const own = await wait({ count: 3 });
+    await claim({ sizes: {} });
+    await endLeases();
+    const { leaseToken, events } = await claim({ sizes });
+    // Never sent: that relay was stopped, or away until its lease had nearly ended.
+    const unsent = events.map(({ eventId, epoch }) => ({ eventId, epoch, delayMs: 0, countTry: false }));
+    await createRelayStore(pool).release(leaseToken, unsent);
+    await wait({ count: 4 });
+    const { events: again } = await claim({ sizes });
+    expect(sizesOf(again)).toEqual([4]);
+    expect(idsOf(again.filter(({ carrier }) => carrier === null)).sort()).toEqual(own.sort());
+  });
+
   it('R20: what a batch carried and nobody marked goes again, in another batch, and the first has lost it', async () => {
     await wait({ count: 10 });
     const first = await claim({ sizes });
@@ -483,7 +497,10 @@ async function claimBeside(model: Row[], sizes: CoalescedSizes): Promise<void> {
   });
   expect(seen.sort()).toEqual(expected.sort());
   for (const { eventId, carrier } of events) {
-    Object.assign(byId.get(eventId) as Row, { lease: { token: leaseToken, ended: false }, carrier });
+    const row = byId.get(eventId) as Row;
+    // A run of its own may be under way, whatever becomes of this claim.
+    row.alone ||= row.lease !== null && row.carrier === null;
+    Object.assign(row, { lease: { token: leaseToken, ended: false }, carrier });
   }
 }
 

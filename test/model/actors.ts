@@ -1,37 +1,24 @@
 /** The actors, each made of the product's own use cases and stores on a gated pool: what they do is theirs, when is not. */
 import { randomUUID } from 'node:crypto';
-import { asyncLocalStorage, Context, type Info } from '@temporalio/activity';
-import { createActivities } from '../../activities/create-activities.js';
 import { askEffect } from '../../src/application/delivery/ask-effect.js';
 import { askEffectsAgain } from '../../src/application/delivery/ask-effects-again.js';
-import { dispatchBatch } from '../../src/application/delivery/coalescing/dispatch-batch.js';
 import { discardLetters, redriveLetters } from '../../src/application/delivery/dead-letters/redrive-letters.js';
-import { dispatchEvent } from '../../src/application/delivery/dispatch-event.js';
-import type { AttemptStore, BatchStore, Logger } from '../../src/application/delivery/ports.js';
 import { reconcileRuns } from '../../src/application/delivery/reconcile/reconcile-runs.js';
 import { recordDeadLetter } from '../../src/application/delivery/record-dead-letter.js';
 import { relayOutbox } from '../../src/application/delivery/relay-outbox.js';
-import { createSemaphore } from '../../src/application/delivery/semaphore.js';
 import type { DeliveryTimeouts } from '../../src/domain/delivery/delivery-timeouts.js';
 import { batchRunPrefix } from '../../src/domain/delivery/workflow-ids.js';
-import { createRedactor } from '../../src/domain/redaction/redactor.js';
-import { createAttemptStore } from '../../src/infrastructure/prisma/attempt-store.js';
-import { createBatchStore } from '../../src/infrastructure/prisma/batch-store.js';
 import { createDeadLetterActions } from '../../src/infrastructure/prisma/dead-letter-actions.js';
 import { createDeadLetterStore } from '../../src/infrastructure/prisma/dead-letter-store.js';
-import { createEffectStore } from '../../src/infrastructure/prisma/effect-store.js';
 import { createLeaseStore } from '../../src/infrastructure/prisma/lease-store.js';
 import { createReconcileStore } from '../../src/infrastructure/prisma/reconcile-store.js';
 import { createRelayStore } from '../../src/infrastructure/prisma/relay-store.js';
 import { gatedPool } from './gated-pool.js';
-import { type Carried, type Job, passGate, startJob } from './jobs.js';
+import { type Job, passGate, startJob } from './jobs.js';
 import { COALESCED, DEPLOYMENT, LEASE_MS, ownRunId, POLICY_HASH } from './scene.js';
-import type { Run, RunWork, Task } from './temporal.js';
+import { log, never, storesOf } from './stores.js';
+import type { RunWork } from './temporal.js';
 import type { World } from './world.js';
-
-const log: Logger = { debug() {}, info() {}, warn() {}, error() {} };
-const redactor = createRedactor();
-const never = new AbortController().signal;
 
 export function startRelay(world: World, name: string): Job {
   return startJob({ name, actor: 'relay', carried: null }, async (job) => {
@@ -86,32 +73,6 @@ export function startRelay(world: World, name: string): Job {
     );
     // It goes on until it crashes.
     await new Promise(() => {});
-  });
-}
-
-/** One activity of a run, by a worker that has taken it. */
-export function startWork(world: World, name: string, task: Task): Job {
-  const { temporal } = world;
-  const turn = temporal.take(task);
-  const { attempt, heartbeat } = task;
-  return startJob({ name, actor: 'worker', carried: carriedBy(task.run) }, async (job) => {
-    const activities = workerOf(world, job, name);
-    let beat: unknown;
-    const run = activities[task.name as keyof typeof activities] as (arg: unknown) => Promise<unknown>;
-    const told = await asyncLocalStorage
-      .run(
-        contextOf(task, attempt, heartbeat, (details) => {
-          beat = details;
-        }),
-        () => run(JSON.parse(JSON.stringify(task.arg))),
-      )
-      .then(
-        (answer) => ({ answer }),
-        (error: unknown) => ({ error }),
-      );
-    const { outcome } = await passGate(job, { kind: 'call', label: `report ${task.name} of ${task.run.workflowId}` });
-    // Not heard, the server lets it time out.
-    if (outcome === 'ok' || outcome === 'slow') temporal.report(task, turn, told, beat);
   });
 }
 
@@ -170,78 +131,6 @@ export function startAct(world: World, letterId: string, act: 'redrive' | 'disca
 /** What the store may answer at any time: the duty is done again later. */
 function storeIsAway(error: unknown): void {
   if ((error as { code?: unknown }).code !== 'STORE.UNAVAILABLE') throw error;
-}
-
-function storesOf(world: World, job: Job) {
-  const pool = gatedPool(job, world.pool);
-  const real = createAttemptStore(pool);
-  const attempts: AttemptStore = {
-    ...real,
-    async settle(run, ...rest) {
-      const answer = await real.settle(run, ...rest);
-      job.notes.push({ kind: 'settled', eventId: run.eventId, epoch: run.epoch, superseded: answer === 'superseded' });
-      return answer;
-    },
-  };
-  const realBatches = createBatchStore(pool, attempts);
-  const batches: BatchStore = {
-    ...realBatches,
-    async settleBatch(receipts, timeoutMs) {
-      const answers = await realBatches.settleBatch(receipts, timeoutMs);
-      for (const { ref } of receipts) job.notes.push({ kind: 'settled', ...ref, superseded: answers.superseded > 0 });
-      return answers;
-    },
-  };
-  return { attempts, batches, effects: createEffectStore(pool), letters: createDeadLetterStore(pool) };
-}
-
-function workerOf(world: World, job: Job, identity: string) {
-  const { attempts, batches, effects, letters } = storesOf(world, job);
-  const dispatcher = world.ledger.dispatcherOf(job);
-  const random = () => 0.5;
-  const places = createSemaphore(() => 4);
-  const common = { dispatcher, log, random, redactor, onEventNotFound() {} };
-  return createActivities({
-    ...{ log, identity },
-    dispatchEvent: (input) => dispatchEvent({ ...common, attempts, onFencedSettle() {} }, input),
-    dispatchBatch: (input) =>
-      dispatchBatch({ ...common, batches, placesOf: () => places, lastTookMs: new Map(), onFencedSettle() {} }, input),
-    recordDeadLetter: (input, signal) =>
-      recordDeadLetter(
-        { deadLetters: letters, effects, attempts, finder: world.ledger.finderOf(job), log },
-        input,
-        signal,
-      ),
-    notices: { windowMs: 0, giveUpMs: 60_000 },
-  } as Parameters<typeof createActivities>[0]);
-}
-
-function carriedBy({ work }: Run): Carried {
-  const { input } = work;
-  if (work.kind === 'batch') return { carrier: work.input.carrier, epochs: new Map(work.input.events) };
-  const { eventId, epoch, carrier } = input as Extract<RunWork, { kind: 'event' }>['input'];
-  return { carrier, epochs: new Map([[eventId, epoch]]) };
-}
-
-function contextOf({ run, local, name }: Task, attempt: number, heartbeatDetails: unknown, beat: (d: unknown) => void) {
-  const { workflowId, runId } = run;
-  const info = {
-    attempt,
-    heartbeatDetails,
-    isLocal: local,
-    activityType: name,
-    workflowExecution: { workflowId, runId },
-  };
-  return new Context(
-    info as unknown as Info,
-    new Promise<never>(() => {}),
-    never,
-    beat,
-    undefined,
-    log as never,
-    {} as never,
-    {},
-  );
 }
 
 /** Patient ones try a write again for as long as it takes; the others have no time left after the first. */

@@ -1,10 +1,11 @@
 /** What may happen, one at a time; fast-check puts it in any order. Whatever has nobody to happen to does nothing. */
 import fc from 'fast-check';
 import { adoptNamespace } from '../../src/infrastructure/prisma/adopt-namespace.js';
-import { startAct, startRelay, startTick, startWork } from './actors.js';
+import { startAct, startRelay, startTick } from './actors.js';
 import type { Job, Opened, Outcome } from './jobs.js';
 import { COALESCED, DEPLOYMENT, SEATS, type SeatName, SINGLE } from './scene.js';
 import type { Run, Task } from './temporal.js';
+import { startWork } from './worker.js';
 import type { World } from './world.js';
 
 /** Nothing is kept beside the world: it is compared with itself, before and after. */
@@ -29,7 +30,9 @@ export function commands(): fc.Arbitrary<Iterable<Command>> {
   const go = fc
     .record({ seat: fc.constantFrom(...SEATS), choice, outcome, steps: fc.constantFrom(1, 1, 1, 2, 3, 5, 8) })
     .map(({ seat, steps, ...opened }) =>
-      command(`go(${seat}, ${steps}, ${opened.outcome}, ${opened.choice})`, (world) => go_(world, seat, steps, opened)),
+      command(`go(${seat}, ${steps}, ${opened.outcome}, ${opened.choice})`, (world) =>
+        goOn(world, seat, steps, opened),
+      ),
     );
   const one = (name: string, run: (world: World, choice: number) => Promise<void>) =>
     choice.map((at) => command(`${name}(${at})`, (world) => run(world, at)));
@@ -41,22 +44,32 @@ export function commands(): fc.Arbitrary<Iterable<Command>> {
         }),
       ),
       fc.boolean().map((commits) => command(`end(${commits})`, async (world) => world.open.shift()?.end(commits))),
-      ...[go, go, go, go, go, go, go],
+      ...[go, go, go, go, go, go, go, go, go],
+      fc
+        .record({ outcome: fc.constantFrom('refused' as const, 'lost' as const), choice, count: fc.nat({ max: 8 }) })
+        .map(({ count, ...mood }) =>
+          command(`destination(${mood.outcome}, ${mood.choice}, ${count})`, async ({ ledger }) => {
+            ledger.mood.splice(0, ledger.mood.length, ...Array.from({ length: count }, () => mood));
+          }),
+        ),
       fc.constantFrom(1_000, 31_000, 360_000).map((ms) => command(`pass(${ms})`, async (world) => pass(world, ms))),
       one('crash', crashOne),
       one('timeOut', timeOut),
+      one('tire', tire),
       fc.oneof(
-        one('terminate', terminate),
-        one('forget', forget),
-        fc.constant(command('loseTemporal()', loseTemporal)),
+        { weight: 3, arbitrary: one('terminate', terminate) },
+        { weight: 3, arbitrary: one('forget', forget) },
+        { weight: 1, arbitrary: fc.constant(command('loseTemporal()', loseTemporal)) },
       ),
     ],
-    { maxCommands: 70, size: 'max' },
+    { maxCommands: 100, size: 'max' },
   );
 }
 
-/** The next steps of who sits there; the last one ends as `opened` says. */
-export async function go_(world: World, seat: SeatName, steps: number, opened: Opened): Promise<void> {
+/** The next steps of who sits there, or of the next one who has any; the last one ends as `opened` says. */
+export async function goOn(world: World, asked: SeatName, steps: number, opened: Opened): Promise<void> {
+  const from = SEATS.indexOf(asked);
+  const seat = [...SEATS.slice(from), ...SEATS.slice(0, from)].find((one) => mayGoOn(world, one)) ?? asked;
   for (let left = steps; left > 0; left -= 1) {
     const job = world.seats.get(seat);
     if (job === undefined || job.state !== 'live') {
@@ -71,6 +84,13 @@ export async function go_(world: World, seat: SeatName, steps: number, opened: O
     if (gate === undefined) return;
     await world.step(job, gate, left === 1 ? opened : { ...opened, outcome: 'ok' });
   }
+}
+
+function mayGoOn(world: World, seat: SeatName): boolean {
+  const job = world.seats.get(seat);
+  if (job?.state === 'live') return job.gates.length > 0;
+  if (seat === 'person') return world.books.letters.some(({ state }) => state === 'open');
+  return !seat.startsWith('worker') || world.temporal.tasks('waiting').length > 0;
 }
 
 function nextSleep(job: Job) {
@@ -125,6 +145,15 @@ async function forget(world: World, choice: number): Promise<void> {
   if (run === undefined) return;
   world.trace.push(`${run.workflowId} is forgotten`);
   world.temporal.forget(run.workflowId);
+}
+
+/** R8: as one whose start was refused four times already. */
+async function tire(world: World, choice: number): Promise<void> {
+  const idle = [...world.books.rows.values()].filter(({ status, token }) => status === 'PENDING' && token === null);
+  const row = pick(idle, choice);
+  if (row === undefined || !world.isFree()) return;
+  world.trace.push(`${row.id} has been refused four times`);
+  await world.pool.query('UPDATE outbox.delivery SET start_tries = 4 WHERE event_id = $1', [row.id]);
 }
 
 const NAMESPACE = '0b6a1f5e-3c55-4a8e-9d55-000000000001';

@@ -32,8 +32,9 @@ function gatedClient(job: Job, real: pg.PoolClient) {
   job.clients.add(held);
 
   const end = async (text: 'COMMIT' | 'ROLLBACK') => {
-    await send({ text });
+    const ended = await send({ text });
     held.inTransaction = false;
+    return ended;
   };
   const broken = async (label: string): Promise<never> => {
     if (held.inTransaction) await end('ROLLBACK');
@@ -49,7 +50,7 @@ function gatedClient(job: Job, real: pg.PoolClient) {
     async query(query: pg.QueryConfig) {
       const label = query.name ?? query.text;
       if (label === 'BEGIN') return begin();
-      if (label === 'ROLLBACK') return held.inTransaction ? end('ROLLBACK') : undefined;
+      if (label === 'ROLLBACK') return end('ROLLBACK');
       if (label === 'relay-claim') job.tokens.add(String(query.values?.[0]));
       const commits = label === 'COMMIT';
       const { outcome } = PASSED.has(label)
@@ -58,8 +59,8 @@ function gatedClient(job: Job, real: pg.PoolClient) {
       if (outcome === 'refused') return broken(label);
       job.ran.push(label);
       if (commits) {
-        await end('COMMIT');
-        return outcome === 'lost' ? broken(label) : undefined;
+        const ended = await end('COMMIT');
+        return outcome === 'lost' ? broken(label) : ended;
       }
       if (outcome !== 'slow' || held.inTransaction) {
         const result = await send(query);

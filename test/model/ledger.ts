@@ -4,7 +4,7 @@ import type { ErrorCode } from '../../src/domain/delivery/error-catalog.js';
 import { IntegrationError } from '../../src/domain/delivery/integration-error.js';
 import type { OutboxEvent } from '../../src/domain/delivery/outbox-event.js';
 import type { Receipt } from '../../src/domain/delivery/receipt.js';
-import { type Job, passGate } from './jobs.js';
+import { type Job, type Opened, passGate } from './jobs.js';
 
 /** Without an effect. */
 const REFUSALS: readonly (ErrorCode | 'busy')[] = [
@@ -22,27 +22,30 @@ const LOSSES: readonly ErrorCode[] = ['HTTP.TIMEOUT', 'HTTP.NETWORK', 'HTTP.SERV
 
 const pick = <T>(list: readonly T[], choice: number): T => list[choice % list.length] as T;
 
+export type Mood = Opened & { readonly outcome: 'lost' | 'refused' };
+
 export function createLedger() {
   /** By key: the receipt, and what was asked for. */
   const effects = new Map<string, { readonly receiptId: string; readonly content: string }>();
-  let sent = 0;
+  /** What its next calls meet, whoever makes them. */
+  const mood: Mood[] = [];
 
   function effect(event: OutboxEvent): Receipt {
     const content = JSON.stringify(event.payload);
     const stands = effects.get(event.id);
     if (stands !== undefined && stands.content !== content) throw new IntegrationError('HTTP.ID_CONFLICT');
-    sent += 1;
     if (stands === undefined) effects.set(event.id, { receiptId: `r-${event.id}`, content });
     return receiptOf(`r-${event.id}`, stands !== undefined);
   }
 
   return {
     effects,
-    sent: () => sent,
+    mood,
     dispatcherOf(job: Job): Dispatcher & BatchDispatcher {
       const call = async (ids: readonly string[]) => {
         job.notes.push({ kind: 'sent', eventIds: ids });
-        const opened = await passGate(job, { kind: 'call', label: `send ${ids.length}` });
+        const gate = await passGate(job, { kind: 'call', label: `send ${ids.length}` });
+        const opened = gate.outcome === 'ok' ? (mood.shift() ?? gate) : gate;
         if (opened.outcome !== 'refused') return opened;
         const refusal = pick(REFUSALS, opened.choice);
         if (refusal === 'busy') return 'busy' as const;

@@ -6,7 +6,7 @@
  * made of fast-check's commands rather than of its scheduler, so that it shrinks with all else, and so that a statement that
  * waits for another one's lock lets others go on.
  *
- * OUTBOX_MODEL_RUNS: how many (60). OUTBOX_MODEL_SEED: of which (9). OUTBOX_UNDER_TEST_DIST: of another build.
+ * OUTBOX_MODEL_RUNS: how many (150). OUTBOX_MODEL_SEED: of which (9). OUTBOX_UNDER_TEST_DIST: of another build.
  */
 import { jest } from '@jest/globals';
 import fc from 'fast-check';
@@ -15,11 +15,12 @@ import { createTestDatabases, type TestDatabases } from '../support/databases.js
 import { commands } from './commands.js';
 import { takeTimers } from './jobs.js';
 import { runOut } from './run-out.js';
+import { COALESCED, SINGLE } from './scene.js';
 import type { Workflows } from './temporal.js';
 import { workflowSdk } from './workflow-sdk.js';
 import { createWorld, openPool } from './world.js';
 
-const numRuns = Number(process.env.OUTBOX_MODEL_RUNS ?? 60);
+const numRuns = Number(process.env.OUTBOX_MODEL_RUNS ?? 150);
 const seed = Number(process.env.OUTBOX_MODEL_SEED ?? 9);
 
 let databases: TestDatabases;
@@ -44,14 +45,23 @@ afterAll(async () => {
 });
 
 it(`keeps its promises in ${numRuns} interleavings of seed ${seed}`, async () => {
-  const property = fc.asyncProperty(commands(), fc.boolean(), async (some, patient) => {
-    const world = await createWorld(pool, workflows, { patient });
-    try {
-      await fc.asyncModelRun(() => ({ model: {}, real: world }), some);
-      await runOut(world);
-    } finally {
-      await world.close();
-    }
-  });
+  const events = fc.nat({ max: 3 });
+  const property = fc.asyncProperty(
+    commands(),
+    fc.boolean(),
+    events,
+    events,
+    async (some, patient, alone, together) => {
+      const world = await createWorld(pool, workflows, { patient });
+      try {
+        for (let n = 0; n < alone; n += 1) await world.append(SINGLE, true);
+        for (let n = 0; n < together; n += 1) await world.append(COALESCED, true);
+        await fc.asyncModelRun(() => ({ model: {}, real: world }), some);
+        await runOut(world);
+      } finally {
+        await world.close();
+      }
+    },
+  );
   await fc.assert(property, { numRuns, seed });
 }, 3_600_000);

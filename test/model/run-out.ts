@@ -1,5 +1,5 @@
 /** Lets everything come to its end: nothing fails any more, every actor goes on, time passes, the reconciler makes its turns. */
-import { go_ } from './commands.js';
+import { goOn } from './commands.js';
 import { checkEnd } from './invariants.js';
 import type { Opened } from './jobs.js';
 import { SEATS, type SeatName } from './scene.js';
@@ -11,6 +11,7 @@ const MOST_STEPS = 400;
 
 export async function runOut(world: World): Promise<void> {
   world.trace.push('---- everything is well from here on');
+  world.ledger.mood.splice(0);
   for (const { end } of world.open.splice(0)) await end(true);
   for (let round = 0; round < MOST_ROUNDS; round += 1) {
     await settleDown(world);
@@ -42,8 +43,8 @@ async function settleDown(world: World): Promise<void> {
     if (await begins(world, ['worker-1', 'worker-2'])) continue;
     if (!ticked) {
       ticked = true;
-      await go_(world, 'reconciler', 1, WELL);
-      for (const seat of ['relay-1', 'relay-2'] as const) await go_(world, seat, 2, WELL);
+      await goOn(world, 'reconciler', 1, WELL);
+      for (const seat of ['relay-1', 'relay-2'] as const) await goOn(world, seat, 2, WELL);
       continue;
     }
     return;
@@ -54,7 +55,7 @@ async function settleDown(world: World): Promise<void> {
 async function begins(world: World, seats: readonly SeatName[]): Promise<boolean> {
   for (const seat of seats) {
     if (!SEATS.includes(seat) || world.temporal.tasks('waiting').length === 0) return false;
-    await go_(world, seat, 1, WELL);
+    await goOn(world, seat, 1, WELL);
   }
   return true;
 }

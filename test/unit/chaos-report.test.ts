@@ -65,6 +65,7 @@ const RUN: WrittenRun = {
   record: {
     startedAt: 0,
     endedAt: 200_000,
+    short: true,
     capacityPerSecond: 80,
     offeredPerSecond: 48,
     flowSeconds: 180,

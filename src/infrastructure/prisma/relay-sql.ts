@@ -252,6 +252,8 @@ claimed AS (
   UPDATE outbox.delivery d
   SET lease_token = $1::uuid, carrier = (SELECT of FROM carriers)->>d.event_id::text, due_at = statement_timestamp() + $2::integer * interval '1 millisecond',
     policy_hash = coalesce(d.policy_hash, $6::jsonb->'byType'->>d.event_type, $6::jsonb->>'otherwise'),
+    -- R20: by the token alone that would be forgotten with it, when this claim's relay gives the row back unsent.
+    no_coalesce = d.no_coalesce OR (d.lease_token IS NOT NULL AND d.carrier IS NULL),
     -- A budget that goes on: what it waited for us, or for a pause, is not the destination's time.
     waited_ms = d.waited_ms + CASE WHEN d.budget_epoch < d.epoch
       THEN greatest(0, extract(epoch FROM statement_timestamp() - d.due_at) * 1000)::bigint ELSE 0 END

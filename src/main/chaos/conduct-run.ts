@@ -52,7 +52,7 @@ export async function conductRun({ world }: Pick<LaidOut, 'world'>, options: Run
       missing.push(...look.missing);
     }
   }
-  problems.push(...(await stopRoles(world)).map((end) => `at the stop: ${end}`));
+  problems.push(...(await stopRoles(world, record.unwanted.length)).map((end) => `I7 ${end}`));
   if (!record.interrupted) {
     const stopped = await read('once they had stopped');
     if (stopped !== null) booksAfterStop = compare(stopped);

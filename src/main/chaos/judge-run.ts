@@ -44,6 +44,7 @@ export function judgeRun(findings: RunFindings): JudgedRun {
       .map((one) => `${one} (after the roles had stopped)`),
     ...record.unwanted.map((end) => `I7 ${end}`),
     ...lateRecoveries(record, recoverySeconds),
+    ...backlogLeft(record),
     ...unbounded(record),
     ...findings.problems,
   ];
@@ -68,6 +69,15 @@ function lateRecoveries({ faults }: RunRecord, seconds: RunFindings['recoverySec
     const came = took === null ? 'it was not seen to' : `it took ${took} s`;
     return [`fault ${place}: expected new work to flow within ${boundSeconds} s of ${fault}, ${came}`];
   });
+}
+
+/** I5, with the flow on; the waits of a short run are too short to say. */
+function backlogLeft({ faults, drainSeconds, baselineOpen, short }: RunRecord): string[] {
+  const last = faults.at(-1)?.place ?? 0;
+  if (short || drainSeconds[last] !== null) return [];
+  return [
+    `I5 expected no more than ${baselineOpen} open events again after the last fault, with the flow on; it did not come to that`,
+  ];
 }
 
 function unbounded({ memory }: RunRecord): string[] {

@@ -146,7 +146,7 @@ async function layOut(options: LayOutOptions, undo: Undo): Promise<Omit<LaidOut,
     await runCliOrThrow(cli, ['migrate', 'deploy', '--deployment', deployment], direct);
     Object.assign(given, await newLog(cli, folder));
   }
-  given.OUTBOX_AUDIT_API_KEY ??= await newKey(cli, direct, undo);
+  given.OUTBOX_AUDIT_API_KEY ??= await newKey(cli, direct, options.fresh ? null : undo);
   await runCliOrThrow(cli, ['policies', 'apply', '--ordering', '--config', configFile], { ...direct, ...given });
 
   const environment: Record<string, string> = {
@@ -203,12 +203,12 @@ async function newLog(cli: string, folder: string): Promise<Record<string, strin
   };
 }
 
-/** Revoked at the end: at a staging nobody else would know what it is for. */
-async function newKey(cli: string, direct: Readonly<Record<string, string>>, undo: Undo): Promise<string> {
+/** With `undo` revoked at the end: at a staging nobody else would know what it is for. */
+async function newKey(cli: string, direct: Readonly<Record<string, string>>, undo: Undo | null): Promise<string> {
   const scopes = ['--scope', 'audit:write:any-tenant', 'audit:write'];
   const printed = await runCliOrThrow(cli, ['keys', 'create', '--name', 'chaos run', ...scopes, '--json'], direct);
   const { secret, prefix } = JSON.parse(printed) as { secret: string; prefix: string };
-  undo('the key of the worker', async () => {
+  undo?.('the key of the worker', async () => {
     const { code, stderr } = await runCli(cli, ['keys', 'revoke', prefix], direct);
     if (code !== 0) throw new Error(`key ${prefix} was not revoked: ${stderr.slice(-300)}`);
   });

@@ -2,7 +2,9 @@ import { diskFull, heldSnapshot, longBacklog } from './loads.mjs';
 import { connectionsExhausted, immediateRestarts, postgresAway } from './postgres-outages.mjs';
 import { temporalKilled, temporalLost } from './temporal-outages.mjs';
 
-/** What needs servers of the run's own, in the order of the table of faults; F27 is made by `longBacklog`, as long as is asked for. */
+const { CHAOS_BACKLOG: backlog = '' } = process.env;
+
+/** What needs servers of the run's own, in the order of the table of faults. CHAOS_BACKLOG: the events of F27. */
 export const SERVER_FAULTS = [
   immediateRestarts,
   postgresAway,
@@ -11,6 +13,5 @@ export const SERVER_FAULTS = [
   heldSnapshot,
   temporalKilled,
   temporalLost,
+  longBacklog(backlog === '' ? {} : { events: Number(backlog) }),
 ];
-
-export { longBacklog };
