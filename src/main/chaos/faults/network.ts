@@ -24,7 +24,8 @@ const TROUBLES: readonly Trouble[] = [
   {
     name: 'a black hole',
     put: (proxy) => proxy.add('timeout', { timeout: 0 }),
-    felt: ({ answer, tookMs }) => answer === 'nothing' && tookMs > 1_000,
+    // However soon: PostgreSQL refuses the probe's user and hangs up, and its end comes through where its words do not.
+    felt: ({ answer }) => answer === 'nothing',
   },
   {
     name: 'reset',
