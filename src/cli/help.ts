@@ -22,7 +22,7 @@ const MEANINGS = {
   unavailable: 'a database or Temporal is away: the same command may succeed later',
   configuration:
     'a setting does not fit, or what it names: a wrong password, another deployment,\n     a database that is not migrated',
-  interrupted: '`import`, `dev`: stopped by a signal before the end',
+  interrupted: '`import`, `dev`, `verify`: stopped by a signal before the end',
 } satisfies Record<keyof typeof EXIT, string>;
 
 /** For all commands alike. */

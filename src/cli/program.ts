@@ -22,6 +22,7 @@ import { addPoliciesCommands } from './policies-commands.js';
 import { refuseUsage, requireOption } from './refuse-usage.js';
 import { addStatusCommand } from './status-command.js';
 import { addTemporalCommands } from './temporal-commands.js';
+import { addVerifyCommand } from './verify-command.js';
 
 // Whoever read enough (`| head`) closes the pipe: no error of anybody's.
 for (const stream of [process.stdout, process.stderr]) {
@@ -198,6 +199,7 @@ explain(
 
 addStatusCommand(program);
 addDoctorCommand(program);
+addVerifyCommand(program);
 addPoliciesCommands(program);
 addDlqCommands(program);
 addDestinationsCommands(program);

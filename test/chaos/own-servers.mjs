@@ -7,6 +7,7 @@ import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import pg from 'pg';
 import { startEmbeddedPostgres } from '../../dist/src/infrastructure/embedded/embedded-postgres.js';
 import { freePort } from '../../dist/src/infrastructure/embedded/free-port.js';
 import { startReaper } from '../../dist/src/main/chaos/start-reaper.js';
@@ -19,30 +20,38 @@ import { smallDisk } from './small-disk.mjs';
  * @typedef {object} OwnServers
  * @property {string} folder for the files of the run, removed at the end
  * @property {import('../../dist/src/main/chaos/start-reaper.js').Reaper} reaper
- * @property {string} outboxUrl
+ * @property {string} outboxUrl of a user who owns the databases and is no superuser, as where a deployment has one
  * @property {string} auditUrl
+ * @property {{ outboxUrl: string, auditUrl: string }} runner a superuser's
  * @property {{ address: string, namespace: string }} temporal
  * @property {import('../../dist/src/main/chaos/ports.js').ChaosServers} servers
  * @property {string} temporalVersion
- * @property {() => Promise<void>} close
+ * @property {() => Promise<readonly string[]>} close what failed on the way, each a sentence
  *
- * @param {{ log: (line: string) => void, maxConnections?: number }} options of the outbox's PostgreSQL, default 150
+ * @param {{ log: (line: string) => void, maxConnections?: number }} options of the outbox's PostgreSQL, default 400: eight more relays are 160
  * @returns {Promise<OwnServers>}
  */
-export async function startOwnServers({ log, maxConnections = 150 }) {
+export async function startOwnServers({ log, maxConnections = 400 }) {
   const reaper = startReaper();
   const folder = await mkdtemp(join(tmpdir(), 'outbox-chaos-'));
   reaper.folder(folder);
   const undo = [() => reaper.close(), () => rm(folder, { recursive: true, force: true })];
   const close = async () => {
-    for (const step of undo.splice(0).reverse()) await step();
+    const failed = [];
+    for (const step of undo.splice(0).reverse()) {
+      // The rest comes down all the same; what stays is the reaper's, which is closed last.
+      await Promise.resolve()
+        .then(step)
+        .catch((error) => failed.push(`a server did not come down: ${error.message}`));
+    }
+    return failed;
   };
   try {
     await chmod(folder, 0o755); // PostgreSQL runs as another user under root
     log('PostgreSQL for the outbox and the audit log, with fsync');
     const postgres = await keptPostgres({ dataDir: join(folder, 'pg'), maxConnections, reaper, log });
     undo.push(() => postgres.stop());
-    for (const name of ['outbox', 'audit']) await postgres.createDatabase(name);
+    await createOwner(postgres);
 
     log('Temporal on a PostgreSQL of its own, with fsync');
     const store = await keptPostgres({ dataDir: join(folder, 'pg-temporal'), maxConnections: 100, reaper, log });
@@ -60,8 +69,9 @@ export async function startOwnServers({ log, maxConnections = 150 }) {
     return {
       folder,
       reaper,
-      outboxUrl: postgres.url('outbox'),
-      auditUrl: postgres.url('audit'),
+      outboxUrl: asOwner(postgres.url('outbox')),
+      auditUrl: asOwner(postgres.url('audit')),
+      runner: { outboxUrl: postgres.url('outbox'), auditUrl: postgres.url('audit') },
       temporal: { address: temporal.address, namespace: 'default' },
       temporalVersion: temporal.version,
       servers: {
@@ -93,6 +103,26 @@ export async function startOwnServers({ log, maxConnections = 150 }) {
   }
 }
 
+const OWNER = 'chaos_owner';
+
+async function createOwner(postgres) {
+  const client = new pg.Client({ connectionString: postgres.url('postgres') });
+  await client.connect();
+  try {
+    await client.query(`CREATE ROLE ${OWNER} LOGIN`);
+    await client.query(`GRANT pg_read_all_stats TO ${OWNER}`); // to see who holds a snapshot
+    for (const name of ['outbox', 'audit']) await client.query(`CREATE DATABASE ${name} OWNER ${OWNER}`);
+  } finally {
+    await client.end();
+  }
+}
+
+function asOwner(url) {
+  const changed = new URL(url);
+  changed.username = OWNER;
+  return changed.href;
+}
+
 /** On one port for as long as it is kept; its processes change. */
 async function keptPostgres({ dataDir, maxConnections, reaper, log }) {
   const port = await freePort(anyPort());
@@ -111,25 +141,30 @@ async function keptPostgres({ dataDir, maxConnections, reaper, log }) {
       await sleep(200);
     }
   }
-  const down = async () => {
+  let isUp = true;
+  const stop = async () => {
+    if (!isUp) return;
+    isUp = false;
     const { pid } = running;
     await running.stop();
     reaper.forget(pid);
+  };
+  const start = async () => {
+    if (isUp) return;
+    running = await up();
+    isUp = true;
   };
   return {
     get pid() {
       return running.pid;
     },
     url: (database) => running.url(database),
-    createDatabase: (name) => running.createDatabase(name),
-    stop: down,
-    async start() {
-      running = await up();
-    },
+    stop,
+    start,
     async restartImmediately() {
       process.kill(running.pid, 'SIGQUIT');
-      await down(); // waits for its end: a shutdown that is immediate already hears nothing gentler
-      running = await up();
+      await stop(); // waits for its end: a shutdown that is immediate already hears nothing gentler
+      await start();
     },
   };
 }
@@ -151,14 +186,23 @@ async function keptTemporal({ adminUrl, folder, reaper, log }) {
     reaper.watch(started.pid);
     return started;
   }
-  const down = async () => {
+  let isUp = true;
+  const stop = async () => {
+    if (!isUp) return;
+    isUp = false;
     const { pid } = running;
     await running.stop();
     reaper.forget(pid);
   };
+  const start = async () => {
+    if (isUp) return;
+    running = await up();
+    isUp = true;
+  };
   const kill = async () => {
+    if (!isUp) return;
     process.kill(running.pid, 'SIGKILL');
-    await down();
+    await stop();
   };
   return {
     get pid() {
@@ -166,16 +210,14 @@ async function keptTemporal({ adminUrl, folder, reaper, log }) {
     },
     address: running.address,
     version: running.server,
-    stop: down,
+    stop,
+    start,
     kill,
-    async start() {
-      running = await up();
-    },
     async loseData() {
       await kill();
       await store.drop();
       store = await createTemporalDatabases({ adminUrl, sqlTool });
-      running = await up();
+      await start();
     },
   };
 }

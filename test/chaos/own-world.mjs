@@ -9,14 +9,12 @@ import { startOwnServers } from './own-servers.mjs';
 export async function layOutOwnWorld({ maxConnections, ...options }) {
   const own = await startOwnServers({ log: options.log, ...(maxConnections === undefined ? {} : { maxConnections }) });
   try {
-    const { outboxUrl, auditUrl, temporal, servers, folder, reaper } = own;
+    const { outboxUrl, auditUrl, runner, temporal, servers, folder, reaper } = own;
     const deployment = `chaos-${randomBytes(4).toString('hex')}`;
-    const given = { deployment, outboxUrl, auditUrl, temporal, servers, folder, reaper, fresh: true };
+    const given = { deployment, outboxUrl, auditUrl, runner, temporal, servers, folder, reaper, fresh: true };
     const laid = await layOutWorld({ ...given, ...options });
     const close = async () => {
-      const failed = await laid.close();
-      await own.close();
-      return failed;
+      return [...(await laid.close()), ...(await own.close())];
     };
     return { ...laid, temporalVersion: own.temporalVersion, close };
   } catch (error) {

@@ -341,6 +341,7 @@ describe('--help', () => {
     'audit erase',
     'status',
     'doctor',
+    'verify',
     'operators',
     'operators add',
     'events list',
@@ -368,6 +369,7 @@ describe('--help', () => {
     ['audit erase', 'audit erase'],
     ['status', 'status'],
     ['doctor', 'doctor'],
+    ['verify', 'verify'],
     ['operators add', 'operators'],
     ['events list', 'events'],
   ] as const)('outbox %s: names every setting without which it does not start', async (path, user) => {

@@ -26,7 +26,7 @@ export function emptyBooks(): SpoiltBooks {
 export function toAccounts(books: SpoiltBooks): ChaosAccounts {
   const { journal, requests, notices, rows, letters, records, delays } = books;
   const policies = new Map([['p', { ...DEFAULT_POLICY, maxAttempts: 3 }]]);
-  return { journal, requests, notices, books: { rows, letters, records, delays, policies } };
+  return { journal, requests, notices, books: { aheadMs: 0, rows, letters, records, delays, policies } };
 }
 
 /** One event that went the way of the scene, in all the books. Returns its id. */
@@ -55,6 +55,7 @@ export function play(books: SpoiltBooks, scene: Scene, n = books.journal.size + 
       epoch: 0,
       policyHash: 'p',
       ordered: event.version !== null,
+      settledAt: n * 10 + 5,
       receiptId: scene === 'dead' || scene === 'discarded' ? null : toAudit ? `r-${id}` : effect,
       replayed: false,
       failures: scene === 'dead' ? { 'HTTP.SERVER_ERROR': 3, 'DELIVERY.CANCELLED': 1 } : {},

@@ -15,15 +15,15 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true }));
 
-const eventOf = (id: string) =>
-  toJournalEvent(id, {
-    routingKey: 'chaos.ledger',
-    eventName: 'chaos.thing.changed.v1',
-    eventType: 'CHAOS',
-    tenantId: 'tenant-1',
-    aggregate: { type: 'chaos', id: 'a-1' },
-    payload: { n: 1, secret: 'canary' },
-  });
+const PLAIN = {
+  routingKey: 'chaos.ledger',
+  eventName: 'chaos.thing.changed.v1',
+  eventType: 'CHAOS',
+  tenantId: 'tenant-1',
+  aggregate: { type: 'chaos', id: 'a-1' },
+  payload: { n: 1, secret: 'canary' },
+} as const;
+const eventOf = (id: string) => toJournalEvent(id, PLAIN);
 
 describe('the journal of a chaos run', () => {
   test('tells committed, rolled back and in doubt apart', async () => {
@@ -80,6 +80,11 @@ describe('the traffic of a chaos run', () => {
       expect(line.map(({ aggregate }) => aggregate.version)).toEqual(line.map((_, at) => at + 1));
     }
   });
+});
+
+test('a payload that has no canonical form is journalled all the same, and is not held against its record', () => {
+  const event = toJournalEvent('x', { ...PLAIN, payload: { n: Number.POSITIVE_INFINITY } });
+  expect([event.hash, event.shown]).toEqual(['no canonical form', null]);
 });
 
 describe('the ledger', () => {

@@ -12,7 +12,7 @@ function cleanBooks(): SpoiltBooks {
   return books;
 }
 
-const [LEDGER, AUDIT, DEAD, ROLLED_BACK, STANDS, GONE, , ACT] = SCENES.map((_, at) => `e${at + 1}`) as [
+const [LEDGER, AUDIT, DEAD, ROLLED_BACK, STANDS, GONE, DISCARDED, ACT] = SCENES.map((_, at) => `e${at + 1}`) as [
   string,
   string,
   string,
@@ -41,7 +41,8 @@ const changeLetter = (books: SpoiltBooks, change: Partial<BookLetter>) => {
 };
 
 /** What is spoilt, under which head it must be told, and a part of the sentence. */
-const PLANTED: readonly [string, (books: SpoiltBooks) => void, 'lost' | 'doubled' | 'phantoms' | null, string][] = [
+type Planted = [string, (books: SpoiltBooks) => void, 'lost' | 'doubled' | 'phantoms' | null, string];
+const PLANTED: readonly Planted[] = [
   ['a committed event without a row', (books) => books.rows.delete(LEDGER), 'lost', `I1 ${LEDGER}: expected its row`],
   [
     'an event without its delivery row',
@@ -210,6 +211,26 @@ const PLANTED: readonly [string, (books: SpoiltBooks) => void, 'lost' | 'doubled
     null,
     `I1 ${DEAD}: expected its delivery, came DEAD (HTTP.SERVER_ERROR in epoch 0)`,
   ],
+  [
+    'an event that was given up although nothing wanted it',
+    (books) => copy(books.journal, DISCARDED, DISCARDED, { expect: 'delivered' }),
+    null,
+    `I1 ${DISCARDED}: expected its delivery, came DISCARDED`,
+  ],
+  ...(['stands', 'unknown'] as const).map(
+    (effect): Planted => [
+      `a letter that stays open although its effect ${effect === 'stands' ? 'is known to stand' : 'will not be asked for'}`,
+      (books) => {
+        changeLetter(books, { effect, asks: false });
+        const seen = { at: 1, key: DEAD, eventId: DEAD, tenant: 'tenant-0', payloadHash: `hash-${DEAD}` };
+        books.requests.push({ ...seen, did: 'effect', status: 201, receipt: 'r' });
+      },
+      null,
+      effect === 'stands'
+        ? 'knows that the effect stands: expected DELIVERED'
+        : `expected letter l-${DEAD} to ask for it`,
+    ],
+  ),
   [
     'a delivery that was to die',
     (books) => copy(books.journal, LEDGER, LEDGER, { expect: 'dead' }),

@@ -1,7 +1,7 @@
 // Nothing is fake: the schedule of a chaos run is a pure function.
 import fc from 'fast-check';
 import type { FaultId, Resource } from '../../src/main/chaos/ports.js';
-import { boutsOf, planSchedule } from '../../src/main/chaos/schedule.js';
+import { boutsOf, planSchedule, refuseUnplaced } from '../../src/main/chaos/schedule.js';
 
 const idOf = fc.integer({ min: 1, max: 31 }).map((n): FaultId => `F${n}`);
 const faultOf = fc
@@ -147,4 +147,14 @@ it('a soak overlaps faults that take hold of different things, and never two tha
 
 it('no faults: no schedule', () => {
   expect(planSchedule({ seed: 1, minutes: 60, faults: [], short: false })).toEqual([]);
+});
+
+it('what was asked for by name and has no time to come is refused, with the minutes that do', () => {
+  const faults = (['F1', 'F9'] as const).map((id) => ({ id, weight: 1, duration: () => 50_000 }));
+  const options = { seed: 3, faults, short: false };
+  expect(() => refuseUnplaced({ ...options, minutes: 1 })).toThrow(
+    /^no time for F\d, F\d in 1 minute: .* --minutes 3$/,
+  );
+  expect(() => refuseUnplaced({ ...options, minutes: 2 })).toThrow(/^no time for F\d in 2 minutes: .* --minutes 3$/);
+  expect(() => refuseUnplaced({ ...options, minutes: 3 })).not.toThrow();
 });

@@ -9,7 +9,8 @@ import {
   type DispatchEventInput,
   dispatchEvent,
 } from '../../src/application/delivery/dispatch-event.js';
-import type { AttemptStore, Dispatcher } from '../../src/application/delivery/ports.js';
+import { createDispatcher } from '../../src/application/delivery/dispatcher.js';
+import type { AttemptStore, Dispatcher, Handler } from '../../src/application/delivery/ports.js';
 import { countAttempts, NO_ATTEMPTS } from '../../src/domain/delivery/attempt-totals.js';
 import { healthyView } from '../../src/domain/delivery/breaker.js';
 import { addUnwritten, NOTHING_CARRIED, type UnwrittenEnd } from '../../src/domain/delivery/carried-state.js';
@@ -18,6 +19,8 @@ import { IntegrationError } from '../../src/domain/delivery/integration-error.js
 import type { OutboxEvent } from '../../src/domain/delivery/outbox-event.js';
 import { DEFAULT_POLICY } from '../../src/domain/delivery/policy.js';
 import { createRedactor } from '../../src/domain/redaction/redactor.js';
+import { FakeHttpClient } from '../../src/infrastructure/http/fake-http-client.js';
+import { outboxEventOf } from '../support/events.js';
 
 const EVENT = { id: 'e', eventName: 'a.b.v1', routingKey: 'audit.log', headers: {} } as OutboxEvent;
 const LOADED = { event: EVENT, policy: DEFAULT_POLICY, destination: healthyView('audit.log') };
@@ -125,6 +128,30 @@ it('R15: a receipt that cannot be settled is handed on by id and hash; with it n
   expect(second.sent).not.toHaveBeenCalled();
 });
 
+it("R2: in every epoch the Idempotency-Key is the event's id, so that a redrive has no second effect", async () => {
+  const event = outboxEventOf({});
+  const loaded = { ...LOADED, event };
+  const keys: string[] = [];
+  const deliver: Handler['deliver'] = async (_, { idempotencyKey }) => {
+    keys.push(idempotencyKey);
+    return RECEIPT;
+  };
+  const { dispatch } = createDispatcher({
+    ...{ handlers: [{ routingKey: 'audit.log', deliver }], http: new FakeHttpClient(), log },
+    places: { local: 1, regular: 1 },
+  });
+  const store: Partial<AttemptStore> = {
+    loadEvent: async () => ({ kind: 'found', ...loaded }),
+    beginAttempt: async () => ({ kind: 'begun', ...loaded, n: 1, lost: 0, totals: NO_ATTEMPTS }),
+  };
+  const epochs = [0, 1, 7];
+  for (const mode of ['local', 'regular'] as const) {
+    for (const epoch of epochs)
+      await set(store, dispatch).run({ mode, run: { eventId: event.id, epoch, carrier: null } });
+  }
+  expect(keys).toEqual([...epochs, ...epochs].map(() => event.id));
+});
+
 it('R15: a receipt that came too late for the deadline is settled all the same', async () => {
   const { run } = set({}, () => new Promise((resolve) => setTimeout(() => resolve(RECEIPT), 60)));
   expect(await run()).toEqual({ kind: 'delivered', receiptId: 'rec' });
@@ -181,6 +208,20 @@ it('R12, R20: what earlier attempts have ended is not sent: its row is removed, 
       { n: 1, runId: 'r', worker: 'w#7', doubtful: false },
     ]);
     expect(failAttempt).not.toHaveBeenCalled();
+  }
+});
+
+it('I6: a run that was never told that its last attempt was final, since its worker died, sends nothing more', async () => {
+  for (const [codes, code] of [
+    [['HTTP.CLIENT_ERROR'], 'HTTP.CLIENT_ERROR'],
+    [['HTTP.CLIENT_ERROR', 'DELIVERY.ATTEMPT_LOST'], 'HTTP.CLIENT_ERROR'],
+    [Array<ErrorCode>(DEFAULT_POLICY.maxAttempts).fill('HTTP.SERVER_ERROR'), 'HTTP.SERVER_ERROR'],
+  ] as const) {
+    const totals = countAttempts(codes, 0);
+    const begun = { kind: 'begun', ...LOADED, n: codes.length + 1, lost: 0, totals } as const;
+    const { run, sent } = set({ beginAttempt: async () => begun });
+    expect(await run()).toMatchObject({ kind: 'failed', code, attempt: null, delayMs: null });
+    expect(sent).not.toHaveBeenCalled();
   }
 });
 

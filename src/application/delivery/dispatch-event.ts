@@ -194,8 +194,8 @@ async function send(
     endTrial('none');
     return fail(deps, attempt, new IntegrationError('DELIVERY.CRASH_LOOP'));
   }
-  // Of a run that goes on the last failure was judged when it came, by the policy of then.
-  const over = attempt.n === 1 ? endedBy(attempt.totals, attempt.policy) : null;
+  // Also of a run that goes on: its worker may have died between writing the last failure and telling the run that it was final.
+  const over = endedBy(attempt.totals, attempt.policy);
   if (over !== null) {
     endTrial('none');
     return endUnsent(deps, attempt, over);

@@ -73,7 +73,7 @@ export interface RelayOptions {
   /** What `stop` waits for at most. */
   readonly graceMs?: number;
   /** For tests of races: called at the named points. */
-  readonly failpoint?: (name: 'after-claim' | 'after-start-before-mark') => void | Promise<void>;
+  readonly failpoint?: (name: 'after-claim' | 'after-start-before-mark' | 'after-mark') => void | Promise<void>;
 }
 
 export interface Relay {
@@ -203,6 +203,7 @@ export function relayOutbox(deps: RelayDeps, options: RelayOptions): Relay {
 
     const environment = started.refusals > started.acceptances;
     await writeBack(leaseToken, started, environment, claimedAt + leaseMs);
+    await settings.failpoint('after-mark');
     return judge(started, environment);
   }
 

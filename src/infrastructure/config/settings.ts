@@ -32,6 +32,7 @@ export type SettingsUser =
   | 'events'
   | 'status'
   | 'doctor'
+  | 'verify'
   | 'operators'
   | 'grants outbox'
   | 'grants audit';
@@ -66,6 +67,7 @@ export const SETTINGS = {
       'events',
       'status',
       'doctor',
+      'verify',
       'grants outbox',
     ],
     describe: 'The outbox database: the one that your application writes to.',
@@ -82,6 +84,7 @@ export const SETTINGS = {
       'audit adopt',
       'audit erase',
       'failed-ingest',
+      'verify',
       'grants audit',
     ],
     describe:

@@ -30,6 +30,8 @@ export interface BookDelivery {
   readonly policyHash: string | null;
   /** Whether the order of its aggregate binds it (R9). */
   readonly ordered: boolean;
+  /** By the database's clock, in milliseconds since the epoch. */
+  readonly settledAt: number | null;
   readonly receiptId: string | null;
   /** The destination had it already. */
   readonly replayed: boolean;
@@ -79,6 +81,8 @@ export interface BookDelay {
 }
 
 export interface Books {
+  /** How far the outbox database's clock is ahead of ours. */
+  readonly aheadMs: number;
   readonly rows: ReadonlyMap<string, BookRow>;
   readonly letters: readonly BookLetter[];
   readonly records: readonly BookRecord[];

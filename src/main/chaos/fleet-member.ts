@@ -34,8 +34,8 @@ export interface KeptMember extends FleetMember {
 const RESTART_AFTER_MS = 1_000;
 const STOP_WITHIN_MS = 45_000;
 const PROBE_WITHIN_MS = 3_000;
-/** A storm of log lines must not become ours. */
-const MOST_PRINTED = 64 * 1024 * 1024;
+/** A storm of log lines must not become ours: its end is kept. */
+const MOST_PRINTED = 32 * 1024 * 1024;
 const DO_NOT_END: ReadonlySet<NodeJS.Signals> = new Set(['SIGSTOP', 'SIGCONT', 'SIGUSR1', 'SIGWINCH', 'SIGCHLD']);
 
 interface Running {
@@ -44,16 +44,20 @@ interface Running {
   readonly ended: Promise<number | NodeJS.Signals>;
   /** A fault, or we, have asked it to end. */
   wanted: boolean;
+  /** It kills itself at some point: wanted before anybody could say so. */
+  readonly failpoint: boolean;
 }
 
 export function startMember(options: MemberOptions): KeptMember {
   const { name, role, port, reaper, unwanted } = options;
   let stopping = false;
+  let starts = 0;
   let last: Running = run(options.environment);
   let live: Running | null = last;
   keep(last);
 
   function run(environment: Readonly<Record<string, string>>): Running {
+    starts += 1;
     const output = openSync(options.outputFile, 'a', 0o600);
     const { PATH, HOME } = processEnvironment();
     const child = spawn(process.execPath, [options.cli, ...options.args], {
@@ -72,14 +76,15 @@ export function startMember(options: MemberOptions): KeptMember {
     const ended = new Promise<number | NodeJS.Signals>((resolve) => {
       child.once('exit', (code, signal) => resolve(code ?? signal ?? 'SIGKILL'));
     });
-    return { child, pid: child.pid, ended, wanted: false };
+    return { child, pid: child.pid, ended, wanted: false, failpoint: environment.OUTBOX_TEST_FAILPOINT !== undefined };
   }
 
   function keep(running: Running): void {
     void running.ended.then(async (how) => {
       reaper.forget(running.pid);
       if (live === running) live = null;
-      if (!running.wanted) unwanted(`${name} (process ${running.pid}) ended by itself: ${how}; it printed ${tail()}`);
+      const wanted = running.wanted || (running.failpoint && how === 'SIGKILL');
+      if (!wanted) unwanted(`${name} (process ${running.pid}) ended by itself: ${how}; it printed ${tail()}`);
       if (stopping) return;
       await sleep(RESTART_AFTER_MS);
       if (stopping) return;
@@ -91,8 +96,8 @@ export function startMember(options: MemberOptions): KeptMember {
     });
   }
 
-  const printed = () => readTail(options.outputFile, MOST_PRINTED);
-  const tail = () => readTail(options.outputFile, 2_000).trim().split('\n').slice(-4).join(' | ').slice(-1_500);
+  const printed = readGrowing(options.outputFile);
+  const tail = () => printed().slice(-2_000).trim().split('\n').slice(-4).join(' | ').slice(-1_500);
 
   function handleOf(running: Running): Killed {
     const { pid, ended } = running;
@@ -122,6 +127,9 @@ export function startMember(options: MemberOptions): KeptMember {
     role,
     get pid() {
       return last.pid;
+    },
+    get starts() {
+      return starts;
     },
     probePort: role === 'api' ? null : port,
     apiPort: role === 'api' ? port : null,
@@ -171,15 +179,20 @@ async function askReady(port: number): Promise<string> {
   }
 }
 
-function readTail(file: string, most: number): string {
-  const opened = openSync(file, 'r');
-  try {
-    const { size } = fstatSync(opened);
-    const length = Math.min(size, most);
-    const buffer = Buffer.alloc(length);
-    const read = readSync(opened, buffer, 0, length, size - length);
-    return buffer.toString('utf8', 0, read);
-  } finally {
-    closeSync(opened);
-  }
+/** What stands in a file that only grows. Reads what came since the last time: faults ask many times a second. */
+function readGrowing(file: string): () => string {
+  const decoder = new TextDecoder();
+  let [at, text] = [0, ''];
+  return () => {
+    const opened = openSync(file, 'r');
+    try {
+      const buffer = Buffer.alloc(fstatSync(opened).size - at);
+      const read = readSync(opened, buffer, 0, buffer.length, at);
+      at += read;
+      text = (text + decoder.decode(buffer.subarray(0, read), { stream: true })).slice(-MOST_PRINTED);
+      return text;
+    } finally {
+      closeSync(opened);
+    }
+  };
 }

@@ -34,10 +34,12 @@ export interface Planned {
 }
 
 /** Beyond its duration: a fault also waits until it sees what its row expects. */
-const OVERRUN_MS = 180_000;
+const OVERRUN_MS = 240_000;
 /** To heal once it was told to. */
 const GIVE_UP_MS = 20_000;
 const BOUND_SECONDS = 10;
+/** What it put on may still be on: nothing that comes after it would be told apart from it. */
+export const GIVEN_UP = 'given up';
 
 export function injectBout(
   world: ChaosWorld,
@@ -76,7 +78,7 @@ async function injectOne(
       (reason: Error) => reason,
     );
     const problems = [error.message, ...(late instanceof Error ? [late.message] : late.problems)];
-    outcome = { happened: 0, what: 'given up', healedAt: Date.now(), problems };
+    outcome = { happened: 0, what: GIVEN_UP, healedAt: Date.now(), problems };
   }
   const unseen =
     outcome.happened > 0 || signal.aborted ? [] : [`${fault.id} did not happen, so it shows nothing: ${outcome.what}`];

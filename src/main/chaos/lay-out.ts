@@ -27,9 +27,11 @@ import { anyPort, startToxiproxy } from './toxiproxy.js';
 export interface LayOutOptions {
   readonly seed: number;
   readonly deployment: string;
-  /** As the runner reaches them. */
+  /** Of the roles and the producer, before the proxies; the owner's, where the databases are fresh. */
   readonly outboxUrl: string;
   readonly auditUrl: string;
+  /** Of the runner itself: it must be let in when the roles are not. Default: the same. */
+  readonly runner?: { readonly outboxUrl: string; readonly auditUrl: string };
   readonly temporal: { readonly address: string; readonly namespace: string };
   /** Fresh databases: they are migrated, and the log gets keys. Otherwise all of that must be there already. */
   readonly fresh: boolean;
@@ -102,7 +104,8 @@ async function layOut(options: LayOutOptions, undo: Undo): Promise<Omit<LaidOut,
     undo(`the runner's connections to ${name}`, () => opened.end());
     return opened;
   };
-  const [outbox, audit] = [pool('outbox', outboxUrl), pool('audit', auditUrl)];
+  const { runner = { outboxUrl, auditUrl } } = options;
+  const [outbox, audit] = [pool('outbox', runner.outboxUrl), pool('audit', runner.auditUrl)];
 
   log('toxiproxy, ledger, notices');
   const ledger = await startLedger(join(folder, 'ledger.ndjson'));
@@ -143,7 +146,7 @@ async function layOut(options: LayOutOptions, undo: Undo): Promise<Omit<LaidOut,
     await runCliOrThrow(cli, ['migrate', 'deploy', '--deployment', deployment], direct);
     Object.assign(given, await newLog(cli, folder));
   }
-  given.OUTBOX_AUDIT_API_KEY ??= await newKey(cli, direct, undo);
+  given.OUTBOX_AUDIT_API_KEY ??= await newKey(cli, direct, options.fresh ? null : undo);
   await runCliOrThrow(cli, ['policies', 'apply', '--ordering', '--config', configFile], { ...direct, ...given });
 
   const environment: Record<string, string> = {
@@ -200,12 +203,12 @@ async function newLog(cli: string, folder: string): Promise<Record<string, strin
   };
 }
 
-/** Revoked at the end: at a staging nobody else would know what it is for. */
-async function newKey(cli: string, direct: Readonly<Record<string, string>>, undo: Undo): Promise<string> {
+/** With `undo` revoked at the end: at a staging nobody else would know what it is for. */
+async function newKey(cli: string, direct: Readonly<Record<string, string>>, undo: Undo | null): Promise<string> {
   const scopes = ['--scope', 'audit:write:any-tenant', 'audit:write'];
   const printed = await runCliOrThrow(cli, ['keys', 'create', '--name', 'chaos run', ...scopes, '--json'], direct);
   const { secret, prefix } = JSON.parse(printed) as { secret: string; prefix: string };
-  undo('the key of the worker', async () => {
+  undo?.('the key of the worker', async () => {
     const { code, stderr } = await runCli(cli, ['keys', 'revoke', prefix], direct);
     if (code !== 0) throw new Error(`key ${prefix} was not revoked: ${stderr.slice(-300)}`);
   });

@@ -40,6 +40,8 @@ export interface FleetMember {
   readonly name: string;
   readonly role: FleetRole;
   readonly pid: number;
+  /** How many processes it has been so far, this one counted. */
+  readonly starts: number;
   readonly probePort: number | null;
   readonly apiPort: number | null;
   /** Everything printed since the first start, both streams, of all its processes. */
@@ -121,6 +123,8 @@ export interface Ledger {
 }
 
 export interface ChaosEvent {
+  /** A UUID, where a fault must know the event before it is committed. Default: a new one. */
+  readonly id?: string;
   readonly routingKey: 'audit.log' | 'chaos.ledger';
   readonly eventName: string;
   readonly eventType: string;
@@ -161,6 +165,7 @@ export interface ChaosServers {
     readonly adminUrl: string;
     /** SIGQUIT, as `pg_ctl stop -m immediate`, and a start that recovers. */
     restartImmediately(): Promise<void>;
+    /** Of one that is stopped, or a start of one that runs: nothing. The same for Temporal. */
     stop(): Promise<void>;
     start(): Promise<void>;
     /** There is no more room on the disk for what is appended, until the answer is called. Rejects, saying why, where it cannot be shown. */

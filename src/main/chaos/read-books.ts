@@ -26,6 +26,7 @@ export async function readBooks(
   options: ReadOptions,
 ): Promise<Books> {
   const outbox = await inSnapshot(pools.outbox, async (client) => ({
+    aheadMs: await readAhead(client),
     rows: await readRows(client, options),
     letters: await readLetters(client, options),
     policies: await readPolicies(client),
@@ -48,6 +49,14 @@ async function inSnapshot<T>(pool: pg.Pool, read: (client: pg.PoolClient) => Pro
   } finally {
     client.release(!done);
   }
+}
+
+async function readAhead(client: pg.PoolClient): Promise<number> {
+  const before = Date.now();
+  const { rows } = await client.query<{ at: number }>(
+    'SELECT (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS at',
+  );
+  return Number(rows[0]?.at) - (before + Date.now()) / 2;
 }
 
 /** All pages of a statement that takes the last key as $1 and the size of a page as $2. */
@@ -82,6 +91,7 @@ interface EventRow {
   readonly epoch: number;
   readonly policy_hash: string | null;
   readonly ordered: boolean;
+  readonly settled_at: number | null;
   readonly receipt_id: string | null;
   readonly replayed: boolean;
 }
@@ -94,7 +104,7 @@ async function readRows(client: pg.PoolClient, { source }: ReadOptions): Promise
       e.aggregate_type || '/' || e.aggregate_id AS aggregate, e.aggregate_version::text AS version, e.payload,
       EXISTS (SELECT FROM outbox.event_revision v WHERE v.event_id = e.id) AS edited,
       d.status, d.destination, d.tenant, d.epoch, d.policy_hash, d.order_key IS NOT NULL AS ordered,
-      d.receipt->>'id' AS receipt_id, coalesce((d.receipt->>'replayed')::boolean, false) AS replayed
+      (extract(epoch FROM d.settled_at) * 1000)::float8 AS settled_at, d.receipt->>'id' AS receipt_id, coalesce((d.receipt->>'replayed')::boolean, false) AS replayed
     FROM outbox.event e LEFT JOIN outbox.delivery d ON d.event_id = e.id
     WHERE e.id > $1::uuid AND ($3::text IS NULL OR e.source = $3::text)
     ORDER BY e.id LIMIT $2`;
@@ -129,6 +139,7 @@ function toBookRow(row: EventRow, failures: BookDelivery['failures'], hangs: str
             epoch: row.epoch,
             policyHash: row.policy_hash,
             ordered: row.ordered,
+            settledAt: row.settled_at,
             receiptId: row.receipt_id,
             replayed: row.replayed,
             failures,

@@ -40,10 +40,10 @@ export interface RunOptions {
 export interface RunRecord {
   readonly startedAt: number;
   readonly endedAt: number;
+  readonly short: boolean;
   readonly capacityPerSecond: number | null;
   readonly offeredPerSecond: number;
   readonly flowSeconds: number;
-  /** Delivered a second over the flow: as many as were offered, or the line fell behind. */
   readonly schedule: readonly ScheduledFault[];
   readonly faults: readonly FaultRecord[];
   /** Open events while nothing was wrong: at most, and what a drain is measured against. */
@@ -101,7 +101,9 @@ export async function runChaos(world: RunWorld, options: RunOptions): Promise<Ru
     world.producer.rate(0);
     if (watch.phase !== 'settling') {
       watch.phase = 'healing';
-      record.problems.push(...(signal.aborted ? [] : await healAll(world)));
+      // Of a run that is given up nothing is waited for, and what is away is no problem of the line's.
+      const unhealed = await healAll(world, { ready: !signal.aborted });
+      if (!signal.aborted) record.problems.push(...unhealed);
     }
     await watch.stop();
   }
@@ -111,6 +113,7 @@ export async function runChaos(world: RunWorld, options: RunOptions): Promise<Ru
     ...record,
     startedAt,
     endedAt: Date.now(),
+    short,
     schedule,
     committed: producer.committed,
     rolledBack: producer.rolledBack,
@@ -122,15 +125,14 @@ export async function runChaos(world: RunWorld, options: RunOptions): Promise<Ru
   };
 }
 
-/** By SIGTERM, all roles, once the books were read: whatever they still write then is seen by reading again. */
-export async function stopRoles({ fleet, producer }: RunWorld): Promise<readonly string[]> {
-  const before = fleet.unwanted.length;
+/** By SIGTERM, all roles, once the books were read. Ends that nobody wanted, beyond the `known` that the record has. */
+export async function stopRoles({ fleet, producer }: RunWorld, known: number): Promise<readonly string[]> {
   const ends = await Promise.allSettled([
     within(STOP_MS, 'the producer to stop', producer.stop()),
     within(STOP_MS, 'the roles to stop', fleet.close()),
   ]);
   const late = ends.flatMap((end) => (end.status === 'rejected' ? [messageOf(end.reason)] : []));
-  return [...late, ...fleet.unwanted.slice(before)];
+  return [...late, ...fleet.unwanted.slice(known)];
 }
 
 async function warmUp({ fleet, outbox }: RunWorld, signal: AbortSignal): Promise<void> {

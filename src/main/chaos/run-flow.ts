@@ -1,5 +1,5 @@
 /** The part of a run in which events flow and faults come, until all that was asked for has come, or the time is up. */
-import { type FaultRecord, injectBout, type Planned } from './inject-bout.js';
+import { type FaultRecord, GIVEN_UP, injectBout, type Planned } from './inject-bout.js';
 import type { Fault } from './ports.js';
 import type { RunOptions, RunWorld } from './run-chaos.js';
 import { boutsOf, type ScheduledFault } from './schedule.js';
@@ -8,8 +8,10 @@ import { readLine } from './watch-line.js';
 import type { RunWatch } from './watch-run.js';
 import { pause } from './within.js';
 
+/** At least, after a fault, however late the schedule is: new work must be seen to flow without the next one. */
+const REST_MS = { short: 1_500, long: 5_000 };
 const OWED_MS = 60_000;
-const DRAIN_MS = { short: 60_000, long: 300_000 };
+const DRAIN_MS = { short: 20_000, long: 300_000 };
 /** Of a drained line, in events: a poll's worth is always on its way. */
 const LEAST_BASELINE = 20;
 
@@ -62,8 +64,10 @@ export async function runFlow({ world, options, schedule, watch, record }: FlowI
     record.faults.push(...found);
     watch.done = record.faults.length;
     signal.throwIfAborted();
+    if (found.some(({ what }) => what === GIVEN_UP)) break;
     const seconds = await drain(world, record, found, short ? DRAIN_MS.short : DRAIN_MS.long, signal);
     for (const { place } of found) record.drainSeconds[place] = seconds;
+    await pause(short ? REST_MS.short : REST_MS.long, signal);
   }
   watch.phase = 'flow';
   while (elapsedMs() < minutes * 60_000 || producer.committed - before < events) {

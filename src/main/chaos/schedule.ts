@@ -97,6 +97,21 @@ export function planSchedule(options: ScheduleOptions): readonly ScheduledFault[
   return plan;
 }
 
+/** @throws RangeError where one of the faults, which were asked for by name, has no time to come; with how many minutes would do */
+export function refuseUnplaced(options: ScheduleOptions): void {
+  const missingIn = (minutes: number) => {
+    const came = new Set(planSchedule({ ...options, minutes }).map(({ fault }) => fault));
+    return options.faults.map(({ id }) => id).filter((id) => !came.has(id));
+  };
+  const missing = missingIn(options.minutes);
+  if (missing.length === 0) return;
+  let enough = Math.ceil(options.minutes);
+  while (missingIn(enough).length > 0) enough += Math.max(1, Math.round(enough / 20));
+  throw new RangeError(
+    `no time for ${missing.join(', ')} in ${options.minutes} ${options.minutes === 1 ? 'minute' : 'minutes'}: with this seed all of them come in --minutes ${enough}`,
+  );
+}
+
 /** Faults whose times touch: they are injected together, and recovery is measured once all of them are healed. */
 export function boutsOf(schedule: readonly ScheduledFault[]): readonly (readonly ScheduledFault[])[] {
   const bouts: ScheduledFault[][] = [];

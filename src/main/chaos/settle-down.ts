@@ -13,15 +13,18 @@ const POLL_MS = 250;
 /** Longer than a send that was given up may still be under way (20 s), so that what comes late is in the book, too. */
 const SILENT_MS = { short: 6_000, long: 25_000 };
 
-/** Problems, each a sentence; never rejects. */
-export async function healAll({ proxies, ledger, notices, fleet }: ChaosWorld): Promise<string[]> {
+/** Problems, each a sentence; never rejects. `ready`: waits until every role is back. */
+export async function healAll(
+  { proxies, ledger, notices, fleet }: ChaosWorld,
+  { ready = true }: { readonly ready?: boolean } = {},
+): Promise<string[]> {
   ledger.mode(() => ({ kind: 'take' }));
   notices.mode(() => ({ status: 200 }));
   const healed = Object.values(proxies).map((proxy) => within(HEAL_MS, `proxy ${proxy.name} to heal`, proxy.heal()));
-  const ready = fleet.members.map((member) =>
+  const back = (ready ? fleet.members : []).map((member) =>
     within(READY_MS + 5_000, `${member.name} to be ready`, member.untilReady(READY_MS)),
   );
-  const ends = await Promise.allSettled([...healed, ...ready]);
+  const ends = await Promise.allSettled([...healed, ...back]);
   return ends.flatMap((end) => (end.status === 'rejected' ? [messageOf(end.reason)] : []));
 }
 

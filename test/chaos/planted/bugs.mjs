@@ -2,6 +2,7 @@
 // built code and what takes its place (plant.mjs), and the named run that must catch it (run.mjs): a test that passes on
 // the build as it is and fails on the copy with the bug, for the reason that `says` tells.
 //
+// `model` and `chaos`: what the model-based test and a chaos run say of it, where they have been seen to catch it, too.
 // `does`: the mistake. `harm`: what it would do to whoever runs it. `rule`: the rule that it breaks; names as in the comments of the code.
 
 const RELAY = 'src/application/delivery/relay-outbox.js';
@@ -40,6 +41,10 @@ export const BUGS = [
         replace: '',
       },
     ],
+    model: {
+      says: /R7: STARTED only where its run was started/,
+      means: 'a row is STARTED before its run is',
+    },
     caughtBy: {
       project: 'system',
       file: 'test/integration/relay-races.test.ts',
@@ -61,6 +66,10 @@ export const BUGS = [
           "due_at = coalesce(d.due_at, statement_timestamp() + $2::integer * interval '1 millisecond'),\n    policy_hash",
       },
     ],
+    model: {
+      says: /R4: claimed while another's lease lasts/,
+      means: 'a second relay claims what the first one holds',
+    },
     caughtBy: {
       project: 'system',
       file: 'test/integration/claim-lanes.test.ts',
@@ -93,6 +102,10 @@ export const BUGS = [
     const round = [...new Set(`,
       },
     ],
+    model: {
+      says: /I1: an event is left/,
+      means: 'an event that was committed late is left for ever',
+    },
     caughtBy: {
       project: 'system',
       file: 'test/integration/record-event.test.ts',
@@ -178,6 +191,10 @@ export const BUGS = [
         replace: "AND d.epoch = r.epoch AND d.status IN ('PENDING', 'STARTED') AND d.lease_token IS NULL",
       },
     ],
+    model: {
+      says: /R16: a receipt of this epoch settles/,
+      means: 'a receipt is told that it is superseded, and is not',
+    },
     caughtBy: {
       project: 'system',
       file: 'test/integration/batch-store.test.ts',
@@ -198,6 +215,10 @@ export const BUGS = [
         replace: SETTLE_OPEN.replace("status IN ('PENDING', 'STARTED')", "status = 'STARTED'"),
       },
     ],
+    model: {
+      says: /R16: a receipt of this epoch settles/,
+      means: 'a receipt is told that it is superseded, and is not',
+    },
     caughtBy: {
       project: 'system',
       file: 'test/integration/attempt-store.test.ts',
@@ -227,8 +248,39 @@ export const BUGS = [
     },
   },
   {
+    name: 'epoch-in-the-key',
+    rule: 'R2',
+    does: 'From the second epoch on, the Idempotency-Key has the epoch in it, as the workflow id does.',
+    harm: 'A redrive, or a run in place of one that was lost, has its effect once more.',
+    replacements: [
+      {
+        file: 'src/application/delivery/dispatch-event.js',
+        find: 'dispatch(event, { mode, timeoutMs: deadlines.sendMs, signal, destination })',
+        replace:
+          'dispatch(event, { mode, timeoutMs: deadlines.sendMs, signal, destination, epoch: attempt.input.run.epoch })',
+      },
+      {
+        file: 'src/application/delivery/dispatcher.js',
+        find: '{ signal: options.signal, endsAt: Math.min(endsAt, own) }',
+        replace: '{ signal: options.signal, endsAt: Math.min(endsAt, own), epoch: options.epoch }',
+      },
+      {
+        file: 'src/application/delivery/run-handler.js',
+        find: 'idempotencyKey: event.id }',
+        replace: 'idempotencyKey: bounds.epoch > 0 ? event.id + ":" + bounds.epoch : event.id }',
+      },
+    ],
+    caughtBy: {
+      project: 'unit',
+      file: 'test/unit/dispatch-event.test.ts',
+      test: "R2: in every epoch the Idempotency-Key is the event's id, so that a redrive has no second effect",
+      says: /\+ +"[0-9a-f-]{36}:1",/,
+      means: 'the key of another epoch is another key',
+    },
+  },
+  {
     name: 'unclamped-retry-after',
-    rule: 'Defaults',
+    rule: 'R13',
     does: 'Retry-After is taken as the destination says it.',
     harm: 'One answer puts an event off for a day, or, below a second, makes it hammer a destination that asked for rest.',
     replacements: [
@@ -327,7 +379,7 @@ FROM outbox.delivery d WHERE d.event_id = $2::uuid\`;`,
   },
   {
     name: 'seal-by-sequence',
-    rule: 'audit log',
+    rule: 'sealing',
     does: 'The sealer goes by the sequence of the records alone.',
     harm: 'A record whose transaction commits after that of a higher number is in no seal: nobody can prove it.',
     replacements: [

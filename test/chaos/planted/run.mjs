@@ -1,77 +1,87 @@
-// Usage: npm run chaos:planted -- [NAME…|all] [--list] [--json]
+// Usage: npm run chaos:planted -- [NAME…|all] [--by tests|model|chaos] [--list] [--json]
 // Plants each bug of bugs.mjs in a copy of dist/ and runs what must catch it: first on a copy without a bug, where all must
-// pass, then on each planted one, where its test must fail and say why. Exits 0 only if all that holds.
+// pass, then on each planted one, where it must fail and say why. Exits 0 only if all that holds. `tests`, the default, has a
+// test for every bug; the model-based test and chaos runs are claimed for those that they have been seen to catch.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { BUGS } from './bugs.mjs';
+import { WAYS } from './catches.mjs';
+import { judge } from './judge.mjs';
 import { bugNamed, plant } from './plant.mjs';
-import { runTests } from './run-tests.mjs';
 import { startServers } from './start-servers.mjs';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { list: { type: 'boolean', default: false }, json: { type: 'boolean', default: false } },
+  options: {
+    by: { type: 'string', default: 'tests' },
+    list: { type: 'boolean', default: false },
+    json: { type: 'boolean', default: false },
+  },
 });
-const bugs = positionals.length === 0 || positionals.includes('all') ? BUGS : positionals.map(bugNamed);
+const NO_SERVERS = { environment: {}, stop: async () => {} };
 
-if (values.list) for (const bug of bugs) console.log(`${bug.name} (${bug.rule}): ${bug.does}\n  ${runOf(bug)}`);
-else process.exitCode = await run();
+try {
+  const way = WAYS[values.by];
+  if (way === undefined) throw new Error(`--by: expected ${Object.keys(WAYS).join(', ')}; got "${values.by}"`);
+  const chosen = positionals.length === 0 || positionals.includes('all') ? BUGS : positionals.map(bugNamed);
+  const bugs = chosen.flatMap((bug) => {
+    const by = way.of(bug);
+    return by === undefined ? [] : [{ ...bug, by }];
+  });
+  if (bugs.length === 0)
+    throw new Error(
+      `--by ${values.by}: of ${chosen.map(({ name }) => name).join(', ')} none has been seen to be caught so`,
+    );
+  if (values.list) for (const { name, rule, does, by } of bugs) console.log(`${name} (${rule}): ${does}\n  ${by.run}`);
+  else process.exitCode = await run(way, bugs);
+} catch (error) {
+  note(error.message);
+  process.exitCode = 1;
+}
 
-async function run() {
+async function run(way, bugs) {
   const folder = await mkdtemp(join(tmpdir(), 'outbox-planted-run-'));
-  const servers = await startServers(join(folder, 'servers'), { note });
-  const stop = async () => {
-    await servers.stop();
-    await rm(folder, { recursive: true, force: true });
-  };
-  for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => void stop().then(() => process.exit(130)));
+  const stopping = new AbortController();
+  for (const name of ['SIGINT', 'SIGTERM']) process.once(name, () => stopping.abort());
+  let servers = NO_SERVERS;
   const results = [];
   try {
-    const clean = await testOn(null, bugs, servers);
+    const needed = way !== WAYS.chaos && bugs.some(({ by }) => by.project !== 'unit');
+    if (needed) servers = await startServers(folder, { note });
+    const deps = { way, folder, environment: servers.environment, signal: stopping.signal };
+    const clean = await tryOn(deps, null, bugs);
     for (const bug of bugs) {
-      const result = judge(bug, clean, await testOn(bug.name, [bug], servers));
+      const planted = await tryOn(deps, bug.name, [bug]);
+      const result = resultOf(bug, clean.get(bug.by.run), planted.get(bug.by.run));
       results.push(result);
-      note(`${result.ok ? 'caught' : 'NOT CAUGHT'} ${bug.name}, ${result.seconds} s: ${result.verdict}`);
+      note(`${result.ok ? 'caught' : 'NOT CAUGHT'} ${bug.name}: ${result.verdict}`);
     }
   } finally {
-    await stop();
+    await servers.stop();
+    await rm(folder, { recursive: true, force: true });
   }
   if (values.json) console.log(JSON.stringify(results, null, 2));
   else print(results);
-  return results.length > 0 && results.every(({ ok }) => ok) ? 0 : 1;
+  return results.every(({ ok }) => ok) ? 0 : 1;
 }
 
-/** By test, what became of it on a copy with the bug, or without any. */
-async function testOn(name, chosen, { environment }) {
-  const copy = await plant(name);
+/** What became of it on a copy with the bug, or without any. */
+async function tryOn({ way, folder, environment, signal }, planted, bugs) {
+  const runs = bugs.map(({ by }) => by);
+  if (way === WAYS.chaos) return way.try(runs, { planted, folder, signal }); // it makes its own copy
+  const copy = await plant(planted, { within: folder });
   try {
-    return await runTests(
-      chosen.map(({ caughtBy }) => caughtBy),
-      { ...environment, OUTBOX_UNDER_TEST_DIST: copy.dist },
-    );
+    return await way.try(runs, { signal, environment: { ...environment, OUTBOX_UNDER_TEST_DIST: copy.dist } });
   } finally {
     await copy.remove();
   }
 }
 
-/** A bug is caught by its test's failing on the planted build alone, and by what the failure says. */
-function judge(bug, clean, planted) {
-  const { test, says, means } = bug.caughtBy;
-  const [before, after] = [clean.get(test), planted.get(test)];
-  const seconds = Math.round((after?.ms ?? 0) / 100) / 10;
-  const base = { name: bug.name, rule: bug.rule, run: runOf(bug), seconds, said: after?.message ?? '' };
-  const not = (verdict) => ({ ...base, ok: false, verdict });
-  if (before === undefined) return not('its test does not exist: mend the name');
-  if (before.status !== 'passed') return not(`its test is ${before.status} without the bug: ${before.message}`);
-  if (after?.status !== 'failed') return not(`its test is ${after?.status ?? 'not run'} with the bug`);
-  if (!says.test(after.message)) return not(`its test failed for another reason than ${says}: ${after.message}`);
-  return { ...base, ok: true, verdict: means };
-}
-
-function runOf({ caughtBy: { file, test } }) {
-  return `${file}: ${test}`;
+function resultOf({ name, rule, by }, clean, planted) {
+  const seconds = Math.round((planted?.ms ?? 0) / 100) / 10;
+  return { name, rule, run: by.run, seconds, said: planted?.message ?? '', ...judge(by, clean, planted) };
 }
 
 function print(results) {

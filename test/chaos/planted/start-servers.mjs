@@ -1,4 +1,4 @@
-import { chmod, mkdir } from 'node:fs/promises';
+import { chmod } from 'node:fs/promises';
 import { join } from 'node:path';
 import { startEmbeddedPostgres } from '../../../dist/src/infrastructure/embedded/embedded-postgres.js';
 
@@ -7,9 +7,7 @@ import { startEmbeddedPostgres } from '../../../dist/src/infrastructure/embedded
  * started; one that did would be refused at this address.
  */
 export async function startServers(folder, { note }) {
-  await mkdir(folder, { recursive: true });
   await chmod(folder, 0o755); // PostgreSQL runs as another user under root
-  await chmod(join(folder, '..'), 0o755);
   const dataDir = join(folder, 'postgres');
   const postgres = await startEmbeddedPostgres({ dataDir, port: 0, fsync: false, maxConnections: 400, note });
   return {

@@ -1,0 +1,112 @@
+/**
+ * I10: what /metrics and the monitor say is what SQL says, once nothing moves any more. Counters begin anew with their
+ * processes, so gauges are compared. Gauges and parts may be some seconds old: they are asked until they agree.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type pg from 'pg';
+import type { OverviewPartName, OverviewValue } from '../../contract/overview-api.js';
+import { loadSettings } from '../../infrastructure/config/load-settings.js';
+import { GAUGE_BOUND } from '../../infrastructure/prisma/gauge-statements.js';
+import { openStatus, type Status } from '../read-status.js';
+import type { Look } from './look-at-end.js';
+import type { ChaosWorld } from './ports.js';
+
+const WITHIN_MS = 45_000;
+const PAUSE_MS = 1_500;
+const SCRAPE_TIMEOUT_MS = 10_000;
+
+/** Counted row by row, by no index and no function of ours. */
+interface Counts {
+  readonly due: number;
+  readonly running: number;
+  readonly letters: number;
+}
+
+/** `withinMs`: how long they may disagree. */
+export async function compareFigures(
+  { outbox, fleet, environment }: Pick<ChaosWorld, 'outbox' | 'fleet' | 'environment'>,
+  withinMs = WITHIN_MS,
+): Promise<Look> {
+  const status = openStatus(loadSettings(environment, ['status']));
+  const scraped = fleet.members.filter(({ role, probePort }) => role !== 'api' && probePort !== null);
+  try {
+    const until = Date.now() + withinMs;
+    for (;;) {
+      const counts = await count(outbox);
+      const told = await Promise.all([
+        readMonitor(status),
+        ...scraped.map(({ name, probePort }) => readMetrics(name, probePort as number)),
+      ]);
+      const problems = told.flatMap((one) => differences(one, counts));
+      if (problems.length > 0 && Date.now() < until) {
+        await sleep(PAUSE_MS);
+        continue;
+      }
+      const { due, running, letters } = counts;
+      const who = told.map(({ name }) => name).join(', ');
+      const looked = `I10: ${who} say ${due} due, ${running} running and ${letters} letters, as SQL counts them`;
+      return { looked: problems.length === 0 ? [looked] : [], problems, missing: [] };
+    }
+  } finally {
+    await status.close();
+  }
+}
+
+interface Told {
+  readonly name: string;
+  /** null: it is not told, or counted to a bound only. */
+  readonly counts: { readonly [Name in keyof Counts]: number | null };
+}
+
+function differences({ name, counts }: Told, wanted: Counts): string[] {
+  return (Object.keys(wanted) as (keyof Counts)[]).flatMap((what) => {
+    const came = counts[what];
+    if (came === wanted[what] || (came !== null && came >= GAUGE_BOUND)) return [];
+    return [`I10 ${name}: expected ${wanted[what]} ${what}, as SQL counts them, came ${came ?? 'none'}`];
+  });
+}
+
+async function count(outbox: pg.Pool): Promise<Counts> {
+  const { rows } = await outbox.query<Counts>(
+    `SELECT (SELECT count(*)::int FROM outbox.delivery WHERE status = 'PENDING' AND due_at <= clock_timestamp()) AS due,
+       (SELECT count(*)::int FROM outbox.delivery WHERE status = 'STARTED') AS running,
+       (SELECT count(*)::int FROM outbox.dead_letter WHERE state = 'open') AS letters`,
+  );
+  return rows[0] as Counts;
+}
+
+async function readMonitor(status: { read(): Promise<Status> }): Promise<Told> {
+  const { parts } = await status.read();
+  const told = <Name extends OverviewPartName>(name: Name) =>
+    (parts.find((part) => part.name === name)?.value ?? null) as OverviewValue<Name> | null;
+  return {
+    name: 'the monitor',
+    counts: {
+      due: told('backlog')?.due ?? null,
+      running: told('runs')?.inFlight ?? null,
+      letters: told('letters')?.open ?? null,
+    },
+  };
+}
+
+async function readMetrics(name: string, port: number): Promise<Told> {
+  const answer = await fetch(`http://127.0.0.1:${port}/metrics`, { signal: AbortSignal.timeout(SCRAPE_TIMEOUT_MS) });
+  const text = await answer.text();
+  const sum = (metric: string) => sumOf(text, metric);
+  return {
+    name: `/metrics of ${name}`,
+    counts: {
+      due: sum('outbox_due_events'),
+      running: sum('outbox_in_flight_runs'),
+      letters: sum('outbox_open_dead_letters'),
+    },
+  };
+}
+
+/** Over all labels. 0: it has no series, as where there is nothing to count. */
+function sumOf(text: string, metric: string): number {
+  return text
+    .split('\n')
+    .filter((line) => line.startsWith(`${metric}{`) || line.startsWith(`${metric} `))
+    .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' ') + 1)), 0);
+}

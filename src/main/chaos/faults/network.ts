@@ -1,0 +1,180 @@
+/** F17, F18, F30: the network between the roles and what they call. */
+import type { ChaosProxy, ChaosWorld, ProxyName } from '../ports.js';
+import { defineFault } from './define-fault.js';
+import { count, untilStatus } from './look.js';
+import { healLedger } from './own-events.js';
+import { type Probed, probeProxy } from './probe-proxy.js';
+import { PATIENCE_MS, pick, sleep, until } from './wait.js';
+
+const PROXIES: readonly ProxyName[] = ['outbox', 'temporal', 'ledger', 'ingest'];
+
+interface Trouble {
+  readonly name: string;
+  put(proxy: ChaosProxy): Promise<unknown>;
+  /** Whether a caller feels it, against how it is without. */
+  felt(probed: Probed, before: Probed): boolean;
+}
+
+const TROUBLES: readonly Trouble[] = [
+  {
+    name: 'slow',
+    put: (proxy) => proxy.add('latency', { latency: 900, jitter: 300 }),
+    felt: (probed) => probed.tookMs >= 550,
+  },
+  {
+    name: 'a black hole',
+    put: (proxy) => proxy.add('timeout', { timeout: 0 }),
+    felt: ({ answer, tookMs }) => answer === 'nothing' && tookMs > 1_000,
+  },
+  {
+    name: 'reset',
+    put: (proxy) => proxy.add('reset_peer', { timeout: 200 }),
+    felt: ({ answer }) => answer !== 'whole',
+  },
+  {
+    name: 'one byte at a time',
+    put: (proxy) => proxy.add('slicer', { average_size: 1, size_variation: 0, delay: 2_000 }),
+    felt: (probed, before) => probed.answer !== 'whole' || probed.tookMs > before.tookMs + 20,
+  },
+  {
+    name: 'cut mid-response',
+    // Less than the least answer: PostgreSQL asks for a password in nine bytes.
+    put: (proxy) => proxy.add('limit_data', { bytes: 4 }),
+    felt: ({ answer }) => answer === 'part' || answer === 'nothing',
+  },
+];
+
+const healAll = async ({ proxies }: ChaosWorld) => {
+  for (const proxy of Object.values(proxies)) await proxy.heal();
+};
+
+export const badNetwork = defineFault({
+  id: 'F17',
+  title: 'network: slow, black hole, reset, one byte at a time, cut mid-response, on each connection',
+  weight: 4,
+  short: [10, 14],
+  long: [120, 200],
+  recoversWithinSeconds: 35,
+  heal: healAll,
+  async inflict(world, { random, signal, durationMs, short, problems, heal }) {
+    const { proxies } = world;
+    const pairs = short
+      ? TROUBLES.map((trouble) => [trouble, pick(PROXIES, random)] as const)
+      : TROUBLES.flatMap((trouble) => PROXIES.map((name) => [trouble, name] as const));
+    const felt: string[] = [];
+    for (const [trouble, name] of pairs) {
+      if (signal.aborted) break;
+      const proxy = proxies[name];
+      const before = await probeProxy(proxy);
+      await trouble.put(proxy);
+      const overAt = performance.now() + durationMs / pairs.length;
+      const probed = await probeProxy(proxy);
+      await sleep(Math.max(0, overAt - performance.now()), signal);
+      await proxy.heal();
+      if (trouble.felt(probed, before)) felt.push(`${trouble.name} at ${name}`);
+      else
+        problems.push(`${trouble.name} at ${name} was not felt: ${probed.answer} in ${Math.round(probed.tookMs)} ms`);
+    }
+    await heal();
+    await nothingHangs(world, { signal, problems });
+    return { happened: felt.length, what: felt.join(', ') };
+  },
+});
+
+/** A regular attempt has 20 s; the next one, or the reconciler, closes what was lost. Roles answer their probes. */
+const LONGEST_ATTEMPT_MS = 25_000;
+
+async function nothingHangs(world: ChaosWorld, { signal, problems }: { signal: AbortSignal; problems: string[] }) {
+  const old = new Date();
+  const hanging = 'outbox.delivery_attempt WHERE finished_at IS NULL AND started_at < $1';
+  const gone = await until(async () => (await count(world.outbox, hanging, [old])) === 0, {
+    ...{ withinMs: LONGEST_ATTEMPT_MS + 35_000, signal },
+    everyMs: 500,
+  });
+  if (!gone) problems.push('attempts that began in the fault had not ended a minute after it');
+  for (const member of world.fleet.members) {
+    await member.untilReady(30_000).catch((error: unknown) => problems.push(String(error)));
+  }
+}
+
+export const lostResponse = defineFault({
+  id: 'F18',
+  title: 'the response is lost after the effect',
+  weight: 3,
+  resources: ['ledger'],
+  short: [3, 5],
+  long: [20, 40],
+  heal: healLedger,
+  async inflict(world, { random, signal, durationMs, problems, heal }) {
+    const { ledger } = world;
+    const lost = new Set<string>();
+    ledger.mode(({ key, n }) => {
+      // Now and then also what came again.
+      if (n > 3 || random() < 0.4) return { kind: 'take' };
+      lost.add(key);
+      return { kind: 'lose' };
+    });
+    await sleep(durationMs, signal);
+    await heal();
+    const ids = [...new Set(ledger.requests.filter(({ key }) => lost.has(key)).map(({ eventId }) => eventId))];
+    const open = await untilStatus(world, ids, ['DELIVERED'], { withinMs: PATIENCE_MS, signal });
+    const stuck = await untilStatus(world, open, ['DELIVERED', 'DEAD'], { withinMs: 1, signal });
+    if (stuck.length > 0) problems.push(`${stuck.length} events whose answer was lost were not settled in time`);
+    const did = (what: string) =>
+      ledger.requests.filter((request) => request.did === what && lost.has(request.key)).length;
+    if (did('effect') > lost.size) problems.push(`${lost.size} keys had ${did('effect')} effects`);
+    return {
+      happened: did('again'),
+      what: `${lost.size} answers lost, ${did('again')} requests came again, ${did('effect')} effects`,
+    };
+  },
+});
+
+const HALF_PER_CENT = 0.005;
+/** So that a run in CI sees any: of some hundred calls half a per cent is none. */
+const SHORT_SHARE = 0.03;
+
+export const halfPerCent = defineFault({
+  id: 'F30',
+  title: 'a random half per cent of all calls fail',
+  weight: 2,
+  short: [12, 14],
+  long: [1_800, 1_800],
+  recoversWithinSeconds: 35,
+  async heal(world) {
+    await healAll(world);
+    await healLedger(world);
+  },
+  async inflict(world, { random, signal, durationMs, short, heal }) {
+    const { proxies, ledger } = world;
+    const share = short ? SHORT_SHARE : HALF_PER_CENT;
+    const since = new Date();
+    let answered = 0;
+    let refused = 0;
+    ledger.mode(() => {
+      answered += 1;
+      if (random() >= share) return { kind: 'take' };
+      refused += 1;
+      return random() < 0.5 ? { kind: 'status', status: 503 } : { kind: 'lose' };
+    });
+    const end = performance.now() + durationMs;
+    let cuts = 0;
+    // A toxic is drawn for a connection and those are kept, so it would hit nothing or one for good. By time instead: a
+    // moment's cut of one connection's proxy, as often as that share of the calls the ledger sees.
+    while (performance.now() < end && !signal.aborted) {
+      const before = answered;
+      await sleep(Math.min(1_000, Math.max(0, end - performance.now())), signal);
+      if (random() >= Math.min(0.5, (answered - before) * share)) continue;
+      const proxy = proxies[pick(PROXIES, random)];
+      await proxy.cut();
+      await proxy.heal();
+      cuts += 1;
+    }
+    await heal();
+    const failed = await count(world.outbox, 'outbox.delivery_attempt WHERE started_at > $1 AND code IS NOT NULL', [
+      since,
+    ]);
+    const what = `${refused} of ${answered} requests failed by the ledger, connections cut ${cuts} times; ${failed} attempts failed`;
+    return { happened: refused + cuts, what };
+  },
+});

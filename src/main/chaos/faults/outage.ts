@@ -1,0 +1,75 @@
+/** F19: a destination that fails everything, then a tenth, and what comes back to it. */
+import type { LedgerRequest } from '../ports.js';
+import { defineFault } from './define-fault.js';
+import { healLedger } from './own-events.js';
+import { sleep, until } from './wait.js';
+
+/** Of what waited, so much may come back within one second, where enough waited to tell. */
+const HERD_SHARE = 0.5;
+const ENOUGH = 40;
+/** R14, by default: local and regular places of one worker. */
+const PLACES = 32 + 64;
+
+export const failingDestination = defineFault({
+  id: 'F19',
+  title: 'the destination fails all for three minutes, then a tenth',
+  weight: 2,
+  resources: ['ledger'],
+  short: [12, 14],
+  long: [240, 270],
+  // An open breaker is tried after half a minute, and twice as long after each try that fails.
+  recoversWithinSeconds: 330,
+  heal: healLedger,
+  async inflict(world, { random, signal, durationMs, problems, heal }) {
+    const { ledger, fleet } = world;
+    const from = ledger.requests.length;
+    ledger.mode(() => ({ kind: 'status', status: 503 }));
+    await sleep(durationMs * 0.75, signal);
+    const refused = ledger.requests.slice(from).filter(({ did }) => did === 'refused');
+    const betterAt = Date.now();
+    const better = ledger.requests.length;
+    ledger.mode(() => (random() < 0.1 ? { kind: 'status', status: 503 } : { kind: 'take' }));
+    await sleep(durationMs * 0.25, signal);
+    await heal();
+    const waiting = new Set(refused.map(({ key }) => key));
+    const after = () => ledger.requests.slice(better).filter(({ key }) => waiting.has(key));
+    const back = () => new Set(after().map(({ key }) => key)).size;
+    // A breaker that opened again and again is tried only after minutes.
+    const cameBack = await until(() => back() === waiting.size, { withinMs: 150_000, signal, everyMs: 500 });
+    if (!cameBack)
+      problems.push(
+        `${waiting.size - back()} of ${waiting.size} refused events had not come back two and a half minutes later`,
+      );
+    const firsts = firstOf(after()).map(({ at }) => at - betterAt);
+    const most = mostWithin(firsts, 1_000);
+    if (waiting.size >= ENOUGH && most > waiting.size * HERD_SHARE) {
+      problems.push(`a herd: ${most} of ${waiting.size} refused events came back within one second`);
+    }
+    const burst = mostWithin(
+      ledger.requests.slice(better).map(({ at }) => at),
+      20,
+    );
+    const places = PLACES * fleet.of('worker').length;
+    if (burst > places) problems.push(`${burst} requests within 20 ms: more than the ${places} places of the workers`);
+    const what = `${refused.length} requests of ${waiting.size} events refused; afterwards at most ${most} of them came back in one second`;
+    return { happened: refused.length, what };
+  },
+});
+
+function firstOf(requests: readonly LedgerRequest[]): readonly LedgerRequest[] {
+  const first = new Map<string, LedgerRequest>();
+  for (const request of requests) if (!first.has(request.key)) first.set(request.key, request);
+  return [...first.values()];
+}
+
+/** The most that lie within `ms` of each other. */
+function mostWithin(times: readonly number[], ms: number): number {
+  const sorted = [...times].sort((a, b) => a - b);
+  let most = 0;
+  let begin = 0;
+  for (const [end, at] of sorted.entries()) {
+    while (at - (sorted[begin] as number) > ms) begin += 1;
+    most = Math.max(most, end - begin + 1);
+  }
+  return most;
+}

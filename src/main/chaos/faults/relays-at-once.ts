@@ -1,0 +1,162 @@
+/** F14: many relays on the same rows, sessions that lock each other out, DDL that waits behind a reader. */
+import type pg from 'pg';
+import type { ChaosWorld, FleetMember } from '../ports.js';
+import { defineFault, type Inflicting } from './define-fault.js';
+import { count, untilStatus, withoutAnswer } from './look.js';
+import { idsOf, ownEvents, requestsOf } from './own-events.js';
+import { PATIENCE_MS, sleep, until } from './wait.js';
+
+/** In a short run half of them: each costs a start. */
+const RELAYS = { short: 4, long: 8 };
+
+export const relaysAtOnce = defineFault({
+  id: 'F14',
+  title: 'eight relays at once; a deadlock; DDL waiting',
+  short: [8, 12],
+  long: [40, 60],
+  recoversWithinSeconds: 35,
+  async inflict(world, inflicting) {
+    const { signal, problems, short, durationMs, heal } = inflicting;
+    const claimers = await claimTogether(world, inflicting);
+    const deadlocks = await deadlock(world.outbox, signal);
+    if (deadlocks === 0) problems.push('no session was ended by a deadlock');
+    const waited = await waitForTable(world.outbox, Math.min(durationMs / 3, short ? 2_500 : 10_000), signal);
+    if (waited === 0) problems.push('no session of the roles waited behind the DDL');
+    await heal();
+    const after = ownEvents(world, 20);
+    await world.producer.append(after);
+    const open = await untilStatus(world, idsOf(after), ['DELIVERED'], { withinMs: PATIENCE_MS, signal });
+    if (open.length > 0)
+      problems.push(`${open.length} of 20 events were not delivered in time after the locks were gone`);
+    return {
+      happened: Math.min(claimers, deadlocks, waited),
+      what: `${claimers} relays claimed, ${deadlocks} sessions ended by deadlock, ${waited} waited behind the DDL`,
+    };
+  },
+});
+
+/** No claim over another's, and no event sent twice. */
+async function claimTogether(world: ChaosWorld, { signal, problems, short }: Inflicting): Promise<number> {
+  const added: FleetMember[] = [];
+  try {
+    const missing = Math.max(0, RELAYS[short ? 'short' : 'long'] - world.fleet.of('relay').length);
+    // Two at a time: a start is what costs most on a small machine.
+    for (let n = 0; n < missing && !signal.aborted; n += 2) {
+      const some = Array.from({ length: Math.min(2, missing - n) }, () => world.fleet.add('relay'));
+      for (const one of await Promise.allSettled(some)) if (one.status === 'fulfilled') added.push(one.value);
+    }
+    const doubled = await watchClaims(world.outbox);
+    try {
+      const events = ownEvents(world, short ? 300 : 2_000);
+      for (let at = 0; at < events.length && !signal.aborted; at += 100) {
+        await world.producer.append(events.slice(at, at + 100));
+      }
+      const ids = idsOf(events);
+      const open = await untilStatus(world, ids, ['DELIVERED'], { withinMs: PATIENCE_MS, signal });
+      if (open.length > 0) {
+        problems.push(
+          `${open.length} of ${ids.length} events were not delivered in time by ${world.fleet.of('relay').length} relays`,
+        );
+      }
+      const lost = await withoutAnswer(world, ids);
+      const again = requestsOf(world, ids).filter(({ did, eventId }) => did === 'again' && !lost.has(eventId)).length;
+      if (again > 0)
+        problems.push(
+          `${again} of ${ids.length} events were sent twice by ${world.fleet.of('relay').length} relays at once`,
+        );
+      const overlapping = await doubled.count();
+      if (overlapping > 0) problems.push(`${overlapping} claims took rows whose lease was not over`);
+    } finally {
+      await doubled.stop();
+    }
+    return world.fleet.of('relay').length;
+  } finally {
+    await Promise.all(added.map((member) => world.fleet.remove(member)));
+  }
+}
+
+/**
+ * REJECT_DUPLICATE makes a double claim harmless, so the books would not show it: the database counts claims that write over a
+ * token whose lease still holds.
+ */
+async function watchClaims(pool: pg.Pool): Promise<{ count(): Promise<number>; stop(): Promise<void> }> {
+  await pool.query(`BEGIN;
+    SET LOCAL lock_timeout = '10s';
+    CREATE SCHEMA IF NOT EXISTS chaos;
+    CREATE TABLE IF NOT EXISTS chaos.overlapping_claim (event_id uuid, epoch integer, at timestamptz);
+    CREATE OR REPLACE FUNCTION chaos.note_claim() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+    BEGIN
+      INSERT INTO chaos.overlapping_claim VALUES (NEW.event_id, NEW.epoch, clock_timestamp());
+      RETURN NULL;
+    END $$;
+    DROP TRIGGER IF EXISTS chaos_claim ON outbox.delivery;
+    CREATE TRIGGER chaos_claim AFTER UPDATE ON outbox.delivery FOR EACH ROW
+      WHEN (OLD.lease_token IS NOT NULL AND NEW.lease_token IS DISTINCT FROM OLD.lease_token AND NEW.lease_token IS NOT NULL
+        AND OLD.status = 'PENDING' AND OLD.due_at > statement_timestamp())
+      EXECUTE FUNCTION chaos.note_claim();
+    COMMIT`);
+  return {
+    count: () => count(pool, 'chaos.overlapping_claim'),
+    async stop() {
+      await pool.query('DROP SCHEMA chaos CASCADE');
+    },
+  };
+}
+
+/** Two sessions on rows that the roles write, in opposite orders: PostgreSQL ends one, and the roles wait for both meanwhile. */
+async function deadlock(pool: pg.Pool, signal: AbortSignal): Promise<number> {
+  const { rows } = await pool.query<{ id: string }>(
+    'SELECT event_id AS id FROM outbox.delivery ORDER BY due_at DESC LIMIT 2',
+  );
+  const [one, two] = rows;
+  if (one === undefined || two === undefined || signal.aborted) return 0;
+  const sessions = [await pool.connect(), await pool.connect()] as const;
+  const lock = (session: pg.PoolClient, { id }: { id: string }) =>
+    session.query('SELECT FROM outbox.delivery WHERE event_id = $1 FOR UPDATE', [id]);
+  try {
+    for (const session of sessions) await session.query("BEGIN; SET LOCAL lock_timeout = '10s'");
+    await lock(sessions[0], one);
+    await lock(sessions[1], two);
+    const ends = await Promise.allSettled([lock(sessions[0], two), lock(sessions[1], one)]);
+    return ends.filter((end) => end.status === 'rejected' && (end.reason as { code?: string }).code === '40P01').length;
+  } finally {
+    for (const session of sessions) await leave(session);
+  }
+}
+
+/** A reader holds the table, an ACCESS EXCLUSIVE waits for it, and everybody behind that: the most who waited at once. */
+async function waitForTable(pool: pg.Pool, holdMs: number, signal: AbortSignal): Promise<number> {
+  const [reader, ddl] = [await pool.connect(), await pool.connect()];
+  let most = 0;
+  try {
+    await reader.query('BEGIN; SELECT FROM outbox.delivery LIMIT 1');
+    await ddl.query(`BEGIN; SET LOCAL lock_timeout = ${Math.round(holdMs)}`);
+    let refused = false;
+    const locking = ddl
+      .query('LOCK TABLE outbox.delivery IN ACCESS EXCLUSIVE MODE')
+      .catch((error: { code?: string }) => {
+        refused = error.code === '42501'; // of a staging's role that owns nothing; else its timeout, as it should
+      });
+    const watching = until(
+      async () => {
+        const { rows } = await pool.query<{ n: number }>(
+          "SELECT count(*)::int AS n FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name LIKE 'temporal-outbox %'",
+        );
+        most = Math.max(most, rows[0]?.n ?? 0);
+        return refused;
+      },
+      { withinMs: holdMs, signal, everyMs: 100 },
+    );
+    await Promise.all([watching, Promise.race([locking, sleep(holdMs + 1_000, signal)])]);
+    return most;
+  } finally {
+    await leave(reader);
+    await leave(ddl);
+  }
+}
+
+async function leave(session: pg.PoolClient): Promise<void> {
+  // A session that cannot roll back is closed, which does.
+  const rolledBack = await session.query('ROLLBACK').catch(() => null);
+  session.release(rolledBack === null);
+}

@@ -1,0 +1,99 @@
+/** F24: what two do at once must have been done once. */
+import type { ChaosWorld } from '../ports.js';
+import { runCli } from '../run-cli.js';
+import { defineFault, type Inflicting } from './define-fault.js';
+import { untilStatus, withoutAnswer } from './look.js';
+import { CLI } from './own-cli.js';
+import { answerOwn, healLedger, idsOf, ownEvents, requestsOf } from './own-events.js';
+import { PATIENCE_MS, until } from './wait.js';
+
+export const sameAtOnce = defineFault({
+  id: 'F24',
+  title: 'the same event started by eight relays; two people redrive at once',
+  short: [5, 8],
+  long: [20, 30],
+  async heal(world) {
+    await healLedger(world);
+    await world.proxies.temporal.heal();
+  },
+  async inflict(world, inflicting) {
+    const starts = await startTogether(world, inflicting);
+    const told = await redriveTogether(world, inflicting);
+    await inflicting.heal();
+    const what = `${starts} starts of events that another relay was starting; ${told} second redrives told so`;
+    return { happened: Math.min(starts, told), what };
+  },
+});
+
+/** Starts are slow and each claim is taken off its row at once, as a lease of no length would: others claim and start it, too. */
+async function startTogether(world: ChaosWorld, { signal, problems, short }: Inflicting): Promise<number> {
+  const { proxies, producer, outbox } = world;
+  const events = ownEvents(world, short ? 20 : 100);
+  const ids = idsOf(events);
+  await proxies.temporal.add('latency', { latency: 900, jitter: 100 }, { stream: 'downstream' });
+  await producer.append(events);
+  const claims = new Map<string, number>();
+  await until(
+    async () => {
+      const { rows } = await outbox.query<{ id: string }>(
+        `UPDATE outbox.delivery SET lease_token = NULL, due_at = clock_timestamp()
+         WHERE event_id = ANY ($1::uuid[]) AND status = 'PENDING' AND lease_token IS NOT NULL RETURNING event_id AS id`,
+        [ids],
+      );
+      for (const { id } of rows) claims.set(id, (claims.get(id) ?? 0) + 1);
+      return [...claims.values()].filter((times) => times >= 8).length >= ids.length / 2;
+    },
+    { withinMs: PATIENCE_MS / 2, signal, everyMs: 60 },
+  );
+  await proxies.temporal.heal();
+  const open = await untilStatus(world, ids, ['DELIVERED'], { withinMs: PATIENCE_MS, signal });
+  if (open.length > 0)
+    problems.push(`${open.length} of ${ids.length} events started by several were not delivered in time`);
+  const lost = await withoutAnswer(world, ids);
+  const again = requestsOf(world, ids).filter(({ did, eventId }) => did === 'again' && !lost.has(eventId)).length;
+  if (again > 0) problems.push(`${again} of ${ids.length} events had a second run: they were sent again`);
+  // The first claim of an event is no fault.
+  return [...claims.values()].reduce((sum, times) => sum + Math.max(0, times - 1), 0);
+}
+
+async function redriveTogether(world: ChaosWorld, { signal, problems, short }: Inflicting): Promise<number> {
+  const events = ownEvents(world, short ? 1 : 5, { expect: 'either' });
+  const ids = idsOf(events);
+  answerOwn(world, ids, () => ({ kind: 'status', status: 422 }));
+  await world.producer.append(events);
+  await untilStatus(world, ids, ['DEAD'], { withinMs: PATIENCE_MS, signal });
+  await healLedger(world);
+  let told = 0;
+  for (const id of ids) {
+    if (signal.aborted) break;
+    const answers = await Promise.all(
+      ['anna', 'ben'].map((actor) =>
+        runCli(
+          CLI,
+          ['dlq', 'redrive', id, '--reason', 'chaos: at once', '--actor', actor, '--json'],
+          world.environment,
+        ),
+      ),
+    );
+    const outcomes = answers.map(({ stdout, stderr }) => outcomeOf(stdout) ?? `nothing: ${stderr.slice(-300)}`).sort();
+    if (outcomes.join() === 'not-open,redriven') told += 1;
+    else
+      problems.push(
+        `two redrives at once: expected one redriven and one told that it is not open, got ${outcomes.join(' and ')}`,
+      );
+  }
+  const open = await untilStatus(world, ids, ['DELIVERED'], { withinMs: PATIENCE_MS, signal });
+  if (open.length > 0) problems.push(`${open.length} of ${ids.length} redriven events were not delivered in time`);
+  const lost = await withoutAnswer(world, ids);
+  const effects = requestsOf(world, ids).filter(({ did, eventId }) => did !== 'refused' && !lost.has(eventId)).length;
+  if (effects > ids.length) problems.push(`${ids.length} events redriven by two were sent ${effects} times`);
+  return told;
+}
+
+function outcomeOf(out: string): string | null {
+  try {
+    return (JSON.parse(out) as { results: { outcome: string }[] }).results[0]?.outcome ?? null;
+  } catch {
+    return null; // it said something else: the caller prints that
+  }
+}

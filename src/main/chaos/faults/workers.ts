@@ -1,0 +1,112 @@
+/** F3, F4: the far side of a request dies: the worker that sends it, the api that has just committed it. */
+import type { ChaosWorld } from '../ports.js';
+import { defineFault } from './define-fault.js';
+import { count, untilStatus } from './look.js';
+import { healLedger } from './own-events.js';
+import { PATIENCE_MS, pick, until } from './wait.js';
+
+export const killedWorker = defineFault({
+  id: 'F3',
+  title: 'kill -9 a worker before and after the POST',
+  weight: 3,
+  resources: ['worker', 'ledger'],
+  short: [4, 8],
+  long: [20, 60],
+  recoversWithinSeconds: 35,
+  async heal(world) {
+    await healLedger(world);
+    await world.proxies.ledger.heal();
+  },
+  async inflict(world, { random, signal, problems, heal }) {
+    const { ledger, proxies, outbox } = world;
+    // Before: what is sent does not arrive, so whoever is killed dies with its requests on their way.
+    const since = new Date();
+    await proxies.ledger.add('timeout', { timeout: 0 }, { stream: 'upstream' });
+    const onTheirWay = "outbox.delivery WHERE status = 'STARTED' AND destination = 'chaos.ledger' AND started_at > $1";
+    await until(async () => (await count(outbox, onTheirWay, [since])) > 0, { withinMs: PATIENCE_MS / 2, signal });
+    const { rows: unsent } = await outbox.query<{ id: string }>(`SELECT event_id AS id FROM ${onTheirWay}`, [since]);
+    const first = pick(world.fleet.of('worker'), random);
+    const unsentBy = first.kill('SIGKILL');
+    await unsentBy.ended;
+    await proxies.ledger.heal();
+
+    // After: the effect is noted and the answer is still out.
+    ledger.mode(() => ({ kind: 'slow', ms: 1_500 }));
+    const from = ledger.requests.length;
+    const noted = () => ledger.requests.slice(from).filter(({ did }) => did === 'effect');
+    await until(() => noted().length >= 4, { withinMs: PATIENCE_MS / 2, signal, everyMs: 20 });
+    const unanswered = noted().filter(({ at }) => at > Date.now() - 1_200);
+    const second = pick(world.fleet.of('worker'), random);
+    const unansweredBy = second.kill('SIGKILL');
+    await unansweredBy.ended;
+    await heal();
+
+    const ids = [...unsent.map(({ id }) => id), ...unanswered.map(({ eventId }) => eventId)];
+    const open = await untilStatus(world, ids, ['DELIVERED'], { withinMs: PATIENCE_MS, signal });
+    const dead = await untilStatus(world, open, ['DELIVERED', 'DEAD'], { withinMs: 1, signal });
+    if (dead.length > 0) problems.push(`${dead.length} events of killed workers were not settled in time`);
+    const keys = new Set(unanswered.map(({ key }) => key));
+    const again = ledger.requests.slice(from).filter(({ did, key }) => did === 'again' && keys.has(key)).length;
+    for (const { nextReady } of [unsentBy, unansweredBy]) await nextReady(60_000);
+    const what = `killed with ${unsent.length} requests unsent and ${unanswered.length} unanswered; ${again} came again`;
+    return { happened: Math.min(unsent.length, unanswered.length), what };
+  },
+});
+
+export const killedApi = defineFault({
+  id: 'F4',
+  title: 'kill -9 the api between commit and response',
+  weight: 2,
+  resources: ['api', 'ingest'],
+  short: [4, 8],
+  long: [15, 40],
+  heal: ({ proxies }) => proxies.ingest.heal(),
+  async inflict(world, { random, signal, problems, heal }) {
+    const { proxies, audit, fleet } = world;
+    const before = await count(audit, 'audit.record');
+    // What the api commits from now on nobody hears.
+    await proxies.ingest.add('timeout', { timeout: 0 }, { stream: 'downstream' });
+    await until(async () => (await count(audit, 'audit.record')) > before, {
+      withinMs: PATIENCE_MS / 2,
+      signal,
+      everyMs: 20,
+    });
+    const member = pick(fleet.of('api'), random);
+    const victim = member.kill('SIGKILL');
+    await victim.ended;
+    const { rows: committed } = await audit.query<{ id: string; record: string }>(
+      "SELECT event_id AS id, record_id AS record FROM audit.record WHERE source LIKE 'outbox%' ORDER BY recorded_at DESC LIMIT $1",
+      [Math.max(0, (await count(audit, 'audit.record')) - before)],
+    );
+    const unheard = await settledReceipts(world, committed, 'open');
+    await heal();
+    await victim.nextReady(60_000);
+
+    const open = await untilStatus(world, [...unheard.keys()], ['DELIVERED'], { withinMs: PATIENCE_MS, signal });
+    if (open.length > 0) problems.push(`${open.length} callers had not their record in time after the api died`);
+    const receipts = await settledReceipts(world, committed, 'delivered');
+    for (const { id, record } of committed) {
+      const receipt = receipts.get(id);
+      if (receipt !== undefined && receipt !== record) {
+        problems.push(`event ${id}: committed as record ${record}, but the caller was told ${receipt}`);
+      }
+    }
+    return {
+      happened: unheard.size,
+      what: `the api killed with ${unheard.size} records committed that nobody had heard of`,
+    };
+  },
+});
+
+async function settledReceipts(
+  { outbox }: ChaosWorld,
+  committed: readonly { readonly id: string }[],
+  which: 'open' | 'delivered',
+): Promise<ReadonlyMap<string, string>> {
+  const { rows } = await outbox.query<{ id: string; receipt: string }>(
+    `SELECT event_id AS id, coalesce(receipt->>'id', '') AS receipt FROM outbox.delivery
+     WHERE event_id::text = ANY ($1::text[]) AND (status = 'DELIVERED') = $2`,
+    [committed.map(({ id }) => id), which === 'delivered'],
+  );
+  return new Map(rows.map(({ id, receipt }) => [id, receipt]));
+}

@@ -1,0 +1,96 @@
+/**
+ * What a run shows. Pure. `failed`: something did not hold. `incomplete`: nothing failed, and less was shown than was asked
+ * for. `passed` is said only of a run that was asked for in full and seen in full.
+ */
+import type { ChaosComparison } from './compare-chaos.js';
+import type { RunRecord } from './run-chaos.js';
+
+export type Verdict = 'passed' | 'failed' | 'incomplete';
+
+export interface JudgedRun {
+  readonly verdict: Verdict;
+  /** Each a sentence. */
+  readonly problems: readonly string[];
+  readonly missing: readonly string[];
+}
+
+export interface RunFindings {
+  readonly record: RunRecord;
+  /** While the roles ran, and after they had stopped; null: the books were not read. */
+  readonly books: ChaosComparison | null;
+  readonly booksAfterStop: ChaosComparison | null;
+  /** Of reading, stopping and what else was looked at once the run was over. */
+  readonly problems: readonly string[];
+  /** Of what else was looked at: each a sentence that says what was not shown. */
+  readonly missing: readonly string[];
+  /** What else was looked at, with its bounds. */
+  readonly looked: readonly string[];
+  /** By place in the schedule: seconds until new work flowed again; null: it was not seen to. */
+  readonly recoverySeconds: Readonly<Record<number, number | null>>;
+}
+
+/** Bytes a minute, of one process's time after its first ten minutes. */
+const MOST_GROWTH = 1024 * 1024;
+
+export function judgeRun(findings: RunFindings): JudgedRun {
+  const { record, books, booksAfterStop, recoverySeconds } = findings;
+  const said = new Set(books?.violations);
+  const problems = [
+    ...record.problems,
+    ...record.faults.flatMap(({ place, problems: own }) => own.map((problem) => `fault ${place}: ${problem}`)),
+    ...(books?.violations ?? []),
+    ...(booksAfterStop?.violations ?? [])
+      .filter((violation) => !said.has(violation))
+      .map((one) => `${one} (after the roles had stopped)`),
+    ...record.unwanted.map((end) => `I7 ${end}`),
+    ...lateRecoveries(record, recoverySeconds),
+    ...backlogLeft(record),
+    ...unbounded(record),
+    ...findings.problems,
+  ];
+  const missing = [
+    ...record.missing,
+    ...findings.missing,
+    ...(books === null || booksAfterStop === null ? ['the books were not compared to the end'] : []),
+    ...(record.committed === 0 ? ['no event was appended'] : []),
+    ...(record.neverAppended > 0
+      ? [`${record.neverAppended} events that were offered could not be appended any more`]
+      : []),
+    ...neverCame(record),
+  ];
+  const verdict = problems.length > 0 ? 'failed' : missing.length > 0 ? 'incomplete' : 'passed';
+  return { verdict, problems, missing };
+}
+
+function lateRecoveries({ faults }: RunRecord, seconds: RunFindings['recoverySeconds']): string[] {
+  return faults.flatMap(({ place, fault, boundSeconds }) => {
+    const took = seconds[place];
+    if (took === undefined || (took !== null && took <= boundSeconds)) return [];
+    const came = took === null ? 'it was not seen to' : `it took ${took} s`;
+    return [`fault ${place}: expected new work to flow within ${boundSeconds} s of ${fault}, ${came}`];
+  });
+}
+
+/** I5, with the flow on; the waits of a short run are too short to say. */
+function backlogLeft({ faults, drainSeconds, baselineOpen, short }: RunRecord): string[] {
+  const last = faults.at(-1)?.place ?? 0;
+  if (short || drainSeconds[last] !== null) return [];
+  return [
+    `I5 expected no more than ${baselineOpen} open events again after the last fault, with the flow on; it did not come to that`,
+  ];
+}
+
+function unbounded({ memory }: RunRecord): string[] {
+  return Object.entries(memory.growthPerMinute)
+    .filter(([, bytes]) => bytes > MOST_GROWTH)
+    .map(
+      ([name, bytes]) =>
+        `I7 ${name}: expected its memory to grow by at most 1 MiB a minute, it grew by ${(bytes / MOST_GROWTH).toFixed(1)} MiB`,
+    );
+}
+
+/** A fault that was planned and never injected is missing, unless the run says so in words of its own. */
+function neverCame({ schedule, faults, missing }: RunRecord): string[] {
+  if (faults.length >= schedule.length || missing.length > 0) return [];
+  return [`${schedule.length - faults.length} of ${schedule.length} faults of the schedule did not come`];
+}

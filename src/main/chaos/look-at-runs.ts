@@ -1,0 +1,107 @@
+/** The runs themselves, as Temporal has them: each that failed has its letter (I4), and no history holds a secret (I9). */
+import { Client, WorkflowNotFoundError } from '@temporalio/client';
+import { defaultTaskQueue } from '../../domain/delivery/deployment.js';
+import { eventRunId, parseEventRunId } from '../../domain/delivery/workflow-ids.js';
+import { connectTemporal, readTemporalTarget } from '../../infrastructure/temporal/connect-temporal.js';
+import type { BookRow, Books } from './books.js';
+import { canaryForms } from './canary-forms.js';
+import type { Look } from './look-at-end.js';
+import type { ChaosWorld } from './ports.js';
+
+/** Visibility is asked page by page; more failed runs than this are not held against their letters. */
+const MOST_FAILED = 5_000;
+/** Histories that are read whole. */
+const MOST_HISTORIES = 60;
+/** For its event there is no row, so no letter could be: an alert is what tells (R19). */
+const NO_ROW = 'without a row';
+
+export async function lookAtRuns(
+  world: Pick<ChaosWorld, 'deployment' | 'environment' | 'temporal' | 'canary'>,
+  books: Books,
+): Promise<Look> {
+  const { deployment, environment, temporal, canary } = world;
+  const connection = await connectTemporal(readTemporalTarget(environment, temporal));
+  try {
+    const client = new Client({ connection, namespace: temporal.namespace });
+    const queue = environment.OUTBOX_TASK_QUEUE ?? defaultTaskQueue(deployment);
+    const failed = await listFailed(client, queue);
+    const problems = withoutLetter(failed, books, deployment);
+    const chosen = chooseRuns(books, failed, deployment);
+    const histories = await searchHistories(client, chosen, canaryForms(canary));
+    return {
+      looked: [
+        `I4: ${failed.length}${failed.length === MOST_FAILED ? ' (no more were asked for)' : ''} failed runs and their letters`,
+        `I9: ${histories.read} histories, of the runs with the most attempts and of some others`,
+      ],
+      problems: [...problems, ...histories.problems],
+      missing: histories.read === 0 && chosen.length > 0 ? ['I9: no history could be read'] : [],
+    };
+  } finally {
+    await connection.close();
+  }
+}
+
+async function listFailed(client: Client, queue: string): Promise<string[]> {
+  const failed: string[] = [];
+  const query = `TaskQueue = '${queue}' AND ExecutionStatus = 'Failed'`;
+  for await (const { workflowId } of client.workflow.list({ query })) {
+    failed.push(workflowId);
+    if (failed.length === MOST_FAILED) break;
+  }
+  return failed;
+}
+
+function withoutLetter(failed: readonly string[], { rows, letters }: Books, deployment: string): string[] {
+  const lettered = new Set(letters.map(({ eventId, epoch }) => `${eventId}:${epoch}`));
+  return failed.flatMap((workflowId) => {
+    const run = parseEventRunId(workflowId);
+    if (run === null || run.deployment !== deployment) return []; // of a batch, or a notice: their events tell
+    const state = rows.has(run.eventId) ? null : NO_ROW;
+    if (state === NO_ROW || lettered.has(`${run.eventId}:${run.epoch}`)) return [];
+    return [`I4 ${run.eventId}: expected a dead letter of its failed run ${workflowId}, there is none`];
+  });
+}
+
+/** Those that went the longest way say the most; one in so many of the others. */
+function chooseRuns({ rows }: Books, failed: readonly string[], deployment: string): string[] {
+  const attemptsOf = ({ delivery }: BookRow) =>
+    Object.values(delivery?.failures ?? {}).reduce((sum, count) => sum + count, 0) + (delivery?.epoch ?? 0);
+  const all = [...rows.values()];
+  const hardest = [...all].sort((a, b) => attemptsOf(b) - attemptsOf(a)).slice(0, MOST_HISTORIES / 3);
+  const every = Math.max(1, Math.floor((3 * all.length) / MOST_HISTORIES));
+  const some = all.filter((_, at) => at % every === 0);
+  const ids = [...hardest, ...some].map(({ id, delivery }) =>
+    eventRunId({ deployment, eventId: id, epoch: delivery?.epoch ?? 0 }),
+  );
+  return [...new Set([...failed.slice(0, MOST_HISTORIES / 3), ...ids])].slice(0, MOST_HISTORIES);
+}
+
+async function searchHistories(
+  client: Client,
+  workflowIds: readonly string[],
+  forms: readonly string[],
+): Promise<{ readonly read: number; readonly problems: readonly string[] }> {
+  const problems: string[] = [];
+  let read = 0;
+  for (const workflowId of workflowIds) {
+    try {
+      const history = await client.workflow.getHandle(workflowId).fetchHistory();
+      read += 1;
+      if (holds(history, forms)) problems.push(`I9 ${workflowId}: expected no secret in its history, it holds it`);
+    } catch (error) {
+      // Carried by a batch, retained no longer, or of a server whose data were lost.
+      if (!(error instanceof WorkflowNotFoundError)) throw error;
+    }
+  }
+  return { read, problems };
+}
+
+/** Payloads are bytes there. */
+function holds(value: unknown, forms: readonly string[]): boolean {
+  const text = JSON.stringify(value, (_, inner) => (inner instanceof Uint8Array ? toBase64(inner) : inner));
+  return forms.some((form) => text.includes(form));
+}
+
+function toBase64(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('base64');
+}

@@ -1,0 +1,53 @@
+/** How long after a fault was healed new work flowed again: measured by an event that was committed only then. Pure. */
+
+export interface HealedFault {
+  /** In the schedule. */
+  readonly place: number;
+  /** Milliseconds since the epoch. */
+  readonly begunAt: number;
+  readonly healedAt: number;
+}
+
+export interface FlownEvent {
+  readonly committedAt: number;
+  /** By the runner's clock; null: it is not settled. */
+  readonly settledAt: number | null;
+}
+
+/**
+ * By place, seconds from `healedAt` until an event that was committed after it was settled; null: of those that were committed
+ * after it none was. Left out: no event came after it, or another fault was under way when it healed, whose own time holds it.
+ */
+export function measureRecovery(
+  faults: readonly HealedFault[],
+  events: Iterable<FlownEvent>,
+): Record<number, number | null> {
+  const flown = [...events].sort((a, b) => a.committedAt - b.committedAt);
+  // The earliest end of each event and of all that came later.
+  const earliest = new Float64Array(flown.length + 1).fill(Number.POSITIVE_INFINITY);
+  for (let at = flown.length - 1; at >= 0; at -= 1) {
+    earliest[at] = Math.min(flown[at]?.settledAt ?? Number.POSITIVE_INFINITY, earliest[at + 1] as number);
+  }
+  const seconds: Record<number, number | null> = {};
+  for (const { place, healedAt } of faults) {
+    const held = faults.some(
+      (other) => other.place !== place && other.begunAt <= healedAt && healedAt < other.healedAt,
+    );
+    const first = findFirst(flown, healedAt);
+    if (held || first === flown.length) continue;
+    const settledAt = earliest[first] as number;
+    seconds[place] = Number.isFinite(settledAt) ? Math.max(0, Math.round((settledAt - healedAt) / 100) / 10) : null;
+  }
+  return seconds;
+}
+
+/** The first that was committed at or after `at`. */
+function findFirst(flown: readonly FlownEvent[], at: number): number {
+  let [low, high] = [0, flown.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((flown[middle] as FlownEvent).committedAt < at) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}

@@ -1,0 +1,54 @@
+// Real: everything. `npm run chaos` as a process, on servers of its own: PostgreSQL with fsync, Temporal on another PostgreSQL,
+// two relays, two workers, an api, toxiproxy between all of them. The most telling faults, short, by one seed.
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { startProcess } from '../support/start-process.js';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const CHAOS = join(ROOT, 'test/chaos/chaos.mjs');
+const { PATH = '', HOME = '' } = process.env;
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'outbox-chaos-test-'));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+function chaos(...args: string[]) {
+  return startProcess([process.execPath, CHAOS, ...args], { cwd: ROOT, env: { PATH, HOME } });
+}
+
+it.each([
+  ['--faults', 'F99', 'got F99'],
+  ['--seed', 'x', 'expected a whole number'],
+  ['--planted', 'nothing-like-it', 'expected one of'],
+])('%s %s is refused before anything is started', async (option, value, sentence) => {
+  const run = chaos(option, value);
+  expect([await run.ended, run.printed()]).toEqual([64, expect.stringContaining(sentence)]);
+  expect(run.printed()).not.toContain('PostgreSQL');
+});
+
+it('under killed, stopped and restarted parts, a bad network and a refusing destination nothing is lost, doubled or made up', async () => {
+  const faults = ['F1', 'F3', 'F5', 'F7', 'F15', 'F17', 'F18', 'F21'];
+  const run = chaos(
+    ...['--seed', '9', '--short', '--minutes', '1.5', '--rate', '5'],
+    ...['--faults', faults.join(','), '--report', folder],
+  );
+  const code = await run.ended;
+  const last = run.printed().slice(-6_000);
+  expect([code, last]).toEqual([0, expect.stringContaining('verdict: passed')]);
+
+  const { verdict, problems, missing, record, books, booksAfterStop } = JSON.parse(
+    await readFile(join(folder, 'report.json'), 'utf8'),
+  );
+  expect([verdict, problems, missing]).toEqual(['passed', [], []]);
+  for (const found of [books, booksAfterStop]) {
+    expect([found.lost, found.doubled, found.phantoms, found.open]).toEqual([[], [], [], 0]);
+  }
+  const evidence = record.faults as { fault: string; happened: number; what: string }[];
+  expect(new Set(evidence.map(({ fault }) => fault))).toEqual(new Set(faults));
+  expect(evidence.filter(({ happened }) => happened < 1)).toEqual([]);
+  expect(record.committed).toBeGreaterThan(200);
+  expect(books.delivered + books.dead).toBeGreaterThanOrEqual(record.committed);
+}, 540_000);

@@ -1,0 +1,124 @@
+// Nothing is fake: the verdict of a run, from records written by hand, and how faults are chosen.
+import { chooseFaults } from '../../src/main/chaos/choose-faults.js';
+import type { ChaosComparison } from '../../src/main/chaos/compare-chaos.js';
+import type { FaultRecord } from '../../src/main/chaos/inject-bout.js';
+import { judgeRun, type RunFindings } from '../../src/main/chaos/judge-run.js';
+import type { Fault } from '../../src/main/chaos/ports.js';
+
+const FAULT: FaultRecord = {
+  fault: 'F1',
+  title: 'kill',
+  place: 1,
+  salt: 1,
+  plannedAtMs: 0,
+  atMs: 0,
+  plannedMs: 1,
+  tookMs: 1,
+  happened: 1,
+  what: 'killed',
+  begunAt: 1,
+  healedAt: 2,
+  problems: [],
+  boundSeconds: 10,
+};
+const BOOKS = { lost: [], doubled: [], phantoms: [], violations: [] } as unknown as ChaosComparison;
+const GOOD: RunFindings = {
+  record: {
+    startedAt: 0,
+    endedAt: 1,
+    short: false,
+    capacityPerSecond: null,
+    offeredPerSecond: 8,
+    flowSeconds: 60,
+    schedule: [{ atMs: 0, fault: 'F1', durationMs: 1, salt: 1 }],
+    faults: [FAULT],
+    baselineOpen: 20,
+    drainSeconds: { 1: 2 },
+    committed: 100,
+    rolledBack: 5,
+    inDoubt: 0,
+    neverAppended: 0,
+    refused: {},
+    settled: { open: 0, unsent: 0, tookMs: 1 },
+    memory: { peakBytes: {}, growthPerMinute: { 'relay-1': 500_000 } },
+    unwanted: [],
+    problems: [],
+    missing: [],
+    interrupted: false,
+  },
+  books: BOOKS,
+  booksAfterStop: BOOKS,
+  problems: [],
+  missing: [],
+  looked: [],
+  recoverySeconds: { 1: 10 },
+};
+const withRecord = (more: Partial<RunFindings['record']>): RunFindings => ({
+  ...GOOD,
+  record: { ...GOOD.record, ...more },
+});
+const lost = { ...BOOKS, lost: ['I1 x: gone'], violations: ['I1 x: gone'] };
+
+it('a run that was asked for in full and seen in full passes', () => {
+  expect(judgeRun(GOOD)).toEqual({ verdict: 'passed', problems: [], missing: [] });
+});
+
+it.each<[string, RunFindings, string]>([
+  ['a lost event', { ...GOOD, books: lost }, 'I1 x: gone'],
+  ['what only the second reading shows', { ...GOOD, booksAfterStop: lost }, 'I1 x: gone (after the roles had stopped)'],
+  [
+    'a fault that says what did not hold',
+    withRecord({ faults: [{ ...FAULT, problems: ['no way'] }] }),
+    'fault 1: no way',
+  ],
+  ['a process that ended by itself', withRecord({ unwanted: ['relay-1 ended with 1'] }), 'I7 relay-1 ended with 1'],
+  ['a recovery above its bound', { ...GOOD, recoverySeconds: { 1: 10.1 } }, 'it took 10.1 s'],
+  ['a recovery that was not seen to', { ...GOOD, recoverySeconds: { 1: null } }, 'it was not seen to'],
+  ['a backlog that stayed', withRecord({ drainSeconds: { 1: null } }), 'I5 expected no more than 20 open events'],
+  [
+    'memory that grows',
+    withRecord({ memory: { peakBytes: {}, growthPerMinute: { 'api-1': 3 * 2 ** 20 } } }),
+    'I7 api-1',
+  ],
+  ['a run that broke off', withRecord({ problems: ['broke off'] }), 'broke off'],
+  ['what was looked at besides', { ...GOOD, problems: ['I8 broken'] }, 'I8 broken'],
+])('%s fails it, in a sentence', (_, findings, sentence) => {
+  const { verdict, problems } = judgeRun(findings);
+  expect([verdict, problems]).toEqual(['failed', [expect.stringContaining(sentence)]]);
+});
+
+it.each<[string, RunFindings, string]>([
+  ['an interrupted run', withRecord({ missing: ['it was interrupted'] }), 'it was interrupted'],
+  ['books that were read once', { ...GOOD, booksAfterStop: null }, 'the books were not compared to the end'],
+  ['no event at all', withRecord({ committed: 0 }), 'no event was appended'],
+  ['events that were never appended', withRecord({ neverAppended: 3 }), '3 events that were offered'],
+  [
+    'a fault that never came',
+    withRecord({ faults: [], drainSeconds: {} }),
+    '1 of 1 faults of the schedule did not come',
+  ],
+  ['what could not be looked at', { ...GOOD, missing: ['I9: no history'] }, 'I9: no history'],
+])('%s is incomplete, never passed', (_, findings, sentence) => {
+  const { verdict, missing } = judgeRun(findings);
+  expect([verdict, missing]).toEqual(['incomplete', [expect.stringContaining(sentence)]]);
+});
+
+describe('the choice of faults', () => {
+  const known = [
+    { id: 'F1', weight: 2 },
+    { id: 'F3', weight: 1 },
+    { id: 'F27', weight: 0 },
+  ] as unknown as Fault[];
+  const ids = (asked?: string) => chooseFaults(asked, known).map(({ id }) => id);
+
+  it.each([
+    [undefined, ['F1', 'F3']],
+    ['none', []],
+    ['all', ['F1', 'F3', 'F27']],
+    ['f27, F1,F27', ['F27', 'F1']],
+  ] as const)('%s: %j', (asked, wanted) => expect(ids(asked)).toEqual(wanted));
+
+  it.each(['F2', 'F1,', '', 'F1;F3'])('%j is refused by name', (asked) => {
+    expect(() => ids(asked)).toThrow(/expected some of F1, F3, F27, or none, or all; got/);
+  });
+});

@@ -1,0 +1,135 @@
+/** Recovery, memory, and the page that tells of a run, from a record written by hand. Nothing is fake. */
+import fc from 'fast-check';
+import { measureRecovery } from '../../src/main/chaos/recovery.js';
+import { describeRun } from '../../src/main/chaos/report.js';
+import { slopePerMinute } from '../../src/main/chaos/watch-memory.js';
+import { type WrittenRun, withoutPaths } from '../../src/main/chaos/write-run.js';
+
+describe('recovery of a fault', () => {
+  const fault = (place: number, begunAt: number, healedAt: number) => ({ place, begunAt, healedAt });
+
+  test('is the time until something is settled that was committed only after it was healed', () => {
+    const events = [
+      { committedAt: 900, settledAt: 1_100 }, // of before
+      { committedAt: 1_000, settledAt: 9_000 },
+      { committedAt: 2_000, settledAt: 3_500 },
+    ];
+    expect(measureRecovery([fault(1, 500, 1_000)], events)).toEqual({ 1: 2.5 });
+  });
+
+  test('is null where all that came after it is still open, and is left out where nothing came after it', () => {
+    const events = [{ committedAt: 1_500, settledAt: null }];
+    expect(measureRecovery([fault(1, 500, 1_000), fault(2, 1_600, 2_000)], events)).toEqual({ 1: null });
+  });
+
+  test('is left out where another fault was still under way', () => {
+    const events = [{ committedAt: 3_000, settledAt: 3_200 }];
+    expect(measureRecovery([fault(1, 500, 1_000), fault(2, 800, 2_500)], events)).toEqual({ 2: 0.7 });
+  });
+
+  test('agrees with looking at every event', () => {
+    const event = fc.record({
+      committedAt: fc.integer({ min: 0, max: 5_000 }),
+      settledAt: fc.option(fc.integer({ min: 0, max: 9_000 })),
+    });
+    fc.assert(
+      fc.property(fc.array(event, { maxLength: 40 }), fc.integer({ min: 0, max: 5_000 }), (events, healedAt) => {
+        const after = events.filter(({ committedAt }) => committedAt >= healedAt);
+        const ends = after.flatMap(({ settledAt }) => (settledAt === null ? [] : [settledAt]));
+        const seconds = ends.length === 0 ? null : Math.max(0, Math.round((Math.min(...ends) - healedAt) / 100) / 10);
+        expect(measureRecovery([fault(1, 0, healedAt)], events)).toEqual(after.length === 0 ? {} : { 1: seconds });
+      }),
+    );
+  });
+});
+
+test('growth is the slope of a line through the samples, whatever they jump', () => {
+  const points = Array.from({ length: 60 }, (_, at): [number, number] => [
+    at * 60_000,
+    1_000 + at * 7 + (at % 2 ? 3 : -3),
+  ]);
+  expect(slopePerMinute(points)).toBeCloseTo(7, 1);
+  expect(slopePerMinute([[0, 5]])).toBe(0);
+});
+
+const RUN: WrittenRun = {
+  version: '0.0.0',
+  node: '24.0.0',
+  machine: '2 CPUs',
+  asked: { seed: 7, minutes: 3, faults: ['F1', 'F7'], events: 100, short: true, overlap: false, planted: null },
+  verdict: 'failed',
+  problems: ['I1 e1: expected an end,\n came STARTED'],
+  missing: ['it was interrupted'],
+  looked: ['I8: 4 records of 4 leaves verified'],
+  recoverySeconds: { 1: 1.5, 2: null },
+  record: {
+    startedAt: 0,
+    endedAt: 200_000,
+    short: true,
+    capacityPerSecond: 80,
+    offeredPerSecond: 48,
+    flowSeconds: 180,
+    schedule: [],
+    faults: [1, 2].map((place) => ({
+      fault: place === 1 ? 'F1' : 'F7',
+      title: 'kill | one',
+      place,
+      salt: 1,
+      plannedAtMs: 0,
+      atMs: 10_000,
+      plannedMs: 1,
+      tookMs: 1,
+      happened: 3,
+      what: 'three killed',
+      begunAt: 1_000,
+      healedAt: 3_000,
+      problems: [],
+      boundSeconds: 10,
+    })),
+    baselineOpen: 4,
+    drainSeconds: { 1: 2, 2: null },
+    committed: 100,
+    rolledBack: 5,
+    inDoubt: 2,
+    neverAppended: 0,
+    refused: { ECONNREFUSED: 9 },
+    settled: { open: 0, unsent: 0, tookMs: 2_000 },
+    memory: { peakBytes: { 'relay-1': 104_857_600 }, growthPerMinute: {} },
+    unwanted: [],
+    problems: [],
+    missing: [],
+    interrupted: true,
+  },
+  books: {
+    ...{ committed: 100, rolledBack: 5, inDoubt: { stand: 1, gone: 1 }, delivered: 90, dead: 8, discarded: 0, open: 3 },
+    ...{ lost: ['I1 e1: …'], doubled: [], phantoms: [], violations: ['I1 e1: …'], effectsToAsk: 0, untold: 0 },
+    duplicates: { ledger: 12, audit: 3 },
+  },
+  booksAfterStop: null,
+};
+
+describe('the page of a run', () => {
+  test('tells how it is run again, what was found, and what was not shown', () => {
+    const page = describeRun(RUN);
+    for (const part of [
+      '# Chaos run, seed 7: failed',
+      '`npm run chaos -- --seed 7 --minutes 3 --events 100 --rate 48 --faults F1,F7 --short`',
+      '| 1 | F1 kill \\| one | 10 | 2 | 3: three killed | 1.5 (≤ 10) | 2 |',
+      '| 2 | F7 kill \\| one | 10 | 2 | 3: three killed | never (≤ 10) | never |',
+      '| lost | 1 |',
+      '| duplicates that were collapsed | 12 at the ledger, 3 at the audit log |',
+      '| relay-1 | 100 | too short to say |',
+      '- I1 e1: expected an end, came STARTED',
+      '- it was interrupted',
+      '| appends refused | 9 × ECONNREFUSED |',
+    ]) {
+      expect(page).toContain(part);
+    }
+    expect(page).not.toMatch(/undefined|NaN|\[object/);
+  });
+
+  test('names no folder of the machine it ran on', () => {
+    const told = withoutPaths({ a: ['/home/me/work/journal: closed', 3], b: null }, ['/home/me', '/home/me/work', '/']);
+    expect(told).toEqual({ a: ['…/journal: closed', 3], b: null });
+  });
+});
