@@ -48,8 +48,8 @@ const ON_POSTGRES_15 = [
 
 const patient = { ...shared, testEnvironment: '<rootDir>/test/support/patient-environment.mjs' };
 
-// Four projects: `unit` needs nothing, `system` needs the PostgreSQL and Temporal that its global set-up starts once,
-// `browser` the same servers and a Chromium, `postgres15` a PostgreSQL 15 alone.
+// Five projects: `unit` needs nothing, `system` needs the PostgreSQL and Temporal that its global set-up starts once,
+// `browser` the same servers and a Chromium, `postgres15` a PostgreSQL 15 alone, `chaos` the machine for itself.
 export default {
   testTimeout: 180_000,
   projects: [
@@ -80,6 +80,12 @@ export default {
       globalSetup: '<rootDir>/test/support/postgres-15-setup.mjs',
       globalTeardown: '<rootDir>/test/support/global-teardown.mjs',
       setupFiles: ['<rootDir>/test/support/on-postgres-15.mjs'],
+    },
+    {
+      ...shared,
+      // Starts servers and roles of its own at a fixed load: what runs beside it would be one fault more.
+      displayName: 'chaos',
+      testMatch: ['<rootDir>/test/chaos/**/*.test.ts'],
     },
   ],
 };

@@ -13,6 +13,7 @@ export function addVerifyCommand(program: Command): void {
       )
       .option('--chaos', 'with faults')
       .option('--faults <list>', 'F1,F3: those; none; all. Default: those that mix')
+      .option('--list', 'the faults that it can do, and nothing else')
       .option(
         '--seed <n>',
         'decides which fault comes when (default: a random one, which is told)',

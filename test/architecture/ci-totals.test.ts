@@ -10,11 +10,15 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 function totals(
   results: object | string | null,
   exitCode: number,
+  ...more: (object | null)[]
 ): { code: number | null; lastLine: string | undefined } {
-  const path = join(folder, 'jest.json');
-  rmSync(path, { force: true });
-  if (results !== null) writeFileSync(path, typeof results === 'string' ? results : JSON.stringify(results));
-  const { status, stdout } = spawnSync(process.execPath, ['.ci/totals.mjs', path, String(exitCode)], {
+  const paths = [results, ...more].map((result, n) => {
+    const path = join(folder, `${n}.json`);
+    rmSync(path, { force: true });
+    if (result !== null) writeFileSync(path, typeof result === 'string' ? result : JSON.stringify(result));
+    return path;
+  });
+  const { status, stdout } = spawnSync(process.execPath, ['.ci/totals.mjs', String(exitCode), ...paths], {
     encoding: 'utf8',
   });
   return { code: status, lastLine: stdout.trim().split('\n').at(-1) };
@@ -38,6 +42,12 @@ describe('the totals of a CI run', () => {
 
   it('keeps the exit code of a command that failed after its tests had passed', () => {
     expect(totals(counts(7, 0), 13)).toEqual({ code: 13, lastLine: '7 passed, 0 failed' });
+  });
+
+  it('adds up the results of several commands, and fails where one is missing', () => {
+    expect(totals(counts(7, 0), 0, counts(4, 0))).toEqual({ code: 0, lastLine: '11 passed, 0 failed' });
+    expect(totals(counts(7, 0), 1, counts(4, 1))).toEqual({ code: 1, lastLine: '11 passed, 1 failed' });
+    expect(totals(counts(7, 0), 0, null)).toEqual({ code: 1, lastLine: '7 passed, 0 failed' });
   });
 
   it.each([[null], ['{ "numPassedTests": 7'], [counts(0, 0)]])('has no such line and fails on %j', (results) => {

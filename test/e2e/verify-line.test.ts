@@ -132,6 +132,13 @@ it.each([
   expect(await verifyDatabases()).toEqual([]);
 });
 
+it('lists the faults that it can do, which are none of those that need servers of their own', async () => {
+  const { code, stdout } = await runOutboxCli(['verify', '--list']);
+  expect(code).toBe(DONE);
+  expect(stdout).toMatch(/^F1 +kill -9 a relay/m);
+  expect(stdout).not.toMatch(/^F(7|9|15) /m);
+});
+
 it('with faults: stopped by SIGTERM in the middle of them it heals, stops and leaves nothing behind', async () => {
   const run = outboxCli(
     ['verify', '--chaos', '--faults', 'F18', '--seed', '4', '--rate', '10'],

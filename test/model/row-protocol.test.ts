@@ -23,6 +23,8 @@ import { createWorld, openPool } from './world.js';
 const numRuns = Number(process.env.OUTBOX_MODEL_RUNS ?? 150);
 const seed = Number(process.env.OUTBOX_MODEL_SEED ?? 9);
 
+const SHRINK_MS = 30_000;
+
 let databases: TestDatabases;
 let pool: PgPool;
 let workflows: Workflows;
@@ -45,6 +47,7 @@ afterAll(async () => {
 });
 
 it(`keeps its promises in ${numRuns} interleavings of seed ${seed}`, async () => {
+  let shrinkUntil = Number.POSITIVE_INFINITY;
   const events = fc.nat({ max: 3 });
   const property = fc.asyncProperty(
     commands(),
@@ -52,12 +55,17 @@ it(`keeps its promises in ${numRuns} interleavings of seed ${seed}`, async () =>
     events,
     events,
     async (some, patient, alone, together) => {
+      // Out of time: what has been found so far is told.
+      if (performance.now() > shrinkUntil) return;
       const world = await createWorld(pool, workflows, { patient });
       try {
         for (let n = 0; n < alone; n += 1) await world.append(SINGLE, true);
         for (let n = 0; n < together; n += 1) await world.append(COALESCED, true);
         await fc.asyncModelRun(() => ({ model: {}, real: world }), some);
         await runOut(world);
+      } catch (error) {
+        shrinkUntil = Math.min(shrinkUntil, performance.now() + SHRINK_MS);
+        throw error;
       } finally {
         await world.close();
       }

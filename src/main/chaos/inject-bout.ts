@@ -34,7 +34,7 @@ export interface Planned {
 }
 
 /** Beyond its duration: a fault also waits until it sees what its row expects. */
-const OVERRUN_MS = 180_000;
+const OVERRUN_MS = 240_000;
 /** To heal once it was told to. */
 const GIVE_UP_MS = 20_000;
 const BOUND_SECONDS = 10;

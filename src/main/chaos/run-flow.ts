@@ -11,7 +11,7 @@ import { pause } from './within.js';
 /** At least, after a fault, however late the schedule is: new work must be seen to flow without the next one. */
 const REST_MS = { short: 1_500, long: 5_000 };
 const OWED_MS = 60_000;
-const DRAIN_MS = { short: 60_000, long: 300_000 };
+const DRAIN_MS = { short: 20_000, long: 300_000 };
 /** Of a drained line, in events: a poll's worth is always on its way. */
 const LEAST_BASELINE = 20;
 

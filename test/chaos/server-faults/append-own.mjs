@@ -2,7 +2,8 @@
 import { untilStatus } from '../../../dist/src/main/chaos/faults/look.js';
 import { idsOf, ownEvents } from '../../../dist/src/main/chaos/faults/own-events.js';
 
-const DELIVERED_WITHIN_MS = 90_000;
+/** A machine that is busy with other things needs most of it. */
+const DELIVERED_WITHIN_MS = 120_000;
 const SHOWN = 5;
 
 /**

@@ -83,7 +83,7 @@ export const heldSnapshot = defineFault({
     try {
       const end = performance.now() + durationMs;
       while (performance.now() < end && !signal.aborted) {
-        ids.push(...(await appendOwn(world, 20)));
+        ids.push(...(await appendOwn(world, 6))); // beside the flow, which may be paused
         await sleep(500, signal);
         for (const relay of world.fleet.of('relay')) {
           behind = Math.max(behind, await metric(relay, 'outbox_held_snapshot_transactions'));
@@ -180,21 +180,25 @@ export const longBacklog = ({ events: wanted = 1_000_000 } = {}) =>
       const drainWithinMs = short ? SHORT_DRAIN_MS : durationMs;
       const key = await readerKey(world);
       const relays = [...world.fleet.of('relay')];
+      // What the flow appends after it is not part of it.
+      let newest = '00000000-0000-0000-0000-000000000000';
       // Stopped as they are, so that the backlog stands whole before anybody drains it.
       for (const relay of relays) relay.kill('SIGSTOP');
       try {
         for (let made = 0; made < events && !signal.aborted; made += BATCH) {
-          await world.producer.append(ownEvents(world, Math.min(BATCH, events - made)));
+          const batch = ownEvents(world, Math.min(BATCH, events - made));
+          await world.producer.append(batch);
+          newest = batch.at(-1)?.id ?? newest;
         }
       } finally {
         for (const relay of relays) relay.kill('SIGCONT');
       }
-      const stood = await waiting(world);
+      const stood = await waiting(world, newest);
       const samples = [];
       const pages = [];
       const drained = await until(
         async () => {
-          const left = await waiting(world);
+          const left = await waiting(world, newest);
           samples.push({ at: Date.now(), left, memory: new Map(await world.fleet.memory()) });
           const asked = performance.now();
           const answer = await page(world, key);
@@ -205,12 +209,14 @@ export const longBacklog = ({ events: wanted = 1_000_000 } = {}) =>
       );
       await heal();
       if (!drained)
-        problems.push(`${await waiting(world)} of ${stood} events were still open after ${drainWithinMs / 1_000} s`);
+        problems.push(
+          `${await waiting(world, newest)} of ${stood} events were still open after ${drainWithinMs / 1_000} s`,
+        );
       const slow = pages.filter(({ ms, status }) => ms > PAGE_WITHIN_MS || status !== 200);
       if (slow.length > 0)
         problems.push(`${slow.length} of ${pages.length} times the overview was not there within ${PAGE_WITHIN_MS} ms`);
       const still = samples.filter(({ left }, at) => at > 0 && left >= samples[at - 1].left).length;
-      if (still > samples.length / 4)
+      if (still > samples.length / 2)
         problems.push(`the backlog did not shrink in ${still} of ${samples.length} looks`);
       problems.push(...grown(samples));
       const seconds = ((samples.at(-1)?.at ?? 0) - (samples[0]?.at ?? 0)) / 1_000;
@@ -222,8 +228,9 @@ export const longBacklog = ({ events: wanted = 1_000_000 } = {}) =>
     },
   });
 
-function waiting({ outbox }) {
-  return count(outbox, "outbox.delivery WHERE status IN ('PENDING', 'STARTED')");
+/** Ids of version 7 are in the order in which they were made. */
+function waiting({ outbox }, newest) {
+  return count(outbox, "outbox.delivery WHERE status IN ('PENDING', 'STARTED') AND event_id <= $1", [newest]);
 }
 
 async function page({ fleet }, key) {

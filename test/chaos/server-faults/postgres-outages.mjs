@@ -6,27 +6,28 @@ import { appendOwn, undelivered } from './append-own.mjs';
 import { askApi, isAway, notLive } from './ask-api.mjs';
 import { noteProcesses, notReady } from './same-processes.mjs';
 
-const RESTARTS = 5;
+const RESTARTS = { short: 1, long: 5 };
 
 export const immediateRestarts = defineFault({
   id: 'F7',
-  title: 'PostgreSQL restarts immediately, five times',
+  title: 'PostgreSQL restarts immediately, five times (once in a short run)',
   needs: 'servers',
   weight: 1,
   short: [8, 12],
   long: [40, 90],
   heal: ({ servers }) => servers.postgres.start(),
-  async inflict(world, { durationMs, random, signal, problems, heal }) {
+  async inflict(world, { short, durationMs, random, signal, problems, heal }) {
     const { postgres } = world.servers;
     const changed = noteProcesses(world);
     const ids = [];
     let happened = 0;
-    for (let i = 0; i < RESTARTS && !signal.aborted; i += 1) {
+    const restarts = short ? RESTARTS.short : RESTARTS.long;
+    for (let i = 0; i < restarts && !signal.aborted; i += 1) {
       const before = postgres.pid;
       ids.push(...(await appendOwn(world, 10)));
       await postgres.restartImmediately();
       if (postgres.pid !== before) happened += 1;
-      await sleep((durationMs / RESTARTS) * (0.5 + random()), signal);
+      await sleep((durationMs / restarts) * (0.5 + random()), signal);
     }
     await heal();
     problems.push(...(await notReady(world)), ...changed(), ...(await undelivered(world, ids, signal)));

@@ -11,13 +11,13 @@ import { appendOwn, undelivered } from './append-own.mjs';
 import { noteProcesses, notReady } from './same-processes.mjs';
 
 const CLI = new URL('../../../dist/src/cli/outbox.js', import.meta.url).pathname;
-const KILLS = 5;
+const KILLS = { short: 1, long: 5 };
 /** The relay pauses after a refused start, 5 s at most, and asks again. */
 const NOTICED_WITHIN_MS = 30_000;
 
 export const temporalKilled = defineFault({
   id: 'F15',
-  title: 'Temporal is killed and started on its store, five times',
+  title: 'Temporal is killed and started on its store, five times (once in a short run)',
   needs: 'servers',
   weight: 1,
   short: [10, 14],
@@ -27,12 +27,13 @@ export const temporalKilled = defineFault({
   async heal({ servers }) {
     await servers.temporal.start();
   },
-  async inflict(world, { durationMs, random, signal, problems, heal }) {
+  async inflict(world, { short, durationMs, random, signal, problems, heal }) {
     const { temporal } = world.servers;
     const changed = noteProcesses(world);
     const all = [];
     let [noticed, killed] = [0, 0];
-    for (let i = 0; i < KILLS && !signal.aborted; i += 1) {
+    const kills = short ? KILLS.short : KILLS.long;
+    for (let i = 0; i < kills && !signal.aborted; i += 1) {
       const refusedBefore = timesPrinted(world, REFUSED);
       await temporal.kill();
       killed += 1;
@@ -40,7 +41,7 @@ export const temporalKilled = defineFault({
       all.push(...ids);
       if (await until(() => timesPrinted(world, REFUSED) > refusedBefore, { withinMs: NOTICED_WITHIN_MS, signal }))
         noticed += 1;
-      await sleep((durationMs / KILLS) * (0.5 + random()), signal);
+      await sleep((durationMs / kills) * (0.5 + random()), signal);
       problems.push(...(await untouched(world, ids)));
       await temporal.start();
       problems.push(...(await notReady(world)));

@@ -118,7 +118,7 @@ async function beside(world: ChaosWorld, inflicting: Inflicting, { environments,
     for (const { role, environment, cli } of environments) members.push(await world.fleet.add(role, environment, cli));
     const end = performance.now() + durationMs;
     do {
-      const events = ownEvents(world, short ? 120 : 400);
+      const events = ownEvents(world, short ? 60 : 400);
       // The second attempt is a regular one, by another task: without a cache, or in the other build, the run is replayed.
       answerOwn(world, idsOf(events), ({ n }) => (n === 1 ? { kind: 'status', status: 500 } : { kind: 'take' }));
       await world.producer.append(events);
@@ -129,7 +129,7 @@ async function beside(world: ChaosWorld, inflicting: Inflicting, { environments,
     await heal();
     return outcome;
   } finally {
-    for (const member of members) await world.fleet.remove(member);
+    await Promise.all(members.map((member) => world.fleet.remove(member)));
   }
 }
 
@@ -157,7 +157,6 @@ async function writeModule({ folder }: ChaosWorld, name: string, text: string): 
 function cacheModule(): string {
   const sdk = createRequire(CLI).resolve('@temporalio/worker');
   return `import { createRequire } from 'node:module';
-import { PATIENCE_MS } from './wait.js';
 const { Worker } = createRequire(${JSON.stringify(sdk)})(${JSON.stringify(sdk)});
 const create = Worker.create;
 Worker.create = (options) => create.call(Worker, { ...options, maxCachedWorkflows: 0 });

@@ -29,6 +29,19 @@ export async function untilStatus(
   return others;
 }
 
+/**
+ * Of these, the events of which an attempt was lost or got no answer. On a busy machine, or beside another fault, that is lawful,
+ * and whatever is sent again for it shows nothing.
+ */
+export async function withoutAnswer({ outbox }: ChaosWorld, ids: readonly string[]): Promise<ReadonlySet<string>> {
+  const { rows } = await outbox.query<{ id: string }>(
+    `SELECT DISTINCT event_id AS id FROM outbox.delivery_attempt WHERE event_id = ANY ($1::uuid[])
+     AND code IN ('DELIVERY.ATTEMPT_LOST', 'HTTP.TIMEOUT', 'HTTP.NETWORK', 'STORE.UNAVAILABLE')`,
+    [ids],
+  );
+  return new Set(rows.map(({ id }) => id));
+}
+
 /** The sum over all labels that hold `label`; 0 where the member does not answer. */
 export async function metric(member: FleetMember, name: string, label = ''): Promise<number> {
   if (member.probePort === null) return 0;

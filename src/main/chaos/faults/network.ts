@@ -11,8 +11,8 @@ const PROXIES: readonly ProxyName[] = ['outbox', 'temporal', 'ledger', 'ingest']
 interface Trouble {
   readonly name: string;
   put(proxy: ChaosProxy): Promise<unknown>;
-  /** Whether a caller feels it, against how it is without. */
-  felt(probed: Probed, before: Probed): boolean;
+  /** Whether a caller feels it. */
+  felt(probed: Probed): boolean;
 }
 
 const TROUBLES: readonly Trouble[] = [
@@ -24,7 +24,8 @@ const TROUBLES: readonly Trouble[] = [
   {
     name: 'a black hole',
     put: (proxy) => proxy.add('timeout', { timeout: 0 }),
-    felt: ({ answer, tookMs }) => answer === 'nothing' && tookMs > 1_000,
+    // However soon: PostgreSQL refuses the probe's user and hangs up, and its end comes through where its words do not.
+    felt: ({ answer }) => answer === 'nothing',
   },
   {
     name: 'reset',
@@ -34,11 +35,12 @@ const TROUBLES: readonly Trouble[] = [
   {
     name: 'one byte at a time',
     put: (proxy) => proxy.add('slicer', { average_size: 1, size_variation: 0, delay: 2_000 }),
-    felt: (probed, before) => probed.answer !== 'whole' || probed.tookMs > before.tookMs + 20,
+    felt: ({ pieces }) => pieces >= 4,
   },
   {
     name: 'cut mid-response',
-    put: (proxy) => proxy.add('limit_data', { bytes: 12 }),
+    // Less than the least answer: PostgreSQL asks for a password in nine bytes.
+    put: (proxy) => proxy.add('limit_data', { bytes: 4 }),
     felt: ({ answer }) => answer === 'part' || answer === 'nothing',
   },
 ];
@@ -64,15 +66,16 @@ export const badNetwork = defineFault({
     for (const [trouble, name] of pairs) {
       if (signal.aborted) break;
       const proxy = proxies[name];
-      const before = await probeProxy(proxy);
       await trouble.put(proxy);
       const overAt = performance.now() + durationMs / pairs.length;
       const probed = await probeProxy(proxy);
       await sleep(Math.max(0, overAt - performance.now()), signal);
       await proxy.heal();
-      if (trouble.felt(probed, before)) felt.push(`${trouble.name} at ${name}`);
+      if (trouble.felt(probed)) felt.push(`${trouble.name} at ${name}`);
       else
-        problems.push(`${trouble.name} at ${name} was not felt: ${probed.answer} in ${Math.round(probed.tookMs)} ms`);
+        problems.push(
+          `${trouble.name} at ${name} was not felt: ${probed.answer} in ${Math.round(probed.tookMs)} ms, ${probed.pieces} pieces`,
+        );
     }
     await heal();
     await nothingHangs(world, { signal, problems });
@@ -114,6 +117,8 @@ export const lostResponse = defineFault({
       return { kind: 'lose' };
     });
     await sleep(durationMs, signal);
+    // A destination whose breaker is open is asked again some seconds later.
+    await until(() => lost.size > 0, { withinMs: PATIENCE_MS / 2, signal });
     await heal();
     const ids = [...new Set(ledger.requests.filter(({ key }) => lost.has(key)).map(({ eventId }) => eventId))];
     const open = await untilStatus(world, ids, ['DELIVERED'], { withinMs: PATIENCE_MS, signal });

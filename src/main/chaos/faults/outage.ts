@@ -2,7 +2,7 @@
 import type { LedgerRequest } from '../ports.js';
 import { defineFault } from './define-fault.js';
 import { healLedger } from './own-events.js';
-import { sleep, until } from './wait.js';
+import { PATIENCE_MS, sleep, until } from './wait.js';
 
 /** Of what waited, so much may come back within one second, where enough waited to tell. */
 const HERD_SHARE = 0.5;
@@ -25,7 +25,10 @@ export const failingDestination = defineFault({
     const from = ledger.requests.length;
     ledger.mode(() => ({ kind: 'status', status: 503 }));
     await sleep(durationMs * 0.75, signal);
-    const refused = ledger.requests.slice(from).filter(({ did }) => did === 'refused');
+    const refusals = () => ledger.requests.slice(from).filter(({ did }) => did === 'refused');
+    // A breaker that another fault has opened asks again some seconds later.
+    await until(() => refusals().length > 0, { withinMs: PATIENCE_MS / 2, signal });
+    const refused = refusals();
     const betterAt = Date.now();
     const better = ledger.requests.length;
     ledger.mode(() => (random() < 0.1 ? { kind: 'status', status: 503 } : { kind: 'take' }));

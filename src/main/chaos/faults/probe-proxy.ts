@@ -6,6 +6,8 @@ export interface Probed {
   /** `whole`: all that the server says at first; `part`: less than that; `nothing`; `refused`. */
   readonly answer: 'whole' | 'part' | 'nothing' | 'refused';
   readonly tookMs: number;
+  /** In how many pieces it came. */
+  readonly pieces: number;
 }
 
 const LONGEST_MS = 3_000;
@@ -48,12 +50,13 @@ export function probeProxy({ name, address }: ChaosProxy): Promise<Probed> {
   return new Promise((resolve) => {
     let got = Buffer.alloc(0);
     let connected = false;
+    let pieces = 0;
     const socket = connect({ host: host ?? '127.0.0.1', port: Number(port) });
     const end = () => {
       clearTimeout(timer);
       socket.destroy();
       const answer = !connected ? 'refused' : got.length === 0 ? 'nothing' : whole(got) ? 'whole' : 'part';
-      resolve({ answer, tookMs: performance.now() - began });
+      resolve({ answer, tookMs: performance.now() - began, pieces });
     };
     const timer = setTimeout(end, LONGEST_MS);
     socket.once('connect', () => {
@@ -61,6 +64,7 @@ export function probeProxy({ name, address }: ChaosProxy): Promise<Probed> {
       socket.write(says);
     });
     socket.on('data', (chunk: Buffer) => {
+      pieces += 1;
       got = Buffer.concat([got, chunk]);
       if (whole(got)) end();
     });

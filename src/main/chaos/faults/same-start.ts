@@ -2,7 +2,7 @@
 import type { ChaosWorld } from '../ports.js';
 import { runCli } from '../run-cli.js';
 import { defineFault, type Inflicting } from './define-fault.js';
-import { untilStatus } from './look.js';
+import { untilStatus, withoutAnswer } from './look.js';
 import { CLI } from './own-cli.js';
 import { answerOwn, healLedger, idsOf, ownEvents, requestsOf } from './own-events.js';
 import { PATIENCE_MS, until } from './wait.js';
@@ -49,7 +49,8 @@ async function startTogether(world: ChaosWorld, { signal, problems, short }: Inf
   const open = await untilStatus(world, ids, ['DELIVERED'], { withinMs: PATIENCE_MS, signal });
   if (open.length > 0)
     problems.push(`${open.length} of ${ids.length} events started by several were not delivered in time`);
-  const again = requestsOf(world, ids).filter(({ did }) => did === 'again').length;
+  const lost = await withoutAnswer(world, ids);
+  const again = requestsOf(world, ids).filter(({ did, eventId }) => did === 'again' && !lost.has(eventId)).length;
   if (again > 0) problems.push(`${again} of ${ids.length} events had a second run: they were sent again`);
   // The first claim of an event is no fault.
   return [...claims.values()].reduce((sum, times) => sum + Math.max(0, times - 1), 0);
@@ -83,7 +84,8 @@ async function redriveTogether(world: ChaosWorld, { signal, problems, short }: I
   }
   const open = await untilStatus(world, ids, ['DELIVERED'], { withinMs: PATIENCE_MS, signal });
   if (open.length > 0) problems.push(`${open.length} of ${ids.length} redriven events were not delivered in time`);
-  const effects = requestsOf(world, ids).filter(({ did }) => did !== 'refused').length;
+  const lost = await withoutAnswer(world, ids);
+  const effects = requestsOf(world, ids).filter(({ did, eventId }) => did !== 'refused' && !lost.has(eventId)).length;
   if (effects > ids.length) problems.push(`${ids.length} events redriven by two were sent ${effects} times`);
   return told;
 }

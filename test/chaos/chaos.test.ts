@@ -32,7 +32,7 @@ it.each([
 it('under killed, stopped and restarted parts, a bad network and a refusing destination nothing is lost, doubled or made up', async () => {
   const faults = ['F1', 'F3', 'F5', 'F7', 'F15', 'F17', 'F18', 'F21'];
   const run = chaos(
-    ...['--seed', '9', '--short', '--minutes', '1.5', '--rate', '8'],
+    ...['--seed', '9', '--short', '--minutes', '1.5', '--rate', '5'],
     ...['--faults', faults.join(','), '--report', folder],
   );
   const code = await run.ended;
@@ -49,6 +49,6 @@ it('under killed, stopped and restarted parts, a bad network and a refusing dest
   const evidence = record.faults as { fault: string; happened: number; what: string }[];
   expect(new Set(evidence.map(({ fault }) => fault))).toEqual(new Set(faults));
   expect(evidence.filter(({ happened }) => happened < 1)).toEqual([]);
-  expect(record.committed).toBeGreaterThan(300);
+  expect(record.committed).toBeGreaterThan(200);
   expect(books.delivered + books.dead).toBeGreaterThanOrEqual(record.committed);
 }, 540_000);
