@@ -31,7 +31,13 @@ export type Actor = 'relay' | 'worker' | 'reconciler' | 'person';
 
 /** What a job says of itself, to be held against the books once its step is over. */
 export type Note =
-  | { readonly kind: 'settled'; readonly eventId: string; readonly epoch: number; readonly superseded: boolean }
+  | {
+      readonly kind: 'settled';
+      readonly eventId: string;
+      readonly epoch: number;
+      /** `some`: of a batch, which is told how many, not which. */
+      readonly superseded: boolean | 'some';
+    }
   | { readonly kind: 'sent'; readonly eventIds: readonly string[] };
 
 /** What an activity may write to: the events of its run. */

@@ -121,8 +121,7 @@ export const lostResponse = defineFault({
     await until(() => lost.size > 0, { withinMs: PATIENCE_MS / 2, signal });
     await heal();
     const ids = [...new Set(ledger.requests.filter(({ key }) => lost.has(key)).map(({ eventId }) => eventId))];
-    const open = await untilStatus(world, ids, ['DELIVERED'], { withinMs: PATIENCE_MS, signal });
-    const stuck = await untilStatus(world, open, ['DELIVERED', 'DEAD'], { withinMs: 1, signal });
+    const stuck = await untilStatus(world, ids, ['DELIVERED', 'DEAD'], { withinMs: PATIENCE_MS, signal });
     if (stuck.length > 0) problems.push(`${stuck.length} events whose answer was lost were not settled in time`);
     const did = (what: string) =>
       ledger.requests.filter((request) => request.did === what && lost.has(request.key)).length;

@@ -42,8 +42,7 @@ export const killedWorker = defineFault({
     await heal();
 
     const ids = [...unsent.map(({ id }) => id), ...unanswered.map(({ eventId }) => eventId)];
-    const open = await untilStatus(world, ids, ['DELIVERED'], { withinMs: PATIENCE_MS, signal });
-    const dead = await untilStatus(world, open, ['DELIVERED', 'DEAD'], { withinMs: 1, signal });
+    const dead = await untilStatus(world, ids, ['DELIVERED', 'DEAD'], { withinMs: PATIENCE_MS, signal });
     if (dead.length > 0) problems.push(`${dead.length} events of killed workers were not settled in time`);
     const keys = new Set(unanswered.map(({ key }) => key));
     const again = ledger.requests.slice(from).filter(({ did, key }) => did === 'again' && keys.has(key)).length;
