@@ -112,7 +112,9 @@ function begin(world: World, seat: SeatName, choice: number): Job | null {
 }
 
 async function pass(world: World, ms: number): Promise<void> {
-  if (world.isFree()) await world.pass(ms);
+  // What an adoption has read is a moment, which would stay where it was.
+  const adopts = [...world.jobs].some(({ gates }) => gates.some(({ label }) => label.startsWith('reconcile_adopt_')));
+  if (world.isFree() && !adopts) await world.pass(ms);
 }
 
 async function crashOne(world: World, choice: number): Promise<void> {
