@@ -19,11 +19,6 @@ export interface ChaosAccounts {
   readonly notices: ChaosWorld['notices']['received'];
 }
 
-export interface CompareOptions {
-  /** A channel was made to fail in this run: what could not be told stays untold, and is counted only. */
-  readonly noticesDown?: boolean;
-}
-
 /** Counts are of events, of those that stand. */
 export interface ChaosComparison extends Findings {
   readonly committed: number;
@@ -48,7 +43,7 @@ export interface Indexed extends ChaosAccounts {
   readonly lettersOf: ReadonlyMap<string, readonly BookLetter[]>;
 }
 
-export function compareChaos(accounts: ChaosAccounts, { noticesDown = false }: CompareOptions = {}): ChaosComparison {
+export function compareChaos(accounts: ChaosAccounts): ChaosComparison {
   const { journal, requests, books } = accounts;
   const all: Indexed = {
     ...accounts,
@@ -96,7 +91,7 @@ export function compareChaos(accounts: ChaosAccounts, { noticesDown = false }: C
   compareStrangers(all, finder);
   compareAttempts(books, all.lettersOf, finder);
   compareOrder(all, finder);
-  const untold = compareLetters(all, { noticesDown }, finder);
+  const untold = compareLetters(all, finder);
   return { ...counts, inDoubt, duplicates, untold, ...findingsOf(finder) };
 }
 
