@@ -93,7 +93,7 @@ const RUN: WrittenRun = {
     inDoubt: 2,
     neverAppended: 0,
     refused: { ECONNREFUSED: 9 },
-    settled: { open: 0, unsent: 0, tookMs: 2_000 },
+    settled: { open: 0, unsent: 0, silent: true, tookMs: 2_000 },
     memory: { peakBytes: { 'relay-1': 104_857_600 }, growthPerMinute: {} },
     unwanted: [],
     problems: [],
