@@ -23,7 +23,7 @@ const FAULT: FaultRecord = {
 };
 const BOOKS = {
   ...{ lost: [], doubled: [], phantoms: [], violations: [] },
-  duplicates: { ledger: 0, audit: 0 },
+  duplicates: { ledger: 0, audit: 0, unexplained: 0 },
 } as unknown as ChaosComparison;
 const GOOD: RunFindings = {
   record: {
@@ -62,7 +62,7 @@ const withRecord = (more: Partial<RunFindings['record']>): RunFindings => ({
 });
 const lost = { ...BOOKS, lost: ['I1 x: gone'], violations: ['I1 x: gone'] };
 
-const duplicated = { ...BOOKS, duplicates: { ledger: 1, audit: 0 } };
+const duplicated = { ...BOOKS, duplicates: { ledger: 1, audit: 0, unexplained: 1 } };
 const CONTROL: RunFindings = { ...withRecord({ schedule: [], faults: [], drainSeconds: {} }), recoverySeconds: {} };
 
 it('with faults duplicates are collapsed, and nothing wrong', () => {
@@ -114,7 +114,11 @@ it.each<[string, RunFindings, string]>([
     withRecord({ settled: { open: 0, unsent: 0, silent: false, tookMs: 1 } }),
     'I2 expected no more requests',
   ],
-  ['a duplicate without faults', { ...CONTROL, books: duplicated }, 'I2 expected no duplicates without faults, came 1'],
+  [
+    'a duplicate without faults',
+    { ...CONTROL, books: duplicated },
+    'I2 expected no duplicates without faults and failed attempts, came 1',
+  ],
   ['a run that broke off', withRecord({ problems: ['broke off'] }), 'broke off'],
   ['what was looked at besides', { ...GOOD, problems: ['I8 broken'] }, 'I8 broken'],
 ])('%s fails it, in a sentence', (_, findings, sentence) => {

@@ -103,7 +103,8 @@ const RUN: WrittenRun = {
   books: {
     ...{ committed: 100, rolledBack: 5, inDoubt: { stand: 1, gone: 1 }, delivered: 90, dead: 8, discarded: 0, open: 3 },
     ...{ lost: ['I1 e1: …'], doubled: [], phantoms: [], violations: ['I1 e1: …'], effectsToAsk: 0, untold: 0 },
-    duplicates: { ledger: 12, audit: 3 },
+    duplicates: { ledger: 12, audit: 3, unexplained: 1 },
+    either: { events: 9, deadOf: { 'HTTP.SERVER_ERROR': 2 } },
   },
   booksAfterStop: null,
 };
@@ -118,6 +119,7 @@ describe('the page of a run', () => {
       '| 2 | F7 kill \\| one | 10 | 2 | 3: three killed | never (≤ 10) | never |',
       '| lost | 1 |',
       '| duplicates that were collapsed | 12 at the ledger, 3 at the audit log |',
+      '| events that might die or be delivered, as it came | 9, dead of them 2 × HTTP.SERVER_ERROR |',
       '| relay-1 | 100 | too short to say |',
       '- I1 e1: expected an end, came STARTED',
       '- it was interrupted',

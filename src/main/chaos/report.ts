@@ -97,9 +97,17 @@ function booksOf({ books, booksAfterStop }: WrittenRun): [string, string][] {
     ['open', `${books.open}`],
     ['in doubt', `${inDoubt.stand} stand, ${inDoubt.gone} do not`],
     ['duplicates that were collapsed', `${duplicates.ledger} at the ledger, ${duplicates.audit} at the audit log`],
+    ['of them without a failed attempt of their event', `${duplicates.unexplained}`],
+    ['events that might die or be delivered, as it came', describeEither(books.either)],
     ['effects that are still to be asked for', `${books.effectsToAsk}`],
     ['letters that nobody was told of', `${books.untold}`],
   ];
+}
+
+/** What the comparison lets pass either way: how much, and of what they died. */
+function describeEither({ events, deadOf }: NonNullable<WrittenRun['books']>['either']): string {
+  const codes = Object.entries(deadOf).map(([code, n]) => `${n} × ${code}`);
+  return `${events}, dead of them ${codes.length === 0 ? 'none' : codes.join(', ')}`;
 }
 
 function memoryTable({ record }: WrittenRun): string {
