@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { measureRecovery } from '../../src/main/chaos/recovery.js';
 import { describeRun } from '../../src/main/chaos/report.js';
 import { slopePerMinute } from '../../src/main/chaos/watch-memory.js';
-import { type WrittenRun, withoutPaths } from '../../src/main/chaos/write-run.js';
+import { partTried, type WrittenRun, withoutPaths } from '../../src/main/chaos/write-run.js';
 
 describe('recovery of a fault', () => {
   const fault = (place: number, begunAt: number, healedAt: number) => ({ place, begunAt, healedAt });
@@ -57,6 +57,7 @@ const RUN: WrittenRun = {
   node: '24.0.0',
   machine: '2 CPUs',
   asked: { seed: 7, minutes: 3, faults: ['F1', 'F7'], events: 100, short: true, overlap: false, planted: null },
+  notTried: ['F30'],
   verdict: 'failed',
   problems: ['I1 e1: expected an end,\n came STARTED'],
   missing: ['it was interrupted'],
@@ -117,6 +118,7 @@ describe('the page of a run', () => {
       '`npm run chaos -- --seed 7 --minutes 3 --events 100 --rate 48 --faults F1,F7 --short`',
       '| 1 | F1 kill \\| one | 10 | 2 | 3: three killed | 1.5 (≤ 10) | 2 |',
       '| 2 | F7 kill \\| one | 10 | 2 | 3: three killed | never (≤ 10) | never |',
+      'Not tried, for want of time: F30.',
       '| lost | 1 |',
       '| duplicates that were collapsed | 12 at the ledger, 3 at the audit log |',
       '| events that might die or be delivered, as it came | 9, dead of them 2 × HTTP.SERVER_ERROR |',
@@ -128,6 +130,18 @@ describe('the page of a run', () => {
       expect(page).toContain(part);
     }
     expect(page).not.toMatch(/undefined|NaN|\[object/);
+  });
+
+  test('gives the command as it was typed: without faults where none were named', () => {
+    const commandOf = (named: string | null) => describeRun({ ...RUN, asked: { ...RUN.asked, named } }).split('\n')[2];
+    expect(commandOf(null)).toBe('`npm run chaos -- --seed 7 --minutes 3 --events 100 --rate 48 --short`');
+    expect(commandOf('f7,F1')).toContain(' --faults f7,F1 ');
+  });
+
+  test('says of the faults of a mix which had no time to come', () => {
+    const asked = { ...RUN.asked, faults: ['F1', 'F7', 'F30'] };
+    const tried = partTried(asked, [{ fault: 'F7' }, { fault: 'F1' }, { fault: 'F7' }]);
+    expect([tried.asked.faults, tried.notTried]).toEqual([['F1', 'F7'], ['F30']]);
   });
 
   test('names no folder of the machine it ran on', () => {

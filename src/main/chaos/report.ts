@@ -14,6 +14,7 @@ export function describeRun(run: WrittenRun): string {
     table(['', ''], [...conditionsOf(run), ...countsOf(run)]),
     '## Faults',
     record.faults.length === 0 ? 'None.' : faultTable(run),
+    ...(run.notTried.length === 0 ? [] : [`Not tried, for want of time: ${run.notTried.join(', ')}.`]),
     '## Books',
     books === null ? 'They were not compared.' : table(['', ''], booksOf(run)),
     '## Looked at besides',
@@ -27,14 +28,15 @@ export function describeRun(run: WrittenRun): string {
   ].join('\n\n')}\n`;
 }
 
-/** As it is given again: only with a rate of its own a run offers the same events. */
+/** As it is given again: only with a rate of its own a run offers the same events, and only with the same faults the same schedule. */
 function commandOf({ asked, record }: WrittenRun): string {
-  const { seed, minutes, events, rate, faults, short, overlap, planted } = asked;
+  const { seed, minutes, events, rate, faults, named, short, overlap, planted } = asked;
+  const typed = named === undefined ? faults.join(',') || 'none' : named;
   return [
     `npm run chaos -- --seed ${seed} --minutes ${minutes}`,
     ...(events === undefined ? [] : [`--events ${events}`]),
     `--rate ${rate ?? record.offeredPerSecond}`,
-    `--faults ${faults.length === 0 ? 'none' : faults.join(',')}`,
+    ...(typed === null ? [] : [`--faults ${typed}`]),
     ...(short ? ['--short'] : []),
     ...(overlap ? ['--overlap'] : []),
     ...(planted ? [`--planted ${planted}`] : []),
