@@ -15,18 +15,21 @@ export interface SpoiltBooks {
   letters: BookLetter[];
   notices: ChaosAccounts['notices'][number][];
   delays: ChaosAccounts['books']['delays'][number][];
+  hurried: ChaosAccounts['books']['hurried'][number][];
+  misfits: ChaosAccounts['books']['misfits'][number][];
 }
 
 export type Scene = 'ledger' | 'audit' | 'dead' | 'rolledBack' | 'stands' | 'gone' | 'act';
 
 export function emptyBooks(): SpoiltBooks {
-  return { journal: new Map(), rows: new Map(), requests: [], records: [], letters: [], notices: [], delays: [] };
+  const lists = { requests: [], records: [], letters: [], notices: [], delays: [], hurried: [], misfits: [] };
+  return { journal: new Map(), rows: new Map(), ...lists };
 }
 
 export function toAccounts(books: SpoiltBooks): ChaosAccounts {
-  const { journal, requests, notices, rows, letters, records, delays } = books;
+  const { journal, requests, notices, ...read } = books;
   const policies = new Map([['p', { ...DEFAULT_POLICY, maxAttempts: 3 }]]);
-  return { journal, requests, notices, books: { aheadMs: 0, rows, letters, records, delays, policies } };
+  return { journal, requests, notices, books: { aheadMs: 0, ...read, policies } };
 }
 
 /** One event that went the way of the scene, in all the books. Returns its id. */

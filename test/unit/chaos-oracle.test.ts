@@ -325,6 +325,31 @@ const PLANTED: readonly Planted[] = [
     'I6 policy p: HTTP.RATE_LIMITED: expected at most 3900000 ms',
   ],
   [
+    'a retry that came before its delay was over',
+    (books) =>
+      books.hurried.push({ eventId: DEAD, epoch: 0, n: 2, code: 'HTTP.SERVER_ERROR', delayMs: 400, cameMs: 12.3 }),
+    null,
+    `I6 ${DEAD}: HTTP.SERVER_ERROR: expected attempt 3 of epoch 0 no sooner than 400 ms after attempt 2, came after 12 ms`,
+  ],
+  [
+    'what the audit log kept and never stored',
+    (books) => books.misfits.push({ eventId: AUDIT, kind: 'not stored', code: 'INGEST.SCHEMA' }),
+    'lost',
+    `I1 ${AUDIT}: expected its record, the audit log kept it unstored (INGEST.SCHEMA)`,
+  ],
+  [
+    'an identity whose record is gone',
+    (books) => books.misfits.push({ eventId: AUDIT, kind: 'key without record', code: null }),
+    'lost',
+    `I1 ${AUDIT}: expected a record of its identity`,
+  ],
+  [
+    'a record that no identity keeps single',
+    (books) => books.misfits.push({ eventId: AUDIT, kind: 'record without key', code: null }),
+    null,
+    `I2 ${AUDIT}: expected an identity`,
+  ],
+  [
     "an act of the outbox's own without a record",
     (books) => settle(books, ACT, { status: 'STARTED' }),
     'lost',

@@ -5,7 +5,7 @@
 import type { BookLetter, BookRecord, BookRow, Books } from './books.js';
 import type { JournalledEvent } from './chaos-journal.js';
 import { compareAttempts } from './compare-attempts.js';
-import { compareEffects } from './compare-effects.js';
+import { compareEffects, compareMisfits } from './compare-effects.js';
 import { compareLetters } from './compare-letters.js';
 import { compareOrder } from './compare-order.js';
 import { createFinder, type Finder, type Findings } from './findings.js';
@@ -105,6 +105,7 @@ export function compareChaos(accounts: ChaosAccounts): ChaosComparison {
   }
   compareDoubts(all, finder);
   compareStrangers(all, finder);
+  compareMisfits(all, finder);
   compareAttempts(books, all.lettersOf, finder);
   compareOrder(all, finder);
   const untold = compareLetters(all, finder);
