@@ -136,6 +136,11 @@ it.each<[string, RunFindings, string]>([
     withRecord({ faults: [], drainSeconds: {} }),
     '1 of 1 faults of the schedule did not come',
   ],
+  [
+    'a fault that this machine cannot show',
+    withRecord({ faults: [{ ...FAULT, happened: 0, cannotBeShown: 'not root' }] }),
+    'F1 cannot be shown here: not root',
+  ],
   ['a recovery that nothing showed', { ...GOOD, recoverySeconds: {} }, 'fault 1: no event came after F1'],
   [
     'a backlog that a short run did not wait for',

@@ -60,6 +60,9 @@ export function judgeRun(findings: RunFindings): JudgedRun {
       ? [`${record.neverAppended} events that were offered could not be appended any more`]
       : []),
     ...neverCame(record),
+    ...record.faults.flatMap(({ fault, cannotBeShown }) =>
+      cannotBeShown == null ? [] : [`${fault} cannot be shown here: ${cannotBeShown}`],
+    ),
     ...(record.short ? backlogsLeft(record) : []),
     // Of books that were not read this is said already.
     ...(books === null ? [] : unmeasuredRecoveries(record, recoverySeconds)),
@@ -81,7 +84,7 @@ function lateRecoveries({ faults }: RunRecord, seconds: RunFindings['recoverySec
 /** What no event came after, and no other fault excuses, was not measured. */
 function unmeasuredRecoveries({ faults }: RunRecord, seconds: RunFindings['recoverySeconds']): string[] {
   return faults.flatMap((fault) => {
-    if (seconds[fault.place] !== undefined || isOverlapped(fault, faults)) return [];
+    if (seconds[fault.place] !== undefined || fault.cannotBeShown != null || isOverlapped(fault, faults)) return [];
     return [`fault ${fault.place}: no event came after ${fault.fault}, so how soon new work flowed again is not known`];
   });
 }
