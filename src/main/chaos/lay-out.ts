@@ -170,10 +170,10 @@ async function layOut(options: LayOutOptions, undo: Undo): Promise<Omit<LaidOut,
 
   const canary = `canary-${randomBytes(12).toString('hex')}`;
   const producer = await startChaosProducer({
+    appendWithinMs: APPEND_WITHIN_MS,
     url: environment.OUTBOX_DATABASE_URL as string,
     journalFile: join(folder, 'journal.ndjson'),
     traffic: createTraffic({ random: seededRandom(seed), canary }),
-    appendWithinMs: APPEND_WITHIN_MS,
     ...(options.source === undefined ? {} : { source: options.source }),
   });
   undo('the producer', () => producer.stop());

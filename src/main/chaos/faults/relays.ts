@@ -7,6 +7,10 @@ import { PATIENCE_MS, pick, sleep, until } from './wait.js';
 
 /** Beyond the lease: a poll, a start, and a machine that is busy with all of us. */
 const TAKEN_OVER_MS = 10_000;
+/** A start that is slowed, and its mark. */
+const MARKED_WITHIN_MS = 3_500;
+/** With the waits around it well within a lease, so that what is held is not taken over meanwhile. */
+const GO_ON_WITHIN_MS = 12_000;
 
 export const killedRelay = defineFault({
   id: 'F1',
@@ -155,20 +159,6 @@ async function stopHolding(
   return [];
 }
 
-/** A start that is slowed, and its mark. */
-const MARKED_WITHIN_MS = 3_500;
-/** With the waits around it well within a lease, so that what is held is not taken over meanwhile. */
-const GO_ON_WITHIN_MS = 12_000;
-
-/** Whether a relay that runs has claimed, started and marked what is appended now. */
-async function othersWentOn(world: ChaosWorld, signal: AbortSignal): Promise<boolean> {
-  const later = ownEvents(world, 4);
-  await world.producer.append(later);
-  const settled = ['STARTED', 'DELIVERED', 'DEAD'] as const;
-  const patience = { withinMs: GO_ON_WITHIN_MS, signal, everyMs: 250 };
-  return (await untilStatus(world, idsOf(later), settled, patience)).length === 0;
-}
-
 /** A mark or release that met no row: another relay has it (fenced), or its run had ended (overtaken). */
 async function lateWrites(member: FleetMember): Promise<number> {
   const fenced = await metric(member, 'outbox_fenced_writes_total');
@@ -199,4 +189,13 @@ async function untilMoved(world: ChaosWorld, claims: readonly Claim[], signal: A
     { withinMs: leaseMs(world) + TAKEN_OVER_MS, signal, everyMs: 250 },
   );
   return signal.aborted ? 0 : left;
+}
+
+/** Whether a relay that runs has claimed, started and marked what is appended now. */
+async function othersWentOn(world: ChaosWorld, signal: AbortSignal): Promise<boolean> {
+  const later = ownEvents(world, 4);
+  await world.producer.append(later);
+  const settled = ['STARTED', 'DELIVERED', 'DEAD'] as const;
+  const patience = { withinMs: GO_ON_WITHIN_MS, signal, everyMs: 250 };
+  return (await untilStatus(world, idsOf(later), settled, patience)).length === 0;
 }
