@@ -170,6 +170,7 @@ async function layOut(options: LayOutOptions, undo: Undo): Promise<Omit<LaidOut,
 
   const canary = `canary-${randomBytes(12).toString('hex')}`;
   const producer = await startChaosProducer({
+    appendWithinMs: APPEND_WITHIN_MS,
     url: environment.OUTBOX_DATABASE_URL as string,
     journalFile: join(folder, 'journal.ndjson'),
     traffic: createTraffic({ random: seededRandom(seed), canary }),
@@ -184,6 +185,8 @@ async function layOut(options: LayOutOptions, undo: Undo): Promise<Omit<LaidOut,
 }
 
 /** A statement of the runner's own that hangs would hang the run. */
+/** Of a fault's own events: a server that was just started again, a disk that is slow. */
+const APPEND_WITHIN_MS = 30_000;
 const DEADLINES = { connectionTimeoutMillis: 5_000, query_timeout: 60_000 };
 
 async function ownFolder(reaper: Reaper, undo: Undo): Promise<string> {

@@ -145,8 +145,14 @@ export interface ChaosProducer {
   readonly committed: number;
   /** Of its own connection: appends that failed, by SQLSTATE or code. */
   readonly refused: ReadonlyMap<string, number>;
-  /** In one transaction: the ids, or it rejects. Journalled. */
-  append(events: readonly ChaosEvent[], options?: { rollBack?: boolean; holdMs?: number }): Promise<readonly string[]>;
+  /**
+   * In one transaction: the ids, or it rejects. Journalled. In a run it is tried again for some time where nothing of it
+   * stands; not with `once`, which is of a fault that wants the error, nor with any other option.
+   */
+  append(
+    events: readonly ChaosEvent[],
+    options?: { once?: boolean; rollBack?: boolean; holdMs?: number },
+  ): Promise<readonly string[]>;
   /** As `append`, by statements of the caller's own, poison that `recordEvents` refuses for instance: what they wrote, for the journal. */
   write(
     work: (tx: { query: pg.PoolClient['query'] }) => Promise<readonly AppendedEvent[]>,
