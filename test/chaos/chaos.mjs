@@ -120,7 +120,14 @@ async function run({ seed = randomInt(2 ** 32), minutes = options.short ? 1 : 5,
     for (const left of await laid.close()) log(`not taken down: ${left}`);
     await planted?.remove();
   }
-  const asked = { seed, minutes, ...given, faults: faults.map(({ id }) => id), planted: given.planted ?? null };
+  const asked = {
+    seed,
+    minutes,
+    ...given,
+    faults: faults.map(({ id }) => id),
+    named: given.faults ?? null,
+    planted: given.planted ?? null,
+  };
   const written = await writeRun(report, { asked, conducted });
   if (json) process.stdout.write(`${JSON.stringify(written)}\n`);
   else for (const line of summarize(written)) say(line);

@@ -234,6 +234,8 @@ export interface FaultOutcome {
   readonly healedAt: number;
   /** Expectations of the fault's own row that did not hold, each a sentence. */
   readonly problems: readonly string[];
+  /** Why this machine cannot show the fault: the run is incomplete by it, and blames nobody. An error with `cannotBeShown: true` says the same. */
+  readonly cannotBeShown?: string;
 }
 
 /** What a fault takes hold of. */

@@ -94,7 +94,7 @@ export async function runChaos(world: RunWorld, options: RunOptions): Promise<Ru
     record.offeredPerSecond = offered(options, record.capacityPerSecond);
     await runFlow({ world, options, schedule, watch, record });
     watch.phase = 'settling';
-    record.settled = await settleDown(world, { signal, short, onState: () => {} });
+    record.settled = await settleDown(world, { signal, onState: () => {} });
   } catch (error) {
     if (!signal.aborted) record.problems.push(`the run broke off while ${watch.phase}: ${messageOf(error)}`);
   } finally {
