@@ -11,7 +11,7 @@ export async function layOutOwnWorld({ maxConnections, ...options }) {
   try {
     const { outboxUrl, auditUrl, runner, temporal, servers, folder, reaper } = own;
     const deployment = `chaos-${randomBytes(4).toString('hex')}`;
-    const given = { deployment, outboxUrl, auditUrl, runner, temporal, servers, folder, reaper, fresh: true };
+    const given = { deployment, outboxUrl, auditUrl, runner, temporal, servers, folder, reaper };
     const laid = await layOutWorld({ ...given, ...options });
     const close = async () => {
       return [...(await laid.close()), ...(await own.close())];
