@@ -122,8 +122,7 @@ export async function runVerify(options: VerifyOptions): Promise<number> {
     } finally {
       for (const left of await laid.close()) say(`not taken down: ${left}`);
     }
-    const told = { ...asked.told, faults: faults.map(({ id }) => id) };
-    return await tell(options, { ...asked, told }, conducted, say);
+    return await tell(options, asked, conducted, say);
   } catch (error) {
     if (signals.signal.aborted) return EXIT.interrupted;
     throw error;

@@ -217,6 +217,8 @@ export interface FaultContext {
   readonly signal: AbortSignal;
   /** How long the fault is to hold, from the schedule. */
   readonly durationMs: number;
+  /** A run in CI: small counts. */
+  readonly short: boolean;
 }
 
 export interface FaultOutcome {
