@@ -1,6 +1,6 @@
 /**
  * What a chaos run is made of. The runner (run-chaos.ts) knows nothing of servers: whoever calls it lays out the world.
- * `outbox verify --chaos` takes a staging's servers as they are; `npm run chaos` starts its own and can also restart them.
+ * `outbox verify --chaos` makes databases on a staging's servers and leaves those as they are; `npm run chaos` starts its own and can also restart them.
  */
 import type pg from 'pg';
 
@@ -116,8 +116,7 @@ export interface LedgerRequest {
 export interface Ledger {
   readonly url: string;
   readonly requests: readonly LedgerRequest[];
-  /** Decides for each request; default `take`. */
-  /** `n`: how many requests of this key there were, this one counted. */
+  /** Decides for each request; default `take`. `n`: how many requests of this key there were, this one counted. */
   mode(decide: (request: { key: string; eventId: string; eventType: string; n: number }) => LedgerMode): void;
   close(): Promise<void>;
 }
@@ -224,6 +223,8 @@ export interface FaultContext {
   readonly signal: AbortSignal;
   /** How long the fault is to hold, from the schedule. */
   readonly durationMs: number;
+  /** A run in CI: small counts. */
+  readonly short: boolean;
 }
 
 export interface FaultOutcome {

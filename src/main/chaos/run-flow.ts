@@ -62,7 +62,7 @@ export async function runFlow({ world, options, schedule, watch, record }: FlowI
       break;
     }
     watch.faults = bout.map(({ fault }) => fault);
-    const found = await injectBout(world, planned, { flowBeganAt, signal });
+    const found = await injectBout(world, planned, { flowBeganAt, short, signal });
     watch.faults = [];
     record.faults.push(...found);
     watch.done = record.faults.length;
