@@ -65,13 +65,14 @@ export async function startFleet(options: FleetOptions): Promise<StartedFleet> {
     return how;
   }
 
+  async function remove(member: KeptMember): Promise<number | NodeJS.Signals> {
+    const how = await stop(member);
+    if (how !== 0) unwanted.push(`${member.name} ended with ${how} when it was asked to stop`);
+    return how;
+  }
+
   const close = async () => {
-    await Promise.all(
-      [...members].map(async (member) => {
-        const how = await stop(member);
-        if (how !== 0) unwanted.push(`${member.name} ended with ${how} when it was asked to stop`);
-      }),
-    );
+    await Promise.all([...members].map(remove));
   };
 
   try {
@@ -100,7 +101,7 @@ export async function startFleet(options: FleetOptions): Promise<StartedFleet> {
     async remove(member: FleetMember) {
       const kept = members.find(({ name }) => name === member.name);
       if (kept === undefined) throw new Error(`${member.name} is not in the fleet`);
-      return stop(kept);
+      return remove(kept);
     },
     async memory() {
       const all = await Promise.all(members.map(async (member) => [member.name, await member.memory()] as const));
