@@ -34,14 +34,14 @@ export async function startFleet(options: FleetOptions): Promise<StartedFleet> {
   const unwanted: string[] = [];
   const numbers: Record<FleetRole, number> = { relay: 0, worker: 0, api: 0 };
 
-  async function start(role: FleetRole, environment: Record<string, string> = {}, cli = options.cli) {
+  async function start(role: FleetRole, environment: Record<string, string> = {}) {
     numbers[role] += 1;
     const name = `${role}-${numbers[role]}`;
     const port = role === 'api' && numbers.api === 1 ? options.apiPort : await freePort(anyPort());
     const member = startMember({
       name,
       role,
-      cli,
+      cli: options.cli,
       args: [role, '--config', options.configFile],
       environment: {
         NODE_COMPILE_CACHE: join(options.folder, 'compile-cache'),
@@ -88,8 +88,8 @@ export async function startFleet(options: FleetOptions): Promise<StartedFleet> {
   return {
     members,
     of: (role) => members.filter((member) => member.role === role),
-    async add(role, environment, cli) {
-      const member = await start(role, environment, cli);
+    async add(role, environment) {
+      const member = await start(role, environment);
       try {
         await member.untilReady(READY_WITHIN_MS);
       } catch (error) {

@@ -8,7 +8,6 @@ import { holdSnapshot } from '../../bench/hold-snapshot.mjs';
 import { appendOwn, undelivered } from './append-own.mjs';
 import { noteProcesses, notReady } from './same-processes.mjs';
 
-const CLI = new URL('../../../dist/src/cli/outbox.js', import.meta.url).pathname;
 const DISK_FULL = '53100';
 
 export const diskFull = defineFault({
@@ -147,8 +146,8 @@ async function deadRows({ outbox }) {
   return rows[0].n;
 }
 
-async function namedByDoctor({ environment }) {
-  return (await runCliOrThrow(CLI, ['doctor', '--json'], environment).catch((error) => error.message)).includes(HOLDER);
+async function namedByDoctor({ cli, environment }) {
+  return (await runCliOrThrow(cli, ['doctor', '--json'], environment).catch((error) => error.message)).includes(HOLDER);
 }
 
 const BATCH = 500;
@@ -240,9 +239,9 @@ async function page({ fleet }, key) {
   return answer.status;
 }
 
-async function readerKey({ environment }) {
+async function readerKey({ cli, environment }) {
   const printed = await runCliOrThrow(
-    CLI,
+    cli,
     ['keys', 'create', '--name', 'chaos reader', '--scope', 'admin', '--json'],
     environment,
   );

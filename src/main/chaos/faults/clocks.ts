@@ -2,14 +2,13 @@
  * F25, F26: processes that differ from the others: in their clock, their cache, their build. What makes them so is a module
  * that Node.js loads before the role (`--import`), so that the code under test is the packed one.
  */
-import { cp, readFile, stat, symlink, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import type { ChaosWorld, FleetMember } from '../ports.js';
 import { defineFault, type Inflicting } from './define-fault.js';
 import { metric, timesPrinted, untilStatus } from './look.js';
-import { CLI } from './own-cli.js';
 import { answerOwn, healLedger, idsOf, ownEvents } from './own-events.js';
 import { PATIENCE_MS } from './wait.js';
 
@@ -17,6 +16,7 @@ const HOUR_MS = 3_600_000;
 /** On standard error, so that a role that did not load it is not taken for one that did. */
 const SHIFTED = 'chaos: clock shifted';
 const UNCACHED = 'chaos: no workflow cache';
+const OTHER_BUILD = 'chaos: another build of the workflows';
 
 /** The wall clock only: `performance.now()` and timers run on, as they do where somebody sets a machine's clock. */
 const clockModule = (ms: number) => `const Real = globalThis.Date;
@@ -75,18 +75,20 @@ export const mixedWorkers = defineFault({
   long: [60, 120],
   heal: healLedger,
   async inflict(world, inflicting) {
-    const uncached = await writeModule(world, 'no-workflow-cache.mjs', cacheModule());
-    const second = await secondBuild(world);
+    const uncached = await writeModule(world, 'no-workflow-cache.mjs', cacheModule(world));
+    const second = await writeModule(world, 'other-build.mjs', OTHER_BUILD_MODULE);
     const pattern = /TMPRL1100|nondeterminis|DeterminismViolation/gi;
     const before = timesPrinted(world, pattern);
     return beside(world, inflicting, {
       environments: [
         { role: 'worker', environment: { NODE_OPTIONS: uncached } },
-        { role: 'worker', environment: {}, cli: second },
+        { role: 'worker', environment: { NODE_OPTIONS: second } },
       ],
       async judge(members) {
         const [first, other] = members;
         if (!first?.printed().includes(UNCACHED)) inflicting.problems.push('the worker without a cache has one');
+        if (!other?.printed().includes(OTHER_BUILD))
+          inflicting.problems.push('the worker of another build has the same');
         const errors = timesPrinted(world, pattern) - before;
         if (errors > 0) inflicting.problems.push(`${errors} lines of the workers tell of a determinism error`);
         const delivered = await Promise.all(members.map((member) => metric(member, 'outbox_delivered_events_total')));
@@ -104,7 +106,6 @@ interface Beside {
   readonly environments: readonly {
     readonly role: 'relay' | 'worker';
     readonly environment: Record<string, string>;
-    readonly cli?: string;
   }[];
   /** Asked while they still run. */
   judge(members: readonly FleetMember[]): Promise<{ happened: number; what: string }>;
@@ -115,7 +116,7 @@ async function beside(world: ChaosWorld, inflicting: Inflicting, { environments,
   const { durationMs, signal, problems, short, heal } = inflicting;
   const members: FleetMember[] = [];
   try {
-    for (const { role, environment, cli } of environments) members.push(await world.fleet.add(role, environment, cli));
+    for (const { role, environment } of environments) members.push(await world.fleet.add(role, environment));
     const end = performance.now() + durationMs;
     do {
       const events = ownEvents(world, short ? 60 : 400);
@@ -154,8 +155,8 @@ async function writeModule({ folder }: ChaosWorld, name: string, text: string): 
 }
 
 /** There is no setting for it, and there should be none: the SDK's own option, put where the role calls for a worker. */
-function cacheModule(): string {
-  const sdk = createRequire(CLI).resolve('@temporalio/worker');
+function cacheModule({ cli }: ChaosWorld): string {
+  const sdk = createRequire(cli).resolve('@temporalio/worker');
   return `import { createRequire } from 'node:module';
 const { Worker } = createRequire(${JSON.stringify(sdk)})(${JSON.stringify(sdk)});
 const create = Worker.create;
@@ -164,27 +165,18 @@ process.stderr.write('${UNCACHED}\\n');
 `;
 }
 
-/** The package once more, its workflows another build by one comment: Temporal sees two versions that must agree. */
-async function secondBuild({ folder }: ChaosWorld): Promise<string> {
-  const packageRoot = await rootOf(dirname(CLI));
-  const copy = join(folder, 'second-build');
-  const built = (await stat(copy).catch(() => null)) !== null;
-  if (!built) {
-    await cp(join(packageRoot, 'dist'), join(copy, 'dist'), { recursive: true });
-    await cp(join(packageRoot, 'package.json'), join(copy, 'package.json'));
-    for (const [from, to] of [
-      [join(packageRoot, 'node_modules'), join(copy, 'node_modules')],
-      [join(packageRoot, 'prisma'), join(copy, 'prisma')],
-    ] as const) {
-      await symlink(from, to);
-    }
-    const bundle = join(copy, 'dist', 'workflow-bundle.js');
-    await writeFile(bundle, `/* another build */ ${await readFile(bundle, 'utf8')}`);
-  }
-  return join(copy, fileURLToPath(pathToFileURL(CLI)).slice(packageRoot.length + 1));
-}
-
-async function rootOf(folder: string): Promise<string> {
-  const there = await stat(join(folder, 'package.json')).catch(() => null);
-  return there !== null ? folder : rootOf(dirname(folder));
-}
+/**
+ * The same package, its workflows another build by one comment, put there when the role reads its bundle: Temporal sees two
+ * versions that must agree. Nothing is copied, for a copy elsewhere would not find what the package depends on.
+ */
+const OTHER_BUILD_MODULE = `import fs from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
+const read = fs.readFile;
+fs.readFile = async (file, ...rest) => {
+  const text = await read(file, ...rest);
+  if (typeof text !== 'string' || !/workflow-bundle(-traced)?\\.js$/.test(String(file))) return text;
+  process.stderr.write('${OTHER_BUILD}\\n');
+  return '/* another build */ ' + text;
+};
+syncBuiltinESMExports();
+`;
