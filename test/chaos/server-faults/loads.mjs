@@ -85,8 +85,8 @@ export const heldSnapshot = defineFault({
         ids.push(...(await appendOwn(world, 6))); // beside the flow, which may be paused
         await sleep(500, signal);
         for (const relay of world.fleet.of('relay')) {
-          behind = Math.max(behind, await metric(relay, 'outbox_held_snapshot_transactions'));
-          long = Math.max(long, await metric(relay, 'outbox_held_snapshot_seconds'));
+          behind = Math.max(behind, (await metric(relay, 'outbox_held_snapshot_transactions')) ?? 0);
+          long = Math.max(long, (await metric(relay, 'outbox_held_snapshot_seconds')) ?? 0);
         }
       }
       const made = (await claimsOf(world)).minus(claims);

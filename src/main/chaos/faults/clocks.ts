@@ -38,8 +38,7 @@ export const shiftedClocks = defineFault({
   async inflict(world, inflicting) {
     const relay = await writeModule(world, 'clock-ahead.mjs', clockModule(2 * HOUR_MS));
     const worker = await writeModule(world, 'clock-behind.mjs', clockModule(-2 * HOUR_MS));
-    const fenced = () => sumOf(world, 'outbox_fenced_writes_total');
-    const before = await fenced();
+    const fenced = await watchCounter(world, 'outbox_fenced_writes_total');
     return beside(world, inflicting, {
       environments: [
         { role: 'relay', environment: { NODE_OPTIONS: relay } },
@@ -50,9 +49,9 @@ export const shiftedClocks = defineFault({
           if (!member?.printed().includes(SHIFTED))
             inflicting.problems.push(`${member?.name}: its clock was not shifted`);
         }
-        const claimed = ahead === undefined ? 0 : await metric(ahead, 'outbox_claimed_events_total');
-        const delivered = behind === undefined ? 0 : await metric(behind, 'outbox_delivered_events_total');
-        const late = (await fenced()) - before;
+        const claimed = await counted(ahead, 'outbox_claimed_events_total');
+        const delivered = await counted(behind, 'outbox_delivered_events_total');
+        const late = await fenced();
         // R4: a lease that ended by a relay's clock would be taken from whoever holds it.
         if (late > 0) inflicting.problems.push(`${late} writes were fenced: a lease did not hold`);
         const skews = await skewsOf(world);
@@ -91,7 +90,7 @@ export const mixedWorkers = defineFault({
           inflicting.problems.push('the worker of another build has the same');
         const errors = timesPrinted(world, pattern) - before;
         if (errors > 0) inflicting.problems.push(`${errors} lines of the workers tell of a determinism error`);
-        const delivered = await Promise.all(members.map((member) => metric(member, 'outbox_delivered_events_total')));
+        const delivered = await Promise.all(members.map((member) => counted(member, 'outbox_delivered_events_total')));
         const what = `delivered without a cache ${delivered[0]}, by the other build ${delivered[1]} (${other?.name})`;
         return {
           happened: Math.min(...delivered),
@@ -134,9 +133,23 @@ async function beside(world: ChaosWorld, inflicting: Inflicting, { environments,
   }
 }
 
-async function sumOf({ fleet }: ChaosWorld, name: string): Promise<number> {
-  const values = await Promise.all(fleet.members.map((member) => metric(member, name)));
-  return values.reduce((sum, value) => sum + value, 0);
+/** Of one that has had something to do: one that does not answer shows nothing. */
+async function counted(member: FleetMember | undefined, name: string): Promise<number> {
+  return (member === undefined ? null : await metric(member, name)) ?? 0;
+}
+
+/** By how much it grew, of members that told it before, or are new, and tell it now. */
+async function watchCounter({ fleet }: ChaosWorld, name: string): Promise<() => Promise<number>> {
+  const read = async () =>
+    Promise.all(fleet.members.map(async (member) => [member.name, await metric(member, name)] as const));
+  const before = new Map(await read());
+  return async () => {
+    const grown = (await read()).map(([member, now]) => {
+      const then = before.has(member) ? (before.get(member) ?? null) : 0;
+      return now === null || then === null ? 0 : now - then;
+    });
+    return grown.reduce((sum, by) => sum + by, 0);
+  };
 }
 
 /** How far each process's clock is from the database's, as it says itself. */
