@@ -52,9 +52,6 @@ export interface LayOutOptions {
 
 export interface LaidOut {
   readonly world: ChaosWorld & { readonly producer: RunningProducer; readonly fleet: StartedFleet };
-  /** Of the command line for an operator's commands, and the roles' configuration file. */
-  readonly cli: string;
-  readonly configFile: string;
   /** Takes all of it down. What fails on the way is in the answer, each a sentence; the rest is taken down all the same. */
   close(): Promise<readonly string[]>;
 }
@@ -192,7 +189,7 @@ async function layOut(options: LayOutOptions, undo: Undo): Promise<Omit<LaidOut,
   undo('the proxies', () => Promise.all(Object.values(proxies).map((proxy) => proxy.heal())));
   const { servers } = options;
   const world = { seed, folder, deployment, outbox, audit, temporal, environment, proxies, fleet, ledger, notices };
-  return { world: { ...world, producer, servers, canary, log }, cli, configFile };
+  return { world: { ...world, cli, producer, servers, canary, log } };
 }
 
 /** A statement of the runner's own that hangs would hang the run. */

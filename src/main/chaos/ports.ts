@@ -69,11 +69,11 @@ export interface Fleet {
   readonly members: readonly FleetMember[];
   of(role: FleetRole): readonly FleetMember[];
   /**
-   * One more beside those that are there, e.g. with OUTBOX_TEST_FAILPOINT, a shifted clock or another build. Ready when it
+   * One more beside those that are there, e.g. with OUTBOX_TEST_FAILPOINT or a module that shifts its clock. Ready when it
    * resolves. Started again after an end it has no failpoint any more.
    */
-  add(role: FleetRole, environment?: Record<string, string>, cli?: string): Promise<FleetMember>;
-  /** Stops it for good, by SIGTERM: its exit code. */
+  add(role: FleetRole, environment?: Record<string, string>): Promise<FleetMember>;
+  /** Stops it for good, by SIGTERM: its exit code. One other than 0 is told in `unwanted`. */
   remove(member: FleetMember): Promise<number | NodeJS.Signals>;
   /** Resident bytes by member, now. */
   memory(): Promise<ReadonlyMap<string, number>>;
@@ -198,6 +198,8 @@ export interface ChaosWorld {
   readonly temporal: { readonly address: string; readonly namespace: string };
   /** Of every role: URLs through the proxies, keys. */
   readonly environment: Readonly<Record<string, string>>;
+  /** The `outbox.js` of the roles, which may be a planted build: what an operator runs is run from it. */
+  readonly cli: string;
   readonly proxies: Readonly<Record<ProxyName, ChaosProxy>>;
   readonly fleet: Fleet;
   readonly ledger: Ledger;
