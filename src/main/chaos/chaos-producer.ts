@@ -20,6 +20,8 @@ export interface ProducerDeps {
   readonly source?: string;
   /** Default 10; the flow leaves two of them to the faults. */
   readonly connections?: number;
+  /** What could not be appended in time is, at no more than so many times the rate. Default 2. */
+  readonly catchUp?: number;
 }
 
 /** What a runner asks besides. All counts are of events. */
@@ -71,6 +73,7 @@ export async function startChaosProducer(deps: ProducerDeps): Promise<RunningPro
     append: ({ events, rollBack }) => append(events, { rollBack }),
     mayStand: (error) => error instanceof InDoubtError,
     most: Math.max(1, connections - LEFT_TO_FAULTS),
+    ...(deps.catchUp === undefined ? {} : { catchUp: deps.catchUp }),
   });
   return {
     journalFile: deps.journalFile,
