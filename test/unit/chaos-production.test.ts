@@ -3,7 +3,7 @@ import { createTraffic } from '../../src/main/chaos/chaos-traffic.js';
 import { seededRandom } from '../../src/main/dev/seeded-random.js';
 
 const load = (name: string) => import(new URL(`../chaos/${name}.mjs`, import.meta.url).href);
-const { planProduction, rateAt, weatherAt, BURST_TIMES_MEAN } = await load('production/plan');
+const { planProduction, planOf: planAsked, rateAt, weatherAt, BURST_TIMES_MEAN } = await load('production/plan');
 const { createProductionTraffic, NOISY } = await load('production/traffic');
 const { answerOf, latencyMs, MEAN_SECONDS } = await load('production/weather');
 const { drainSeconds } = await load('production/drain');
@@ -82,6 +82,17 @@ describe('the plan', () => {
         expect([fromMs >= 55_000, tenthUntilMs <= 480_000]).toEqual([true, true]);
       }
     }
+  });
+
+  it.each([
+    ['as long as the rate needs', {}, 50, [2_000, 50]],
+    ['eight minutes at least, slower then', { events: 4_800 }, 50, [480, 10]],
+    ['at a rate of its own', { rate: 100 }, 50, [1_000, 100]],
+    ['as long as it may be, with fewer events', { minutes: 10 }, 50, [600, 50]],
+    ['no faster than the events need', { minutes: 100 }, 50, [6_000, 100_000 / 6_000]],
+  ])('is %s', (_, asked, offered, [seconds, mean]) => {
+    const plan = planAsked({ seed: 1, events: 100_000, ...asked }, offered);
+    expect([plan.seconds, plan.meanPerSecond]).toEqual([seconds, mean]);
   });
 
   it('refuses a flow that is too short to tell them apart', () => {

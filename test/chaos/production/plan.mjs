@@ -78,6 +78,13 @@ export function planProduction({ seed, seconds, meanPerSecond }) {
   };
 }
 
+/** As many as were asked for, in the time that was given or that the rate needs. */
+export function planOf({ seed, events, minutes, rate }, offeredPerSecond) {
+  const most = rate ?? offeredPerSecond;
+  const seconds = minutes === undefined ? Math.max(SHORTEST_SECONDS, events / most) : minutes * 60;
+  return planProduction({ seed, seconds, meanPerSecond: Math.min(most, events / seconds) });
+}
+
 /** Events a second at this time of the flow. */
 export function rateAt(plan, ms) {
   if (ms < 0 || ms >= plan.seconds * 1_000) return 0;
