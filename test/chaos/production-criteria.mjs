@@ -31,7 +31,7 @@ export const CRITERIA = [
     most: 0,
     unit: 'events',
     reason: 'every committed event ends delivered with its effect, or as an open dead letter',
-    source: `design §1; I1; ${ISSUE}`,
+    source: `docs/reliability/README.md, the promise; I1; ${ISSUE}`,
   },
   {
     id: 'doubled',
@@ -199,6 +199,11 @@ export function judgeCriteria(figures, criteria = CRITERIA) {
   const has = (kind, verdict) => judged.some((one) => one.kind === kind && one.verdict === verdict);
   const less = has('promise', 'not shown') || has('shown', 'broken') || has('shown', 'not shown');
   return { verdict: has('promise', 'broken') ? 'failed' : less ? 'incomplete' : 'passed', judged };
+}
+
+/** A run is no better than the worse of its two verdicts: the oracle's, and that of the criteria. */
+export function worseOf(...verdicts) {
+  return ['failed', 'incomplete', 'passed'].find((one) => verdicts.includes(one));
 }
 
 export function boundOf({ most, least, unit }) {

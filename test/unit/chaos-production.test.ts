@@ -8,7 +8,8 @@ const { createProductionTraffic, NOISY } = await load('production/traffic');
 const { answerOf, latencyMs, MEAN_SECONDS } = await load('production/weather');
 const { drainSeconds } = await load('production/drain');
 const { measureProduction, figuresOfRun, quantile } = await load('production/figures');
-const { CRITERIA, judgeCriteria } = await load('production-criteria');
+const { CRITERIA, judgeCriteria, worseOf } = await load('production-criteria');
+const { describeProduction } = await load('production/report');
 
 const SECONDS = 1_800;
 const MEAN = 10;
@@ -198,6 +199,15 @@ describe('the arithmetic of a drain', () => {
     expect(slow).toBeGreaterThan(fast);
   });
 
+  it('lets nothing through to the ledger in a storm', () => {
+    const plan = { ...PLAN, spans: [STORMS[0]] };
+    const { fromMs, toMs } = STORMS[0];
+    // Six in ten of thirty seconds, which leave as fast as the line is faster than its load.
+    const byHand = (0.6 * ((toMs - fromMs) / 1_000) * plan.calmPerSecond) / (12 - plan.calmPerSecond);
+    const [seconds] = drainSeconds(plan, 12);
+    expect([seconds > 0.8 * byHand, seconds < 1.5 * byHand]).toEqual([true, true]);
+  });
+
   it('says of a line that delivers less than is offered that its backlog stays', () => {
     expect(drainSeconds(PLAN, 4).every((seconds: number | null) => seconds === null || seconds > 600)).toBe(true);
   });
@@ -270,6 +280,20 @@ describe('the figures', () => {
     expect(figures.quietOverOwnSeconds).toBe(3);
   });
 
+  it('leave out a burst that a storm fell into', () => {
+    const [burst] = BURSTS;
+    const storm = {
+      kind: 'storm',
+      fromMs: burst.fromMs - 1_000,
+      toMs: burst.fromMs + 29_000,
+      tenthUntilMs: burst.fromMs + 89_000,
+    };
+    const everySecond = Array.from({ length: SECONDS }, (_, at) => calm(at * 1_000));
+    const run = runOf([event('b', 'tenant-2', burst.fromMs + 10, 6_000)], [], everySecond);
+    const cleanWith = (spans: object[]) => measureProduction({ ...run, plan: { ...PLAN, spans } }).fairness.cleanBursts;
+    expect([cleanWith([burst]), cleanWith([storm, burst])]).toEqual([1, 0]);
+  });
+
   it('count what came twice unless an attempt of that very event says that its answer was lost', () => {
     const again = (eventId: string) => ({ eventId, did: 'again', at: flowBeganAt });
     const events = [
@@ -334,6 +358,39 @@ describe('the criteria', () => {
         true,
       ]);
     }
+  });
+
+  it('make no run better than its oracle found it, and none better than they found it', () => {
+    expect([
+      worseOf('passed', 'passed'),
+      worseOf('passed', 'incomplete'),
+      worseOf('failed', 'incomplete'),
+      worseOf('passed', 'failed'),
+    ]).toEqual(['passed', 'incomplete', 'failed', 'failed']);
+  });
+
+  it('stand in the report with bound, measured and verdict, also where nothing was measured', () => {
+    const { verdict, judged } = judgeCriteria({ ...good, lost: 2, violations: null });
+    const page = describeProduction({
+      asked: { seed: 7, events: 100_000, coalesced: false },
+      verdict,
+      criteria: judged,
+      plan: null,
+      measured: null,
+      books: null,
+      carriedShare: null,
+      peakBytes: { 'relay-1': 2 ** 20 },
+      machine: '2 CPUs',
+      record: { startedAt: 0, endedAt: 1, capacityPerSecond: null, memory: { growthPerMinute: {} } },
+      problems: ['I1 x: gone'],
+      missing: [],
+      looked: [],
+    });
+    expect(page.startsWith('# Production-like run, seed 7, per event: failed')).toBe(true);
+    expect(page).toContain('| events lost | ≤ 0 events | 2 | broken |');
+    expect(page).toContain('also once the roles have stopped | ≤ 0 violations | – | not shown |');
+    expect(page).toContain('| relay-1 | 1 | too short to say |');
+    expect(page).toContain('- I1 x: gone');
   });
 
   it('hold at their bounds', () => {

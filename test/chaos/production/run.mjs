@@ -3,7 +3,7 @@ import { createTraffic } from '../../../dist/src/main/chaos/chaos-traffic.js';
 import { conductRun } from '../../../dist/src/main/chaos/conduct-run.js';
 import { describeProgress } from '../../../dist/src/main/chaos/describe-progress.js';
 import { layOutOwnWorld } from '../own-world.mjs';
-import { judgeCriteria } from '../production-criteria.mjs';
+import { judgeCriteria, worseOf } from '../production-criteria.mjs';
 import { figuresOfRun, measureProduction } from './figures.mjs';
 import { productionFlow } from './flow.mjs';
 import { createProductionTraffic } from './traffic.mjs';
@@ -74,8 +74,7 @@ export async function runProduction(asked, { log, signal }) {
   return {
     asked,
     ...conducted,
-    // The worse of the two: the oracle's, and that of the criteria.
-    verdict: ['failed', 'incomplete', 'passed'].find((one) => one === verdict || one === conducted.verdict),
+    verdict: worseOf(verdict, conducted.verdict),
     criteria: judged,
     plan: taken.plan,
     measured,
