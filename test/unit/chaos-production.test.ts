@@ -33,10 +33,10 @@ function trafficOf(seed: number, plan = PLAN) {
   return traffic;
 }
 
-function offeredOf(seed: number, plan = PLAN): Given[] {
-  const { next } = trafficOf(seed, plan);
+function offeredOf(seed: number, count = PLAN.events): Given[] {
+  const { next } = trafficOf(seed);
   const events: Given[] = [];
-  while (events.length < plan.events) {
+  while (events.length < count) {
     const { rollBack, events: given } = next();
     if (!rollBack) events.push(...given);
   }
@@ -107,8 +107,9 @@ describe('the traffic', () => {
   const events = offeredOf(7);
 
   it('gives the same events with the same ids for the same seed', () => {
-    expect(offeredOf(7)).toEqual(events);
-    expect(offeredOf(8)[0]).not.toEqual(events[0]);
+    const first = offeredOf(7, 2_000);
+    expect(first).toEqual(events.slice(0, first.length));
+    expect(offeredOf(8, 1)[0]).not.toEqual(events[0]);
     expect(new Set(events.map(({ id }) => id)).size).toBe(events.length);
     expect(
       events.every(({ id }) => /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/.test(id)),
@@ -139,7 +140,7 @@ describe('the traffic', () => {
   it('counts versions up in each ordered line, and gives none to the others', () => {
     const { next } = trafficOf(3);
     const versions = new Map<string, number>();
-    for (let at = 0; at < 5_000; at += 1) {
+    for (let at = 0; at < 1_000; at += 1) {
       for (const { aggregate, routingKey, tenantId, eventType } of next().events as Given[]) {
         const line = `${routingKey} ${tenantId} ${aggregate.id}`;
         const wanted = eventType === 'CHAOS_ORDERED' ? (versions.get(line) ?? 0) + 1 : undefined;
@@ -157,7 +158,7 @@ describe('the traffic', () => {
 });
 
 describe('the destination', () => {
-  const ids = Array.from({ length: 20_000 }, (_, at) => `event-${at}`);
+  const ids = Array.from({ length: 10_000 }, (_, at) => `event-${at}`);
 
   it('takes fifty milliseconds as a rule and ten seconds at most, for the same seed and event the same', () => {
     const taken = ids.map((eventId) => latencyMs({ seed: 7, eventId }));
