@@ -128,6 +128,15 @@ export const CRITERIA = [
     source: 'I1 to I10; docs/reliability/oracle.md',
   },
   {
+    id: 'sampledShare',
+    kind: 'shown',
+    what: 'seconds of the flow whose lag was sampled',
+    least: 0.9,
+    unit: 'of 1',
+    reason: 'a second without a sample may hide a lag',
+    source: `${POINT}: lag, each second`,
+  },
+  {
     id: 'committedOfPlanned',
     kind: 'shown',
     what: 'events that were committed, of those that were planned',

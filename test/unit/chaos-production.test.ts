@@ -261,6 +261,9 @@ describe('the figures', () => {
     expect(found.figures.neverRecovered).toBe(0);
     const never = late.map((sample) => (sample.atMs > 60_000 ? { ...sample, open: 100 } : sample));
     expect(measureProduction(runOf([], [], never)).figures.neverRecovered).toBe(PLAN.spans.length);
+    const blind = everySecond.map((sample) => ({ ...sample, lagSeconds: null }));
+    expect(measureProduction(runOf([], [], blind)).figures).toMatchObject({ neverRecovered: null, sampledShare: 0 });
+    expect(found.figures.sampledShare).toBe(1);
   });
 
   it('hold the quiet tenants in a burst against themselves outside, and leave out what a storm touched', () => {

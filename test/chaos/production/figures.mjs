@@ -34,7 +34,7 @@ export function measureProduction(run) {
   const fairness = fairnessOf(run.plan, events, recoveries);
   return {
     figures: {
-      ...recoveryFigures(recoveries),
+      ...recoveryFigures(run, recoveries),
       quietOverOwnSeconds: overOwn(fairness),
       unexplainedDuplicates: unexplained(run),
       ...shownFigures(run, events),
@@ -116,11 +116,15 @@ function recoveriesOf({ plan, capacityPerSecond, samples }) {
   });
 }
 
-function recoveryFigures(recoveries) {
+function recoveryFigures({ plan, samples }, recoveries) {
   const over = recoveries.flatMap(({ tookSeconds, arithmeticSeconds }) =>
     tookSeconds === null || arithmeticSeconds === null ? [] : [tookSeconds - arithmeticSeconds],
   );
+  const sampled = samples.filter(({ atMs, lagSeconds }) => atMs <= plan.seconds * 1_000 && lagSeconds !== null).length;
+  // Of what was not looked at nobody knows whether it came back.
+  if (sampled === 0) return { neverRecovered: null, recoveryOverArithmeticSeconds: null, sampledShare: 0 };
   return {
+    sampledShare: Math.min(1, sampled / plan.seconds),
     neverRecovered: recoveries.filter(({ tookSeconds }) => tookSeconds === null).length,
     recoveryOverArithmeticSeconds: over.length === 0 ? null : Math.max(...over),
   };
