@@ -24,6 +24,7 @@ export interface FlowInput {
   readonly schedule: readonly ScheduledFault[];
   readonly watch: RunWatch;
   readonly record: {
+    readonly capacityPerSecond: number | null;
     offeredPerSecond: number;
     flowSeconds: number;
     faults: FaultRecord[];
