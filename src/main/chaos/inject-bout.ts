@@ -43,17 +43,24 @@ const BOUND_SECONDS = 10;
 /** What it put on may still be on: nothing that comes after it would be told apart from it. */
 export const GIVEN_UP = 'given up';
 
+export interface BoutOptions {
+  readonly flowBeganAt: number;
+  /** Small counts. */
+  readonly short: boolean;
+  readonly signal: AbortSignal;
+}
+
 export function injectBout(
   world: ChaosWorld,
   bout: readonly Planned[],
-  { flowBeganAt, signal }: { readonly flowBeganAt: number; readonly signal: AbortSignal },
+  options: BoutOptions,
 ): Promise<readonly FaultRecord[]> {
   const startMs = Math.min(...bout.map(({ entry }) => entry.atMs));
   return Promise.all(
     bout.map(async (planned) => {
       const offsetMs = planned.entry.atMs - startMs;
       if (offsetMs > 0) await new Promise((resolve) => setTimeout(resolve, offsetMs));
-      return injectOne(world, planned, { flowBeganAt, signal });
+      return injectOne(world, planned, options);
     }),
   );
 }
@@ -61,12 +68,13 @@ export function injectBout(
 async function injectOne(
   world: ChaosWorld,
   { entry, fault, place }: Planned,
-  { flowBeganAt, signal }: { flowBeganAt: number; signal: AbortSignal },
+  { flowBeganAt, short, signal }: BoutOptions,
 ): Promise<FaultRecord> {
   const begunAt = Date.now();
   const giveUp = new AbortController();
   const told = AbortSignal.any([signal, giveUp.signal]);
-  const work = inject(world, fault, { random: seededRandom(entry.salt), signal: told, durationMs: entry.durationMs });
+  const { salt, durationMs } = entry;
+  const work = inject(world, fault, { random: seededRandom(salt), signal: told, durationMs, short });
   let outcome: FaultOutcome;
   try {
     const given = within(entry.durationMs + OVERRUN_MS, `${fault.id} to be over`, work);

@@ -24,6 +24,7 @@ export interface FlowInput {
   readonly schedule: readonly ScheduledFault[];
   readonly watch: RunWatch;
   readonly record: {
+    readonly capacityPerSecond: number | null;
     offeredPerSecond: number;
     flowSeconds: number;
     faults: FaultRecord[];
@@ -62,7 +63,7 @@ export async function runFlow({ world, options, schedule, watch, record }: FlowI
       break;
     }
     watch.faults = bout.map(({ fault }) => fault);
-    const found = await injectBout(world, planned, { flowBeganAt, signal });
+    const found = await injectBout(world, planned, { flowBeganAt, short, signal });
     watch.faults = [];
     record.faults.push(...found);
     watch.done = record.faults.length;
