@@ -133,6 +133,8 @@ async function layOut(options: LayOutOptions, undo: Undo): Promise<Omit<LaidOut,
   const program = await findToxiproxy({ environment: processEnvironment(), note: log, ...(signal && { signal }) });
   const pidFile = join(folder, 'toxiproxy.pid');
   const toxiproxy = await startToxiproxy({ program, pidFile, onSpawn: (pid) => reaper.watch(pid) });
+  const broken = new AbortController();
+  toxiproxy.failed.catch((error) => broken.abort(error));
   undo('toxiproxy', async () => {
     await toxiproxy.stop();
     reaper.forget(toxiproxy.pid);
@@ -196,7 +198,7 @@ async function layOut(options: LayOutOptions, undo: Undo): Promise<Omit<LaidOut,
   undo('the proxies', () => Promise.all(Object.values(proxies).map((proxy) => proxy.heal())));
   const { servers } = options;
   const world = { seed, folder, deployment, outbox, audit, temporal, environment, proxies, fleet, ledger, notices };
-  return { world: { ...world, cli, producer, servers, canary, log } };
+  return { world: { ...world, cli, producer, servers, canary, broken: broken.signal, log } };
 }
 
 /** A statement of the runner's own that hangs would hang the run. */

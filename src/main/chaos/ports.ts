@@ -215,6 +215,8 @@ export interface ChaosWorld {
   readonly servers: ChaosServers | null;
   /** A secret that stands in payloads: it must be nowhere else (I9). */
   readonly canary: string;
+  /** Aborts where what stands between the parts has ended by itself: the line is not to blame for what comes after. */
+  readonly broken?: AbortSignal;
   log(line: string): void;
 }
 

@@ -73,7 +73,9 @@ const STOP_MS = 90_000;
 export async function runChaos(world: RunWorld, options: RunOptions): Promise<RunRecord> {
   const { short } = options;
   // A run without one of its roles shows nothing more: it breaks off, and that is the line's fault and no interruption.
-  const signal = AbortSignal.any([options.signal, world.fleet.crashLoop]);
+  // So it does where what stands between the parts has gone.
+  const broken = world.broken === undefined ? [] : [world.broken];
+  const signal = AbortSignal.any([options.signal, world.fleet.crashLoop, ...broken]);
   const interrupted = () => options.signal.aborted;
   const startedAt = Date.now();
   const watch = watchRun(world, options);
