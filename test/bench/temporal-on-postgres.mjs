@@ -29,12 +29,12 @@ const READY_WITHIN_MS = 180_000;
  * @property {() => Promise<void>} stop its databases go with it
  *
  * @param {{ postgres?: { adminUrl: string }, store?: import('./temporal-databases.mjs').TemporalStore, folder?: string,
- *   ports?: Awaited<ReturnType<typeof servicePorts>>, log: (line: string) => void }} options a superuser's URL, or databases
- *   that have their schemas already; a folder to keep the settings and the process id in, default a temporary one; the ports of
- *   an earlier start, default any
+ *   ports?: Awaited<ReturnType<typeof servicePorts>>, onSpawn?: (pid: number) => void, log: (line: string) => void }} options a
+ *   superuser's URL, or databases that have their schemas already; a folder to keep the settings and the process id in, default a
+ *   temporary one; the ports of an earlier start, default any; who is told of the process before it is ready
  * @returns {Promise<TemporalOnPostgres>}
  */
-export async function startTemporalOnPostgres({ postgres, store: given, folder = tmpdir(), ports, log }) {
+export async function startTemporalOnPostgres({ postgres, store: given, folder = tmpdir(), ports, onSpawn, log }) {
   const { version, server, sqlTool } = await temporalPrograms(log);
   const home = await mkdtemp(join(folder, 'temporal-on-postgres-'));
   const undo = [() => rm(home, { recursive: true, force: true })];
@@ -44,7 +44,8 @@ export async function startTemporalOnPostgres({ postgres, store: given, folder =
   try {
     const store = given ?? (await createTemporalDatabases({ adminUrl: postgres.adminUrl, sqlTool }));
     undo.push(store.drop);
-    const { started, address } = await startServer(server, home, store, ports ?? (await servicePorts()));
+    const of = { ports: ports ?? (await servicePorts()), onSpawn };
+    const { started, address } = await startServer(server, home, store, of);
     undo.push(() => started.stop('SIGTERM', 30_000));
     return {
       address,
@@ -72,7 +73,7 @@ export async function temporalPrograms(log) {
   return { version, cli, ...(await buildTemporalServer({ version, log })) };
 }
 
-async function startServer(program, home, store, ports) {
+async function startServer(program, home, store, { ports, onSpawn }) {
   const dynamicFile = join(home, 'dynamic.yaml');
   await writeFile(dynamicFile, dynamicConfigFile());
   await mkdir(join(home, 'config'));
@@ -85,6 +86,7 @@ async function startServer(program, home, store, ports) {
     args: ['--root', home, '--env', 'bench', '--allow-no-auth', 'start'],
     env: { PATH: '/usr/bin:/bin', HOME: home }, // nothing of the user's own Temporal settings
     pidFile: join(home, 'server.pid'),
+    onSpawn,
   });
   const address = `127.0.0.1:${ports.frontend.grpc}`;
   try {

@@ -208,7 +208,12 @@ async function findsWhatIsSpoilt(world: ChaosWorld): Promise<void> {
     'I9 outbox.dead_letter: expected no secret outside of the payload, 1 rows hold it',
   ]);
 
-  const liar = createServer((_, response) => response.end('outbox_open_dead_letters{code="X"} 4711\n'));
+  const parts = ['due', 'destinations', 'letters'].map(
+    (part) => `outbox_source_part_up{source="outbox_database",part="${part}"} 1\n`,
+  );
+  const liar = createServer((_, response) =>
+    response.end(`${parts.join('')}outbox_open_dead_letters{code="X"} 4711\n`),
+  );
   await new Promise<void>((resolve) => liar.listen(0, '127.0.0.1', () => resolve()));
   const { port } = liar.address() as AddressInfo;
   const lying = { members: [{ name: 'relay-1', role: 'relay', probePort: port }] } as unknown as ChaosWorld['fleet'];

@@ -23,6 +23,8 @@ export interface ProducerDeps {
   readonly connections?: number;
   /** How long what a fault appends is tried again where nothing of it stands. Default 0: it is tried once. */
   readonly appendWithinMs?: number;
+  /** What could not be appended in time is, at no more than so many times the rate. Default 2. */
+  readonly catchUp?: number;
 }
 
 /** What a runner asks besides. All counts are of events. */
@@ -103,6 +105,7 @@ export async function startChaosProducer(deps: ProducerDeps): Promise<RunningPro
     append: ({ events, rollBack }) => appendOnce(events, { rollBack }),
     mayStand: (error) => error instanceof InDoubtError,
     most: Math.max(1, connections - LEFT_TO_FAULTS),
+    ...(deps.catchUp === undefined ? {} : { catchUp: deps.catchUp }),
   });
   return {
     journalFile: deps.journalFile,

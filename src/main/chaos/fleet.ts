@@ -1,6 +1,7 @@
 /** The roles of a chaos run as processes, kept alive: what a fault ends starts again a second later, with its ports. */
 import { join } from 'node:path';
 import { freePort } from '../../infrastructure/embedded/free-port.js';
+import { countCrashes } from './crash-loop.js';
 import { type KeptMember, startMember } from './fleet-member.js';
 import type { Fleet, FleetMember, FleetRole } from './ports.js';
 import type { Reaper } from './start-reaper.js';
@@ -21,6 +22,8 @@ export interface FleetOptions {
 }
 
 export interface StartedFleet extends Fleet {
+  /** Aborted, with the sentence that says so, when a role ends by itself again and again: it would be started for ever. */
+  readonly crashLoop: AbortSignal;
   /** All at once, by SIGTERM. An exit code other than 0 is told in `unwanted`. */
   close(): Promise<void>;
 }
@@ -34,15 +37,24 @@ export async function startFleet(options: FleetOptions): Promise<StartedFleet> {
   const members: KeptMember[] = [];
   const unwanted: string[] = [];
   const numbers: Record<FleetRole, number> = { relay: 0, worker: 0, api: 0 };
+  const crashing = new AbortController();
 
-  async function start(role: FleetRole, environment: Record<string, string> = {}, cli = options.cli) {
+  const crashed = countCrashes();
+
+  function tellUnwanted(name: string, what: string): void {
+    if (unwanted.length < MOST_UNWANTED) unwanted.push(what);
+    const reason = crashed(name, what);
+    if (reason !== null) crashing.abort(reason);
+  }
+
+  async function start(role: FleetRole, environment: Record<string, string> = {}) {
     numbers[role] += 1;
     const name = `${role}-${numbers[role]}`;
     const port = role === 'api' && numbers.api === 1 ? options.apiPort : await freePort(anyPort());
     const member = startMember({
       name,
       role,
-      cli,
+      cli: options.cli,
       args: [role, '--config', options.configFile],
       environment: {
         NODE_COMPILE_CACHE: join(options.folder, 'compile-cache'),
@@ -53,7 +65,7 @@ export async function startFleet(options: FleetOptions): Promise<StartedFleet> {
       port,
       outputFile: join(options.folder, `${name}.log`),
       reaper: options.reaper,
-      unwanted: (what) => void (unwanted.length < MOST_UNWANTED && unwanted.push(what)),
+      unwanted: (what) => tellUnwanted(name, what),
     });
     members.push(member);
     return member;
@@ -66,13 +78,14 @@ export async function startFleet(options: FleetOptions): Promise<StartedFleet> {
     return how;
   }
 
+  async function remove(member: KeptMember): Promise<number | NodeJS.Signals> {
+    const how = await stop(member);
+    if (how !== 0) unwanted.push(`${member.name} ended with ${how} when it was asked to stop`);
+    return how;
+  }
+
   const close = async () => {
-    await Promise.all(
-      [...members].map(async (member) => {
-        const how = await stop(member);
-        if (how !== 0) unwanted.push(`${member.name} ended with ${how} when it was asked to stop`);
-      }),
-    );
+    await Promise.all([...members].map(remove));
   };
 
   try {
@@ -88,8 +101,8 @@ export async function startFleet(options: FleetOptions): Promise<StartedFleet> {
   return {
     members,
     of: (role) => members.filter((member) => member.role === role),
-    async add(role, environment, cli) {
-      const member = await start(role, environment, cli);
+    async add(role, environment) {
+      const member = await start(role, environment);
       try {
         await member.untilReady(READY_WITHIN_MS);
       } catch (error) {
@@ -101,13 +114,14 @@ export async function startFleet(options: FleetOptions): Promise<StartedFleet> {
     async remove(member: FleetMember) {
       const kept = members.find(({ name }) => name === member.name);
       if (kept === undefined) throw new Error(`${member.name} is not in the fleet`);
-      return stop(kept);
+      return remove(kept);
     },
     async memory() {
       const all = await Promise.all(members.map(async (member) => [member.name, await member.memory()] as const));
       return new Map(all.filter((entry): entry is [string, number] => entry[1] !== null));
     },
     unwanted,
+    crashLoop: crashing.signal,
     close,
   };
 }

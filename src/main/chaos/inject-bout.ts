@@ -23,6 +23,8 @@ export interface FaultRecord {
   readonly healedAt: number;
   /** Each a sentence; any of them fails the run. */
   readonly problems: readonly string[];
+  /** Why it could not be shown on this machine; null: it could. */
+  readonly cannotBeShown?: string | null;
   /** New work must flow again within so many seconds. */
   readonly boundSeconds: number;
 }
@@ -41,17 +43,24 @@ const BOUND_SECONDS = 10;
 /** What it put on may still be on: nothing that comes after it would be told apart from it. */
 export const GIVEN_UP = 'given up';
 
+export interface BoutOptions {
+  readonly flowBeganAt: number;
+  /** Small counts. */
+  readonly short: boolean;
+  readonly signal: AbortSignal;
+}
+
 export function injectBout(
   world: ChaosWorld,
   bout: readonly Planned[],
-  { flowBeganAt, signal }: { readonly flowBeganAt: number; readonly signal: AbortSignal },
+  options: BoutOptions,
 ): Promise<readonly FaultRecord[]> {
   const startMs = Math.min(...bout.map(({ entry }) => entry.atMs));
   return Promise.all(
     bout.map(async (planned) => {
       const offsetMs = planned.entry.atMs - startMs;
       if (offsetMs > 0) await new Promise((resolve) => setTimeout(resolve, offsetMs));
-      return injectOne(world, planned, { flowBeganAt, signal });
+      return injectOne(world, planned, options);
     }),
   );
 }
@@ -59,12 +68,13 @@ export function injectBout(
 async function injectOne(
   world: ChaosWorld,
   { entry, fault, place }: Planned,
-  { flowBeganAt, signal }: { flowBeganAt: number; signal: AbortSignal },
+  { flowBeganAt, short, signal }: BoutOptions,
 ): Promise<FaultRecord> {
   const begunAt = Date.now();
   const giveUp = new AbortController();
   const told = AbortSignal.any([signal, giveUp.signal]);
-  const work = inject(world, fault, { random: seededRandom(entry.salt), signal: told, durationMs: entry.durationMs });
+  const { salt, durationMs } = entry;
+  const work = inject(world, fault, { random: seededRandom(salt), signal: told, durationMs, short });
   let outcome: FaultOutcome;
   try {
     const given = within(entry.durationMs + OVERRUN_MS, `${fault.id} to be over`, work);
@@ -80,8 +90,11 @@ async function injectOne(
     const problems = [error.message, ...(late instanceof Error ? [late.message] : late.problems)];
     outcome = { happened: 0, what: GIVEN_UP, healedAt: Date.now(), problems };
   }
+  const { cannotBeShown = null } = outcome;
   const unseen =
-    outcome.happened > 0 || signal.aborted ? [] : [`${fault.id} did not happen, so it shows nothing: ${outcome.what}`];
+    outcome.happened > 0 || signal.aborted || cannotBeShown !== null
+      ? []
+      : [`${fault.id} did not happen, so it shows nothing: ${outcome.what}`];
   return {
     fault: fault.id,
     title: fault.title,
@@ -96,6 +109,7 @@ async function injectOne(
     begunAt,
     healedAt: outcome.healedAt,
     problems: [...outcome.problems, ...unseen],
+    cannotBeShown,
     boundSeconds: fault.recoversWithinSeconds ?? BOUND_SECONDS,
   };
 }
@@ -121,6 +135,9 @@ async function inject(world: ChaosWorld, fault: Fault, context: Parameters<Fault
     return await fault.inject(world, context);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
+    if ((error as { cannotBeShown?: unknown } | null)?.cannotBeShown === true) {
+      return { happened: 0, what: reason, healedAt: Date.now(), problems: [], cannotBeShown: reason };
+    }
     const problems = context.signal.aborted ? [] : [`${fault.id} could not be injected: ${reason}`];
     return { happened: 0, what: reason, healedAt: Date.now(), problems };
   }

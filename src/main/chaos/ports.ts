@@ -1,6 +1,6 @@
 /**
  * What a chaos run is made of. The runner (run-chaos.ts) knows nothing of servers: whoever calls it lays out the world.
- * `outbox verify --chaos` takes a staging's servers as they are; `npm run chaos` starts its own and can also restart them.
+ * `outbox verify --chaos` makes databases on a staging's servers and leaves those as they are; `npm run chaos` starts its own and can also restart them.
  */
 import type pg from 'pg';
 
@@ -71,11 +71,11 @@ export interface Fleet {
   readonly members: readonly FleetMember[];
   of(role: FleetRole): readonly FleetMember[];
   /**
-   * One more beside those that are there, e.g. with OUTBOX_TEST_FAILPOINT, a shifted clock or another build. Ready when it
+   * One more beside those that are there, e.g. with OUTBOX_TEST_FAILPOINT or a module that shifts its clock. Ready when it
    * resolves. Started again after an end it has no failpoint any more.
    */
-  add(role: FleetRole, environment?: Record<string, string>, cli?: string): Promise<FleetMember>;
-  /** Stops it for good, by SIGTERM: its exit code. */
+  add(role: FleetRole, environment?: Record<string, string>): Promise<FleetMember>;
+  /** Stops it for good, by SIGTERM: its exit code. One other than 0 is told in `unwanted`. */
   remove(member: FleetMember): Promise<number | NodeJS.Signals>;
   /** Resident bytes by member, now. */
   memory(): Promise<ReadonlyMap<string, number>>;
@@ -118,8 +118,7 @@ export interface LedgerRequest {
 export interface Ledger {
   readonly url: string;
   readonly requests: readonly LedgerRequest[];
-  /** Decides for each request; default `take`. */
-  /** `n`: how many requests of this key there were, this one counted. */
+  /** Decides for each request; default `take`. `n`: how many requests of this key there were, this one counted. */
   mode(decide: (request: { key: string; eventId: string; eventType: string; n: number }) => LedgerMode): void;
   close(): Promise<void>;
 }
@@ -201,6 +200,8 @@ export interface ChaosWorld {
   readonly temporal: { readonly address: string; readonly namespace: string };
   /** Of every role: URLs through the proxies, keys. */
   readonly environment: Readonly<Record<string, string>>;
+  /** The `outbox.js` of the roles, which may be a planted build: what an operator runs is run from it. */
+  readonly cli: string;
   readonly proxies: Readonly<Record<ProxyName, ChaosProxy>>;
   readonly fleet: Fleet;
   readonly ledger: Ledger;
@@ -226,6 +227,8 @@ export interface FaultContext {
   readonly signal: AbortSignal;
   /** How long the fault is to hold, from the schedule. */
   readonly durationMs: number;
+  /** A run in CI: small counts. */
+  readonly short: boolean;
 }
 
 export interface FaultOutcome {
@@ -236,6 +239,8 @@ export interface FaultOutcome {
   readonly healedAt: number;
   /** Expectations of the fault's own row that did not hold, each a sentence. */
   readonly problems: readonly string[];
+  /** Why this machine cannot show the fault: the run is incomplete by it, and blames nobody. An error with `cannotBeShown: true` says the same. */
+  readonly cannotBeShown?: string;
 }
 
 /** What a fault takes hold of. */

@@ -19,8 +19,16 @@ export interface Toxiproxy {
 const READY_WITHIN_MS = 10_000;
 const CALL_WITHIN_MS = 5_000;
 
-/** @param program what `findToxiproxy` returned @param pidFile where its process id is kept */
-export async function startToxiproxy({ program, pidFile }: { program: string; pidFile: string }): Promise<Toxiproxy> {
+export interface ToxiproxyOptions {
+  /** What `findToxiproxy` returned. */
+  readonly program: string;
+  /** Where its process id is kept. */
+  readonly pidFile: string;
+  /** Told at once, and of each that is tried: one that is still starting must not outlive us either. */
+  readonly onSpawn?: (pid: number) => void;
+}
+
+export async function startToxiproxy({ program, pidFile, onSpawn }: ToxiproxyOptions): Promise<Toxiproxy> {
   return onFreePort(anyPort(), async (port) => {
     const server = await spawnSupervised({
       title: 'toxiproxy',
@@ -28,6 +36,7 @@ export async function startToxiproxy({ program, pidFile }: { program: string; pi
       args: ['-host', '127.0.0.1', '-port', String(port)],
       env: { PATH: '/usr/bin:/bin', LOG_LEVEL: 'error' },
       pidFile,
+      ...(onSpawn && { onSpawn }),
     });
     const call = caller(`http://127.0.0.1:${port}`);
     try {

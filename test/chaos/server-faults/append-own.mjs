@@ -31,7 +31,7 @@ export async function undelivered(world, ids, signal, withinMs = DELIVERED_WITHI
 }
 
 /** How some of them stand, for a person who looks for the reason. */
-export async function describeDeliveries({ outbox }, ids) {
+async function describeDeliveries({ outbox }, ids) {
   const { rows } = await outbox.query(
     `SELECT d.event_id || ' ' || d.destination || ' ' || d.status || ' epoch ' || d.epoch || ', due in '
             || round(extract(epoch FROM d.due_at - clock_timestamp())) || ' s, start tries ' || d.start_tries || ', attempts '

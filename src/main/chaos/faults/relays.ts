@@ -28,7 +28,10 @@ export const killedRelay = defineFault({
     let last = false;
     while (!last && !signal.aborted) {
       const member = pick(world.fleet.of('relay'), random);
-      const held = await stopHolding(world, member, { signal, events: short ? 60 : 200 });
+      const held = await stopHolding(world, member, { signal, events: short ? 60 : 200 }).catch((error: unknown) => {
+        member.kill('SIGCONT'); // no kill ends what stands still now
+        throw error;
+      });
       const victim = member.kill('SIGKILL');
       await victim.ended;
       last = short || performance.now() >= end;
@@ -100,26 +103,31 @@ export const stoppedRelay = defineFault({
   heal: ({ proxies }) => proxies.temporal.heal(),
   async inflict(world, { random, signal, short, problems, heal }) {
     const member = pick(world.fleet.of('relay'), random);
-    const before = await lateWrites(member);
+    // Also before it is stopped a run may end before its mark: what it told last, right before, is where counting begins.
+    const lastTold = watchLateWrites(member, signal);
+    let before: number | null = null;
     let held: readonly Claim[] = [];
     try {
       held = await stopHolding(world, member, { signal, events: short ? 60 : 200 });
+      before = lastTold();
       await world.proxies.temporal.heal();
       const left = await untilMoved(world, held, signal);
       if (left > 0) problems.push(`${left} claims of the stopped ${member.name} were not taken over after their lease`);
     } finally {
+      lastTold();
       member.kill('SIGCONT');
     }
     await heal();
     let late = 0;
     await until(
       async () => {
-        late = (await lateWrites(member)) - before;
-        return late > 0;
+        const told = await lateWrites(member);
+        if (told !== null && before !== null) late = told - before;
+        return late > 0 || before === null;
       },
       { withinMs: PATIENCE_MS / 2, signal },
     );
-    if (held.length > 0 && late <= 0) {
+    if (held.length > 0 && before !== null && late <= 0) {
       problems.push(
         `${member.name} went on with ${held.length} stale claims, and none of its writes was counted as late`,
       );
@@ -159,10 +167,28 @@ async function stopHolding(
   return [];
 }
 
-/** A mark or release that met no row: another relay has it (fenced), or its run had ended (overtaken). */
-async function lateWrites(member: FleetMember): Promise<number> {
+/** A mark or release that met no row: another relay has it (fenced), or its run had ended (overtaken). null: it does not answer. */
+async function lateWrites(member: FleetMember): Promise<number | null> {
   const fenced = await metric(member, 'outbox_fenced_writes_total');
-  return fenced + (await metric(member, 'outbox_overtaken_events_total'));
+  const overtaken = await metric(member, 'outbox_overtaken_events_total');
+  return fenced === null || overtaken === null ? null : fenced + overtaken;
+}
+
+/** Asks all the time until it is asked for what came last, which it keeps to. */
+function watchLateWrites(member: FleetMember, signal: AbortSignal): () => number | null {
+  let last: number | null = null;
+  let over = false;
+  void (async () => {
+    while (!over && !signal.aborted) {
+      const told = await lateWrites(member);
+      if (!over && told !== null) last = told;
+      await sleep(50, signal);
+    }
+  })();
+  return () => {
+    over = true;
+    return last;
+  };
 }
 
 interface Claim {
