@@ -20,10 +20,11 @@ export function addVerifyCommand(program: Command): void {
         wholeUpTo(2 ** 32 - 1),
       )
       .option('--minutes <m>', 'how long events flow and faults come (default: 5)', minutes)
+      .option('--rate <n>', 'events a second (default: 20)', wholeUpTo(10_000, 1))
       .option(
-        '--rate <n>',
-        'events a second (default: 20; with --chaos six tenths of what the line delivers)',
-        wholeUpTo(10_000, 1),
+        '--load <share>',
+        'with --chaos, in place of a rate: 0.1 to 0.9 of what the line delivers, which is measured first, at full load',
+        share,
       )
       .option('--short', 'short faults and short gaps')
       .option('--databases <urls>', 'of two empty databases, separated by a comma, where the role may not make its own')
@@ -49,4 +50,10 @@ function minutes(text: string): number {
   const value = Number(text);
   if (/^\d{1,4}(\.\d{1,2})?$/.test(text) && value >= 0.2 && value <= 1_440) return value;
   throw new InvalidArgumentError(`expected minutes from 0.2 to 1440, got "${text}"`);
+}
+
+function share(text: string): number {
+  const value = Number(text);
+  if (/^0?\.\d{1,2}$/.test(text) && value >= 0.1 && value <= 0.9) return value;
+  throw new InvalidArgumentError(`expected a share from 0.1 to 0.9, got "${text}"`);
 }

@@ -4,23 +4,29 @@
  * stands there is read, claimed or changed.
  */
 import { randomInt } from 'node:crypto';
-import { type Environment, loadSettings, requireSetting } from '../infrastructure/config/load-settings.js';
+import { loadSettings, requireSetting } from '../infrastructure/config/load-settings.js';
 import { processEnvironment } from '../infrastructure/config/process-environment.js';
-import { connectTemporal, type TemporalTarget } from '../infrastructure/temporal/connect-temporal.js';
+import { connectTemporal } from '../infrastructure/temporal/connect-temporal.js';
+import { needOf, readRoom, SMALL_POOLS, whyNoRoom } from './chaos/check-room.js';
 import { chooseFaults, describeFault } from './chaos/choose-faults.js';
 import { type ConductedRun, conductRun } from './chaos/conduct-run.js';
 import { describeProgress } from './chaos/describe-progress.js';
 import { endOwnRuns } from './chaos/end-own-runs.js';
 import { STAGING_FAULTS } from './chaos/faults/index.js';
-import { takeGivenDatabases } from './chaos/given-databases.js';
+import { readGivenUrls, takeGivenDatabases } from './chaos/given-databases.js';
 import { layOutWorld } from './chaos/lay-out.js';
+import { passedOn } from './chaos/passed-on.js';
 import type { Fault } from './chaos/ports.js';
+import { startOf } from './chaos/reaper.js';
+import { refuseUnproxied } from './chaos/refuse-unproxied.js';
 import type { RunOptions } from './chaos/run-chaos.js';
 import { refuseUnplaced } from './chaos/schedule.js';
-import { dropDatabase, findLeft, makeVerifyDatabases, type VerifyDatabases } from './chaos/verify-databases.js';
+import { dropLeftDatabase, findLeft, makeVerifyDatabases, type VerifyDatabases } from './chaos/verify-databases.js';
+import { within } from './chaos/within.js';
 import { type AskedRun, summarize, writeRun } from './chaos/write-run.js';
 import { readTarget } from './delivery-environment.js';
 import { EXIT } from './exit-codes.js';
+import { StartRefusedError } from './start-refused-error.js';
 import { note, print } from './terminal.js';
 import { UsageError } from './usage-error.js';
 
@@ -30,6 +36,8 @@ export interface VerifyOptions {
   readonly minutes?: number;
   readonly faults?: string;
   readonly rate?: number;
+  /** With `chaos`, in place of a rate: this share of what the line is measured to deliver. */
+  readonly load?: number;
   readonly short?: boolean;
   /** Names the faults and does nothing. */
   readonly list?: boolean;
@@ -40,33 +48,48 @@ export interface VerifyOptions {
   readonly json?: boolean;
 }
 
+/** A rate that no staging notices: to find what the line delivers means to take all of it. */
 const GENTLE = { events: 100, perSecond: 20 };
 const MINUTES = { long: 5, short: 1 };
+/** Of what is taken down at the end, each. */
+const UNDO_MS = 150_000;
 
 export async function runVerify(options: VerifyOptions): Promise<number> {
   if (options.list) {
     for (const fault of STAGING_FAULTS) print(describeFault(fault));
     return EXIT.done;
   }
+  if (startOf(process.pid) === null) {
+    throw new StartRefusedError(
+      'outbox verify needs Linux: it knows the processes that it starts by /proc, and there is none here, so one that was killed would leave them. Nothing was made',
+    );
+  }
   const environment = processEnvironment();
   const settings = loadSettings(environment, ['verify']);
   const target = readTarget(environment);
   const asked = ask(options);
-  const urls = {
+  const servers = {
     outbox: requireSetting(settings.databaseUrl, 'OUTBOX_DATABASE_URL'),
     audit: requireSetting(settings.auditDatabaseUrl, 'AUDIT_DATABASE_URL'),
   };
+  const given = options.databases === undefined ? null : readGivenUrls(options.databases);
+  const urls = given ?? servers;
+  refuseUnproxied(given === null ? 'OUTBOX_DATABASE_URL' : '--databases, the outbox', urls.outbox);
+  refuseUnproxied(given === null ? 'AUDIT_DATABASE_URL' : '--databases, the audit log', urls.audit);
   const say = (line: string) => note(line, options);
-  const signals = listen(say);
+  let made: readonly string[] = [];
+  const signals = listen(say, () => made);
   const undo: [what: string, step: () => Promise<unknown>][] = [];
   try {
     // First of all what may refuse: whether Temporal and the databases answer, and let us.
     const connection = await connectTemporal(target, { signal: signals.signal });
     undo.push(['the connection to Temporal', () => connection.close()]);
-    const endRuns = (deployment: string, outboxUrl: string) =>
-      endOwnRuns(connection, { namespace: target.namespace, deployment, outboxUrl });
-    if (options.databases === undefined) await dropLeft(urls, endRuns, say);
-    const databases = await openDatabases(options.databases, urls);
+    const faults = await fitIntoRoom(options, asked, urls, say);
+    const endRuns: EndRuns = (deployment, outboxUrl, signal) =>
+      endOwnRuns(connection, { namespace: target.namespace, deployment, outboxUrl, ...(signal && { signal }) });
+    if (given === null) await dropLeft(urls, (...of) => endRuns(...of, signals.signal), say);
+    const databases: VerifyDatabases = await (given === null ? makeVerifyDatabases(urls) : takeGivenDatabases(given));
+    made = databases.names;
     undo.push([`the databases ${databases.names.join(', ') || 'that were named'}`, () => databases.drop()]);
     const deployment = `verify-${databases.run.replaceAll('_', '-')}`.slice(0, 40);
     undo.push(['runs in Temporal', () => endRuns(deployment, databases.outboxUrl)]);
@@ -81,9 +104,9 @@ export async function runVerify(options: VerifyOptions): Promise<number> {
       outboxUrl: databases.outboxUrl,
       auditUrl: databases.auditUrl,
       temporal: target,
-      fresh: true,
       servers: null,
-      environment: ofTemporal(environment, target),
+      environment: { ...SMALL_POOLS, ...passedOn(environment, target) },
+      onReaperLost: signals.stop,
       signal: signals.signal,
       log: say,
     });
@@ -91,6 +114,7 @@ export async function runVerify(options: VerifyOptions): Promise<number> {
     try {
       const run = {
         ...asked.run,
+        faults,
         signal: signals.signal,
         onProgress: (progress: Parameters<typeof describeProgress>[0]) => say(describeProgress(progress)),
       };
@@ -104,7 +128,7 @@ export async function runVerify(options: VerifyOptions): Promise<number> {
     throw error;
   } finally {
     for (const [what, step] of undo.reverse()) {
-      await step().catch((error: unknown) =>
+      await within(UNDO_MS, what, step()).catch((error: unknown) =>
         say(`${what}: left there (${error instanceof Error ? error.message : error})`),
       );
     }
@@ -125,12 +149,16 @@ function ask({
   faults: names,
   minutes,
   rate,
+  load,
   short = false,
 }: VerifyOptions): Asked {
-  if (!chaos && (names !== undefined || minutes !== undefined || short)) {
-    throw new UsageError('--faults, --minutes and --short are of a run with faults: add --chaos', {
+  if (!chaos && (names !== undefined || minutes !== undefined || load !== undefined || short)) {
+    throw new UsageError('--faults, --minutes, --load and --short are of a run with faults: add --chaos', {
       command: 'outbox verify',
     });
+  }
+  if (rate !== undefined && load !== undefined) {
+    throw new UsageError('--load: expected it or --rate, got both', { command: 'outbox verify' });
   }
   const length = minutes ?? (short ? MINUTES.short : MINUTES.long);
   const faults = chaos ? choose(names, { seed, minutes: length, short }) : [];
@@ -138,11 +166,11 @@ function ask({
   const run = chaos
     ? {
         minutes: length,
-        load: 0.6,
+        load: load ?? 1,
         short,
         overlap: false,
         faults,
-        ...(rate === undefined ? {} : { rate }),
+        ...(load === undefined ? { rate: perSecond } : {}),
       }
     : {
         minutes: GENTLE.events / perSecond / 60,
@@ -182,36 +210,53 @@ function choose(
   }
 }
 
-function openDatabases(given: string | undefined, urls: { outbox: string; audit: string }): Promise<VerifyDatabases> {
-  return given === undefined ? makeVerifyDatabases(urls) : takeGivenDatabases(given);
+/**
+ * The faults that there is room for. F14 alone needs much, so of a mix it is left out where it would fill a server.
+ * @throws StartRefusedError where there is no room for the rest, or for F14 that was asked for; nothing was made
+ */
+async function fitIntoRoom(
+  { chaos = false, short = false, faults: named }: VerifyOptions,
+  { run: { faults } }: Asked,
+  urls: { readonly outbox: string; readonly audit: string },
+  say: (line: string) => void,
+): Promise<readonly Fault[]> {
+  const rooms = { outbox: await readRoom('outbox', urls.outbox), audit: await readRoom('audit', urls.audit) };
+  const f14 = faults.some(({ id }) => id === 'F14');
+  const without = whyNoRoom(rooms, needOf({ chaos, short, f14: false }));
+  const withIt = f14 ? whyNoRoom(rooms, needOf({ chaos, short, f14 })) : null;
+  const reason = without ?? (named === undefined ? null : withIt);
+  if (reason !== null) {
+    throw new StartRefusedError(
+      `${reason}. A verification must not take the last connection from whoever else lives there: end what is idle, raise ` +
+        'max_connections (or the limit of the role), give the two databases two servers, or ' +
+        `${without === null ? 'leave F14 out' : 'run it where fewer others are'}. Nothing was made`,
+    );
+  }
+  if (withIt === null) return faults;
+  say(`F14 is left out: ${withIt}`);
+  return faults.filter(({ id }) => id !== 'F14');
 }
 
-/** Of runs on this machine that were killed. */
+type EndRuns = (deployment: string, outboxUrl: string, signal?: AbortSignal) => Promise<void>;
+
+/** Of runs on this machine that were killed. What cannot be dropped is left, and said: it must not keep this run from coming. */
 async function dropLeft(
   urls: { outbox: string; audit: string },
-  endRuns: (deployment: string, outboxUrl: string) => Promise<number>,
+  endRuns: (deployment: string, outboxUrl: string) => Promise<void>,
   say: (line: string) => void,
 ): Promise<void> {
   for (const part of ['outbox', 'audit'] as const) {
     for (const { name, run, url } of await findLeft(part, urls[part])) {
-      if (part === 'outbox') await endRuns(`verify-${run.replaceAll('_', '-')}`.slice(0, 40), url);
-      await dropDatabase(urls[part], name);
-      say(`dropped ${name}, which a killed run had left`);
+      try {
+        if (part === 'outbox') await endRuns(`verify-${run.replaceAll('_', '-')}`.slice(0, 40), url);
+        await dropLeftDatabase(urls[part], name);
+        say(`dropped ${name}, which a killed run had left`);
+      } catch (error) {
+        say(`${name}, which a killed run has left, stays: ${error instanceof Error ? error.message : error}`);
+      }
     }
   }
 }
-
-/** How to reach Temporal and be let in, nothing else: a task queue or a worker's version of the deployment's would mix the two. */
-function ofTemporal(environment: Environment, { address, connectionOptions }: TemporalTarget): Record<string, string> {
-  const taken = Object.entries(environment).filter(
-    (entry): entry is [string, string] => entry[1] !== undefined && entry[1] !== '' && PASSED_ON.test(entry[0]),
-  );
-  // Through a proxy on this machine the certificate is still the server's own.
-  const name = connectionOptions.tls ? { TEMPORAL_TLS_SERVER_NAME: address.replace(/:\d+$/, '') } : {};
-  return { ...name, ...Object.fromEntries(taken) };
-}
-
-const PASSED_ON = /^(TEMPORAL_.*|OUTBOX_SEARCH_ATTRIBUTE(S|_PREFIX))$/;
 
 async function tell(
   options: VerifyOptions,
@@ -223,15 +268,24 @@ async function tell(
   const written = await writeRun(report ?? null, { asked: told, conducted });
   if (json) print(JSON.stringify(written));
   else for (const line of summarize(written)) print(line);
-  if (report !== undefined) say(`${report}: report.json`);
+  if (report !== undefined) say(`${report}: report.md and report.json`);
   if (conducted.record.interrupted) return EXIT.interrupted;
   return conducted.verdict === 'passed' ? EXIT.done : EXIT.failed;
 }
 
-function listen(say: (line: string) => void) {
+/** `made`: databases that stay where nobody waits for the end. */
+function listen(say: (line: string) => void, made: () => readonly string[]) {
   const stop = new AbortController();
   const onSignal = (name: NodeJS.Signals) => {
-    if (stop.signal.aborted) process.exit(EXIT.interrupted);
+    if (stop.signal.aborted) {
+      const drops = made().map((database) => `DROP DATABASE IF EXISTS ${database} WITH (FORCE);`);
+      if (drops.length > 0) {
+        say(
+          `${name} again: left there: ${drops.join(' ')} The next outbox verify on this machine drops them, and ends what is open in Temporal`,
+        );
+      }
+      process.exit(EXIT.interrupted);
+    }
     say(`${name}: healing, stopping, dropping what was made (again: at once)`);
     stop.abort(new Error(name));
   };
@@ -241,5 +295,12 @@ function listen(say: (line: string) => void) {
     process.off('SIGINT', onSignal);
     process.off('SIGTERM', onSignal);
   };
-  return { signal: stop.signal, release };
+  return {
+    signal: stop.signal,
+    release,
+    stop(why: string) {
+      say(why);
+      stop.abort(new Error(why));
+    },
+  };
 }

@@ -101,7 +101,11 @@ async function run({ seed = randomInt(2 ** 32), minutes = options.short ? 1 : 5,
   log(`seed ${seed}: ${faults.length === 0 ? 'no faults' : faults.map(({ id }) => id).join(', ')}`);
   let laid;
   try {
-    laid = await layOutOwnWorld({ seed, log, signal: stop.signal, ...(planted && { cli: planted.cli }) });
+    const onReaperLost = (why) => {
+      log(why);
+      stop.abort(new Error(why));
+    };
+    laid = await layOutOwnWorld({ seed, log, onReaperLost, signal: stop.signal, ...(planted && { cli: planted.cli }) });
   } catch (error) {
     await planted?.remove();
     if (!stop.signal.aborted) throw error;
@@ -120,7 +124,14 @@ async function run({ seed = randomInt(2 ** 32), minutes = options.short ? 1 : 5,
     for (const left of await laid.close()) log(`not taken down: ${left}`);
     await planted?.remove();
   }
-  const asked = { seed, minutes, ...given, faults: faults.map(({ id }) => id), planted: given.planted ?? null };
+  const asked = {
+    seed,
+    minutes,
+    ...given,
+    faults: faults.map(({ id }) => id),
+    named: given.faults ?? null,
+    planted: given.planted ?? null,
+  };
   const written = await writeRun(report, { asked, conducted });
   if (json) process.stdout.write(`${JSON.stringify(written)}\n`);
   else for (const line of summarize(written)) say(line);

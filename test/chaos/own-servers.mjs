@@ -28,11 +28,11 @@ import { smallDisk } from './small-disk.mjs';
  * @property {string} temporalVersion
  * @property {() => Promise<readonly string[]>} close what failed on the way, each a sentence
  *
- * @param {{ log: (line: string) => void, maxConnections?: number }} options of the outbox's PostgreSQL, default 400: eight more relays are 160
+ * @param {{ log: (line: string) => void, onReaperLost?: (why: string) => void, maxConnections?: number }} options of the outbox's PostgreSQL, default 400: eight more relays are 160
  * @returns {Promise<OwnServers>}
  */
-export async function startOwnServers({ log, maxConnections = 400 }) {
-  const reaper = startReaper();
+export async function startOwnServers({ log, onReaperLost = log, maxConnections = 400 }) {
+  const reaper = startReaper(onReaperLost);
   const folder = await mkdtemp(join(tmpdir(), 'outbox-chaos-'));
   reaper.folder(folder);
   const undo = [() => reaper.close(), () => rm(folder, { recursive: true, force: true })];
@@ -131,8 +131,9 @@ async function keptPostgres({ dataDir, maxConnections, reaper, log }) {
   async function up() {
     const deadline = Date.now() + SAME_PORT_WITHIN_MS;
     for (;;) {
-      const started = await startEmbeddedPostgres({ dataDir, port, maxConnections, note: log });
-      reaper.watch(started.pid, 'SIGQUIT'); // SIGKILL would leave its backends
+      // SIGKILL would leave its backends.
+      const onSpawn = (pid) => reaper.watch(pid, 'SIGQUIT');
+      const started = await startEmbeddedPostgres({ dataDir, port, maxConnections, onSpawn, note: log });
       if (started.port === port) return started;
       // It takes the next free one where its own is still held; clients know only this one.
       await started.stop();
@@ -182,9 +183,7 @@ async function keptTemporal({ adminUrl, folder, reaper, log }) {
 
   async function up() {
     const kept = { ...store, drop: async () => {} }; // it outlives the server
-    const started = await startTemporalOnPostgres({ store: kept, ports, folder: home, log });
-    reaper.watch(started.pid);
-    return started;
+    return startTemporalOnPostgres({ store: kept, ports, folder: home, onSpawn: (pid) => reaper.watch(pid), log });
   }
   let isUp = true;
   const stop = async () => {

@@ -7,11 +7,12 @@ import { startOwnServers } from './own-servers.mjs';
  * @param {Partial<import('../../dist/src/main/chaos/lay-out.js').LayOutOptions> & { seed: number, log: (line: string) => void, maxConnections?: number }} options
  */
 export async function layOutOwnWorld({ maxConnections, ...options }) {
-  const own = await startOwnServers({ log: options.log, ...(maxConnections === undefined ? {} : { maxConnections }) });
+  const { log, onReaperLost } = options;
+  const own = await startOwnServers({ log, onReaperLost, ...(maxConnections === undefined ? {} : { maxConnections }) });
   try {
     const { outboxUrl, auditUrl, runner, temporal, servers, folder, reaper } = own;
     const deployment = `chaos-${randomBytes(4).toString('hex')}`;
-    const given = { deployment, outboxUrl, auditUrl, runner, temporal, servers, folder, reaper, fresh: true };
+    const given = { deployment, outboxUrl, auditUrl, runner, temporal, servers, folder, reaper };
     const laid = await layOutWorld({ ...given, ...options });
     const close = async () => {
       return [...(await laid.close()), ...(await own.close())];

@@ -13,8 +13,9 @@ import { type KeptMember, startMember } from '../../src/main/chaos/fleet-member.
 import type { ChaosProxy } from '../../src/main/chaos/ports.js';
 import { startOf } from '../../src/main/chaos/reaper.js';
 import { type Reaper, startReaper } from '../../src/main/chaos/start-reaper.js';
-import { startToxiproxy, type Toxiproxy } from '../../src/main/chaos/toxiproxy.js';
+import { anyPort, startToxiproxy, type Toxiproxy } from '../../src/main/chaos/toxiproxy.js';
 import { eventually } from '../support/eventually.js';
+import { FOUND_WITHIN_MS } from '../support/find-programs.js';
 import { isAlive } from '../support/outbox-cli.js';
 
 let folder: string;
@@ -45,7 +46,7 @@ describe('proxies', () => {
     const program = await findToxiproxy({ environment: process.env, note: () => {} });
     toxiproxy = await startToxiproxy({ program, pidFile: join(folder, 'toxiproxy.pid') });
     proxy = await toxiproxy.proxy('ledger', await answering('first'));
-  }, 120_000);
+  }, FOUND_WITHIN_MS);
   afterEach(() => proxy.heal());
   afterAll(async () => {
     await toxiproxy.stop();
@@ -123,7 +124,8 @@ describe('a role that is kept alive', () => {
   const start = async () => {
     const cli = join(folder, 'role.cjs');
     await writeFile(cli, PROGRAM);
-    const port = await freePort(0);
+    // Kept over restarts, so below those that outgoing connections get.
+    const port = await freePort(anyPort());
     const environment = { PORT: String(port), OUTBOX_TEST_FAILPOINT: 'after-claim' };
     member = startMember({
       ...{ name: 'relay-1', role: 'relay', cli, args: [], environment, port, reaper },

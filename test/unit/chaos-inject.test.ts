@@ -10,7 +10,7 @@ const planned = (inject: Fault['inject'], more: Partial<Fault> = {}): Planned =>
   place: 3,
 });
 const OUTCOME: FaultOutcome = { happened: 2, what: 'two killed', healedAt: 5, problems: [] };
-const options = (signal = new AbortController().signal) => ({ flowBeganAt: Date.now(), signal });
+const options = (signal = new AbortController().signal) => ({ flowBeganAt: Date.now(), short: true, signal });
 
 it('what a fault says stands in the record, with the bound that it names', async () => {
   const [record] = await injectBout(WORLD, [planned(async () => OUTCOME, { recoversWithinSeconds: 35 })], options());
@@ -35,10 +35,17 @@ it('one that did not happen, and one that throws, are problems', async () => {
   ]);
 });
 
+it('one that this machine cannot show is no problem of anybody, and is said', async () => {
+  const error = Object.assign(new Error('only root may'), { cannotBeShown: true });
+  const [thrown] = await injectBout(WORLD, [planned(() => Promise.reject(error))], options());
+  expect(thrown).toMatchObject({ happened: 0, problems: [], cannotBeShown: 'only root may' });
+});
+
 it('the same salt gives a fault the same numbers, and each of a bout its own duration', async () => {
   const seen: number[] = [];
-  const inject: Fault['inject'] = async (_, { random, durationMs }) => {
+  const inject: Fault['inject'] = async (_, { random, durationMs, short }) => {
     seen.push(random(), durationMs);
+    expect(short).toBe(true);
     return OUTCOME;
   };
   await injectBout(WORLD, [planned(inject)], options());

@@ -37,6 +37,8 @@ export interface SpawnOptions extends Identity {
   /** The working folder; entered before the user changes, so that user need not be able to reach it. */
   readonly cwd?: string;
   readonly pidFile: string;
+  /** Told at once, before it is ready. */
+  readonly onSpawn?: (pid: number) => void;
 }
 
 const KEPT_CHARACTERS = 4_000;
@@ -51,7 +53,10 @@ export async function spawnSupervised(options: SpawnOptions): Promise<Supervised
     ...(options.gid === undefined ? {} : { gid: options.gid }),
   });
   // At once: what is between a spawn and its pid file, a kill leaves behind unknown.
-  if (child.pid !== undefined) writeFileSync(options.pidFile, `${child.pid}\n${options.command}\n`);
+  if (child.pid !== undefined) {
+    options.onSpawn?.(child.pid);
+    writeFileSync(options.pidFile, `${child.pid}\n${options.command}\n`);
+  }
   // Of a long one both ends: a server that ends in a stack says at its beginning why.
   let printed = '';
   let first: string | null = null;

@@ -34,6 +34,8 @@ export interface EmbeddedPostgresOptions {
   readonly readyWithinMs?: number;
   /** Gives up the start; what was started of it is stopped. */
   readonly signal?: AbortSignal;
+  /** Told of the server's process as soon as there is one, before it is ready. */
+  readonly onSpawn?: (pid: number) => void;
   readonly note?: (line: string) => void;
 }
 
@@ -108,7 +110,7 @@ function startServer(
   binaries: Binaries,
   options: EmbeddedPostgresOptions & { readonly identity: Identity; readonly pidFile: string },
 ) {
-  const { dataDir, identity, pidFile, readyWithinMs = 60_000, signal } = options;
+  const { dataDir, identity, pidFile, readyWithinMs = 60_000, signal, onSpawn } = options;
   return onFreePort(options.port, async (port) => {
     const server = await spawnSupervised({
       ...identity,
@@ -118,6 +120,7 @@ function startServer(
       env: { PATH: '/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC' },
       cwd: dataDir,
       pidFile,
+      ...(onSpawn && { onSpawn }),
     });
     try {
       await waitUntilReady({ url: urlOn(port)('postgres'), dataDir, server, readyWithinMs, signal });

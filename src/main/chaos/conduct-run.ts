@@ -33,12 +33,8 @@ export async function conductRun({ world }: Pick<LaidOut, 'world'>, options: Run
       return null;
     }
   };
-  const noticesDown = record.faults.some(({ fault }) => fault === 'F28');
   const compare = ({ books: read, journal }: Reading) =>
-    compareChaos(
-      { journal, requests: world.ledger.requests, books: read, notices: world.notices.received },
-      { noticesDown },
-    );
+    compareChaos({ journal, requests: world.ledger.requests, books: read, notices: world.notices.received });
 
   if (!record.interrupted) {
     await pause(RECONCILED_MS, options.signal);

@@ -4,46 +4,100 @@
  */
 import type { NativeConnection } from '@temporalio/worker';
 import pg from 'pg';
+import { defaultTaskQueue } from '../../domain/delivery/deployment.js';
 import { eventRunId } from '../../domain/delivery/workflow-ids.js';
+import { pause } from './within.js';
 
 const TIMEOUT_MS = 5_000;
+const WITHIN_MS = 120_000;
 const MOST = 100_000;
 const AT_ONCE = 20;
 const REASON = 'outbox verify: its run is over';
+const MOST_ERRORS = 40;
+/** Visibility is behind what has happened, on a busy server by more. */
+const LISTED_TIMES = 3;
+const LAG_MS = 1_000;
 
-/** How many were ended. What is not there, or has ended by itself, is no matter. */
-export async function endOwnRuns(
-  connection: NativeConnection,
-  {
-    namespace,
-    deployment,
-    outboxUrl,
-  }: { readonly namespace: string; readonly deployment: string; readonly outboxUrl: string },
-): Promise<number> {
-  const ids = await readOwnRuns(outboxUrl, deployment);
-  let ended = 0;
+export interface OwnRuns {
+  readonly namespace: string;
+  readonly deployment: string;
+  readonly outboxUrl: string;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * By its own rows, which are never behind; and by its task queue, for runs that went on after their rows were settled. What is
+ * not there, or has ended by itself, is no matter.
+ * @throws where Temporal does not answer, or not in time: runs may be left
+ */
+export async function endOwnRuns(connection: NativeConnection, own: OwnRuns): Promise<void> {
+  const until = Date.now() + WITHIN_MS;
+  const { namespace, deployment, outboxUrl, signal } = own;
+  const end = (ids: readonly string[]) => endAll(connection, { namespace, ids, until, signal });
+  let failed = await end(await readOwnRuns(outboxUrl, deployment));
+  for (let times = 1; times <= LISTED_TIMES; times += 1) {
+    // What failed before is listed again.
+    const listed = await listRunning(connection, { namespace, deployment, until });
+    failed = await end(listed);
+    if (times < LISTED_TIMES) await pause(LAG_MS, signal ?? new AbortController().signal);
+  }
+  if (failed !== null) throw failed;
+}
+
+interface Ending {
+  readonly namespace: string;
+  readonly ids: readonly string[];
+  readonly until: number;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** The last error; where many come nothing more is tried. */
+async function endAll(connection: NativeConnection, { namespace, ids, until, signal }: Ending): Promise<Error | null> {
+  const left = [...ids];
+  const errors: Error[] = [];
   const next = async () => {
-    for (let workflowId = ids.pop(); workflowId !== undefined; workflowId = ids.pop()) {
-      const execution = { workflowId };
-      const call = () =>
-        connection.workflowService.terminateWorkflowExecution({
-          namespace,
-          workflowExecution: execution,
-          reason: REASON,
-        });
-      await connection.withDeadline(Date.now() + TIMEOUT_MS, call).then(
-        () => {
-          ended += 1;
-        },
-        () => {}, // NOT_FOUND mostly: it has ended; whoever is away now leaves it, and its name says whose it is
-      );
+    for (let workflowId = left.pop(); workflowId !== undefined; workflowId = left.pop()) {
+      signal?.throwIfAborted();
+      const request = { namespace, workflowExecution: { workflowId }, reason: REASON };
+      try {
+        await connection.withDeadline(deadline(until), () =>
+          connection.workflowService.terminateWorkflowExecution(request),
+        );
+      } catch (error) {
+        if ((error as { code?: unknown }).code !== NOT_FOUND) errors.push(error as Error);
+      }
+      if (errors.length >= MOST_ERRORS) return;
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, next));
-  return ended;
+  return errors.at(-1) ?? null;
 }
 
-/** From its own rows: never by visibility, which lags, and which other deployments share. */
+/** gRPC's: it has ended, or there never was one. */
+const NOT_FOUND = 5;
+
+function deadline(until: number): number {
+  return Math.min(until, Date.now() + TIMEOUT_MS);
+}
+
+async function listRunning(
+  connection: NativeConnection,
+  { namespace, deployment, until }: { readonly namespace: string; readonly deployment: string; readonly until: number },
+): Promise<string[]> {
+  const query = `TaskQueue = '${defaultTaskQueue(deployment)}' AND ExecutionStatus = 'Running'`;
+  const ids: string[] = [];
+  let nextPageToken: Uint8Array | null | undefined;
+  do {
+    const request = { namespace, query, pageSize: 1_000, ...(nextPageToken ? { nextPageToken } : {}) };
+    const page = await connection.withDeadline(deadline(until), () =>
+      connection.workflowService.listWorkflowExecutions(request),
+    );
+    ids.push(...(page.executions ?? []).map(({ execution }) => execution?.workflowId ?? ''));
+    nextPageToken = page.nextPageToken;
+  } while (nextPageToken?.length && ids.length < MOST);
+  return ids.filter((id) => id.startsWith(`${deployment}:`));
+}
+
 async function readOwnRuns(outboxUrl: string, deployment: string): Promise<string[]> {
   const client = new pg.Client({ connectionString: outboxUrl, connectionTimeoutMillis: 10_000, query_timeout: 60_000 });
   client.on('error', () => {}); // told by the statement that waits for it

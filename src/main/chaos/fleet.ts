@@ -1,6 +1,7 @@
 /** The roles of a chaos run as processes, kept alive: what a fault ends starts again a second later, with its ports. */
 import { join } from 'node:path';
 import { freePort } from '../../infrastructure/embedded/free-port.js';
+import { countCrashes } from './crash-loop.js';
 import { type KeptMember, startMember } from './fleet-member.js';
 import type { Fleet, FleetMember, FleetRole } from './ports.js';
 import type { Reaper } from './start-reaper.js';
@@ -21,11 +22,14 @@ export interface FleetOptions {
 }
 
 export interface StartedFleet extends Fleet {
+  /** Aborted, with the sentence that says so, when a role ends by itself again and again: it would be started for ever. */
+  readonly crashLoop: AbortSignal;
   /** All at once, by SIGTERM. An exit code other than 0 is told in `unwanted`. */
   close(): Promise<void>;
 }
 
-const READY_WITHIN_MS = 90_000;
+/** It only bounds what is broken: five processes load their code at once, on whatever machine. */
+const READY_WITHIN_MS = 180_000;
 const MOST_UNWANTED = 200;
 
 /** Resolves when every role is ready. Rejects, with nothing left running, when one is not. */
@@ -33,6 +37,15 @@ export async function startFleet(options: FleetOptions): Promise<StartedFleet> {
   const members: KeptMember[] = [];
   const unwanted: string[] = [];
   const numbers: Record<FleetRole, number> = { relay: 0, worker: 0, api: 0 };
+  const crashing = new AbortController();
+
+  const crashed = countCrashes();
+
+  function tellUnwanted(name: string, what: string): void {
+    if (unwanted.length < MOST_UNWANTED) unwanted.push(what);
+    const reason = crashed(name, what);
+    if (reason !== null) crashing.abort(reason);
+  }
 
   async function start(role: FleetRole, environment: Record<string, string> = {}) {
     numbers[role] += 1;
@@ -52,7 +65,7 @@ export async function startFleet(options: FleetOptions): Promise<StartedFleet> {
       port,
       outputFile: join(options.folder, `${name}.log`),
       reaper: options.reaper,
-      unwanted: (what) => void (unwanted.length < MOST_UNWANTED && unwanted.push(what)),
+      unwanted: (what) => tellUnwanted(name, what),
     });
     members.push(member);
     return member;
@@ -108,6 +121,7 @@ export async function startFleet(options: FleetOptions): Promise<StartedFleet> {
       return new Map(all.filter((entry): entry is [string, number] => entry[1] !== null));
     },
     unwanted,
+    crashLoop: crashing.signal,
     close,
   };
 }

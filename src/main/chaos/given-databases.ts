@@ -8,20 +8,27 @@ import type { VerifyDatabases } from './verify-databases.js';
 
 const DEADLINES = { connectionTimeoutMillis: 10_000, query_timeout: 120_000 };
 
-/** `text`: two URLs, separated by a comma. @throws StartRefusedError where one of them is not empty */
-export async function takeGivenDatabases(text: string): Promise<VerifyDatabases> {
+export interface GivenUrls {
+  readonly outbox: string;
+  readonly audit: string;
+}
+
+/** `text`: two URLs, separated by a comma. @throws UsageError where it is not */
+export function readGivenUrls(text: string): GivenUrls {
   const urls = text.split(',').map((url) => url.trim());
-  const [outboxUrl, auditUrl] = urls;
-  if (urls.length !== 2 || outboxUrl === undefined || auditUrl === undefined || !urls.every(isPostgres)) {
+  const [outbox, audit] = urls;
+  if (urls.length !== 2 || outbox === undefined || audit === undefined || !urls.every(isPostgres)) {
     throw new UsageError(
       '--databases: expected two URLs, of the outbox and of the audit log: postgresql://…,postgresql://…',
     );
   }
-  for (const [part, url] of [
-    ['outbox', outboxUrl],
-    ['audit', auditUrl],
-  ] as const)
-    await refuseUnlessEmpty(part, url);
+  return { outbox, audit };
+}
+
+/** @throws StartRefusedError where one of them is not empty */
+export async function takeGivenDatabases({ outbox: outboxUrl, audit: auditUrl }: GivenUrls): Promise<VerifyDatabases> {
+  await refuseUnlessEmpty('outbox', outboxUrl);
+  await refuseUnlessEmpty('audit', auditUrl);
   return {
     run: `given_${process.pid}_${randomBytes(4).toString('hex')}`,
     outboxUrl,
@@ -29,7 +36,7 @@ export async function takeGivenDatabases(text: string): Promise<VerifyDatabases>
     names: [],
     async drop() {
       for (const url of [outboxUrl, auditUrl]) {
-        await at(url, (client) => client.query('DROP SCHEMA IF EXISTS outbox, audit CASCADE'));
+        await at(url, (client) => client.query('DROP SCHEMA IF EXISTS outbox, audit, chaos CASCADE'));
       }
     },
   };
@@ -46,7 +53,7 @@ async function refuseUnlessEmpty(part: 'outbox' | 'audit', url: string): Promise
       client.query<{ name: string }>(
         `SELECT format('%I.%I', n.nspname, c.relname) AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
          WHERE n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp)'
-         UNION ALL SELECT format('schema %I', nspname) FROM pg_namespace WHERE nspname IN ('outbox', 'audit')
+         UNION ALL SELECT format('schema %I', nspname) FROM pg_namespace WHERE nspname IN ('outbox', 'audit', 'chaos')
          LIMIT 1`,
       ),
     ),
@@ -54,7 +61,8 @@ async function refuseUnlessEmpty(part: 'outbox' | 'audit', url: string): Promise
   if (rows[0] === undefined) return;
   throw new StartRefusedError(
     `--databases: expected two empty databases, the one of the ${part === 'outbox' ? 'outbox' : 'audit log'} has ${rows[0].name}: ` +
-      'make one for this alone (CREATE DATABASE outbox_verify). Nothing was written to it',
+      'make one for this alone (CREATE DATABASE outbox_verify); where a killed verification left it, and nothing of yours is in ' +
+      'it, DROP SCHEMA IF EXISTS outbox, audit, chaos CASCADE empties it. Nothing was written to it',
   );
 }
 

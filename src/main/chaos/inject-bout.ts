@@ -23,6 +23,8 @@ export interface FaultRecord {
   readonly healedAt: number;
   /** Each a sentence; any of them fails the run. */
   readonly problems: readonly string[];
+  /** Why it could not be shown on this machine; null: it could. */
+  readonly cannotBeShown?: string | null;
   /** New work must flow again within so many seconds. */
   readonly boundSeconds: number;
 }
@@ -41,20 +43,27 @@ const BOUND_SECONDS = 10;
 /** What it put on may still be on: nothing that comes after it would be told apart from it. */
 export const GIVEN_UP = 'given up';
 
+export interface BoutOptions {
+  readonly flowBeganAt: number;
+  /** Small counts. */
+  readonly short: boolean;
+  readonly signal: AbortSignal;
+}
+
 export async function injectBout(
   world: ChaosWorld,
   bout: readonly Planned[],
-  { flowBeganAt, signal }: { readonly flowBeganAt: number; readonly signal: AbortSignal },
+  options: BoutOptions,
 ): Promise<readonly FaultRecord[]> {
   const startMs = Math.min(...bout.map(({ entry }) => entry.atMs));
   const records = await Promise.all(
     bout.map(async (planned) => {
       const offsetMs = planned.entry.atMs - startMs;
       if (offsetMs > 0) {
-        await pause(offsetMs, signal);
-        if (signal.aborted) return null; // it has not begun, and does not any more
+        await pause(offsetMs, options.signal);
+        if (options.signal.aborted) return null; // it has not begun, and does not any more
       }
-      return injectOne(world, planned, { flowBeganAt, signal });
+      return injectOne(world, planned, options);
     }),
   );
   return records.filter((record) => record !== null);
@@ -63,12 +72,13 @@ export async function injectBout(
 async function injectOne(
   world: ChaosWorld,
   { entry, fault, place }: Planned,
-  { flowBeganAt, signal }: { flowBeganAt: number; signal: AbortSignal },
+  { flowBeganAt, short, signal }: BoutOptions,
 ): Promise<FaultRecord> {
   const begunAt = Date.now();
   const giveUp = new AbortController();
   const told = AbortSignal.any([signal, giveUp.signal]);
-  const work = inject(world, fault, { random: seededRandom(entry.salt), signal: told, durationMs: entry.durationMs });
+  const { salt, durationMs } = entry;
+  const work = inject(world, fault, { random: seededRandom(salt), signal: told, durationMs, short });
   let outcome: FaultOutcome;
   try {
     const given = within(entry.durationMs + OVERRUN_MS, `${fault.id} to be over`, work);
@@ -84,8 +94,11 @@ async function injectOne(
     const problems = [error.message, ...(late instanceof Error ? [late.message] : late.problems)];
     outcome = { happened: 0, what: GIVEN_UP, healedAt: Date.now(), problems };
   }
+  const { cannotBeShown = null } = outcome;
   const unseen =
-    outcome.happened > 0 || signal.aborted ? [] : [`${fault.id} did not happen, so it shows nothing: ${outcome.what}`];
+    outcome.happened > 0 || signal.aborted || cannotBeShown !== null
+      ? []
+      : [`${fault.id} did not happen, so it shows nothing: ${outcome.what}`];
   return {
     fault: fault.id,
     title: fault.title,
@@ -100,6 +113,7 @@ async function injectOne(
     begunAt,
     healedAt: outcome.healedAt,
     problems: [...outcome.problems, ...unseen],
+    cannotBeShown,
     boundSeconds: fault.recoversWithinSeconds ?? BOUND_SECONDS,
   };
 }
@@ -125,6 +139,9 @@ async function inject(world: ChaosWorld, fault: Fault, context: Parameters<Fault
     return await fault.inject(world, context);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
+    if ((error as { cannotBeShown?: unknown } | null)?.cannotBeShown === true) {
+      return { happened: 0, what: reason, healedAt: Date.now(), problems: [], cannotBeShown: reason };
+    }
     const problems = context.signal.aborted ? [] : [`${fault.id} could not be injected: ${reason}`];
     return { happened: 0, what: reason, healedAt: Date.now(), problems };
   }

@@ -5,6 +5,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -19,34 +20,30 @@ import { createTraffic } from './chaos-traffic.js';
 import { type StartedFleet, startFleet } from './fleet.js';
 import { startLedger } from './ledger.js';
 import { startNotices } from './notices.js';
-import type { ChaosProxy, ChaosServers, ChaosWorld, FleetRole, ProxyName } from './ports.js';
-import { runCli, runCliOrThrow } from './run-cli.js';
+import type { ChaosProxy, ChaosServers, ChaosWorld, ProxyName } from './ports.js';
+import { runCliOrThrow } from './run-cli.js';
 import { type Reaper, startReaper } from './start-reaper.js';
 import { anyPort, startToxiproxy } from './toxiproxy.js';
+import { within } from './within.js';
 
 export interface LayOutOptions {
   readonly seed: number;
   readonly deployment: string;
-  /** Of the roles and the producer, before the proxies; the owner's, where the databases are fresh. */
+  /** Of the roles and the producer, before the proxies: of an owner of two empty databases, which are migrated here. */
   readonly outboxUrl: string;
   readonly auditUrl: string;
   /** Of the runner itself: it must be let in when the roles are not. Default: the same. */
   readonly runner?: { readonly outboxUrl: string; readonly auditUrl: string };
   readonly temporal: { readonly address: string; readonly namespace: string };
-  /** Fresh databases: they are migrated, and the log gets keys. Otherwise all of that must be there already. */
-  readonly fresh: boolean;
   /** null: they belong to somebody else and are never restarted. */
   readonly servers: ChaosServers | null;
-  /** Of every role beside what is laid out here: a staging's AUDIT_FINGERPRINT_KEYS, TEMPORAL_TLS, … */
+  /** Of every role and command beside what is laid out here: how to get into a staging's servers, and how far. */
   readonly environment?: Readonly<Record<string, string>>;
-  /** Default: two relays, two workers, one api. */
-  readonly roles?: Readonly<Record<FleetRole, number>>;
-  /** Of the producer's events. Default: the deployment's own. */
-  readonly source?: string;
   /** Default: a new one in the temporary folder, removed at the end. */
   readonly folder?: string;
-  /** Default: one of its own. */
+  /** Default: one of its own, and `onReaperLost` is told when that ends by itself. */
   readonly reaper?: Reaper;
+  readonly onReaperLost?: (why: string) => void;
   /** The `outbox.js` of the roles. Default: of this build. */
   readonly cli?: string;
   readonly signal?: AbortSignal;
@@ -68,13 +65,18 @@ const SETTINGS = {
   OUTBOX_RETENTION_DAYS: '0',
 };
 const ROLES = { relay: 2, worker: 2, api: 1 };
+/** A step of taking it down: more than a role has to stop. */
+const UNDO_MS = 60_000;
+const POOL_END_MS = 15_000;
 
 export async function layOutWorld(options: LayOutOptions): Promise<LaidOut> {
   const undo: { what: string; step: () => Promise<unknown> }[] = [];
   const failed: string[] = [];
   const close = async () => {
     for (const { what, step } of undo.splice(0).reverse()) {
-      await step().catch((error: unknown) => failed.push(`${what}: ${error instanceof Error ? error.message : error}`));
+      await within(UNDO_MS, what, step()).catch((error: unknown) =>
+        failed.push(`${what}: ${error instanceof Error ? error.message : error}`),
+      );
     }
     return failed;
   };
@@ -91,14 +93,28 @@ type Undo = (what: string, step: () => Promise<unknown>) => void;
 async function layOut(options: LayOutOptions, undo: Undo): Promise<Omit<LaidOut, 'close'>> {
   const { seed, deployment, outboxUrl, auditUrl, temporal, log, signal } = options;
   const cli = options.cli ?? fileURLToPath(new URL('../../cli/outbox.js', import.meta.url));
-  const reaper = options.reaper ?? startReaper();
+  const reaper = options.reaper ?? startReaper(options.onReaperLost);
   if (options.reaper === undefined) undo('the reaper', () => reaper.close());
   const folder = options.folder ?? (await ownFolder(reaper, undo));
 
   const pool = (name: string, url: string) => {
-    const opened = new pg.Pool({ connectionString: url, max: 6, application_name: 'chaos-runner', ...DEADLINES });
+    const sockets = new Set<Socket>();
+    const stream = () => {
+      const socket = new Socket();
+      sockets.add(socket);
+      return socket.once('close', () => sockets.delete(socket));
+    };
+    const of = { connectionString: url, max: 6, application_name: 'chaos-runner', stream };
+    const opened = new pg.Pool({ ...of, ...DEADLINES });
     opened.on('error', () => {}); // a fault ended it while idle; the next statement opens another
-    undo(`the runner's connections to ${name}`, () => opened.end());
+    undo(`the runner's connections to ${name}`, async () => {
+      try {
+        // A fault that was given up may still hold one.
+        await within(POOL_END_MS, 'their end', opened.end());
+      } finally {
+        for (const socket of sockets) socket.destroy();
+      }
+    });
     return opened;
   };
   const { runner = { outboxUrl, auditUrl } } = options;
@@ -110,8 +126,8 @@ async function layOut(options: LayOutOptions, undo: Undo): Promise<Omit<LaidOut,
   const notices = await startNotices();
   undo('the receiver of notices', () => notices.close());
   const program = await findToxiproxy({ environment: processEnvironment(), note: log, ...(signal && { signal }) });
-  const toxiproxy = await startToxiproxy({ program, pidFile: join(folder, 'toxiproxy.pid') });
-  reaper.watch(toxiproxy.pid);
+  const pidFile = join(folder, 'toxiproxy.pid');
+  const toxiproxy = await startToxiproxy({ program, pidFile, onSpawn: (pid) => reaper.watch(pid) });
   undo('toxiproxy', async () => {
     await toxiproxy.stop();
     reaper.forget(toxiproxy.pid);
@@ -137,40 +153,36 @@ async function layOut(options: LayOutOptions, undo: Undo): Promise<Omit<LaidOut,
     findUrl: through(proxies.ledger, ledger.findUrl),
     notices: notices.at(proxies.notices.address),
   });
-  const direct = { OUTBOX_DATABASE_URL: outboxUrl, AUDIT_DATABASE_URL: auditUrl, OUTBOX_DEPLOYMENT: deployment };
-  const given = { ...options.environment };
-  if (options.fresh) {
-    await runCliOrThrow(cli, ['migrate', 'deploy', '--deployment', deployment], direct);
-    Object.assign(given, await newLog(cli, folder));
-  }
-  given.OUTBOX_AUDIT_API_KEY ??= await newKey(cli, direct, options.fresh ? null : undo);
-  await runCliOrThrow(cli, ['policies', 'apply', '--ordering', '--config', configFile], { ...direct, ...given });
+  const urls = { OUTBOX_DATABASE_URL: outboxUrl, AUDIT_DATABASE_URL: auditUrl, OUTBOX_DEPLOYMENT: deployment };
+  const direct = { ...options.environment, ...urls };
+  await runCliOrThrow(cli, ['migrate', 'deploy', '--deployment', deployment], direct);
+  const keys = { ...(await newLog(cli, folder)), OUTBOX_AUDIT_API_KEY: await newKey(cli, direct) };
+  await runCliOrThrow(cli, ['policies', 'apply', '--ordering', '--config', configFile], { ...direct, ...keys });
 
   const environment: Record<string, string> = {
     ...SETTINGS,
-    ...given,
     ...direct,
+    ...keys,
     OUTBOX_DATABASE_URL: through(proxies.outbox, outboxUrl),
     AUDIT_DATABASE_URL: through(proxies.audit, auditUrl),
     OUTBOX_AUDIT_URL: `http://${proxies.ingest.address}`,
     TEMPORAL_ADDRESS: proxies.temporal.address,
     TEMPORAL_NAMESPACE: temporal.namespace,
   };
-  const roles = options.roles ?? ROLES;
   log(
-    `the roles: ${Object.entries(roles)
+    `the roles: ${Object.entries(ROLES)
       .map(([role, n]) => `${n} ${role}`)
       .join(', ')}`,
   );
-  const fleet = await startFleet({ roles, cli, configFile, environment, folder, apiPort, reaper });
+  const fleet = await startFleet({ roles: ROLES, cli, configFile, environment, folder, apiPort, reaper });
   undo('the roles', () => fleet.close());
 
   const canary = `canary-${randomBytes(12).toString('hex')}`;
   const producer = await startChaosProducer({
+    appendWithinMs: APPEND_WITHIN_MS,
     url: environment.OUTBOX_DATABASE_URL as string,
     journalFile: join(folder, 'journal.ndjson'),
     traffic: createTraffic({ random: seededRandom(seed), canary }),
-    ...(options.source === undefined ? {} : { source: options.source }),
   });
   undo('the producer', () => producer.stop());
   // First, so that nothing waits for a proxy that a fault left cut.
@@ -181,6 +193,8 @@ async function layOut(options: LayOutOptions, undo: Undo): Promise<Omit<LaidOut,
 }
 
 /** A statement of the runner's own that hangs would hang the run. */
+/** Of a fault's own events: a server that was just started again, a disk that is slow. */
+const APPEND_WITHIN_MS = 30_000;
 const DEADLINES = { connectionTimeoutMillis: 5_000, query_timeout: 60_000 };
 
 async function ownFolder(reaper: Reaper, undo: Undo): Promise<string> {
@@ -200,16 +214,11 @@ async function newLog(cli: string, folder: string): Promise<Record<string, strin
   };
 }
 
-/** With `undo` revoked at the end: at a staging nobody else would know what it is for. */
-async function newKey(cli: string, direct: Readonly<Record<string, string>>, undo: Undo | null): Promise<string> {
+/** Of the worker. */
+async function newKey(cli: string, direct: Readonly<Record<string, string>>): Promise<string> {
   const scopes = ['--scope', 'audit:write:any-tenant', 'audit:write'];
   const printed = await runCliOrThrow(cli, ['keys', 'create', '--name', 'chaos run', ...scopes, '--json'], direct);
-  const { secret, prefix } = JSON.parse(printed) as { secret: string; prefix: string };
-  undo?.('the key of the worker', async () => {
-    const { code, stderr } = await runCli(cli, ['keys', 'revoke', prefix], direct);
-    if (code !== 0) throw new Error(`key ${prefix} was not revoked: ${stderr.slice(-300)}`);
-  });
-  return secret;
+  return (JSON.parse(printed) as { secret: string }).secret;
 }
 
 function hostOf(url: string): string {

@@ -1,6 +1,6 @@
 /**
  * What a chaos run is made of. The runner (run-chaos.ts) knows nothing of servers: whoever calls it lays out the world.
- * `outbox verify --chaos` takes a staging's servers as they are; `npm run chaos` starts its own and can also restart them.
+ * `outbox verify --chaos` makes databases on a staging's servers and leaves those as they are; `npm run chaos` starts its own and can also restart them.
  */
 import type pg from 'pg';
 
@@ -116,8 +116,7 @@ export interface LedgerRequest {
 export interface Ledger {
   readonly url: string;
   readonly requests: readonly LedgerRequest[];
-  /** Decides for each request; default `take`. */
-  /** `n`: how many requests of this key there were, this one counted. */
+  /** Decides for each request; default `take`. `n`: how many requests of this key there were, this one counted. */
   mode(decide: (request: { key: string; eventId: string; eventType: string; n: number }) => LedgerMode): void;
   close(): Promise<void>;
 }
@@ -145,8 +144,14 @@ export interface ChaosProducer {
   readonly committed: number;
   /** Of its own connection: appends that failed, by SQLSTATE or code. */
   readonly refused: ReadonlyMap<string, number>;
-  /** In one transaction: the ids, or it rejects. Journalled. */
-  append(events: readonly ChaosEvent[], options?: { rollBack?: boolean; holdMs?: number }): Promise<readonly string[]>;
+  /**
+   * In one transaction: the ids, or it rejects. Journalled. In a run it is tried again for some time where nothing of it
+   * stands; not with `once`, which is of a fault that wants the error, nor with any other option.
+   */
+  append(
+    events: readonly ChaosEvent[],
+    options?: { once?: boolean; rollBack?: boolean; holdMs?: number },
+  ): Promise<readonly string[]>;
   /** As `append`, by statements of the caller's own, poison that `recordEvents` refuses for instance: what they wrote, for the journal. */
   write(
     work: (tx: { query: pg.PoolClient['query'] }) => Promise<readonly AppendedEvent[]>,
@@ -220,6 +225,8 @@ export interface FaultContext {
   readonly signal: AbortSignal;
   /** How long the fault is to hold, from the schedule. */
   readonly durationMs: number;
+  /** A run in CI: small counts. */
+  readonly short: boolean;
 }
 
 export interface FaultOutcome {
@@ -230,6 +237,8 @@ export interface FaultOutcome {
   readonly healedAt: number;
   /** Expectations of the fault's own row that did not hold, each a sentence. */
   readonly problems: readonly string[];
+  /** Why this machine cannot show the fault: the run is incomplete by it, and blames nobody. An error with `cannotBeShown: true` says the same. */
+  readonly cannotBeShown?: string;
 }
 
 /** What a fault takes hold of. */

@@ -69,7 +69,10 @@ const WARM_MS = 120_000;
 const STOP_MS = 90_000;
 
 export async function runChaos(world: RunWorld, options: RunOptions): Promise<RunRecord> {
-  const { signal, short } = options;
+  const { short } = options;
+  // A run without one of its roles shows nothing more: it breaks off, and that is the line's fault and no interruption.
+  const signal = AbortSignal.any([options.signal, world.fleet.crashLoop]);
+  const interrupted = () => options.signal.aborted;
   const startedAt = Date.now();
   const watch = watchRun(world, options);
   const schedule = planSchedule({ seed: world.seed, ...options });
@@ -92,22 +95,22 @@ export async function runChaos(world: RunWorld, options: RunOptions): Promise<Ru
     watch.phase = 'measuring';
     if (options.rate === undefined) record.capacityPerSecond = await measureCapacity(world, { signal });
     record.offeredPerSecond = offered(options, record.capacityPerSecond);
-    await runFlow({ world, options, schedule, watch, record });
+    await runFlow({ world, options: { ...options, signal }, schedule, watch, record });
     watch.phase = 'settling';
-    record.settled = await settleDown(world, { signal, short, onState: () => {} });
+    record.settled = await settleDown(world, { signal, onState: () => {} });
   } catch (error) {
-    if (!signal.aborted) record.problems.push(`the run broke off while ${watch.phase}: ${messageOf(error)}`);
+    if (!interrupted()) record.problems.push(`the run broke off while ${watch.phase}: ${messageOf(error)}`);
   } finally {
     world.producer.rate(0);
     if (watch.phase !== 'settling') {
       watch.phase = 'healing';
       // Of a run that is given up nothing is waited for, and what is away is no problem of the line's.
       const unhealed = await healAll(world, { ready: !signal.aborted });
-      if (!signal.aborted) record.problems.push(...unhealed);
+      if (!interrupted()) record.problems.push(...unhealed);
     }
     await watch.stop();
   }
-  if (signal.aborted) record.missing.push('it was interrupted');
+  if (interrupted()) record.missing.push('it was interrupted');
   const { producer, fleet } = world;
   return {
     ...record,
@@ -121,7 +124,7 @@ export async function runChaos(world: RunWorld, options: RunOptions): Promise<Ru
     refused: Object.fromEntries(producer.refused),
     memory: watch.memory(),
     unwanted: [...fleet.unwanted],
-    interrupted: signal.aborted,
+    interrupted: interrupted(),
   };
 }
 

@@ -20,7 +20,8 @@ export interface Reaper {
 
 const CLOSES_WITHIN_MS = 30_000;
 
-export function startReaper(): Reaper {
+/** `onLost`: told when it ended by itself. From then on a kill would leave everything, so the run is to end. */
+export function startReaper(onLost: (why: string) => void = () => {}): Reaper {
   // As source under a test, compiled otherwise: it needs nothing but Node.
   const program = fileURLToPath(
     new URL(import.meta.url.endsWith('.ts') ? './reaper.ts' : './reaper.js', import.meta.url),
@@ -30,11 +31,17 @@ export function startReaper(): Reaper {
     stdio: ['pipe', 'ignore', 'inherit'],
     env: { PATH: processEnvironment().PATH },
   });
+  let closing = false;
   const ended = new Promise<void>((resolve) => {
-    child.once('exit', () => resolve());
-    child.once('error', () => resolve());
+    const over = (how: unknown) => {
+      if (!closing) onLost(`the reaper, which would end what a killed run leaves, has ended by itself: ${how}`);
+      closing = true;
+      resolve();
+    };
+    child.once('exit', (code, signal) => over(code ?? signal));
+    child.once('error', (error) => over(error.message));
   });
-  child.stdin.on('error', () => {}); // it ended: then nobody reaps, and closing says so
+  child.stdin.on('error', () => {}); // it ended: `onLost` says so
   child.unref();
   const tell = (line: ReaperLine) => void child.stdin.write(`${JSON.stringify(line)}\n`);
   return {
@@ -48,6 +55,7 @@ export function startReaper(): Reaper {
     mount: (path) => tell({ mount: path }),
     unmounted: (path) => tell({ unmounted: path }),
     async close() {
+      closing = true;
       child.ref();
       child.stdin.end();
       const force = setTimeout(() => child.kill('SIGKILL'), CLOSES_WITHIN_MS);

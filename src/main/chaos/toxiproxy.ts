@@ -4,7 +4,7 @@
  */
 import { randomInt } from 'node:crypto';
 import { spawnSupervised } from '../../infrastructure/embedded/child-process.js';
-import { freePort, onFreePort } from '../../infrastructure/embedded/free-port.js';
+import { onFreePort } from '../../infrastructure/embedded/free-port.js';
 import type { ChaosProxy, Heal, ProxyName } from './ports.js';
 
 export interface Toxiproxy {
@@ -19,8 +19,16 @@ export interface Toxiproxy {
 const READY_WITHIN_MS = 10_000;
 const CALL_WITHIN_MS = 5_000;
 
-/** @param program what `findToxiproxy` returned @param pidFile where its process id is kept */
-export async function startToxiproxy({ program, pidFile }: { program: string; pidFile: string }): Promise<Toxiproxy> {
+export interface ToxiproxyOptions {
+  /** What `findToxiproxy` returned. */
+  readonly program: string;
+  /** Where its process id is kept. */
+  readonly pidFile: string;
+  /** Told at once, and of each that is tried: one that is still starting must not outlive us either. */
+  readonly onSpawn?: (pid: number) => void;
+}
+
+export async function startToxiproxy({ program, pidFile, onSpawn }: ToxiproxyOptions): Promise<Toxiproxy> {
   return onFreePort(anyPort(), async (port) => {
     const server = await spawnSupervised({
       title: 'toxiproxy',
@@ -28,6 +36,7 @@ export async function startToxiproxy({ program, pidFile }: { program: string; pi
       args: ['-host', '127.0.0.1', '-port', String(port)],
       env: { PATH: '/usr/bin:/bin', LOG_LEVEL: 'error' },
       pidFile,
+      ...(onSpawn && { onSpawn }),
     });
     const call = caller(`http://127.0.0.1:${port}`);
     try {
@@ -39,11 +48,12 @@ export async function startToxiproxy({ program, pidFile }: { program: string; pi
     return {
       pid: server.pid,
       failed: server.failed,
-      proxy: async (name, upstream) => {
-        const listen = `127.0.0.1:${await freePort(anyPort())}`;
-        await call('POST', '/proxies', { name, listen, upstream, enabled: true });
-        return proxyOf(call, { name, address: listen, upstream });
-      },
+      proxy: (name, upstream) =>
+        onFreePort(anyPort(), async (free) => {
+          const listen = `127.0.0.1:${free}`;
+          await call('POST', '/proxies', { name, listen, upstream, enabled: true });
+          return proxyOf(call, { name, address: listen, upstream });
+        }),
       stop: () => server.stop('SIGTERM', 5_000),
     };
   });

@@ -1,7 +1,8 @@
 /**
  * Databases of a verification's own, on the servers that the environment names: what stands there is never touched. They are
- * dropped at the end by the very names that were made; what a killed run left is dropped by the next one on the same machine,
- * and only where the process that made it is gone.
+ * dropped at the end by the very names that were made. What a killed run left is dropped by the next one on the same machine, and
+ * only where the process that made it is gone and nobody is connected: a run that lives holds a session in each, so that another
+ * container or machine of the same hostname cannot take it for dead.
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
@@ -36,9 +37,11 @@ const DEADLINES = { connectionTimeoutMillis: 10_000, query_timeout: 120_000 };
  * @throws StartRefusedError where the role may not make databases, with what to do; before anything is made
  */
 export async function makeVerifyDatabases(urls: Readonly<Record<Part, string>>): Promise<VerifyDatabases> {
-  const run = `${machine()}_${process.pid}_${startOf(process.pid) ?? 0}_${randomBytes(2).toString('hex')}`;
+  const run = `${machine()}_${process.pid}_${startOf(process.pid)}_${randomBytes(2).toString('hex')}`;
   const made: { part: Part; name: string }[] = [];
+  const held: pg.Client[] = [];
   const drop = async () => {
+    for (const client of held.splice(0)) await client.end().catch(() => {}); // dropping cuts it off
     for (const { part, name } of made.splice(0).reverse()) await dropDatabase(urls[part], name);
   };
   try {
@@ -47,6 +50,7 @@ export async function makeVerifyDatabases(urls: Readonly<Record<Part, string>>):
       const name = `${part}_verify_${run}`;
       await atServer(part, urls[part], (client) => client.query(`CREATE DATABASE ${client.escapeIdentifier(name)}`));
       made.push({ part, name });
+      held.push(await connect(ofDatabase(urls[part], name)));
     }
   } catch (error) {
     await drop().catch(() => {}); // the first error is the reason
@@ -61,12 +65,13 @@ export async function makeVerifyDatabases(urls: Readonly<Record<Part, string>>):
 
 const PARTS = ['outbox', 'audit'] as const;
 
-/** What runs on this machine left when they were killed. */
+/** What runs on this machine left when they were killed: those that nobody is connected to. */
 export async function findLeft(part: Part, url: string): Promise<readonly LeftDatabase[]> {
   const { rows } = await atServer(part, url, (client) =>
     client.query<{ name: string }>(
       `SELECT datname AS name FROM pg_database
-       WHERE datname LIKE $1 AND pg_has_role(datdba, 'USAGE') ORDER BY datname`,
+       WHERE datname LIKE $1 AND pg_has_role(datdba, 'USAGE')
+         AND NOT EXISTS (SELECT FROM pg_stat_activity a WHERE a.datname = pg_database.datname) ORDER BY datname`,
       [`${part}\\_verify\\_%`],
     ),
   );
@@ -74,18 +79,26 @@ export async function findLeft(part: Part, url: string): Promise<readonly LeftDa
     const [, of, run, pid, started] = NAME.exec(name) ?? [];
     if (of !== part || run === undefined || !run.startsWith(`${machine()}_`)) return [];
     const now = startOf(Number(pid));
-    // Without /proc nobody can tell (0): a person drops it.
-    if (started === '0' || now === started) return [];
+    if (now === started) return [];
     return [{ run, name, url: ofDatabase(url, name) }];
   });
 }
 
-/** Whoever is still connected to it is cut off: these names are of runs that are over. */
-export async function dropDatabase(serverUrl: string, name: string): Promise<void> {
+/** Of this run, which is over: whoever is still connected is cut off. */
+function dropDatabase(serverUrl: string, name: string): Promise<void> {
+  return drop(serverUrl, name, ' WITH (FORCE)');
+}
+
+/** Of another run: the server itself refuses it (55006) where somebody is connected. */
+export function dropLeftDatabase(serverUrl: string, name: string): Promise<void> {
+  return drop(serverUrl, name, '');
+}
+
+async function drop(serverUrl: string, name: string, how: '' | ' WITH (FORCE)'): Promise<void> {
   if (!NAME.test(name)) throw new Error(`expected a database that a verification made, got ${name}`);
   const client = await connect(serverUrl);
   try {
-    await client.query(`DROP DATABASE IF EXISTS ${client.escapeIdentifier(name)} WITH (FORCE)`);
+    await client.query(`DROP DATABASE IF EXISTS ${client.escapeIdentifier(name)}${how}`);
   } finally {
     await client.end();
   }
@@ -120,8 +133,9 @@ async function atServer<T>(part: Part, url: string, work: (client: pg.Client) =>
 }
 
 async function connect(connectionString: string): Promise<pg.Client> {
-  const client = new pg.Client({ connectionString, application_name: 'outbox verify', ...DEADLINES });
-  client.on('error', () => {}); // told by the statement that waits for it
+  const kept = { keepAlive: true, keepAliveInitialDelayMillis: 30_000 };
+  const client = new pg.Client({ connectionString, application_name: 'outbox verify', ...DEADLINES, ...kept });
+  client.on('error', () => {}); // told by the statement that waits for it; of one that only holds, the roles' sessions hold on
   await client.connect();
   return client;
 }

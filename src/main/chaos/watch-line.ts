@@ -13,7 +13,7 @@ export interface LineState {
   readonly unsent: number;
 }
 
-/** Of the whole database: on a staging nothing of others is open while a run goes on. */
+/** Of the whole database, which is the run's own. */
 export async function readLine(outbox: pg.Pool): Promise<LineState | null> {
   try {
     const [row] = await runStatement<{ open: number; unsent: number }>(outbox, {

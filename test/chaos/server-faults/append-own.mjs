@@ -10,12 +10,13 @@ const SHOWN = 5;
  * To the ledger and to the audit log alike.
  * @param {import('../../../dist/src/main/chaos/ports.js').ChaosWorld} world
  * @param {number} howMany
+ * @param {{ once?: boolean }} [options] once: of a fault that wants to see the error
  * @returns {Promise<string[]>} their ids
  */
-export async function appendOwn(world, howMany) {
+export async function appendOwn(world, howMany, options) {
   const half = Math.ceil(howMany / 2);
   const events = [...ownEvents(world, half), ...ownEvents(world, howMany - half, { routingKey: 'audit.log' })];
-  await world.producer.append(events);
+  await world.producer.append(events, options);
   return [...idsOf(events)];
 }
 

@@ -29,7 +29,7 @@ export const diskFull = defineFault({
       while (performance.now() < end && !signal.aborted) {
         const events = ownEvents(world, 20, { payload: { note: 'x'.repeat(8_000) } });
         try {
-          await world.producer.append(events);
+          await world.producer.append(events, { once: true });
           written.push(...idsOf(events)); // a page that was there had room
         } catch (error) {
           codes.set(error.code ?? error.message, (codes.get(error.code ?? error.message) ?? 0) + 1);

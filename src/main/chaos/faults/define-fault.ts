@@ -4,8 +4,6 @@ import type { ChaosWorld, Fault, FaultContext, FaultId, FaultOutcome, Resource }
 type Range = readonly [least: number, most: number];
 
 export interface Inflicting extends FaultContext {
-  /** A run in CI: small counts. */
-  readonly short: boolean;
   /** Expectations of the row that did not hold. */
   readonly problems: string[];
   /** Once: what comes after it is looked at on a healthy line. A kill is over at once, so it calls this then. */
@@ -31,9 +29,6 @@ export interface FaultSpec {
   ) => Promise<{ readonly happened: number; readonly what: string }>;
 }
 
-/** Short durations lie below this, long ones above. */
-const SHORT_BELOW_MS = 15_000;
-
 export function defineFault(spec: FaultSpec): Fault {
   const { id, title, needs = 'staging', weight = 1, recoversWithinSeconds, resources } = spec;
   return {
@@ -57,8 +52,7 @@ async function inject(spec: FaultSpec, world: ChaosWorld, context: FaultContext)
     healedAt = Date.now();
   };
   try {
-    const short = context.durationMs < SHORT_BELOW_MS;
-    const { happened, what } = await spec.inflict(world, { ...context, short, problems, heal });
+    const { happened, what } = await spec.inflict(world, { ...context, problems, heal });
     await heal();
     // What was looked for when the run was given up had no time to come.
     return { happened, what, healedAt: healedAt ?? Date.now(), problems: context.signal.aborted ? [] : problems };

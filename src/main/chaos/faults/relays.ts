@@ -1,12 +1,16 @@
 /** F1, F2, F5: a relay that dies or stands still while it holds claims. */
 import type { ChaosWorld, FleetMember } from '../ports.js';
 import { defineFault, type Inflicting } from './define-fault.js';
-import { leaseMs, metric } from './look.js';
-import { ownEvents } from './own-events.js';
+import { leaseMs, metric, untilStatus } from './look.js';
+import { idsOf, ownEvents } from './own-events.js';
 import { PATIENCE_MS, pick, sleep, until } from './wait.js';
 
 /** Beyond the lease: a poll, a start, and a machine that is busy with all of us. */
 const TAKEN_OVER_MS = 10_000;
+/** A start that is slowed, and its mark. */
+const MARKED_WITHIN_MS = 3_500;
+/** With the waits around it well within a lease, so that what is held is not taken over meanwhile. */
+const GO_ON_WITHIN_MS = 12_000;
 
 export const killedRelay = defineFault({
   id: 'F1',
@@ -149,10 +153,14 @@ async function stopHolding(
     await until(async () => (await claimsOf(world)).length > 0, { withinMs: 5_000, signal, everyMs: 20 });
     member.kill('SIGSTOP');
     const tokens = new Set((await claimsOf(world)).map(({ token }) => token));
-    // The others mark theirs within this; no column says whose a token is, but what still stands then is the stopped one's.
-    await sleep(3_500, signal);
-    const held = (await claimsOf(world)).filter(({ token }) => tokens.has(token));
-    if (held.length > 0) return held;
+    await sleep(MARKED_WITHIN_MS, signal);
+    // No column says whose a token is. The others have marked theirs once they have started what came after it; what still
+    // stands then, and after another while, is the stopped one's.
+    if (await othersWentOn(world, signal)) {
+      await sleep(MARKED_WITHIN_MS, signal);
+      const held = (await claimsOf(world)).filter(({ token }) => tokens.has(token));
+      if (held.length > 0) return held;
+    }
     member.kill('SIGCONT');
   }
   member.kill('SIGSTOP');
@@ -207,4 +215,13 @@ async function untilMoved(world: ChaosWorld, claims: readonly Claim[], signal: A
     { withinMs: leaseMs(world) + TAKEN_OVER_MS, signal, everyMs: 250 },
   );
   return signal.aborted ? 0 : left;
+}
+
+/** Whether a relay that runs has claimed, started and marked what is appended now. */
+async function othersWentOn(world: ChaosWorld, signal: AbortSignal): Promise<boolean> {
+  const later = ownEvents(world, 4);
+  await world.producer.append(later);
+  const settled = ['STARTED', 'DELIVERED', 'DEAD'] as const;
+  const patience = { withinMs: GO_ON_WITHIN_MS, signal, everyMs: 250 };
+  return (await untilStatus(world, idsOf(later), settled, patience)).length === 0;
 }

@@ -1,0 +1,96 @@
+/**
+ * Whether two servers have connections left for a verification, before anything is made: a server whose last one is taken refuses
+ * the applications that live on it, too.
+ */
+import pg from 'pg';
+import { explainingDatabase } from '../explain-database.js';
+
+/** Pools of the roles, instead of the defaults: a server that others use is not to be filled. */
+export const SMALL_POOLS = { OUTBOX_POOL_SIZE: '5', AUDIT_POOL_SIZE: '3', AUDIT_READ_POOL_SIZE: '2' };
+
+/** Connections at most, by part. */
+export type Need = Readonly<Record<Part, number>>;
+
+type Part = 'outbox' | 'audit';
+
+export interface Room {
+  /** The same for one server under two names. */
+  readonly server: string;
+  /** That this role may open besides what is open. */
+  readonly free: number;
+  readonly open: number;
+  /** max_connections without those that are kept for others, or what the role is limited to. */
+  readonly most: number;
+}
+
+/** Two relays, two workers, one api; its operations and the two that hold the databases; the runner; the producer. */
+const LINE: Need = { outbox: 4 * 5 + 8 + 1 + 6 + 10, audit: 3 + 2 + 2 + 2 * 6 + 1 + 6 };
+/** With faults one more role comes for a while; an api is the largest. */
+const ONE_MORE: Need = { outbox: 8, audit: 7 };
+/** Of F14, beside the two relays that are there. */
+const MORE_RELAYS: Need & { readonly short: number } = { outbox: 6 * 5, audit: 0, short: 2 * 5 };
+
+export function needOf({ chaos, f14, short }: { chaos: boolean; f14: boolean; short: boolean }): Need {
+  const relays = f14 ? (short ? MORE_RELAYS.short : MORE_RELAYS.outbox) : 0;
+  // One fault at a time: either of the two.
+  const more = chaos ? { outbox: Math.max(ONE_MORE.outbox, relays), audit: ONE_MORE.audit } : { outbox: 0, audit: 0 };
+  return { outbox: LINE.outbox + more.outbox, audit: LINE.audit + more.audit };
+}
+
+/** null: there is room. Otherwise a sentence with the numbers. */
+export function whyNoRoom(rooms: Readonly<Record<Part, Room>>, need: Need): string | null {
+  const { outbox, audit } = rooms;
+  const one = outbox.server === audit.server;
+  const asked = one
+    ? [{ where: 'the server of both databases', room: outbox, need: need.outbox + need.audit }]
+    : [
+        { where: 'the server of the outbox', room: outbox, need: need.outbox },
+        { where: 'the server of the audit log', room: audit, need: need.audit },
+      ];
+  const full = asked.filter(({ room, need: least }) => room.free < least);
+  if (full.length === 0) return null;
+  const sentences = full.map(
+    ({ where, room, need: least }) =>
+      `expected ${least} free connections at ${where}, there are ${room.free} (${room.open} of ${room.most} are open)`,
+  );
+  return sentences.join('; ');
+}
+
+export function readRoom(part: Part, url: string): Promise<Room> {
+  return explainingDatabase(part, async () => {
+    const client = new pg.Client({ connectionString: url, application_name: 'outbox verify', ...DEADLINES });
+    client.on('error', () => {}); // told by the statement that waits for it
+    try {
+      await client.connect();
+      const { rows } = await client.query<Counted>(COUNT);
+      return roomOf(rows[0] as Counted);
+    } finally {
+      await client.end();
+    }
+  });
+}
+
+const DEADLINES = { connectionTimeoutMillis: 10_000, query_timeout: 30_000 };
+
+export interface Counted {
+  readonly server: string;
+  readonly most: number;
+  readonly open: number;
+  /** -1: none. */
+  readonly roleLimit: number;
+  readonly roleOpen: number;
+}
+
+export function roomOf({ server, most, open, roleLimit, roleOpen }: Counted): Room {
+  const ofServer = { server, most, open, free: Math.max(0, most - open) };
+  if (roleLimit < 0 || roleLimit - roleOpen >= ofServer.free) return ofServer;
+  return { server, most: roleLimit, open: roleOpen, free: Math.max(0, roleLimit - roleOpen) };
+}
+
+// numbackends and usesysid are shown to every role; the start of the server tells two servers apart.
+const COUNT = `SELECT pg_postmaster_start_time()::text AS server,
+  current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
+    - coalesce(current_setting('reserved_connections', true)::int, 0) AS most,
+  (SELECT coalesce(sum(numbackends), 0)::int FROM pg_stat_database) AS open,
+  (SELECT CASE WHEN rolsuper THEN -1 ELSE rolconnlimit END FROM pg_roles WHERE rolname = current_user) AS "roleLimit",
+  (SELECT count(*)::int FROM pg_stat_activity WHERE usesysid = (SELECT oid FROM pg_roles WHERE rolname = current_user)) AS "roleOpen"`;
