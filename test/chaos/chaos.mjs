@@ -60,7 +60,7 @@ Examples:
   npm run chaos -- --seed 7 --faults F1,F3 --minutes 3
   npm run chaos -- --faults F7 --short                 # one fault alone, again and again
   npm run chaos -- --seed 7 --rate 40 --events 5000    # only with a rate of its own a run is the same again
-  npm run chaos -- --faults none --minutes 2           # the control: no duplicates either
+  npm run chaos -- --faults none --minutes 2           # the control: no duplicate that no failed attempt explains
   npm run chaos -- --minutes 60 --overlap              # a soak`,
   )
   .exitOverride();

@@ -30,11 +30,12 @@ describe('the journal of a chaos run', () => {
     const file = join(folder, 'journal');
     const journal = await openChaosJournal(file);
     const [one, two] = [await journal.intend([eventOf('a'), eventOf('b')]), await journal.intend([eventOf('c')])];
-    await journal.intend([eventOf('d')]);
+    await journal.intend([eventOf('d')], '77');
     await Promise.all([journal.end(one, 'committed'), journal.end(two, 'rolledBack')]);
     await journal.close();
     const fates = [...(await readChaosJournal(file)).values()].map(({ id, fate }) => `${id} ${fate}`);
     expect(fates.sort()).toEqual(['a committed', 'b committed', 'c rolledBack', 'd inDoubt']);
+    expect((await readChaosJournal(file)).get('d')?.xid).toBe('77');
   });
 
   test('a line that a kill has cut is left out, and the next writer of the file is not harmed by it', async () => {

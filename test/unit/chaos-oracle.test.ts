@@ -129,6 +129,18 @@ const PLANTED: readonly Planted[] = [
     'expected all 2 events or none, came all but half',
   ],
   [
+    'an event in doubt that committed and is not there',
+    (books) => copy(books.journal, GONE, GONE, { resolved: 'committed' }),
+    'lost',
+    `I1 ${GONE}: expected its row, for the database says that it committed`,
+  ],
+  [
+    'an event in doubt that aborted and is there',
+    (books) => copy(books.journal, STANDS, STANDS, { resolved: 'aborted' }),
+    'phantoms',
+    `I3 ${STANDS}: expected nothing, for the database says that it aborted`,
+  ],
+  [
     'a record of another tenant',
     (books) => {
       books.records = rewrite(books.records, AUDIT, { tenantId: 'tenant-9' });
@@ -367,7 +379,7 @@ describe('the oracle', () => {
       phantoms: [],
       committed: 3,
       rolledBack: 1,
-      inDoubt: { stand: 1, gone: 1 },
+      inDoubt: { stand: 1, gone: 1, unresolved: 1 },
       delivered: 3,
       dead: 1,
       discarded: 0,

@@ -102,7 +102,15 @@ const RUN: WrittenRun = {
     interrupted: true,
   },
   books: {
-    ...{ committed: 100, rolledBack: 5, inDoubt: { stand: 1, gone: 1 }, delivered: 90, dead: 8, discarded: 0, open: 3 },
+    ...{
+      committed: 100,
+      rolledBack: 5,
+      inDoubt: { stand: 1, gone: 1, unresolved: 1 },
+      delivered: 90,
+      dead: 8,
+      discarded: 0,
+      open: 3,
+    },
     ...{ lost: ['I1 e1: …'], doubled: [], phantoms: [], violations: ['I1 e1: …'], effectsToAsk: 0, untold: 0 },
     duplicates: { ledger: 12, audit: 3, unexplained: 1 },
     either: { events: 9, deadOf: { 'HTTP.SERVER_ERROR': 2 } },

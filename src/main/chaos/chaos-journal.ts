@@ -32,12 +32,16 @@ export interface JournalledEvent extends JournalEvent {
   /** Milliseconds since the epoch: when the intent was written, and when the end was known; null in doubt. */
   readonly intentAt: number;
   readonly endedAt: number | null;
+  /** The database's own name of the transaction. */
+  readonly xid?: string | null;
+  /** Of one in doubt: what the database knows of its transaction. Left out: it was not asked, or does not know. */
+  readonly resolved?: 'committed' | 'aborted';
 }
 
 export interface ChaosJournal {
   readonly file: string;
-  /** Before COMMIT. Resolves with the name of the transaction once the line is on the disk. */
-  intend(events: readonly JournalEvent[]): Promise<string>;
+  /** Before COMMIT. Resolves with the name of the transaction once the line is on the disk. `xid`: the database's name of it. */
+  intend(events: readonly JournalEvent[], xid?: string | null): Promise<string>;
   end(tx: string, fate: 'committed' | 'rolledBack'): Promise<void>;
   close(): Promise<void>;
 }
@@ -50,10 +54,10 @@ export async function openChaosJournal(file: string): Promise<ChaosJournal> {
   const write = (line: Line) => lines.write(JSON.stringify(line));
   return {
     file,
-    async intend(events) {
+    async intend(events, xid = null) {
       count += 1;
       const tx = `${writer}-${count}`;
-      await write({ tx, at: Date.now(), kind: 'intent', events });
+      await write({ tx, at: Date.now(), kind: 'intent', xid, events });
       return tx;
     },
     end: (tx, fate) => write({ tx, at: Date.now(), kind: fate }),
@@ -96,32 +100,46 @@ function isPlain(value: unknown, levels: number): boolean {
 export async function readChaosJournal(file: string): Promise<Map<string, JournalledEvent>> {
   const events = new Map<string, JournalledEvent>();
   if (!existsSync(file)) return events;
-  const open = new Map<string, { readonly at: number; readonly events: readonly JournalEvent[] }>();
+  const open = new Map<string, Pick<Intent, 'at' | 'xid' | 'events'>>();
   for await (const text of createInterface({ input: createReadStream(file) })) {
     const line = parseLine(text);
     if (line === null) continue;
     const { tx, at } = line;
     if (line.kind === 'intent') {
-      open.set(tx, { at, events: line.events });
+      open.set(tx, { at, xid: line.xid ?? null, events: line.events });
       continue;
     }
     const intent = open.get(tx);
     open.delete(tx);
     for (const event of intent?.events ?? []) {
-      events.set(event.id, { ...event, fate: line.kind, tx, intentAt: intent?.at ?? at, endedAt: at });
+      const { xid = null } = intent ?? {};
+      events.set(event.id, { ...event, fate: line.kind, tx, xid, intentAt: intent?.at ?? at, endedAt: at });
     }
   }
   for (const [tx, intent] of open) {
     for (const event of intent.events) {
-      events.set(event.id, { ...event, fate: 'inDoubt', tx, intentAt: intent.at, endedAt: null });
+      events.set(event.id, {
+        ...event,
+        fate: 'inDoubt',
+        tx,
+        xid: intent.xid ?? null,
+        intentAt: intent.at,
+        endedAt: null,
+      });
     }
   }
   return events;
 }
 
-type Line =
-  | { readonly tx: string; readonly at: number; readonly kind: 'intent'; readonly events: readonly JournalEvent[] }
-  | { readonly tx: string; readonly at: number; readonly kind: 'committed' | 'rolledBack' };
+interface Intent {
+  readonly tx: string;
+  readonly at: number;
+  readonly kind: 'intent';
+  readonly xid?: string | null;
+  readonly events: readonly JournalEvent[];
+}
+
+type Line = Intent | { readonly tx: string; readonly at: number; readonly kind: 'committed' | 'rolledBack' };
 
 function parseLine(text: string): Line | null {
   try {

@@ -181,7 +181,12 @@ async function transact(
       await new Promise((resolve) => setTimeout(resolve, holdMs));
     }
     const ids = events.map(({ id }) => id.toLowerCase());
-    const tx = await journal.intend(events.map((event) => toJournalEvent(event.id, event)));
+    // Where COMMIT is not answered the database is asked later what became of it.
+    const { rows } = await bounded('SELECT pg_current_xact_id_if_assigned()::text AS xid');
+    const tx = await journal.intend(
+      events.map((event) => toJournalEvent(event.id, event)),
+      (rows[0] as { xid: string | null } | undefined)?.xid,
+    );
     if (rollBack) {
       // Without COMMIT nothing stands, whether ROLLBACK is answered or not.
       await bounded('ROLLBACK').then(

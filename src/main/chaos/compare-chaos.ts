@@ -24,7 +24,12 @@ export interface ChaosComparison extends Findings {
   readonly committed: number;
   readonly rolledBack: number;
   /** COMMIT was not answered: those that stand, which are counted in what follows, too, and those that do not. */
-  readonly inDoubt: { readonly stand: number; readonly gone: number };
+  readonly inDoubt: {
+    readonly stand: number;
+    readonly gone: number;
+    /** Of those that are gone: where nothing but the missing row says that their transaction rolled back. */
+    readonly unresolved: number;
+  };
   readonly delivered: number;
   readonly dead: number;
   readonly discarded: number;
@@ -60,7 +65,7 @@ export function compareChaos(accounts: ChaosAccounts): ChaosComparison {
   };
   const finder = createFinder();
   const counts = { committed: 0, rolledBack: 0, delivered: 0, dead: 0, discarded: 0, open: 0, effectsToAsk: 0 };
-  const inDoubt = { stand: 0, gone: 0 };
+  const inDoubt = { stand: 0, gone: 0, unresolved: 0 };
   const duplicates = { ledger: 0, audit: 0, unexplained: 0 };
   const either = { events: 0, deadOf: {} as Record<string, number> };
 
@@ -69,6 +74,21 @@ export function compareChaos(accounts: ChaosAccounts): ChaosComparison {
     if (event.fate === 'committed') counts.committed += 1;
     if (event.fate === 'rolledBack') counts.rolledBack += 1;
     if (event.fate === 'inDoubt') inDoubt[row === undefined ? 'gone' : 'stand'] += 1;
+    if (event.fate === 'inDoubt' && row === undefined) {
+      if (event.resolved === undefined) inDoubt.unresolved += 1;
+      if (event.resolved === 'committed') {
+        finder.say(
+          'I1',
+          event.id,
+          'expected its row, for the database says that it committed; the outbox has none',
+          'lost',
+        );
+        continue;
+      }
+    }
+    if (event.resolved === 'aborted' && row !== undefined) {
+      finder.say('I3', event.id, 'expected nothing, for the database says that it aborted; came its row', 'phantom');
+    }
     if (event.fate === 'rolledBack' || (event.fate === 'inDoubt' && row === undefined)) {
       sayPhantom(
         event.id,

@@ -7,6 +7,7 @@ import type { LaidOut } from './lay-out.js';
 import { lookAtEnd } from './look-at-end.js';
 import { readBooks } from './read-books.js';
 import { recoveryOf } from './recovery-by-lane.js';
+import { resolveDoubts } from './resolve-doubts.js';
 import { type RunOptions, type RunWorld, runChaos, stopRoles } from './run-chaos.js';
 import { pause, within } from './within.js';
 
@@ -70,5 +71,5 @@ export interface Reading {
 
 async function readWorld({ outbox, audit, producer }: RunWorld): Promise<Reading> {
   const books = await readBooks({ outbox, audit }, { source: null });
-  return { books, journal: await readChaosJournal(producer.journalFile) };
+  return { books, journal: await resolveDoubts(outbox, await readChaosJournal(producer.journalFile)) };
 }

@@ -97,7 +97,10 @@ function booksOf({ books, booksAfterStop }: WrittenRun): [string, string][] {
     ['dead, with their letters', `${books.dead}`],
     ['discarded', `${books.discarded}`],
     ['open', `${books.open}`],
-    ['in doubt', `${inDoubt.stand} stand, ${inDoubt.gone} do not`],
+    [
+      'in doubt',
+      `${inDoubt.stand} stand, ${inDoubt.gone} do not, ${inDoubt.unresolved} of them by nothing but the missing row`,
+    ],
     ['duplicates that were collapsed', `${duplicates.ledger} at the ledger, ${duplicates.audit} at the audit log`],
     ['of them without a failed attempt of their event', `${duplicates.unexplained}`],
     ['events that might die or be delivered, as it came', describeEither(books.either)],
