@@ -52,7 +52,9 @@ afterAll(async () => {
 });
 
 async function open(path: string): Promise<Page> {
-  const page = await openTab({ origin: api.origin, as: { key: world.keys.operator } });
+  // A record that was posted just now may not be signed yet: the page says so and asks again.
+  const expects = (status: number | null, asked: string) => status === 409 && asked.endsWith('/proof');
+  const page = await openTab({ origin: api.origin, as: { key: world.keys.operator }, expects });
   await page.goto(`/monitor${path}`);
   return page;
 }

@@ -2,13 +2,14 @@
 // Real: PostgreSQL (fsync on), Temporal on a PostgreSQL of its own, the roles as processes of the built command line. Past the
 // process boundary: a destination with a ledger, receivers of notices. Everything it starts is its own and ends with it.
 import { randomInt } from 'node:crypto';
-import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { Command, CommanderError } from 'commander';
 import { chooseFaults, describeFault } from '../../dist/src/main/chaos/choose-faults.js';
 import { conductRun } from '../../dist/src/main/chaos/conduct-run.js';
 import { describeProgress } from '../../dist/src/main/chaos/describe-progress.js';
 import { STAGING_FAULTS } from '../../dist/src/main/chaos/faults/index.js';
 import { refuseUnplaced } from '../../dist/src/main/chaos/schedule.js';
 import { summarize, writeRun } from '../../dist/src/main/chaos/write-run.js';
+import { number } from './option-number.mjs';
 import { layOutOwnWorld } from './own-world.mjs';
 import { SERVER_FAULTS } from './server-faults/index.mjs';
 
@@ -124,7 +125,14 @@ async function run({ seed = randomInt(2 ** 32), minutes = options.short ? 1 : 5,
     for (const left of await laid.close()) log(`not taken down: ${left}`);
     await planted?.remove();
   }
-  const asked = { seed, minutes, ...given, faults: faults.map(({ id }) => id), planted: given.planted ?? null };
+  const asked = {
+    seed,
+    minutes,
+    ...given,
+    faults: faults.map(({ id }) => id),
+    named: given.faults ?? null,
+    planted: given.planted ?? null,
+  };
   const written = await writeRun(report, { asked, conducted });
   if (json) process.stdout.write(`${JSON.stringify(written)}\n`);
   else for (const line of summarize(written)) say(line);
@@ -139,12 +147,4 @@ async function plantBug(name) {
   }
   const { plant } = await import('./planted/plant.mjs');
   return plant(name);
-}
-
-function number(least, most, whole = true) {
-  return (text) => {
-    const value = Number(text);
-    if (text.trim() !== '' && value >= least && value <= most && (!whole || Number.isInteger(value))) return value;
-    throw new InvalidArgumentError(`expected a ${whole ? 'whole ' : ''}number from ${least} to ${most}, got "${text}"`);
-  };
 }

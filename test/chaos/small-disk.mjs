@@ -28,7 +28,9 @@ export function smallDisk({ folder, url, dataDir, reaper }) {
   };
 
   async function fill() {
-    if (process.getuid?.() !== 0) throw new Error('a full disk cannot be shown here: only root may mount a small one');
+    if (process.getuid?.() !== 0) {
+      throw Object.assign(new Error('only root may mount a small disk to fill'), { cannotBeShown: true });
+    }
     if (undo.length > 0) throw new Error('the disk is full already');
     try {
       const [{ bytes }] = await query(url, `SELECT pg_table_size('${TABLE}')::bigint AS bytes`);

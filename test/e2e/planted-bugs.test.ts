@@ -34,10 +34,17 @@ const {
 } = await load('judge');
 
 let running: ChildProcess | null = null;
-afterEach(() => {
+afterEach(async () => {
+  const left = running;
+  running = null;
+  if (left === null || left.exitCode !== null || left.signalCode !== null) return;
+  const ended = new Promise((resolve) => left.once('close', resolve));
   // Asked to stop it takes its PostgreSQL and its copies along.
-  running?.kill('SIGTERM');
-});
+  left.kill('SIGTERM');
+  const force = setTimeout(() => left.kill('SIGKILL'), MINUTE);
+  await ended;
+  clearTimeout(force);
+}, 2 * MINUTE);
 
 it.each(BUGS.map((bug) => [bug.name, bug] as const))(
   '%s has its place in the build, and its test has its name',

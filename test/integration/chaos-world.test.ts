@@ -13,8 +13,9 @@ import { type KeptMember, startMember } from '../../src/main/chaos/fleet-member.
 import type { ChaosProxy } from '../../src/main/chaos/ports.js';
 import { startOf } from '../../src/main/chaos/reaper.js';
 import { type Reaper, startReaper } from '../../src/main/chaos/start-reaper.js';
-import { startToxiproxy, type Toxiproxy } from '../../src/main/chaos/toxiproxy.js';
+import { anyPort, startToxiproxy, type Toxiproxy } from '../../src/main/chaos/toxiproxy.js';
 import { eventually } from '../support/eventually.js';
+import { FOUND_WITHIN_MS } from '../support/find-programs.js';
 import { isAlive } from '../support/outbox-cli.js';
 
 let folder: string;
@@ -45,7 +46,7 @@ describe('proxies', () => {
     const program = await findToxiproxy({ environment: process.env, note: () => {} });
     toxiproxy = await startToxiproxy({ program, pidFile: join(folder, 'toxiproxy.pid') });
     proxy = await toxiproxy.proxy('ledger', await answering('first'));
-  }, 120_000);
+  }, FOUND_WITHIN_MS);
   afterEach(() => proxy.heal());
   afterAll(async () => {
     await toxiproxy.stop();
@@ -109,19 +110,22 @@ describe('a role that is kept alive', () => {
     await reaper.close();
   });
 
-  /** Prints its failpoint, answers /ready, ends with 7 when it is asked for /end. */
+  /** Prints its failpoint, answers /ready, ends with 7 when it is asked for /end, with 3 after SIGTERM once it was asked for /fail. */
   const PROGRAM = `
+    let failing = false;
     console.log('failpoint ' + process.env.OUTBOX_TEST_FAILPOINT);
     require('node:http').createServer((request, response) => {
       response.end('ok');
       if (request.url === '/end') process.exit(7);
+      if (request.url === '/fail') failing = true;
     }).listen(Number(process.env.PORT), '127.0.0.1');
-    process.on('SIGTERM', () => process.exit(0));
+    process.on('SIGTERM', () => process.exit(failing ? 3 : 0));
   `;
   const start = async () => {
     const cli = join(folder, 'role.cjs');
     await writeFile(cli, PROGRAM);
-    const port = await freePort(0);
+    // Kept over restarts, so below those that outgoing connections get.
+    const port = await freePort(anyPort());
     const environment = { PORT: String(port), OUTBOX_TEST_FAILPOINT: 'after-claim' };
     member = startMember({
       ...{ name: 'relay-1', role: 'relay', cli, args: [], environment, port, reaper },
@@ -159,6 +163,17 @@ describe('a role that is kept alive', () => {
     expect(await expected.ended).toBe(7);
     await expected.nextReady(20_000);
     expect(unwanted).toEqual([]);
+  });
+
+  it('an end after SIGTERM with another code than 0 is told', async () => {
+    const role = await start();
+    await role.kill('SIGTERM').nextReady(20_000);
+    expect(unwanted).toEqual([]);
+    await fetch(`http://127.0.0.1:${role.probePort}/fail`);
+    const failed = role.kill('SIGTERM');
+    expect(await failed.ended).toBe(3);
+    await failed.nextReady(20_000);
+    expect(unwanted).toEqual([expect.stringContaining(`relay-1 (process ${failed.pid}) ended with 3 after SIGTERM`)]);
   });
 
   it('a stopped one is ended, too, and does not come again', async () => {

@@ -15,18 +15,21 @@ export interface SpoiltBooks {
   letters: BookLetter[];
   notices: ChaosAccounts['notices'][number][];
   delays: ChaosAccounts['books']['delays'][number][];
+  hurried: ChaosAccounts['books']['hurried'][number][];
+  misfits: ChaosAccounts['books']['misfits'][number][];
 }
 
-export type Scene = 'ledger' | 'audit' | 'dead' | 'rolledBack' | 'stands' | 'gone' | 'discarded' | 'act';
+export type Scene = 'ledger' | 'audit' | 'dead' | 'rolledBack' | 'stands' | 'gone' | 'act';
 
 export function emptyBooks(): SpoiltBooks {
-  return { journal: new Map(), rows: new Map(), requests: [], records: [], letters: [], notices: [], delays: [] };
+  const lists = { requests: [], records: [], letters: [], notices: [], delays: [], hurried: [], misfits: [] };
+  return { journal: new Map(), rows: new Map(), ...lists };
 }
 
 export function toAccounts(books: SpoiltBooks): ChaosAccounts {
-  const { journal, requests, notices, rows, letters, records, delays } = books;
+  const { journal, requests, notices, ...read } = books;
   const policies = new Map([['p', { ...DEFAULT_POLICY, maxAttempts: 3 }]]);
-  return { journal, requests, notices, books: { aheadMs: 0, rows, letters, records, delays, policies } };
+  return { journal, requests, notices, books: { aheadMs: 0, ...read, policies } };
 }
 
 /** One event that went the way of the scene, in all the books. Returns its id. */
@@ -49,25 +52,25 @@ export function play(books: SpoiltBooks, scene: Scene, n = books.journal.size + 
     payloadHash: event.hash,
     edited: false,
     delivery: {
-      status: scene === 'dead' ? 'DEAD' : scene === 'discarded' ? 'DISCARDED' : 'DELIVERED',
+      status: scene === 'dead' ? 'DEAD' : 'DELIVERED',
       destination: event.routingKey,
       tenant: event.tenantId,
       epoch: 0,
       policyHash: 'p',
       ordered: event.version !== null,
       settledAt: n * 10 + 5,
-      receiptId: scene === 'dead' || scene === 'discarded' ? null : toAudit ? `r-${id}` : effect,
+      receiptId: scene === 'dead' ? null : toAudit ? `r-${id}` : effect,
       replayed: false,
       failures: scene === 'dead' ? { 'HTTP.SERVER_ERROR': 3, 'DELIVERY.CANCELLED': 1 } : {},
       hangs: null,
     },
   });
-  if (scene === 'dead' || scene === 'discarded') {
+  if (scene === 'dead') {
     books.letters.push({
       id: `l-${id}`,
       eventId: id,
       epoch: 0,
-      state: scene === 'dead' ? 'open' : 'discarded',
+      state: 'open',
       code: 'HTTP.SERVER_ERROR',
       retryCount: 3,
       effect: 'none',
@@ -106,7 +109,7 @@ function journalled(id: string, n: number, scene: Scene): JournalledEvent {
     version: scene === 'ledger' ? n : null,
     hash: `hash-${id}`,
     shown: 's',
-    expect: scene === 'dead' || scene === 'discarded' ? 'either' : 'delivered',
+    expect: scene === 'dead' ? 'either' : 'delivered',
     fate,
     tx: `tx-${n}`,
     intentAt: n * 10,

@@ -35,6 +35,12 @@ it('one that did not happen, and one that throws, are problems', async () => {
   ]);
 });
 
+it('one that this machine cannot show is no problem of anybody, and is said', async () => {
+  const error = Object.assign(new Error('only root may'), { cannotBeShown: true });
+  const [thrown] = await injectBout(WORLD, [planned(() => Promise.reject(error))], options());
+  expect(thrown).toMatchObject({ happened: 0, problems: [], cannotBeShown: 'only root may' });
+});
+
 it('the same salt gives a fault the same numbers, and each of a bout its own duration', async () => {
   const seen: number[] = [];
   const inject: Fault['inject'] = async (_, { random, durationMs, short }) => {

@@ -21,7 +21,10 @@ const FAULT: FaultRecord = {
   problems: [],
   boundSeconds: 10,
 };
-const BOOKS = { lost: [], doubled: [], phantoms: [], violations: [] } as unknown as ChaosComparison;
+const BOOKS = {
+  ...{ lost: [], doubled: [], phantoms: [], violations: [] },
+  duplicates: { ledger: 0, audit: 0, unexplained: 0 },
+} as unknown as ChaosComparison;
 const GOOD: RunFindings = {
   record: {
     startedAt: 0,
@@ -39,7 +42,7 @@ const GOOD: RunFindings = {
     inDoubt: 0,
     neverAppended: 0,
     refused: {},
-    settled: { open: 0, unsent: 0, tookMs: 1 },
+    settled: { open: 0, unsent: 0, silent: true, tookMs: 1 },
     memory: { peakBytes: {}, growthPerMinute: { 'relay-1': 500_000 } },
     unwanted: [],
     problems: [],
@@ -59,6 +62,19 @@ const withRecord = (more: Partial<RunFindings['record']>): RunFindings => ({
 });
 const lost = { ...BOOKS, lost: ['I1 x: gone'], violations: ['I1 x: gone'] };
 
+const duplicated = { ...BOOKS, duplicates: { ledger: 1, audit: 0, unexplained: 1 } };
+const CONTROL: RunFindings = { ...withRecord({ schedule: [], faults: [], drainSeconds: {} }), recoverySeconds: {} };
+
+it('with faults duplicates are collapsed, and nothing wrong', () => {
+  expect(judgeRun({ ...GOOD, books: duplicated }).verdict).toBe('passed');
+});
+
+it('a fault that healed while another was under way needs no recovery of its own', () => {
+  const faults = [FAULT, { ...FAULT, place: 2, begunAt: 2, healedAt: 9 }];
+  const run = withRecord({ faults, drainSeconds: { 1: 1, 2: 1 } });
+  expect(judgeRun({ ...run, recoverySeconds: { 2: 1 } }).verdict).toBe('passed');
+});
+
 it('a run that was asked for in full and seen in full passes', () => {
   expect(judgeRun(GOOD)).toEqual({ verdict: 'passed', problems: [], missing: [] });
 });
@@ -74,11 +90,34 @@ it.each<[string, RunFindings, string]>([
   ['a process that ended by itself', withRecord({ unwanted: ['relay-1 ended with 1'] }), 'I7 relay-1 ended with 1'],
   ['a recovery above its bound', { ...GOOD, recoverySeconds: { 1: 10.1 } }, 'it took 10.1 s'],
   ['a recovery that was not seen to', { ...GOOD, recoverySeconds: { 1: null } }, 'it was not seen to'],
-  ['a backlog that stayed', withRecord({ drainSeconds: { 1: null } }), 'I5 expected no more than 20 open events'],
+  [
+    'a backlog that stayed',
+    withRecord({ drainSeconds: { 1: null } }),
+    'I5 fault 1: expected no more than 20 open events',
+  ],
   [
     'memory that grows',
     withRecord({ memory: { peakBytes: {}, growthPerMinute: { 'api-1': 3 * 2 ** 20 } } }),
     'I7 api-1',
+  ],
+  [
+    'a backlog of a fault that was not the last one',
+    withRecord({
+      faults: [FAULT, { ...FAULT, place: 2, begunAt: 3, healedAt: 4 }],
+      drainSeconds: { 1: null, 2: 1 },
+      problems: [],
+    }),
+    'I5 fault 1:',
+  ],
+  [
+    'a ledger that never fell silent',
+    withRecord({ settled: { open: 0, unsent: 0, silent: false, tookMs: 1 } }),
+    'I2 expected no more requests',
+  ],
+  [
+    'a duplicate without faults',
+    { ...CONTROL, books: duplicated },
+    'I2 expected no duplicates without faults and failed attempts, came 1',
   ],
   ['a run that broke off', withRecord({ problems: ['broke off'] }), 'broke off'],
   ['what was looked at besides', { ...GOOD, problems: ['I8 broken'] }, 'I8 broken'],
@@ -96,6 +135,22 @@ it.each<[string, RunFindings, string]>([
     'a fault that never came',
     withRecord({ faults: [], drainSeconds: {} }),
     '1 of 1 faults of the schedule did not come',
+  ],
+  [
+    'a fault that this machine cannot show',
+    withRecord({ faults: [{ ...FAULT, happened: 0, cannotBeShown: 'not root' }] }),
+    'F1 cannot be shown here: not root',
+  ],
+  ['a recovery that nothing showed', { ...GOOD, recoverySeconds: {} }, 'fault 1: no event came after F1'],
+  [
+    'a backlog that a short run did not wait for',
+    withRecord({ short: true, drainSeconds: { 1: null } }),
+    'I5 fault 1:',
+  ],
+  [
+    'memory of a long run that nobody lived long enough to show',
+    withRecord({ endedAt: 1_500_000, memory: { peakBytes: { 'api-1': 1, 'api-2': 1 }, growthPerMinute: {} } }),
+    'I7: no api lived long enough',
   ],
   ['what could not be looked at', { ...GOOD, missing: ['I9: no history'] }, 'I9: no history'],
 ])('%s is incomplete, never passed', (_, findings, sentence) => {

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { measureRecovery } from '../../src/main/chaos/recovery.js';
 import { describeRun } from '../../src/main/chaos/report.js';
 import { slopePerMinute } from '../../src/main/chaos/watch-memory.js';
-import { type WrittenRun, withoutPaths } from '../../src/main/chaos/write-run.js';
+import { partTried, type WrittenRun, withoutPaths } from '../../src/main/chaos/write-run.js';
 
 describe('recovery of a fault', () => {
   const fault = (place: number, begunAt: number, healedAt: number) => ({ place, begunAt, healedAt });
@@ -57,6 +57,7 @@ const RUN: WrittenRun = {
   node: '24.0.0',
   machine: '2 CPUs',
   asked: { seed: 7, minutes: 3, faults: ['F1', 'F7'], events: 100, short: true, overlap: false, planted: null },
+  notTried: ['F30'],
   verdict: 'failed',
   problems: ['I1 e1: expected an end,\n came STARTED'],
   missing: ['it was interrupted'],
@@ -93,7 +94,7 @@ const RUN: WrittenRun = {
     inDoubt: 2,
     neverAppended: 0,
     refused: { ECONNREFUSED: 9 },
-    settled: { open: 0, unsent: 0, tookMs: 2_000 },
+    settled: { open: 0, unsent: 0, silent: true, tookMs: 2_000 },
     memory: { peakBytes: { 'relay-1': 104_857_600 }, growthPerMinute: {} },
     unwanted: [],
     problems: [],
@@ -103,7 +104,8 @@ const RUN: WrittenRun = {
   books: {
     ...{ committed: 100, rolledBack: 5, inDoubt: { stand: 1, gone: 1 }, delivered: 90, dead: 8, discarded: 0, open: 3 },
     ...{ lost: ['I1 e1: …'], doubled: [], phantoms: [], violations: ['I1 e1: …'], effectsToAsk: 0, untold: 0 },
-    duplicates: { ledger: 12, audit: 3 },
+    duplicates: { ledger: 12, audit: 3, unexplained: 1 },
+    either: { events: 9, deadOf: { 'HTTP.SERVER_ERROR': 2 } },
   },
   booksAfterStop: null,
 };
@@ -116,8 +118,10 @@ describe('the page of a run', () => {
       '`npm run chaos -- --seed 7 --minutes 3 --events 100 --rate 48 --faults F1,F7 --short`',
       '| 1 | F1 kill \\| one | 10 | 2 | 3: three killed | 1.5 (≤ 10) | 2 |',
       '| 2 | F7 kill \\| one | 10 | 2 | 3: three killed | never (≤ 10) | never |',
+      'Not tried, for want of time: F30.',
       '| lost | 1 |',
       '| duplicates that were collapsed | 12 at the ledger, 3 at the audit log |',
+      '| events that might die or be delivered, as it came | 9, dead of them 2 × HTTP.SERVER_ERROR |',
       '| relay-1 | 100 | too short to say |',
       '- I1 e1: expected an end, came STARTED',
       '- it was interrupted',
@@ -126,6 +130,18 @@ describe('the page of a run', () => {
       expect(page).toContain(part);
     }
     expect(page).not.toMatch(/undefined|NaN|\[object/);
+  });
+
+  test('gives the command as it was typed: without faults where none were named', () => {
+    const commandOf = (named: string | null) => describeRun({ ...RUN, asked: { ...RUN.asked, named } }).split('\n')[2];
+    expect(commandOf(null)).toBe('`npm run chaos -- --seed 7 --minutes 3 --events 100 --rate 48 --short`');
+    expect(commandOf('f7,F1')).toContain(' --faults f7,F1 ');
+  });
+
+  test('says of the faults of a mix which had no time to come', () => {
+    const asked = { ...RUN.asked, faults: ['F1', 'F7', 'F30'] };
+    const tried = partTried(asked, [{ fault: 'F7' }, { fault: 'F1' }, { fault: 'F7' }]);
+    expect([tried.asked.faults, tried.notTried]).toEqual([['F1', 'F7'], ['F30']]);
   });
 
   test('names no folder of the machine it ran on', () => {

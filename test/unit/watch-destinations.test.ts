@@ -44,3 +44,50 @@ it('R6: one slow answer makes no slow destination; of twenty the p95 is told', a
   }
   expect(told).toEqual([null, 900]);
 });
+
+describe('R6: a trial whose end the store did not take', () => {
+  const AWAY = new Error('the store is away');
+  const none = { weight: 'none', reason: null } as const;
+  /** Away for so many calls; what it was told of ends. */
+  const start = (awayFor: number) => {
+    const ends: string[] = [];
+    let taken = '';
+    const store: BreakerStore = {
+      report: async () => ({ before: NEW_BREAKER, after: NEW_BREAKER }),
+      takeTrial: async (_, token) => {
+        taken = token;
+        throw AWAY; // written, and not answered
+      },
+      endTrial: async (_, token, { weight }) => {
+        ends.push(`${token} ${weight}`);
+        if (ends.length <= awayFor) throw AWAY;
+        return null;
+      },
+    };
+    const deps = { store, log: LOG, now: () => performance.now(), random: () => 0, settings: DEFAULT_BREAKER };
+    return { watch: watchDestinations(deps), ends, taken: () => taken };
+  };
+
+  it('gives its place back once the store answers again, and then no more', async () => {
+    const { watch, ends } = start(1);
+    watch.endTrial('crm', 'a-token', none);
+    while (ends.length < 2) await new Promise((resolve) => setTimeout(resolve, 20));
+    await watch.stop();
+    expect(ends).toEqual(['a-token none', 'a-token none']);
+  });
+
+  it('gives its place back where it is not known whether it was taken', async () => {
+    const { watch, ends, taken } = start(0);
+    await expect(watch.takeTrial('crm', 25_000, 1_000)).rejects.toThrow(AWAY);
+    await watch.stop();
+    expect(ends).toEqual([`${taken()} none`]);
+  });
+
+  it('is told once more by a worker that stops, which waits for no store', async () => {
+    const { watch, ends } = start(100);
+    watch.endTrial('crm', 'a-token', none);
+    await new Promise((resolve) => setImmediate(resolve)); // the first answer
+    await watch.stop();
+    expect(ends).toEqual(['a-token none', 'a-token none']);
+  });
+});

@@ -80,6 +80,26 @@ export interface BookDelay {
   readonly longestMs: number;
 }
 
+/** The next attempt came sooner than the delay that was set, by the times of their rows. */
+export interface BookHurry {
+  readonly eventId: string;
+  readonly epoch: number;
+  /** Of the one that failed. */
+  readonly n: number;
+  readonly code: string;
+  readonly delayMs: number;
+  /** From its start to the start of the next. */
+  readonly cameMs: number;
+}
+
+/** Of the audit log: an identity and a record that do not belong together, or a request that was kept and never stored. */
+export interface BookMisfit {
+  readonly eventId: string;
+  readonly kind: 'key without record' | 'record without key' | 'not stored';
+  /** Why it was not stored. */
+  readonly code: string | null;
+}
+
 export interface Books {
   /** How far the outbox database's clock is ahead of ours. */
   readonly aheadMs: number;
@@ -88,4 +108,6 @@ export interface Books {
   readonly records: readonly BookRecord[];
   readonly policies: ReadonlyMap<string, RetryPolicy>;
   readonly delays: readonly BookDelay[];
+  readonly hurried: readonly BookHurry[];
+  readonly misfits: readonly BookMisfit[];
 }

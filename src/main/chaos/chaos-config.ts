@@ -32,7 +32,15 @@ export const CHAOS_POLICIES = {
   CHAOS_STRICT: { maxAttempts: 3 },
 } as const satisfies NonNullable<OutboxConfig['policies']>;
 
-export interface ChaosConfigOptions {
+/** What a run may want otherwise. */
+export interface ChaosConfigChoices {
+  /** How long a request to the ledger may take. Default 5,000. */
+  readonly ledgerTimeoutMs?: number;
+  /** Of all types, for destinations that take batches. Default: off. */
+  readonly coalescing?: 'always' | 'adaptive';
+}
+
+export interface ChaosConfigOptions extends ChaosConfigChoices {
   readonly file: string;
   /** Through the proxy; `findUrl` with `{id}` in it. */
   readonly ledgerUrl: string;
@@ -44,7 +52,9 @@ export interface ChaosConfigOptions {
 export async function writeChaosConfig({ file, notices, ...options }: ChaosConfigOptions): Promise<string> {
   const entry = new URL('../../index.js', import.meta.url).href;
   const allowHosts = ['127.0.0.1'];
-  const ledger = { routingKey: LEDGER_KEY, url: options.ledgerUrl, findUrl: options.findUrl, timeoutMs: 5_000 };
+  const { ledgerUrl, findUrl, ledgerTimeoutMs = 5_000, coalescing } = options;
+  const ledger = { routingKey: LEDGER_KEY, url: ledgerUrl, findUrl, timeoutMs: ledgerTimeoutMs };
+  const policies = { ...CHAOS_POLICIES, '*': { ...CHAOS_POLICIES['*'], ...(coalescing && { coalescing }) } };
   const slack = { webhookUrl: notices.slackWebhookUrl, allowHosts };
   const sentry = { dsn: notices.sentryDsn, allowHosts };
   const webhook = { url: notices.webhookUrl, secret: WEBHOOK_SECRET, allowHosts };
@@ -57,7 +67,7 @@ export default defineConfig({
     sentryNotifier(${JSON.stringify(sentry)}),
     webhookNotifier(${JSON.stringify(webhook)}),
   ],
-  policies: ${JSON.stringify(CHAOS_POLICIES, null, 2)},
+  policies: ${JSON.stringify(policies, null, 2)},
 });
 `;
   await writeFile(file, text, { mode: 0o600 });

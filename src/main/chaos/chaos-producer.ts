@@ -2,8 +2,9 @@
  * Appends events as an application does, in transactions of its own, and keeps a journal that believes nobody. An append is
  * given up at its deadline; where COMMIT was sent by then its events are in doubt and are never appended again.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
-import { createPool } from '../../infrastructure/prisma/pg-pool.js';
+import { createPool, runStatement } from '../../infrastructure/prisma/pg-pool.js';
 import { recordEvents } from '../../infrastructure/prisma/record-event.js';
 import { type ChaosJournal, openChaosJournal, toJournalEvent } from './chaos-journal.js';
 import type { PlannedTransaction } from './chaos-traffic.js';
@@ -20,6 +21,10 @@ export interface ProducerDeps {
   readonly source?: string;
   /** Default 10; the flow leaves two of them to the faults. */
   readonly connections?: number;
+  /** How long what a fault appends is tried again where nothing of it stands. Default 0: it is tried once. */
+  readonly appendWithinMs?: number;
+  /** What could not be appended in time is, at no more than so many times the rate. Default 2. */
+  readonly catchUp?: number;
 }
 
 /** What a runner asks besides. All counts are of events. */
@@ -35,6 +40,7 @@ const CONNECT_TIMEOUT_MS = 2_000;
 const STATEMENT_TIMEOUT_MS = 5_000;
 const END_TIMEOUT_MS = 3_000;
 const LEFT_TO_FAULTS = 2;
+const TRIED_AGAIN_AFTER_MS = 500;
 
 export async function startChaosProducer(deps: ProducerDeps): Promise<RunningProducer> {
   const connections = deps.connections ?? 10;
@@ -61,16 +67,45 @@ export async function startChaosProducer(deps: ProducerDeps): Promise<RunningPro
       throw error;
     }
   };
-  const append: ChaosProducer['append'] = (events, options) =>
+  const appendOnce = (events: readonly ChaosEvent[], options: WriteOptions) =>
     write(async (tx) => {
       const ids = await recordEvents(tx, events.map(withoutExpectation(deps.source)));
       return events.map((event, at) => ({ ...event, id: ids[at] as string }));
     }, options);
+  /** In doubt: whether the events stand after all, looked for until then. They are not appended again in any case. */
+  const comeToStand = async (ids: readonly string[], until: number) => {
+    while (performance.now() < until && draining === null) {
+      const look = { name: 'chaos_stands', text: STANDS, values: [ids], timeoutMs: STATEMENT_TIMEOUT_MS };
+      const rows = await runStatement(pool, look).catch(() => []); // not to be reached yet: the loop has its own deadline
+      if (rows.length > 0) return true;
+      await sleep(TRIED_AGAIN_AFTER_MS);
+    }
+    return false;
+  };
+  /** A dead connection of the pool or a slow disk is not what the fault wants to see, unless it says so. */
+  const append: ChaosProducer['append'] = async (events, { once = false, ...options } = {}) => {
+    const { rollBack = false, holdMs = 0 } = options;
+    const patient = !once && !rollBack && holdMs === 0;
+    const until = performance.now() + (patient ? (deps.appendWithinMs ?? 0) : 0);
+    for (;;) {
+      try {
+        return await appendOnce(events, options);
+      } catch (error) {
+        if (error instanceof InDoubtError) {
+          if (await comeToStand(error.ids, until)) return error.ids;
+          throw error;
+        }
+        if (performance.now() >= until || draining !== null) throw error;
+        await sleep(TRIED_AGAIN_AFTER_MS);
+      }
+    }
+  };
   const flow = createFlow({
     next: deps.traffic,
-    append: ({ events, rollBack }) => append(events, { rollBack }),
+    append: ({ events, rollBack }) => appendOnce(events, { rollBack }),
     mayStand: (error) => error instanceof InDoubtError,
     most: Math.max(1, connections - LEFT_TO_FAULTS),
+    ...(deps.catchUp === undefined ? {} : { catchUp: deps.catchUp }),
   });
   return {
     journalFile: deps.journalFile,
@@ -100,11 +135,22 @@ export async function startChaosProducer(deps: ProducerDeps): Promise<RunningPro
   };
 }
 
+interface WriteOptions {
+  readonly rollBack?: boolean;
+  readonly holdMs?: number;
+}
+
+/** $1 the ids of one transaction: all of them stand, or none. */
+const STANDS = 'SELECT id FROM outbox.event WHERE id = ANY ($1::uuid[]) LIMIT 1';
+
 /** COMMIT was sent and not answered: the events may stand or not. */
 class InDoubtError extends Error {
   override readonly name = 'InDoubtError';
 
-  constructor(ids: readonly string[], cause: unknown) {
+  constructor(
+    readonly ids: readonly string[],
+    cause: unknown,
+  ) {
     super(`COMMIT was not answered, so ${ids.length} events are in doubt: ${String((cause as Error)?.message)}`, {
       cause,
     });

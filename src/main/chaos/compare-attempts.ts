@@ -21,6 +21,10 @@ export function compareAttempts(
     if (policy !== undefined) compareSpent(row, policy, finder);
     compareCount(row, lettersOf.get(row.id) ?? [], finder);
   }
+  for (const { eventId, epoch, n, code, delayMs, cameMs } of books.hurried) {
+    const what = `${code}: expected attempt ${n + 1} of epoch ${epoch} no sooner than ${delayMs} ms after attempt ${n}`;
+    finder.say('I6', eventId, `${what}, came after ${Math.round(cameMs)} ms`);
+  }
   for (const { policyHash, code, longestMs } of books.delays) {
     const policy = books.policies.get(policyHash);
     const most = policy === undefined ? null : longestDelay(code, policy);

@@ -5,7 +5,7 @@
 import type { BookLetter, BookRecord, BookRow, Books } from './books.js';
 import type { JournalledEvent } from './chaos-journal.js';
 import { compareAttempts } from './compare-attempts.js';
-import { compareEffects } from './compare-effects.js';
+import { compareEffects, compareMisfits } from './compare-effects.js';
 import { compareLetters } from './compare-letters.js';
 import { compareOrder } from './compare-order.js';
 import { createFinder, type Finder, type Findings } from './findings.js';
@@ -19,11 +19,6 @@ export interface ChaosAccounts {
   readonly notices: ChaosWorld['notices']['received'];
 }
 
-export interface CompareOptions {
-  /** A channel was made to fail in this run: what could not be told stays untold, and is counted only. */
-  readonly noticesDown?: boolean;
-}
-
 /** Counts are of events, of those that stand. */
 export interface ChaosComparison extends Findings {
   readonly committed: number;
@@ -35,7 +30,14 @@ export interface ChaosComparison extends Findings {
   readonly discarded: number;
   readonly open: number;
   /** What the destinations saw more than once and collapsed: requests of the ledger, receipts of the audit log. */
-  readonly duplicates: { readonly ledger: number; readonly audit: number };
+  readonly duplicates: {
+    readonly ledger: number;
+    readonly audit: number;
+    /** Those of either whose event has no failed attempt: nothing that was lost or unanswered explains them. */
+    readonly unexplained: number;
+  };
+  /** Events that may die as well as be delivered, and by code what those of them died of that did: how much of a run is not judged. */
+  readonly either: { readonly events: number; readonly deadOf: Readonly<Record<string, number>> };
   /** Dead letters whose effect stands all the same, and whose destination is to be asked again. */
   readonly effectsToAsk: number;
   readonly untold: number;
@@ -48,7 +50,7 @@ export interface Indexed extends ChaosAccounts {
   readonly lettersOf: ReadonlyMap<string, readonly BookLetter[]>;
 }
 
-export function compareChaos(accounts: ChaosAccounts, { noticesDown = false }: CompareOptions = {}): ChaosComparison {
+export function compareChaos(accounts: ChaosAccounts): ChaosComparison {
   const { journal, requests, books } = accounts;
   const all: Indexed = {
     ...accounts,
@@ -59,7 +61,8 @@ export function compareChaos(accounts: ChaosAccounts, { noticesDown = false }: C
   const finder = createFinder();
   const counts = { committed: 0, rolledBack: 0, delivered: 0, dead: 0, discarded: 0, open: 0, effectsToAsk: 0 };
   const inDoubt = { stand: 0, gone: 0 };
-  const duplicates = { ledger: 0, audit: 0 };
+  const duplicates = { ledger: 0, audit: 0, unexplained: 0 };
+  const either = { events: 0, deadOf: {} as Record<string, number> };
 
   for (const event of journal.values()) {
     const row = books.rows.get(event.id);
@@ -86,18 +89,27 @@ export function compareChaos(accounts: ChaosAccounts, { noticesDown = false }: C
     else if (delivery.status === 'DEAD') counts.dead += 1;
     else if (delivery.status === 'DISCARDED') counts.discarded += 1;
     else counts.open += 1;
-    compareState(event, row, all.lettersOf.get(event.id) ?? [], finder);
+    const letters = all.lettersOf.get(event.id) ?? [];
+    compareState(event, row, letters, finder);
+    if (event.expect === 'either') {
+      either.events += 1;
+      const code = letters.find(({ state }) => state === 'open')?.code;
+      if (delivery.status === 'DEAD' && code !== undefined) either.deadOf[code] = (either.deadOf[code] ?? 0) + 1;
+    }
     const seen = compareEffects(event, row, all, finder);
+    const replayed = event.routingKey === 'audit.log' && delivery.replayed ? 1 : 0;
     duplicates.ledger += seen.again;
-    duplicates.audit += event.routingKey === 'audit.log' && delivery.replayed ? 1 : 0;
+    duplicates.audit += replayed;
+    if (Object.keys(delivery.failures).length === 0) duplicates.unexplained += seen.again + replayed;
     if (seen.toAsk) counts.effectsToAsk += 1;
   }
   compareDoubts(all, finder);
   compareStrangers(all, finder);
+  compareMisfits(all, finder);
   compareAttempts(books, all.lettersOf, finder);
   compareOrder(all, finder);
-  const untold = compareLetters(all, { noticesDown }, finder);
-  return { ...counts, inDoubt, duplicates, untold, ...findingsOf(finder) };
+  const untold = compareLetters(all, finder);
+  return { ...counts, inDoubt, duplicates, either, untold, ...findingsOf(finder) };
 }
 
 /** I1: what was appended stands there as it was appended. */
@@ -118,7 +130,7 @@ function compareRow(event: JournalledEvent, row: BookRow, { say }: Finder): void
   if (row.delivery === null) say('I1', event.id, 'expected one delivery row, came none', 'lost');
 }
 
-/** I1: delivered, dead with one open letter, or discarded; and only dead where something wanted it. */
+/** I1: delivered, or dead with one open letter, and that only where something wanted it. Nobody of a run discards. */
 function compareState(event: JournalledEvent, row: BookRow, letters: readonly BookLetter[], { say }: Finder): void {
   const status = row.delivery?.status ?? 'PENDING';
   const open = letters.filter(({ state }) => state === 'open').length;
@@ -131,8 +143,7 @@ function compareState(event: JournalledEvent, row: BookRow, letters: readonly Bo
     const codes = letters.map(({ code, epoch }) => `${code} in epoch ${epoch}`).join(', ');
     say('I1', event.id, `expected its delivery, came DEAD (${codes || 'no letter'})`);
   }
-  if (status === 'DISCARDED' && event.expect === 'delivered')
-    say('I1', event.id, 'expected its delivery, came DISCARDED');
+  if (status === 'DISCARDED') say('I1', event.id, 'expected its delivery or its letter, came DISCARDED');
   if (status === 'DELIVERED' && event.expect === 'dead') say('I1', event.id, 'expected a dead letter, came DELIVERED');
 }
 

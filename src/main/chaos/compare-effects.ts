@@ -5,6 +5,16 @@ import type { Indexed } from './compare-chaos.js';
 import type { Finder } from './findings.js';
 import type { LedgerRequest } from './ports.js';
 
+/** The audit log's own books: each record has its identity, and nothing that was sent is still waiting to be stored. */
+export function compareMisfits({ books }: Indexed, { say }: Finder): void {
+  for (const { eventId, kind, code } of books.misfits) {
+    if (kind === 'not stored')
+      say('I1', eventId, `expected its record, the audit log kept it unstored (${code})`, 'lost');
+    else if (kind === 'key without record') say('I1', eventId, 'expected a record of its identity, came none', 'lost');
+    else say('I2', eventId, 'expected an identity of its record, which keeps a second one out; came none');
+  }
+}
+
 export interface SeenEffects {
   /** Requests that the ledger collapsed. */
   readonly again: number;

@@ -3,11 +3,7 @@ import type { Indexed } from './compare-chaos.js';
 import type { Finder } from './findings.js';
 
 /** Returns the letters that nobody was told of. */
-export function compareLetters(
-  { books, notices }: Indexed,
-  { noticesDown }: { readonly noticesDown: boolean },
-  { say }: Finder,
-): number {
+export function compareLetters({ books, notices }: Indexed, { say }: Finder): number {
   let untold = 0;
   const told = new Map<string, ReadonlySet<string>>();
   for (const { id, notifications } of books.letters) {
@@ -22,7 +18,6 @@ export function compareLetters(
     // An empty outcome is a route to nobody, and meant.
     if (notification.done && (ends.length === 0 || sent.length > 0)) continue;
     untold += 1;
-    if (noticesDown) continue;
     const came = notification.done
       ? `none of ${ends.map(([channel]) => channel).join(', ')} took it`
       : 'it is not sent';

@@ -23,15 +23,23 @@ export function compareOrder(all: Indexed, { say }: Finder): void {
   for (const [line, versions] of Map.groupBy(placed, ({ event }) => lineOf(event, all.books.rows.get(event.id)))) {
     versions.sort((a, b) => Number(a.event.version) - Number(b.event.version));
     for (const [at, later] of versions.entries()) {
-      const earlier = versions[at - 1];
-      // One that was committed after the other was appended may have come too late to go first.
-      if (earlier === undefined || (earlier.event.endedAt ?? Number.POSITIVE_INFINITY) >= later.event.intentAt)
-        continue;
-      if (earlier.place < later.place) continue;
+      const earlier = lastBefore(later, versions.slice(0, at));
+      if (earlier === undefined || earlier.place < later.place) continue;
       const what = `expected its effect after that of version ${earlier.event.version} (${earlier.event.id}), came before it`;
       say('R9', later.event.id, `${line} version ${later.event.version}: ${what}`);
     }
   }
+}
+
+/** Of all earlier versions, not the neighbour alone: the one whose effect came last. */
+function lastBefore(later: Placed, versions: readonly Placed[]): Placed | undefined {
+  let last: Placed | undefined;
+  for (const earlier of versions) {
+    // One that was committed after the other was appended may have come too late to go first.
+    if ((earlier.event.endedAt ?? Number.POSITIVE_INFINITY) >= later.event.intentAt) continue;
+    if (last === undefined || earlier.place > last.place) last = earlier;
+  }
+  return last;
 }
 
 function placeEffects({ requests, books }: Indexed): ReadonlyMap<string, number> {

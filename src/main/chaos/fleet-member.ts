@@ -25,7 +25,10 @@ export interface MemberOptions {
 }
 
 export interface KeptMember extends FleetMember {
-  /** For good: SIGTERM, SIGKILL after the grace. Its exit code; what a stopped one is ended by in a pause between two processes is 0. */
+  /**
+   * For good: SIGTERM, SIGKILL after the grace. Its exit code; 0 also in a pause between two processes, of one that was still
+   * starting and of one that its failpoint ended.
+   */
   stop(): Promise<number | NodeJS.Signals>;
   /** null: it is between two processes. */
   memory(): Promise<number | null>;
@@ -44,6 +47,10 @@ interface Running {
   readonly ended: Promise<number | NodeJS.Signals>;
   /** A fault, or we, have asked it to end. */
   wanted: boolean;
+  /** By this signal of a fault. */
+  asked: NodeJS.Signals | null;
+  /** It has answered so: from then on it ends in order. */
+  ready: boolean;
   /** It kills itself at some point: wanted before anybody could say so. */
   readonly failpoint: boolean;
 }
@@ -76,7 +83,8 @@ export function startMember(options: MemberOptions): KeptMember {
     const ended = new Promise<number | NodeJS.Signals>((resolve) => {
       child.once('exit', (code, signal) => resolve(code ?? signal ?? 'SIGKILL'));
     });
-    return { child, pid: child.pid, ended, wanted: false, failpoint: environment.OUTBOX_TEST_FAILPOINT !== undefined };
+    const failpoint = environment.OUTBOX_TEST_FAILPOINT !== undefined;
+    return { child, pid: child.pid, ended, wanted: false, asked: null, ready: false, failpoint };
   }
 
   function keep(running: Running): void {
@@ -85,6 +93,9 @@ export function startMember(options: MemberOptions): KeptMember {
       if (live === running) live = null;
       const wanted = running.wanted || (running.failpoint && how === 'SIGKILL');
       if (!wanted) unwanted(`${name} (process ${running.pid}) ended by itself: ${how}; it printed ${tail()}`);
+      else if (!endedAsAsked(running, how)) {
+        unwanted(`${name} (process ${running.pid}) ended with ${how} after ${running.asked}; it printed ${tail()}`);
+      }
       if (stopping) return;
       await sleep(RESTART_AFTER_MS);
       if (stopping) return;
@@ -112,7 +123,10 @@ export function startMember(options: MemberOptions): KeptMember {
       if (asked !== null && asked !== butNot && !asked.wanted) {
         answer = await askReady(port);
         // Of the process that was asked, and not of one that has ended meanwhile.
-        if (answer === 'ready' && live === asked && !asked.wanted) return;
+        if (answer === 'ready' && live === asked && !asked.wanted) {
+          asked.ready = true;
+          return;
+        }
       }
       if (stopping) throw new Error(`${name} is stopped, and was to become ready`);
       if (Date.now() > deadline) {
@@ -137,7 +151,7 @@ export function startMember(options: MemberOptions): KeptMember {
     kill(signal) {
       const killed = handleOf(last);
       if (live === null) return killed;
-      if (!DO_NOT_END.has(signal)) live.wanted = true;
+      if (!DO_NOT_END.has(signal)) Object.assign(live, { wanted: true, asked: signal });
       live.child.kill(signal);
       return killed;
     },
@@ -151,13 +165,19 @@ export function startMember(options: MemberOptions): KeptMember {
       stopping = true;
       const running = live;
       if (running === null) return 0;
-      running.wanted = true;
+      let forced = false;
+      Object.assign(running, { wanted: true, asked: null }); // whoever stops it looks at the answer
       running.child.kill('SIGTERM');
       running.child.kill('SIGCONT'); // a stopped one would not see it
-      const force = setTimeout(() => running.child.kill('SIGKILL'), STOP_WITHIN_MS);
+      const force = setTimeout(() => {
+        forced = true;
+        running.child.kill('SIGKILL');
+      }, STOP_WITHIN_MS);
       const how = await running.ended;
       clearTimeout(force);
-      return how;
+      const starting = !running.ready && how === 'SIGTERM';
+      const ownDeath = running.failpoint && how === 'SIGKILL' && !forced;
+      return starting || ownDeath ? 0 : how;
     },
     async memory() {
       if (live === null) return null;
@@ -166,6 +186,13 @@ export function startMember(options: MemberOptions): KeptMember {
       return kilobytes === undefined ? null : Number(kilobytes) * 1_024;
     },
   };
+}
+
+/** In order after SIGTERM, but where it was still starting and heard nothing yet; of SIGKILL; of what it was asked by else, anyhow. */
+function endedAsAsked({ asked, ready, failpoint }: Running, how: number | NodeJS.Signals): boolean {
+  if (failpoint && how === 'SIGKILL') return true;
+  if (asked === 'SIGTERM') return how === 0 || !ready;
+  return asked !== 'SIGKILL' || how === 'SIGKILL';
 }
 
 async function askReady(port: number): Promise<string> {

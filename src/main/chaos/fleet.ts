@@ -28,7 +28,8 @@ export interface StartedFleet extends Fleet {
   close(): Promise<void>;
 }
 
-const READY_WITHIN_MS = 90_000;
+/** It only bounds what is broken: five processes load their code at once, on whatever machine. */
+const READY_WITHIN_MS = 180_000;
 const MOST_UNWANTED = 200;
 
 /** Resolves when every role is ready. Rejects, with nothing left running, when one is not. */
@@ -46,14 +47,14 @@ export async function startFleet(options: FleetOptions): Promise<StartedFleet> {
     if (reason !== null) crashing.abort(reason);
   }
 
-  async function start(role: FleetRole, environment: Record<string, string> = {}, cli = options.cli) {
+  async function start(role: FleetRole, environment: Record<string, string> = {}) {
     numbers[role] += 1;
     const name = `${role}-${numbers[role]}`;
     const port = role === 'api' && numbers.api === 1 ? options.apiPort : await freePort(anyPort());
     const member = startMember({
       name,
       role,
-      cli,
+      cli: options.cli,
       args: [role, '--config', options.configFile],
       environment: {
         NODE_COMPILE_CACHE: join(options.folder, 'compile-cache'),
@@ -77,13 +78,14 @@ export async function startFleet(options: FleetOptions): Promise<StartedFleet> {
     return how;
   }
 
+  async function remove(member: KeptMember): Promise<number | NodeJS.Signals> {
+    const how = await stop(member);
+    if (how !== 0) unwanted.push(`${member.name} ended with ${how} when it was asked to stop`);
+    return how;
+  }
+
   const close = async () => {
-    await Promise.all(
-      [...members].map(async (member) => {
-        const how = await stop(member);
-        if (how !== 0) unwanted.push(`${member.name} ended with ${how} when it was asked to stop`);
-      }),
-    );
+    await Promise.all([...members].map(remove));
   };
 
   try {
@@ -99,8 +101,8 @@ export async function startFleet(options: FleetOptions): Promise<StartedFleet> {
   return {
     members,
     of: (role) => members.filter((member) => member.role === role),
-    async add(role, environment, cli) {
-      const member = await start(role, environment, cli);
+    async add(role, environment) {
+      const member = await start(role, environment);
       try {
         await member.untilReady(READY_WITHIN_MS);
       } catch (error) {
@@ -112,7 +114,7 @@ export async function startFleet(options: FleetOptions): Promise<StartedFleet> {
     async remove(member: FleetMember) {
       const kept = members.find(({ name }) => name === member.name);
       if (kept === undefined) throw new Error(`${member.name} is not in the fleet`);
-      return stop(kept);
+      return remove(kept);
     },
     async memory() {
       const all = await Promise.all(members.map(async (member) => [member.name, await member.memory()] as const));

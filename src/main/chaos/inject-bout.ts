@@ -23,6 +23,8 @@ export interface FaultRecord {
   readonly healedAt: number;
   /** Each a sentence; any of them fails the run. */
   readonly problems: readonly string[];
+  /** Why it could not be shown on this machine; null: it could. */
+  readonly cannotBeShown?: string | null;
   /** New work must flow again within so many seconds. */
   readonly boundSeconds: number;
 }
@@ -88,8 +90,11 @@ async function injectOne(
     const problems = [error.message, ...(late instanceof Error ? [late.message] : late.problems)];
     outcome = { happened: 0, what: GIVEN_UP, healedAt: Date.now(), problems };
   }
+  const { cannotBeShown = null } = outcome;
   const unseen =
-    outcome.happened > 0 || signal.aborted ? [] : [`${fault.id} did not happen, so it shows nothing: ${outcome.what}`];
+    outcome.happened > 0 || signal.aborted || cannotBeShown !== null
+      ? []
+      : [`${fault.id} did not happen, so it shows nothing: ${outcome.what}`];
   return {
     fault: fault.id,
     title: fault.title,
@@ -104,6 +109,7 @@ async function injectOne(
     begunAt,
     healedAt: outcome.healedAt,
     problems: [...outcome.problems, ...unseen],
+    cannotBeShown,
     boundSeconds: fault.recoversWithinSeconds ?? BOUND_SECONDS,
   };
 }
@@ -129,6 +135,9 @@ async function inject(world: ChaosWorld, fault: Fault, context: Parameters<Fault
     return await fault.inject(world, context);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
+    if ((error as { cannotBeShown?: unknown } | null)?.cannotBeShown === true) {
+      return { happened: 0, what: reason, healedAt: Date.now(), problems: [], cannotBeShown: reason };
+    }
     const problems = context.signal.aborted ? [] : [`${fault.id} could not be injected: ${reason}`];
     return { happened: 0, what: reason, healedAt: Date.now(), problems };
   }

@@ -3,6 +3,7 @@
  * for. `passed` is said only of a run that was asked for in full and seen in full.
  */
 import type { ChaosComparison } from './compare-chaos.js';
+import { isOverlapped } from './recovery.js';
 import type { RunRecord } from './run-chaos.js';
 
 export type Verdict = 'passed' | 'failed' | 'incomplete';
@@ -44,8 +45,10 @@ export function judgeRun(findings: RunFindings): JudgedRun {
       .map((one) => `${one} (after the roles had stopped)`),
     ...record.unwanted.map((end) => `I7 ${end}`),
     ...lateRecoveries(record, recoverySeconds),
-    ...backlogLeft(record),
+    ...(record.short ? [] : backlogsLeft(record)),
     ...unbounded(record),
+    ...neverSilent(record),
+    ...doubledInControl(findings),
     ...findings.problems,
   ];
   const missing = [
@@ -57,6 +60,13 @@ export function judgeRun(findings: RunFindings): JudgedRun {
       ? [`${record.neverAppended} events that were offered could not be appended any more`]
       : []),
     ...neverCame(record),
+    ...record.faults.flatMap(({ fault, cannotBeShown }) =>
+      cannotBeShown == null ? [] : [`${fault} cannot be shown here: ${cannotBeShown}`],
+    ),
+    ...(record.short ? backlogsLeft(record) : []),
+    // Of books that were not read this is said already.
+    ...(books === null ? [] : unmeasuredRecoveries(record, recoverySeconds)),
+    ...unmeasuredMemory(record),
   ];
   const verdict = problems.length > 0 ? 'failed' : missing.length > 0 ? 'incomplete' : 'passed';
   return { verdict, problems, missing };
@@ -71,13 +81,52 @@ function lateRecoveries({ faults }: RunRecord, seconds: RunFindings['recoverySec
   });
 }
 
-/** I5, with the flow on; the waits of a short run are too short to say. */
-function backlogLeft({ faults, drainSeconds, baselineOpen, short }: RunRecord): string[] {
-  const last = faults.at(-1)?.place ?? 0;
-  if (short || drainSeconds[last] !== null) return [];
+/** What no event came after, and no other fault excuses, was not measured. */
+function unmeasuredRecoveries({ faults }: RunRecord, seconds: RunFindings['recoverySeconds']): string[] {
+  return faults.flatMap((fault) => {
+    if (seconds[fault.place] !== undefined || fault.cannotBeShown != null || isOverlapped(fault, faults)) return [];
+    return [`fault ${fault.place}: no event came after ${fault.fault}, so how soon new work flowed again is not known`];
+  });
+}
+
+/** I5, with the flow on. The wait of a short run is too short to blame anybody: there it is missing. */
+function backlogsLeft({ faults, drainSeconds, baselineOpen }: RunRecord): string[] {
+  return faults.flatMap(({ place, fault }) =>
+    drainSeconds[place] === null
+      ? [
+          `I5 fault ${place}: expected no more than ${baselineOpen} open events again after ${fault}, with the flow on; it did not come to that in time`,
+        ]
+      : [],
+  );
+}
+
+function neverSilent({ settled }: RunRecord): string[] {
+  return settled === null || settled.silent
+    ? []
+    : ['I2 expected no more requests at the ledger once every event had come to its end; it never fell silent'];
+}
+
+/** Without faults only an attempt that failed, on a slow machine, excuses a second request. */
+function doubledInControl({ record: { schedule, faults }, books }: RunFindings): string[] {
+  if (schedule.length > 0 || faults.length > 0 || books === null) return [];
+  const { ledger, audit, unexplained } = books.duplicates;
+  if (unexplained === 0) return [];
   return [
-    `I5 expected no more than ${baselineOpen} open events again after the last fault, with the flow on; it did not come to that`,
+    `I2 expected no duplicates without faults and failed attempts, came ${unexplained} of ${ledger} at the ledger and ${audit} at the audit log`,
   ];
+}
+
+/** Shorter runs are not asked for it: a process is looked at after ten minutes, for five at least. */
+const MEMORY_SHOWN_MS = 25 * 60_000;
+
+function unmeasuredMemory({ memory, startedAt, endedAt }: RunRecord): string[] {
+  if (endedAt - startedAt < MEMORY_SHOWN_MS) return [];
+  const roleOf = (name: string) => name.replace(/-\d+$/, '');
+  const shown = new Set(Object.keys(memory.growthPerMinute).map(roleOf));
+  const roles = new Set(Object.keys(memory.peakBytes).map(roleOf));
+  return [...roles]
+    .filter((role) => !shown.has(role))
+    .map((role) => `I7: no ${role} lived long enough to say whether its memory grows`);
 }
 
 function unbounded({ memory }: RunRecord): string[] {

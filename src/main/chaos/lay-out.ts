@@ -14,9 +14,9 @@ import { processEnvironment } from '../../infrastructure/config/process-environm
 import { findToxiproxy } from '../../infrastructure/embedded/find-toxiproxy.js';
 import { freePort } from '../../infrastructure/embedded/free-port.js';
 import { seededRandom } from '../dev/seeded-random.js';
-import { writeChaosConfig } from './chaos-config.js';
-import { type RunningProducer, startChaosProducer } from './chaos-producer.js';
-import { createTraffic } from './chaos-traffic.js';
+import { type ChaosConfigChoices, writeChaosConfig } from './chaos-config.js';
+import { type ProducerDeps, type RunningProducer, startChaosProducer } from './chaos-producer.js';
+import { createTraffic, type TrafficOptions } from './chaos-traffic.js';
 import { type StartedFleet, startFleet } from './fleet.js';
 import { startLedger } from './ledger.js';
 import { startNotices } from './notices.js';
@@ -39,6 +39,11 @@ export interface LayOutOptions {
   readonly servers: ChaosServers | null;
   /** Of every role and command beside what is laid out here: how to get into a staging's servers, and how far. */
   readonly environment?: Readonly<Record<string, string>>;
+  /** Default: the traffic of a chaos run. */
+  readonly traffic?: (options: TrafficOptions) => ProducerDeps['traffic'];
+  readonly producer?: Pick<ProducerDeps, 'connections' | 'catchUp'>;
+  /** Of the roles' configuration. */
+  readonly config?: ChaosConfigChoices;
   /** Default: a new one in the temporary folder, removed at the end. */
   readonly folder?: string;
   /** Default: one of its own, and `onReaperLost` is told when that ends by itself. */
@@ -52,9 +57,6 @@ export interface LayOutOptions {
 
 export interface LaidOut {
   readonly world: ChaosWorld & { readonly producer: RunningProducer; readonly fleet: StartedFleet };
-  /** Of the command line for an operator's commands, and the roles' configuration file. */
-  readonly cli: string;
-  readonly configFile: string;
   /** Takes all of it down. What fails on the way is in the answer, each a sentence; the rest is taken down all the same. */
   close(): Promise<readonly string[]>;
 }
@@ -151,6 +153,7 @@ async function layOut(options: LayOutOptions, undo: Undo): Promise<Omit<LaidOut,
 
   log('the deployment: migrations, keys, ordering');
   const configFile = await writeChaosConfig({
+    ...options.config,
     file: join(folder, 'chaos.config.mjs'),
     ledgerUrl: through(proxies.ledger, ledger.url),
     findUrl: through(proxies.ledger, ledger.findUrl),
@@ -182,19 +185,23 @@ async function layOut(options: LayOutOptions, undo: Undo): Promise<Omit<LaidOut,
 
   const canary = `canary-${randomBytes(12).toString('hex')}`;
   const producer = await startChaosProducer({
+    appendWithinMs: APPEND_WITHIN_MS,
     url: environment.OUTBOX_DATABASE_URL as string,
     journalFile: join(folder, 'journal.ndjson'),
-    traffic: createTraffic({ random: seededRandom(seed), canary }),
+    ...options.producer,
+    traffic: (options.traffic ?? createTraffic)({ random: seededRandom(seed), canary }),
   });
   undo('the producer', () => producer.stop());
   // First, so that nothing waits for a proxy that a fault left cut.
   undo('the proxies', () => Promise.all(Object.values(proxies).map((proxy) => proxy.heal())));
   const { servers } = options;
   const world = { seed, folder, deployment, outbox, audit, temporal, environment, proxies, fleet, ledger, notices };
-  return { world: { ...world, producer, servers, canary, log }, cli, configFile };
+  return { world: { ...world, cli, producer, servers, canary, log } };
 }
 
 /** A statement of the runner's own that hangs would hang the run. */
+/** Of a fault's own events: a server that was just started again, a disk that is slow. */
+const APPEND_WITHIN_MS = 30_000;
 const DEADLINES = { connectionTimeoutMillis: 5_000, query_timeout: 60_000 };
 
 async function ownFolder(reaper: Reaper, undo: Undo): Promise<string> {

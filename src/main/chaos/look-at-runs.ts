@@ -1,4 +1,7 @@
-/** The runs themselves, as Temporal has them: each that failed has its letter (I4), and no history holds a secret (I9). */
+/**
+ * The runs themselves, as Temporal has them: each is of an event that stands (I3), each that failed has its letter (I4), and no
+ * history holds a secret (I9).
+ */
 import { Client, WorkflowNotFoundError } from '@temporalio/client';
 import { defaultTaskQueue } from '../../domain/delivery/deployment.js';
 import { eventRunId, parseEventRunId } from '../../domain/delivery/workflow-ids.js';
@@ -8,12 +11,10 @@ import { canaryForms } from './canary-forms.js';
 import type { Look } from './look-at-end.js';
 import type { ChaosWorld } from './ports.js';
 
-/** Visibility is asked page by page; more failed runs than this are not held against their letters. */
-const MOST_FAILED = 5_000;
+/** Visibility is asked page by page; more failed runs, or open ones, than this are not looked at. */
+const MOST_RUNS = 5_000;
 /** Histories that are read whole. */
 const MOST_HISTORIES = 60;
-/** For its event there is no row, so no letter could be: an alert is what tells (R19). */
-const NO_ROW = 'without a row';
 
 export async function lookAtRuns(
   world: Pick<ChaosWorld, 'deployment' | 'environment' | 'temporal' | 'canary'>,
@@ -24,13 +25,19 @@ export async function lookAtRuns(
   try {
     const client = new Client({ connection, namespace: temporal.namespace });
     const queue = environment.OUTBOX_TASK_QUEUE ?? defaultTaskQueue(deployment);
-    const failed = await listFailed(client, queue);
-    const problems = withoutLetter(failed, books, deployment);
+    const failed = await listRuns(client, queue, 'Failed');
+    const open = await listRuns(client, queue, 'Running');
+    const problems = [
+      ...withoutRow([...failed, ...open], books, deployment),
+      ...withoutLetter(failed, books, deployment),
+    ];
     const chosen = chooseRuns(books, failed, deployment);
     const histories = await searchHistories(client, chosen, canaryForms(canary));
     return {
       looked: [
-        `I4: ${failed.length}${failed.length === MOST_FAILED ? ' (no more were asked for)' : ''} failed runs and their letters`,
+        `I3, I4: ${countOf(failed)} failed runs, their events and their letters`,
+        // No violation: after a worker's death Temporal asks again by a delay of its own, though the event has come to its end.
+        `I3: ${countOf(open)} runs that were still open, and their events`,
         `I9: ${histories.read} histories, of the runs with the most attempts and of some others`,
       ],
       problems: [...problems, ...histories.problems],
@@ -41,14 +48,31 @@ export async function lookAtRuns(
   }
 }
 
-async function listFailed(client: Client, queue: string): Promise<string[]> {
-  const failed: string[] = [];
-  const query = `TaskQueue = '${queue}' AND ExecutionStatus = 'Failed'`;
+async function listRuns(client: Client, queue: string, status: 'Failed' | 'Running'): Promise<string[]> {
+  const runs: string[] = [];
+  const query = `TaskQueue = '${queue}' AND ExecutionStatus = '${status}'`;
   for await (const { workflowId } of client.workflow.list({ query })) {
-    failed.push(workflowId);
-    if (failed.length === MOST_FAILED) break;
+    runs.push(workflowId);
+    if (runs.length === MOST_RUNS) break;
   }
-  return failed;
+  return runs;
+}
+
+function countOf(runs: readonly string[]): string {
+  return `${runs.length}${runs.length === MOST_RUNS ? ' (no more were asked for)' : ''}`;
+}
+
+/** Nothing of a chaos run is removed, so its event was rolled back, or is lost. */
+export function withoutRow(
+  workflowIds: readonly string[],
+  { rows }: Pick<Books, 'rows'>,
+  deployment: string,
+): string[] {
+  return [...new Set(workflowIds)].flatMap((workflowId) => {
+    const run = parseEventRunId(workflowId);
+    if (run === null || run.deployment !== deployment || rows.has(run.eventId)) return [];
+    return [`I3 ${run.eventId}: expected nothing, for the outbox has no row of it; came the run ${workflowId}`];
+  });
 }
 
 function withoutLetter(failed: readonly string[], { rows, letters }: Books, deployment: string): string[] {
@@ -56,8 +80,8 @@ function withoutLetter(failed: readonly string[], { rows, letters }: Books, depl
   return failed.flatMap((workflowId) => {
     const run = parseEventRunId(workflowId);
     if (run === null || run.deployment !== deployment) return []; // of a batch, or a notice: their events tell
-    const state = rows.has(run.eventId) ? null : NO_ROW;
-    if (state === NO_ROW || lettered.has(`${run.eventId}:${run.epoch}`)) return [];
+    // Without a row there could be no letter: told above.
+    if (!rows.has(run.eventId) || lettered.has(`${run.eventId}:${run.epoch}`)) return [];
     return [`I4 ${run.eventId}: expected a dead letter of its failed run ${workflowId}, there is none`];
   });
 }

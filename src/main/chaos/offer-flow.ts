@@ -1,6 +1,6 @@
 /**
  * An open loop: offers events at a fixed rate, whatever becomes of them. What could not be appended stays owed and is appended
- * later, at no more than `CATCH_UP` times the rate, so that an outage ends in a burst that has a bound.
+ * later, at no more than `catchUp` times the rate, so that an outage ends in a burst that has a bound.
  */
 import type { PlannedTransaction } from './chaos-traffic.js';
 
@@ -11,6 +11,8 @@ export interface FlowDeps {
   readonly mayStand: (error: unknown) => boolean;
   /** Transactions at once. */
   readonly most: number;
+  /** What is owed is appended at no more than so many times the rate. Default 2. */
+  readonly catchUp?: number;
 }
 
 export interface Flow {
@@ -26,7 +28,7 @@ const CATCH_UP = 2;
 /** What has failed waits as long before it is tried again. */
 const PAUSE_MS = 250;
 
-export function createFlow({ next, append, mayStand, most }: FlowDeps): Flow {
+export function createFlow({ next, append, mayStand, most, catchUp = CATCH_UP }: FlowDeps): Flow {
   const again: PlannedTransaction[] = [];
   const running = new Set<Promise<void>>();
   let perSecond = 0;
@@ -53,7 +55,7 @@ export function createFlow({ next, append, mayStand, most }: FlowDeps): Flow {
     last = now;
     offered += due;
     // At most a second's worth is saved up: a loop that was held up does not fire everything at once.
-    allowed = Math.min(allowed + CATCH_UP * due, CATCH_UP * perSecond);
+    allowed = Math.min(allowed + catchUp * due, catchUp * perSecond);
     if (now < pausedUntil || perSecond === 0) return;
     while (running.size < most && allowed >= 1) {
       const late = again.shift();

@@ -69,11 +69,11 @@ export interface Fleet {
   readonly members: readonly FleetMember[];
   of(role: FleetRole): readonly FleetMember[];
   /**
-   * One more beside those that are there, e.g. with OUTBOX_TEST_FAILPOINT, a shifted clock or another build. Ready when it
+   * One more beside those that are there, e.g. with OUTBOX_TEST_FAILPOINT or a module that shifts its clock. Ready when it
    * resolves. Started again after an end it has no failpoint any more.
    */
-  add(role: FleetRole, environment?: Record<string, string>, cli?: string): Promise<FleetMember>;
-  /** Stops it for good, by SIGTERM: its exit code. */
+  add(role: FleetRole, environment?: Record<string, string>): Promise<FleetMember>;
+  /** Stops it for good, by SIGTERM: its exit code. One other than 0 is told in `unwanted`. */
   remove(member: FleetMember): Promise<number | NodeJS.Signals>;
   /** Resident bytes by member, now. */
   memory(): Promise<ReadonlyMap<string, number>>;
@@ -144,8 +144,14 @@ export interface ChaosProducer {
   readonly committed: number;
   /** Of its own connection: appends that failed, by SQLSTATE or code. */
   readonly refused: ReadonlyMap<string, number>;
-  /** In one transaction: the ids, or it rejects. Journalled. */
-  append(events: readonly ChaosEvent[], options?: { rollBack?: boolean; holdMs?: number }): Promise<readonly string[]>;
+  /**
+   * In one transaction: the ids, or it rejects. Journalled. In a run it is tried again for some time where nothing of it
+   * stands; not with `once`, which is of a fault that wants the error, nor with any other option.
+   */
+  append(
+    events: readonly ChaosEvent[],
+    options?: { once?: boolean; rollBack?: boolean; holdMs?: number },
+  ): Promise<readonly string[]>;
   /** As `append`, by statements of the caller's own, poison that `recordEvents` refuses for instance: what they wrote, for the journal. */
   write(
     work: (tx: { query: pg.PoolClient['query'] }) => Promise<readonly AppendedEvent[]>,
@@ -192,6 +198,8 @@ export interface ChaosWorld {
   readonly temporal: { readonly address: string; readonly namespace: string };
   /** Of every role: URLs through the proxies, keys. */
   readonly environment: Readonly<Record<string, string>>;
+  /** The `outbox.js` of the roles, which may be a planted build: what an operator runs is run from it. */
+  readonly cli: string;
   readonly proxies: Readonly<Record<ProxyName, ChaosProxy>>;
   readonly fleet: Fleet;
   readonly ledger: Ledger;
@@ -229,6 +237,8 @@ export interface FaultOutcome {
   readonly healedAt: number;
   /** Expectations of the fault's own row that did not hold, each a sentence. */
   readonly problems: readonly string[];
+  /** Why this machine cannot show the fault: the run is incomplete by it, and blames nobody. An error with `cannotBeShown: true` says the same. */
+  readonly cannotBeShown?: string;
 }
 
 /** What a fault takes hold of. */

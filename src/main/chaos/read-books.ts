@@ -5,7 +5,16 @@
 import type pg from 'pg';
 import { toAuditSource } from '../../application/delivery/mappers/to-audit-event.js';
 import type { RetryPolicy } from '../../domain/delivery/policy.js';
-import type { BookDelay, BookDelivery, BookLetter, BookRecord, BookRow, Books } from './books.js';
+import type {
+  BookDelay,
+  BookDelivery,
+  BookHurry,
+  BookLetter,
+  BookMisfit,
+  BookRecord,
+  BookRow,
+  Books,
+} from './books.js';
 import { hashPayload, hashShown } from './payload-hash.js';
 
 export interface ReadOptions {
@@ -19,6 +28,8 @@ const PAGE = 5_000;
 const STATEMENT_TIMEOUT_MS = 60_000;
 /** Of open events so many are told of at length. */
 const MOST_HANGING = 100;
+/** Of what should not be there at all. */
+const MOST_ODD = 100;
 
 /** @throws the database's error: without books there is nothing to compare */
 export async function readBooks(
@@ -31,9 +42,13 @@ export async function readBooks(
     letters: await readLetters(client, options),
     policies: await readPolicies(client),
     delays: await readDelays(client, options),
+    hurried: await readHurried(client, options),
   }));
-  const records = await inSnapshot(pools.audit, (client) => readRecords(client, options));
-  return { ...outbox, records };
+  const audit = await inSnapshot(pools.audit, async (client) => ({
+    records: await readRecords(client, options),
+    misfits: await readMisfits(client, options),
+  }));
+  return { ...outbox, ...audit };
 }
 
 async function inSnapshot<T>(pool: pg.Pool, read: (client: pg.PoolClient) => Promise<T>): Promise<T> {
@@ -219,6 +234,30 @@ async function readDelays(client: pg.PoolClient, { source }: ReadOptions): Promi
   return rows;
 }
 
+/** Temporal's timers and the clocks' grain. */
+const EARLY_MS = 50;
+/** A worker that dies once the failure is written: its attempt ends by start-to-close, and Temporal retries by a delay of its own. */
+const OWN_RETRY_MS = 20_000;
+
+/**
+ * By starts alone: the end of an attempt may be written late, through a slow network, and would blame a retry that was in time.
+ * Local attempts are left out: their row is written once the next one begins.
+ */
+async function readHurried(client: pg.PoolClient, { source }: ReadOptions): Promise<BookHurry[]> {
+  const { rows } = await client.query<BookHurry>(
+    `SELECT a.event_id::text AS "eventId", a.epoch, a.n, a.code, a.delay_ms::float8 AS "delayMs",
+        (extract(epoch FROM b.started_at - a.started_at) * 1000)::float8 AS "cameMs"
+     FROM outbox.delivery_attempt a JOIN outbox.delivery_attempt b
+       ON b.event_id = a.event_id AND b.epoch = a.epoch AND b.n = a.n + 1 AND b.run_id = a.run_id
+     WHERE NOT a.local AND NOT b.local AND a.carrier IS NULL AND a.code IS NOT NULL
+       AND b.started_at < a.started_at + (least(a.delay_ms, ${OWN_RETRY_MS}) - ${EARLY_MS}) * interval '1 millisecond'
+       AND ${OF_SOURCE('a.event_id')}
+     LIMIT ${MOST_ODD}`,
+    [source],
+  );
+  return rows;
+}
+
 interface RecordRow {
   readonly key: string;
   readonly event_id: string;
@@ -228,12 +267,12 @@ interface RecordRow {
   readonly data: unknown;
 }
 
-/** What came through the outbox; others may post to the same audit log. */
+/** Whoever sent it: nobody but the run's own outbox has anything to record here. */
 async function readRecords(client: pg.PoolClient, { source, since }: ReadOptions): Promise<BookRecord[]> {
   const text = `
     SELECT r.record_id::text AS key, r.event_id, r.tenant_id, r.source, r.seq::text AS seq, r.body->'data' AS data
     FROM audit.record r
-    WHERE r.record_id > $1::uuid AND r.via = 'outbox' AND ($3::text IS NULL OR r.source = $3::text)
+    WHERE r.record_id > $1::uuid AND ($3::text IS NULL OR r.source = $3::text)
       AND ($4::timestamptz IS NULL OR r.recorded_at >= $4::timestamptz)
     ORDER BY r.record_id LIMIT $2`;
   const records: BookRecord[] = [];
@@ -249,4 +288,21 @@ async function readRecords(client: pg.PoolClient, { source, since }: ReadOptions
     });
   }
   return records;
+}
+
+/** R25, R28. */
+async function readMisfits(client: pg.PoolClient, { source }: ReadOptions): Promise<BookMisfit[]> {
+  const { rows } = await client.query<BookMisfit>(
+    `(SELECT coalesce(k.event_id, r.event_id) AS "eventId", NULL AS code,
+        CASE WHEN k.record_id IS NULL THEN 'record without key' ELSE 'key without record' END AS kind
+      FROM audit.record_key k FULL JOIN audit.record r
+        ON r.record_id = k.record_id AND r.tenant_id = k.tenant_id AND r.source = k.source AND r.event_id = k.event_id
+      WHERE (k.record_id IS NULL OR r.record_id IS NULL) AND ($1::text IS NULL OR coalesce(k.source, r.source) = $1::text)
+      LIMIT ${MOST_ODD})
+     UNION ALL
+     (SELECT f.event_id, f.code, 'not stored' FROM audit.failed_ingest f
+      WHERE f.state = 'open' AND ($1::text IS NULL OR f.source = $1::text) LIMIT ${MOST_ODD})`,
+    [source === null ? null : toAuditSource(source)],
+  );
+  return rows;
 }

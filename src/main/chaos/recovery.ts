@@ -30,15 +30,20 @@ export function measureRecovery(
   }
   const seconds: Record<number, number | null> = {};
   for (const { place, healedAt } of faults) {
-    const held = faults.some(
-      (other) => other.place !== place && other.begunAt <= healedAt && healedAt < other.healedAt,
-    );
     const first = findFirst(flown, healedAt);
-    if (held || first === flown.length) continue;
+    if (isOverlapped({ place, healedAt }, faults) || first === flown.length) continue;
     const settledAt = earliest[first] as number;
     seconds[place] = Number.isFinite(settledAt) ? Math.max(0, Math.round((settledAt - healedAt) / 100) / 10) : null;
   }
   return seconds;
+}
+
+/** Another fault was under way when this one healed. */
+export function isOverlapped(
+  { place, healedAt }: Pick<HealedFault, 'place' | 'healedAt'>,
+  faults: readonly HealedFault[],
+): boolean {
+  return faults.some((other) => other.place !== place && other.begunAt <= healedAt && healedAt < other.healedAt);
 }
 
 /** The first that was committed at or after `at`. */

@@ -14,6 +14,7 @@ export function describeRun(run: WrittenRun): string {
     table(['', ''], [...conditionsOf(run), ...countsOf(run)]),
     '## Faults',
     record.faults.length === 0 ? 'None.' : faultTable(run),
+    ...(run.notTried.length === 0 ? [] : [`Not tried, for want of time: ${run.notTried.join(', ')}.`]),
     '## Books',
     books === null ? 'They were not compared.' : table(['', ''], booksOf(run)),
     '## Looked at besides',
@@ -27,14 +28,15 @@ export function describeRun(run: WrittenRun): string {
   ].join('\n\n')}\n`;
 }
 
-/** As it is given again: only with a rate of its own a run offers the same events. */
+/** As it is given again: only with a rate of its own a run offers the same events, and only with the same faults the same schedule. */
 function commandOf({ asked, record }: WrittenRun): string {
-  const { seed, minutes, events, rate, faults, short, overlap, planted } = asked;
+  const { seed, minutes, events, rate, faults, named, short, overlap, planted } = asked;
+  const typed = named === undefined ? faults.join(',') || 'none' : named;
   return [
     `npm run chaos -- --seed ${seed} --minutes ${minutes}`,
     ...(events === undefined ? [] : [`--events ${events}`]),
     `--rate ${rate ?? record.offeredPerSecond}`,
-    `--faults ${faults.length === 0 ? 'none' : faults.join(',')}`,
+    ...(typed === null ? [] : [`--faults ${typed}`]),
     ...(short ? ['--short'] : []),
     ...(overlap ? ['--overlap'] : []),
     ...(planted ? [`--planted ${planted}`] : []),
@@ -97,9 +99,17 @@ function booksOf({ books, booksAfterStop }: WrittenRun): [string, string][] {
     ['open', `${books.open}`],
     ['in doubt', `${inDoubt.stand} stand, ${inDoubt.gone} do not`],
     ['duplicates that were collapsed', `${duplicates.ledger} at the ledger, ${duplicates.audit} at the audit log`],
+    ['of them without a failed attempt of their event', `${duplicates.unexplained}`],
+    ['events that might die or be delivered, as it came', describeEither(books.either)],
     ['effects that are still to be asked for', `${books.effectsToAsk}`],
     ['letters that nobody was told of', `${books.untold}`],
   ];
+}
+
+/** What the comparison lets pass either way: how much, and of what they died. */
+function describeEither({ events, deadOf }: NonNullable<WrittenRun['books']>['either']): string {
+  const codes = Object.entries(deadOf).map(([code, n]) => `${n} × ${code}`);
+  return `${events}, dead of them ${codes.length === 0 ? 'none' : codes.join(', ')}`;
 }
 
 function memoryTable({ record }: WrittenRun): string {

@@ -10,7 +10,7 @@ import type { StartedFleet } from './fleet.js';
 import type { FaultRecord } from './inject-bout.js';
 import { measureCapacity } from './measure-capacity.js';
 import type { ChaosWorld, Fault } from './ports.js';
-import { runFlow } from './run-flow.js';
+import { type FlowInput, runFlow } from './run-flow.js';
 import { planSchedule, type ScheduledFault } from './schedule.js';
 import { healAll, type SettledDown, settleDown } from './settle-down.js';
 import { readLine } from './watch-line.js';
@@ -34,6 +34,8 @@ export interface RunOptions {
   readonly faults: readonly Fault[];
   readonly signal: AbortSignal;
   readonly onProgress: (progress: Progress) => void;
+  /** In place of the steady flow with its faults. It must leave the producer's rate at 0. */
+  readonly flow?: (input: FlowInput) => Promise<void>;
 }
 
 /** What happened, without a verdict. */
@@ -95,9 +97,9 @@ export async function runChaos(world: RunWorld, options: RunOptions): Promise<Ru
     watch.phase = 'measuring';
     if (options.rate === undefined) record.capacityPerSecond = await measureCapacity(world, { signal });
     record.offeredPerSecond = offered(options, record.capacityPerSecond);
-    await runFlow({ world, options: { ...options, signal }, schedule, watch, record });
+    await (options.flow ?? runFlow)({ world, options: { ...options, signal }, schedule, watch, record });
     watch.phase = 'settling';
-    record.settled = await settleDown(world, { signal, short, onState: () => {} });
+    record.settled = await settleDown(world, { signal, onState: () => {} });
   } catch (error) {
     if (!interrupted()) record.problems.push(`the run broke off while ${watch.phase}: ${messageOf(error)}`);
   } finally {

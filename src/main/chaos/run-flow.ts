@@ -11,7 +11,10 @@ import { pause } from './within.js';
 /** At least, after a fault, however late the schedule is: new work must be seen to flow without the next one. */
 const REST_MS = { short: 1_500, long: 5_000 };
 const OWED_MS = 60_000;
-const DRAIN_MS = { short: 20_000, long: 300_000 };
+/** And so many events: else nothing would show that new work flows. Of a flow that stands still no more is waited for. */
+const REST_EVENTS = 12;
+const REST_EVENTS_MS = 20_000;
+const DRAIN_MS = { short: 60_000, long: 300_000 };
 /** Of a drained line, in events: a poll's worth is always on its way. */
 const LEAST_BASELINE = 20;
 
@@ -21,6 +24,7 @@ export interface FlowInput {
   readonly schedule: readonly ScheduledFault[];
   readonly watch: RunWatch;
   readonly record: {
+    readonly capacityPerSecond: number | null;
     offeredPerSecond: number;
     flowSeconds: number;
     faults: FaultRecord[];
@@ -67,7 +71,7 @@ export async function runFlow({ world, options, schedule, watch, record }: FlowI
     if (found.some(({ what }) => what === GIVEN_UP)) break;
     const seconds = await drain(world, record, found, short ? DRAIN_MS.short : DRAIN_MS.long, signal);
     for (const { place } of found) record.drainSeconds[place] = seconds;
-    await pause(short ? REST_MS.short : REST_MS.long, signal);
+    await rest(producer, short ? REST_MS.short : REST_MS.long, signal);
   }
   watch.phase = 'flow';
   while (elapsedMs() < minutes * 60_000 || producer.committed - before < events) {
@@ -89,6 +93,16 @@ export async function runFlow({ world, options, schedule, watch, record }: FlowI
   }
   watch.phase = 'healing';
   record.problems.push(...(await healAll(world)));
+}
+
+async function rest(producer: RunWorld['producer'], leastMs: number, signal: AbortSignal): Promise<void> {
+  const enough = producer.committed + REST_EVENTS;
+  const until = performance.now() + REST_EVENTS_MS;
+  await pause(leastMs, signal);
+  while (producer.committed < enough && performance.now() < until) {
+    signal.throwIfAborted();
+    await pause(50, signal);
+  }
 }
 
 /** Seconds from the heal until no more is open than before the faults, with the flow on; null where it was not in time. */

@@ -11,7 +11,7 @@ const STUCK_MS = 7 * 60_000;
 const TOTAL_MS = 30 * 60_000;
 const POLL_MS = 250;
 /** Longer than a send that was given up may still be under way (20 s), so that what comes late is in the book, too. */
-const SILENT_MS = { short: 6_000, long: 25_000 };
+const SILENT_MS = 22_000;
 
 /** Problems, each a sentence; never rejects. `ready`: waits until every role is back. */
 export async function healAll(
@@ -32,6 +32,8 @@ export interface SettledDown {
   /** Events and notices that did not come to their end in time. 0: all did. */
   readonly open: number;
   readonly unsent: number;
+  /** The ledger got no request any more for as long as a forgotten send may take. */
+  readonly silent: boolean;
   readonly tookMs: number;
 }
 
@@ -41,7 +43,7 @@ export interface SettledDown {
  */
 export async function settleDown(
   world: Pick<ChaosWorld, 'outbox' | 'ledger'>,
-  { signal, short, onState }: { signal: AbortSignal; short: boolean; onState: (open: number | null) => void },
+  { signal, onState }: { signal: AbortSignal; onState: (open: number | null) => void },
 ): Promise<SettledDown> {
   const begun = performance.now();
   let least = Number.POSITIVE_INFINITY;
@@ -61,11 +63,11 @@ export async function settleDown(
     if (now - movedAt > STUCK_MS || now - begun > TOTAL_MS) break;
     await pause(POLL_MS, signal);
   }
-  await untilSilent(world.ledger, short ? SILENT_MS.short : SILENT_MS.long, signal);
-  return { ...seen, tookMs: Math.round(performance.now() - begun) };
+  const silent = await untilSilent(world.ledger, signal);
+  return { ...seen, silent, tookMs: Math.round(performance.now() - begun) };
 }
 
-async function untilSilent({ requests }: ChaosWorld['ledger'], silentMs: number, signal: AbortSignal): Promise<void> {
+async function untilSilent({ requests }: ChaosWorld['ledger'], signal: AbortSignal): Promise<boolean> {
   const until = performance.now() + STUCK_MS;
   for (
     let count = requests.length, since = performance.now();
@@ -74,8 +76,9 @@ async function untilSilent({ requests }: ChaosWorld['ledger'], silentMs: number,
   ) {
     signal.throwIfAborted();
     if (requests.length !== count) [count, since] = [requests.length, performance.now()];
-    if (performance.now() - since > silentMs) return;
+    if (performance.now() - since > SILENT_MS) return true;
   }
+  return false;
 }
 
 function messageOf(error: unknown): string {

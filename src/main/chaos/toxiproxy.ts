@@ -4,7 +4,7 @@
  */
 import { randomInt } from 'node:crypto';
 import { spawnSupervised } from '../../infrastructure/embedded/child-process.js';
-import { freePort, onFreePort } from '../../infrastructure/embedded/free-port.js';
+import { onFreePort } from '../../infrastructure/embedded/free-port.js';
 import type { ChaosProxy, Heal, ProxyName } from './ports.js';
 
 export interface Toxiproxy {
@@ -48,11 +48,12 @@ export async function startToxiproxy({ program, pidFile, onSpawn }: ToxiproxyOpt
     return {
       pid: server.pid,
       failed: server.failed,
-      proxy: async (name, upstream) => {
-        const listen = `127.0.0.1:${await freePort(anyPort())}`;
-        await call('POST', '/proxies', { name, listen, upstream, enabled: true });
-        return proxyOf(call, { name, address: listen, upstream });
-      },
+      proxy: (name, upstream) =>
+        onFreePort(anyPort(), async (free) => {
+          const listen = `127.0.0.1:${free}`;
+          await call('POST', '/proxies', { name, listen, upstream, enabled: true });
+          return proxyOf(call, { name, address: listen, upstream });
+        }),
       stop: () => server.stop('SIGTERM', 5_000),
     };
   });

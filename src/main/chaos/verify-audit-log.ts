@@ -12,7 +12,7 @@ import type { Look } from './look-at-end.js';
 import type { ChaosWorld } from './ports.js';
 
 /** What a sealer still has to do is waited for. */
-const TRIES = 10;
+const TRIES = 30;
 const PAUSE_MS = 2_000;
 
 export async function verifyAuditLog({ audit, environment }: Pick<ChaosWorld, 'audit' | 'environment'>): Promise<Look> {

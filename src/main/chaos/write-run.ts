@@ -10,7 +10,10 @@ import { describeRun } from './report.js';
 export interface AskedRun {
   readonly seed: number;
   readonly minutes: number;
+  /** In a written run those that the schedule had time for: the others are `notTried`. */
   readonly faults: readonly string[];
+  /** As they were typed; null: they were not, so all that mix. Left out: not known. */
+  readonly named?: string | null;
   readonly events?: number;
   readonly rate?: number;
   readonly short: boolean;
@@ -24,21 +27,34 @@ export interface WrittenRun extends ConductedRun {
   /** In words: what it was measured on. */
   readonly machine: string;
   readonly asked: AskedRun;
+  /** Of the mix, what found no place in the time that was given: the run says nothing of them. */
+  readonly notTried: readonly string[];
 }
 
 /** `folder` null: no files. */
 export async function writeRun(
   folder: string | null,
-  { asked, conducted }: { readonly asked: AskedRun; readonly conducted: ConductedRun },
+  { asked: wanted, conducted }: { readonly asked: AskedRun; readonly conducted: ConductedRun },
 ): Promise<WrittenRun> {
+  const { asked, notTried } = partTried(wanted, conducted.record.schedule);
   const machine = `${availableParallelism()} CPUs, ${Math.round(totalmem() / 2 ** 30)} GiB, ${process.platform} ${process.arch}`;
   const versions = { version: packageVersion(), node: process.versions.node, machine };
-  const written: WrittenRun = withoutPaths({ ...versions, asked, ...conducted });
+  const written: WrittenRun = withoutPaths({ ...versions, asked, notTried, ...conducted });
   if (folder === null) return written;
   await mkdir(folder, { recursive: true });
   await writeFile(join(folder, 'report.json'), `${JSON.stringify(written, null, 2)}\n`);
   await writeFile(join(folder, 'report.md'), describeRun(written));
   return written;
+}
+
+/** Pure. A report that named all faults of the mix would tell of some that never came. */
+export function partTried(
+  asked: AskedRun,
+  schedule: readonly { readonly fault: string }[],
+): Pick<WrittenRun, 'asked' | 'notTried'> {
+  const placed = new Set(schedule.map(({ fault }) => fault));
+  const [tried, notTried] = [true, false].map((isPlaced) => asked.faults.filter((id) => placed.has(id) === isPlaced));
+  return { asked: { ...asked, faults: tried ?? [] }, notTried: notTried ?? [] };
 }
 
 /** A report is kept and shown to others: an error's words may name a folder of this machine. */
@@ -52,7 +68,8 @@ export function withoutPaths<T>(value: T, paths: readonly string[] = [process.cw
 
 const MOST_LINES = 40;
 
-export function summarize({ asked, record, books, verdict, problems, missing, recoverySeconds }: WrittenRun): string[] {
+export function summarize(run: WrittenRun): string[] {
+  const { asked, notTried, record, books, verdict, problems, missing, recoverySeconds } = run;
   const { committed, rolledBack, offeredPerSecond, capacityPerSecond, flowSeconds, memory } = record;
   const peak = Math.max(0, ...Object.values(memory.peakBytes));
   const of = capacityPerSecond === null ? '' : ` of a measured ${Math.round(capacityPerSecond)}`;
@@ -72,6 +89,7 @@ export function summarize({ asked, record, books, verdict, problems, missing, re
         `${books.dead} dead, ${books.discarded} discarded, ${books.open} open; duplicates that were collapsed: ` +
         `${books.duplicates.ledger} at the ledger, ${books.duplicates.audit} at the audit log`,
     `peak memory of one process: ${Math.round(peak / 2 ** 20)} MiB`,
+    ...(notTried.length === 0 ? [] : [`not tried, for want of time: ${notTried.join(', ')}`]),
     ...problems.slice(0, MOST_LINES).map((problem) => `PROBLEM   ${problem}`),
     ...(problems.length > MOST_LINES ? [`PROBLEM   and ${problems.length - MOST_LINES} more: see the report`] : []),
     ...missing.map((what) => `MISSING   ${what}`),

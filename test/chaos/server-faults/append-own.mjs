@@ -10,12 +10,13 @@ const SHOWN = 5;
  * To the ledger and to the audit log alike.
  * @param {import('../../../dist/src/main/chaos/ports.js').ChaosWorld} world
  * @param {number} howMany
+ * @param {{ once?: boolean }} [options] once: of a fault that wants to see the error
  * @returns {Promise<string[]>} their ids
  */
-export async function appendOwn(world, howMany) {
+export async function appendOwn(world, howMany, options) {
   const half = Math.ceil(howMany / 2);
   const events = [...ownEvents(world, half), ...ownEvents(world, howMany - half, { routingKey: 'audit.log' })];
-  await world.producer.append(events);
+  await world.producer.append(events, options);
   return [...idsOf(events)];
 }
 
@@ -30,7 +31,7 @@ export async function undelivered(world, ids, signal, withinMs = DELIVERED_WITHI
 }
 
 /** How some of them stand, for a person who looks for the reason. */
-export async function describeDeliveries({ outbox }, ids) {
+async function describeDeliveries({ outbox }, ids) {
   const { rows } = await outbox.query(
     `SELECT d.event_id || ' ' || d.destination || ' ' || d.status || ' epoch ' || d.epoch || ', due in '
             || round(extract(epoch FROM d.due_at - clock_timestamp())) || ' s, start tries ' || d.start_tries || ', attempts '

@@ -8,7 +8,6 @@ import { holdSnapshot } from '../../bench/hold-snapshot.mjs';
 import { appendOwn, undelivered } from './append-own.mjs';
 import { noteProcesses, notReady } from './same-processes.mjs';
 
-const CLI = new URL('../../../dist/src/cli/outbox.js', import.meta.url).pathname;
 const DISK_FULL = '53100';
 
 export const diskFull = defineFault({
@@ -30,7 +29,7 @@ export const diskFull = defineFault({
       while (performance.now() < end && !signal.aborted) {
         const events = ownEvents(world, 20, { payload: { note: 'x'.repeat(8_000) } });
         try {
-          await world.producer.append(events);
+          await world.producer.append(events, { once: true });
           written.push(...idsOf(events)); // a page that was there had room
         } catch (error) {
           codes.set(error.code ?? error.message, (codes.get(error.code ?? error.message) ?? 0) + 1);
@@ -86,8 +85,8 @@ export const heldSnapshot = defineFault({
         ids.push(...(await appendOwn(world, 6))); // beside the flow, which may be paused
         await sleep(500, signal);
         for (const relay of world.fleet.of('relay')) {
-          behind = Math.max(behind, await metric(relay, 'outbox_held_snapshot_transactions'));
-          long = Math.max(long, await metric(relay, 'outbox_held_snapshot_seconds'));
+          behind = Math.max(behind, (await metric(relay, 'outbox_held_snapshot_transactions')) ?? 0);
+          long = Math.max(long, (await metric(relay, 'outbox_held_snapshot_seconds')) ?? 0);
         }
       }
       const made = (await claimsOf(world)).minus(claims);
@@ -147,8 +146,8 @@ async function deadRows({ outbox }) {
   return rows[0].n;
 }
 
-async function namedByDoctor({ environment }) {
-  return (await runCliOrThrow(CLI, ['doctor', '--json'], environment).catch((error) => error.message)).includes(HOLDER);
+async function namedByDoctor({ cli, environment }) {
+  return (await runCliOrThrow(cli, ['doctor', '--json'], environment).catch((error) => error.message)).includes(HOLDER);
 }
 
 const BATCH = 500;
@@ -240,9 +239,9 @@ async function page({ fleet }, key) {
   return answer.status;
 }
 
-async function readerKey({ environment }) {
+async function readerKey({ cli, environment }) {
   const printed = await runCliOrThrow(
-    CLI,
+    cli,
     ['keys', 'create', '--name', 'chaos reader', '--scope', 'admin', '--json'],
     environment,
   );

@@ -59,7 +59,7 @@ export const postgresAway = defineFault({
       await sleep(500, signal);
     }
     const dead = signal.aborted ? [] : await notLive(world);
-    const refused = await appendOwn(world, 1).then(
+    const refused = await appendOwn(world, 1, { once: true }).then(
       () => null,
       (error) => error.code ?? error.message,
     );
@@ -96,7 +96,7 @@ export const connectionsExhausted = defineFault({
     const codes = new Map();
     while (performance.now() < end && !signal.aborted) {
       answers.push(await askApi(world));
-      const code = await appendOwn(world, 1).then(
+      const code = await appendOwn(world, 1, { once: true }).then(
         (written) => ids.push(...written) && 'appended',
         (error) => error.code ?? error.message,
       );

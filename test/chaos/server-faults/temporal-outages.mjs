@@ -10,7 +10,6 @@ import { temporalPrograms } from '../../bench/temporal-on-postgres.mjs';
 import { appendOwn, undelivered } from './append-own.mjs';
 import { noteProcesses, notReady } from './same-processes.mjs';
 
-const CLI = new URL('../../../dist/src/cli/outbox.js', import.meta.url).pathname;
 const KILLS = { short: 1, long: 5 };
 /** The relay pauses after a refused start, 5 s at most, and asks again. */
 const NOTICED_WITHIN_MS = 30_000;
@@ -144,7 +143,11 @@ async function loseData(world, { signal, problems, heal }) {
   problems.push(...(await untouched(world, waiting)));
   await healLedger(world);
 
-  const { code, stdout, stderr } = await runCli(CLI, ['temporal', 'adopt', '--lost', '--json'], world.environment);
+  const { code, stdout, stderr } = await runCli(
+    world.cli,
+    ['temporal', 'adopt', '--lost', '--json'],
+    world.environment,
+  );
   if (code !== 0) throw new Error(`outbox temporal adopt --lost: exit code ${code}: ${stderr.slice(-500)}`);
   const { started } = JSON.parse(stdout);
   // The namespace has no search attributes: roles make them when they start.

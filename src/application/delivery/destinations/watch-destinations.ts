@@ -4,6 +4,7 @@
  * row decides, and a trial that nobody ends is over by itself.
  */
 import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   admissionLimit,
   type BreakerSettings,
@@ -41,7 +42,7 @@ export interface DestinationWatch {
   note(view: DestinationView, end: CallEnd): void;
   /** The trial's token; null: somebody else has it. Throws what the store throws. */
   takeTrial(destination: string, trialMs: number, timeoutMs: number): Promise<string | null>;
-  /** Not waited for: an answer that does not come leaves the trial to end by itself. */
+  /** Not waited for: told again while the store does not answer, until the trial has ended by itself. */
   endTrial(destination: string, token: string, end: TrialEnd): void;
   /** Tells what it has not told yet. */
   stop(): Promise<void>;
@@ -58,6 +59,8 @@ export interface WatchDeps {
 
 const FLUSH_EVERY_MS = 1_000;
 const STORE_MS = 2_000;
+/** As long as a trial holds its place at most, about: later there is nothing to give back. */
+const TRIAL_TOLD_WITHIN_MS = 30_000;
 const LOOK_AGAIN_MS = 1_000;
 /** Longer than an event that was loaded before a change can still be on its way to its handler. */
 const TAKES_BACK_MS = 5_000;
@@ -96,6 +99,7 @@ interface Untold {
 export function watchDestinations({ store, log, now, random, settings }: WatchDeps): DestinationWatch {
   const known = new Map<string, Seen>();
   const trials = new Set<Promise<void>>();
+  const stopping = new AbortController();
   let stopped = false;
 
   const seenOf = (name: string): Seen => {
@@ -186,6 +190,27 @@ export function watchDestinations({ store, log, now, random, settings }: WatchDe
     else log.warn(fields, `destination.${after.breaker}`);
   }
 
+  function endTrial(destination: string, token: string, end: TrialEnd): void {
+    const ending = tellEnd(destination, token, end).finally(() => trials.delete(ending));
+    trials.add(ending);
+  }
+
+  /** Where the store was cut when a trial began, its place would be held for longer than the store was away. */
+  async function tellEnd(destination: string, token: string, end: TrialEnd): Promise<void> {
+    const until = now() + TRIAL_TOLD_WITHIN_MS;
+    for (;;) {
+      try {
+        const change = await store.endTrial(destination, token, end, STORE_MS);
+        if (change !== null) say(destination, change);
+        return;
+      } catch (error) {
+        log.debug({ destination, error }, 'destination.trial_not_ended');
+        if (stopped || now() >= until) return;
+      }
+      await sleep(FLUSH_EVERY_MS, undefined, { signal: stopping.signal, ref: false }).catch(() => {}); // stops: once more
+    }
+  }
+
   return {
     see(view) {
       const seen = seenOf(view.name);
@@ -228,24 +253,20 @@ export function watchDestinations({ store, log, now, random, settings }: WatchDe
 
     async takeTrial(destination, trialMs, timeoutMs) {
       const token = randomUUID();
-      return (await store.takeTrial(destination, token, trialMs, timeoutMs)) ? token : null;
+      try {
+        return (await store.takeTrial(destination, token, trialMs, timeoutMs)) ? token : null;
+      } catch (error) {
+        // It may be written all the same, and nobody goes on with it.
+        endTrial(destination, token, { weight: 'none', reason: null });
+        throw error;
+      }
     },
 
-    endTrial(destination, token, end) {
-      const ending = store
-        .endTrial(destination, token, end, STORE_MS)
-        .then(
-          (change) => {
-            if (change !== null) say(destination, change);
-          },
-          (error: unknown) => log.debug({ destination, error }, 'destination.trial_not_ended'),
-        )
-        .finally(() => trials.delete(ending));
-      trials.add(ending);
-    },
+    endTrial,
 
     async stop() {
       stopped = true;
+      stopping.abort();
       for (const seen of known.values()) {
         if (seen.timer !== null) clearTimeout(seen.timer);
         seen.timer = null;

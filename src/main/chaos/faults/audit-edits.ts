@@ -7,7 +7,6 @@ import type { ChaosWorld } from '../ports.js';
 import { type CliAnswer, runCli } from '../run-cli.js';
 import { defineFault, type Inflicting } from './define-fault.js';
 import { untilStatus } from './look.js';
-import { CLI } from './own-cli.js';
 import { idsOf, ownEvents } from './own-events.js';
 import { PATIENCE_MS, until } from './wait.js';
 
@@ -96,7 +95,7 @@ async function editAsOwner(world: ChaosWorld, { problems, signal }: Inflicting):
   await untilStatus(world, idsOf(events), ['DELIVERED'], { withinMs: PATIENCE_MS, signal });
   const record = await untilSealed(world, id as string, signal);
   if (record === null) return 'its record was not sealed in time';
-  const verify = () => runCli(CLI, ['audit', 'verify', '--json'], world.environment);
+  const verify = () => runCli(world.cli, ['audit', 'verify', '--json'], world.environment);
   const before = await verify();
   if (before.code !== 0) problems.push(`the log did not verify before the edit: ${said(before)}`);
   try {

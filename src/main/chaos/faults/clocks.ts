@@ -2,14 +2,13 @@
  * F25, F26: processes that differ from the others: in their clock, their cache, their build. What makes them so is a module
  * that Node.js loads before the role (`--import`), so that the code under test is the packed one.
  */
-import { cp, readFile, stat, symlink, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import type { ChaosWorld, FleetMember } from '../ports.js';
 import { defineFault, type Inflicting } from './define-fault.js';
 import { metric, timesPrinted, untilStatus } from './look.js';
-import { CLI } from './own-cli.js';
 import { answerOwn, healLedger, idsOf, ownEvents } from './own-events.js';
 import { PATIENCE_MS } from './wait.js';
 
@@ -17,6 +16,7 @@ const HOUR_MS = 3_600_000;
 /** On standard error, so that a role that did not load it is not taken for one that did. */
 const SHIFTED = 'chaos: clock shifted';
 const UNCACHED = 'chaos: no workflow cache';
+const OTHER_BUILD = 'chaos: another build of the workflows';
 
 /** The wall clock only: `performance.now()` and timers run on, as they do where somebody sets a machine's clock. */
 const clockModule = (ms: number) => `const Real = globalThis.Date;
@@ -38,8 +38,7 @@ export const shiftedClocks = defineFault({
   async inflict(world, inflicting) {
     const relay = await writeModule(world, 'clock-ahead.mjs', clockModule(2 * HOUR_MS));
     const worker = await writeModule(world, 'clock-behind.mjs', clockModule(-2 * HOUR_MS));
-    const fenced = () => sumOf(world, 'outbox_fenced_writes_total');
-    const before = await fenced();
+    const fenced = await watchCounter(world, 'outbox_fenced_writes_total');
     return beside(world, inflicting, {
       environments: [
         { role: 'relay', environment: { NODE_OPTIONS: relay } },
@@ -50,9 +49,9 @@ export const shiftedClocks = defineFault({
           if (!member?.printed().includes(SHIFTED))
             inflicting.problems.push(`${member?.name}: its clock was not shifted`);
         }
-        const claimed = ahead === undefined ? 0 : await metric(ahead, 'outbox_claimed_events_total');
-        const delivered = behind === undefined ? 0 : await metric(behind, 'outbox_delivered_events_total');
-        const late = (await fenced()) - before;
+        const claimed = await counted(ahead, 'outbox_claimed_events_total');
+        const delivered = await counted(behind, 'outbox_delivered_events_total');
+        const late = await fenced();
         // R4: a lease that ended by a relay's clock would be taken from whoever holds it.
         if (late > 0) inflicting.problems.push(`${late} writes were fenced: a lease did not hold`);
         const skews = await skewsOf(world);
@@ -75,21 +74,23 @@ export const mixedWorkers = defineFault({
   long: [60, 120],
   heal: healLedger,
   async inflict(world, inflicting) {
-    const uncached = await writeModule(world, 'no-workflow-cache.mjs', cacheModule());
-    const second = await secondBuild(world);
+    const uncached = await writeModule(world, 'no-workflow-cache.mjs', cacheModule(world));
+    const second = await writeModule(world, 'other-build.mjs', OTHER_BUILD_MODULE);
     const pattern = /TMPRL1100|nondeterminis|DeterminismViolation/gi;
     const before = timesPrinted(world, pattern);
     return beside(world, inflicting, {
       environments: [
         { role: 'worker', environment: { NODE_OPTIONS: uncached } },
-        { role: 'worker', environment: {}, cli: second },
+        { role: 'worker', environment: { NODE_OPTIONS: second } },
       ],
       async judge(members) {
         const [first, other] = members;
         if (!first?.printed().includes(UNCACHED)) inflicting.problems.push('the worker without a cache has one');
+        if (!other?.printed().includes(OTHER_BUILD))
+          inflicting.problems.push('the worker of another build has the same');
         const errors = timesPrinted(world, pattern) - before;
         if (errors > 0) inflicting.problems.push(`${errors} lines of the workers tell of a determinism error`);
-        const delivered = await Promise.all(members.map((member) => metric(member, 'outbox_delivered_events_total')));
+        const delivered = await Promise.all(members.map((member) => counted(member, 'outbox_delivered_events_total')));
         const what = `delivered without a cache ${delivered[0]}, by the other build ${delivered[1]} (${other?.name})`;
         return {
           happened: Math.min(...delivered),
@@ -104,7 +105,6 @@ interface Beside {
   readonly environments: readonly {
     readonly role: 'relay' | 'worker';
     readonly environment: Record<string, string>;
-    readonly cli?: string;
   }[];
   /** Asked while they still run. */
   judge(members: readonly FleetMember[]): Promise<{ happened: number; what: string }>;
@@ -115,7 +115,7 @@ async function beside(world: ChaosWorld, inflicting: Inflicting, { environments,
   const { durationMs, signal, problems, short, heal } = inflicting;
   const members: FleetMember[] = [];
   try {
-    for (const { role, environment, cli } of environments) members.push(await world.fleet.add(role, environment, cli));
+    for (const { role, environment } of environments) members.push(await world.fleet.add(role, environment));
     const end = performance.now() + durationMs;
     do {
       const events = ownEvents(world, short ? 60 : 400);
@@ -133,9 +133,23 @@ async function beside(world: ChaosWorld, inflicting: Inflicting, { environments,
   }
 }
 
-async function sumOf({ fleet }: ChaosWorld, name: string): Promise<number> {
-  const values = await Promise.all(fleet.members.map((member) => metric(member, name)));
-  return values.reduce((sum, value) => sum + value, 0);
+/** Of one that has had something to do: one that does not answer shows nothing. */
+async function counted(member: FleetMember | undefined, name: string): Promise<number> {
+  return (member === undefined ? null : await metric(member, name)) ?? 0;
+}
+
+/** By how much it grew, of members that told it before, or are new, and tell it now. */
+async function watchCounter({ fleet }: ChaosWorld, name: string): Promise<() => Promise<number>> {
+  const read = async () =>
+    Promise.all(fleet.members.map(async (member) => [member.name, await metric(member, name)] as const));
+  const before = new Map(await read());
+  return async () => {
+    const grown = (await read()).map(([member, now]) => {
+      const then = before.has(member) ? (before.get(member) ?? null) : 0;
+      return now === null || then === null ? 0 : now - then;
+    });
+    return grown.reduce((sum, by) => sum + by, 0);
+  };
 }
 
 /** How far each process's clock is from the database's, as it says itself. */
@@ -154,8 +168,8 @@ async function writeModule({ folder }: ChaosWorld, name: string, text: string): 
 }
 
 /** There is no setting for it, and there should be none: the SDK's own option, put where the role calls for a worker. */
-function cacheModule(): string {
-  const sdk = createRequire(CLI).resolve('@temporalio/worker');
+function cacheModule({ cli }: ChaosWorld): string {
+  const sdk = createRequire(cli).resolve('@temporalio/worker');
   return `import { createRequire } from 'node:module';
 const { Worker } = createRequire(${JSON.stringify(sdk)})(${JSON.stringify(sdk)});
 const create = Worker.create;
@@ -164,27 +178,18 @@ process.stderr.write('${UNCACHED}\\n');
 `;
 }
 
-/** The package once more, its workflows another build by one comment: Temporal sees two versions that must agree. */
-async function secondBuild({ folder }: ChaosWorld): Promise<string> {
-  const packageRoot = await rootOf(dirname(CLI));
-  const copy = join(folder, 'second-build');
-  const built = (await stat(copy).catch(() => null)) !== null;
-  if (!built) {
-    await cp(join(packageRoot, 'dist'), join(copy, 'dist'), { recursive: true });
-    await cp(join(packageRoot, 'package.json'), join(copy, 'package.json'));
-    for (const [from, to] of [
-      [join(packageRoot, 'node_modules'), join(copy, 'node_modules')],
-      [join(packageRoot, 'prisma'), join(copy, 'prisma')],
-    ] as const) {
-      await symlink(from, to);
-    }
-    const bundle = join(copy, 'dist', 'workflow-bundle.js');
-    await writeFile(bundle, `/* another build */ ${await readFile(bundle, 'utf8')}`);
-  }
-  return join(copy, fileURLToPath(pathToFileURL(CLI)).slice(packageRoot.length + 1));
-}
-
-async function rootOf(folder: string): Promise<string> {
-  const there = await stat(join(folder, 'package.json')).catch(() => null);
-  return there !== null ? folder : rootOf(dirname(folder));
-}
+/**
+ * The same package, its workflows another build by one comment, put there when the role reads its bundle: Temporal sees two
+ * versions that must agree. Nothing is copied, for a copy elsewhere would not find what the package depends on.
+ */
+const OTHER_BUILD_MODULE = `import fs from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
+const read = fs.readFile;
+fs.readFile = async (file, ...rest) => {
+  const text = await read(file, ...rest);
+  if (typeof text !== 'string' || !/workflow-bundle(-traced)?\\.js$/.test(String(file))) return text;
+  process.stderr.write('${OTHER_BUILD}\\n');
+  return '/* another build */ ' + text;
+};
+syncBuiltinESMExports();
+`;

@@ -42,14 +42,14 @@ export async function withoutAnswer({ outbox }: ChaosWorld, ids: readonly string
   return new Set(rows.map(({ id }) => id));
 }
 
-/** The sum over all labels that hold `label`; 0 where the member does not answer. */
-export async function metric(member: FleetMember, name: string, label = ''): Promise<number> {
-  if (member.probePort === null) return 0;
+/** The sum over all labels that hold `label`; null where the member does not answer, stopped, or restarting. */
+export async function metric(member: FleetMember, name: string, label = ''): Promise<number | null> {
+  if (member.probePort === null) return null;
   const url = `http://127.0.0.1:${member.probePort}/metrics`;
-  const text = await fetch(url, { signal: AbortSignal.timeout(5_000) }).then(
-    (answer) => answer.text(),
-    () => '', // stopped, or restarting: it says nothing, and that is what is counted
-  );
+  const text = await fetch(url, { signal: AbortSignal.timeout(5_000) })
+    .then((answer) => (answer.ok ? answer.text() : null))
+    .catch(() => null); // whoever asked looks at it
+  if (text === null) return null;
   const lines = text.split('\n').filter((line) => line.startsWith(`${name}{`) || line.startsWith(`${name} `));
   return lines
     .filter((line) => line.includes(label))

@@ -34,7 +34,7 @@ const TROUBLES: readonly Trouble[] = [
   },
   {
     name: 'one byte at a time',
-    put: (proxy) => proxy.add('slicer', { average_size: 1, size_variation: 0, delay: 2_000 }),
+    put: (proxy) => proxy.add('slicer', { average_size: 1, size_variation: 0, delay: 5_000 }),
     felt: ({ pieces }) => pieces >= 4,
   },
   {
@@ -68,7 +68,7 @@ export const badNetwork = defineFault({
       const proxy = proxies[name];
       await trouble.put(proxy);
       const overAt = performance.now() + durationMs / pairs.length;
-      const probed = await probeProxy(proxy);
+      const probed = await probeUntilFelt(proxy, trouble, signal);
       await sleep(Math.max(0, overAt - performance.now()), signal);
       await proxy.heal();
       if (trouble.felt(probed)) felt.push(`${trouble.name} at ${name}`);
@@ -82,6 +82,16 @@ export const badNetwork = defineFault({
     return { happened: felt.length, what: felt.join(', ') };
   },
 });
+
+/** A process that stood still for a moment, this one too, reads in one piece what came in many. */
+const PROBES = 3;
+
+async function probeUntilFelt(proxy: ChaosProxy, trouble: Trouble, signal: AbortSignal): Promise<Probed> {
+  for (let probes = 1; ; probes += 1) {
+    const probed = await probeProxy(proxy);
+    if (trouble.felt(probed) || probes === PROBES || signal.aborted) return probed;
+  }
+}
 
 /** A regular attempt has 20 s; the next one, or the reconciler, closes what was lost. Roles answer their probes. */
 const LONGEST_ATTEMPT_MS = 25_000;

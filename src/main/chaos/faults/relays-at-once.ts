@@ -2,7 +2,7 @@
 import type pg from 'pg';
 import type { ChaosWorld, FleetMember } from '../ports.js';
 import { defineFault, type Inflicting } from './define-fault.js';
-import { count, untilStatus, withoutAnswer } from './look.js';
+import { count, leaseMs, metric, untilStatus, withoutAnswer } from './look.js';
 import { idsOf, ownEvents, requestsOf } from './own-events.js';
 import { PATIENCE_MS, sleep, until } from './wait.js';
 
@@ -29,23 +29,31 @@ export const relaysAtOnce = defineFault({
     if (open.length > 0)
       problems.push(`${open.length} of 20 events were not delivered in time after the locks were gone`);
     return {
-      happened: Math.min(claimers, deadlocks, waited),
-      what: `${claimers} relays claimed, ${deadlocks} sessions ended by deadlock, ${waited} waited behind the DDL`,
+      happened: claimers.claimed < claimers.wanted ? 0 : Math.min(claimers.claimed, deadlocks, waited),
+      what: `${claimers.claimed} of ${claimers.wanted} relays claimed, ${deadlocks} sessions ended by deadlock, ${waited} waited behind the DDL`,
     };
   },
 });
 
 /** No claim over another's, and no event sent twice. */
-async function claimTogether(world: ChaosWorld, { signal, problems, short }: Inflicting): Promise<number> {
+async function claimTogether(
+  world: ChaosWorld,
+  { signal, problems, short }: Inflicting,
+): Promise<{ readonly claimed: number; readonly wanted: number }> {
   const added: FleetMember[] = [];
+  const wanted = RELAYS[short ? 'short' : 'long'];
   try {
-    const missing = Math.max(0, RELAYS[short ? 'short' : 'long'] - world.fleet.of('relay').length);
+    const missing = Math.max(0, wanted - world.fleet.of('relay').length);
     // Two at a time: a start is what costs most on a small machine.
     for (let n = 0; n < missing && !signal.aborted; n += 2) {
       const some = Array.from({ length: Math.min(2, missing - n) }, () => world.fleet.add('relay'));
-      for (const one of await Promise.allSettled(some)) if (one.status === 'fulfilled') added.push(one.value);
+      for (const one of await Promise.allSettled(some)) {
+        if (one.status === 'fulfilled') added.push(one.value);
+        else problems.push(`a relay more could not be started: ${String(one.reason)}`);
+      }
     }
-    const doubled = await watchClaims(world.outbox);
+    const claimed = await watchClaimers(world, signal);
+    const doubled = await watchClaims(world);
     try {
       const events = ownEvents(world, short ? 300 : 2_000);
       for (let at = 0; at < events.length && !signal.aborted; at += 100) {
@@ -64,39 +72,74 @@ async function claimTogether(world: ChaosWorld, { signal, problems, short }: Inf
         problems.push(
           `${again} of ${ids.length} events were sent twice by ${world.fleet.of('relay').length} relays at once`,
         );
+      // Few events are soon claimed by whoever is quickest: more of them, until each relay has had some.
+      const all = async () => {
+        if ((await claimed()) >= wanted) return true;
+        await world.producer.append(ownEvents(world, 50));
+        return false;
+      };
+      await until(all, { withinMs: PATIENCE_MS / 2, signal, everyMs: 1_000 });
       const overlapping = await doubled.count();
       if (overlapping > 0) problems.push(`${overlapping} claims took rows whose lease was not over`);
     } finally {
       await doubled.stop();
     }
-    return world.fleet.of('relay').length;
+    return { claimed: await claimed(), wanted };
   } finally {
     await Promise.all(added.map((member) => world.fleet.remove(member)));
   }
 }
 
+/** How many relays have claimed since, by their own counters; one that does not answer has not. */
+async function watchClaimers({ fleet }: ChaosWorld, signal: AbortSignal): Promise<() => Promise<number>> {
+  const claimedBy = (relay: FleetMember) => metric(relay, 'outbox_claimed_events_total');
+  const before = new Map<string, number>();
+  const known = async () => {
+    for (const relay of fleet.of('relay')) {
+      const claimed = before.has(relay.name) ? null : await claimedBy(relay);
+      if (claimed !== null) before.set(relay.name, claimed);
+    }
+    return fleet.of('relay').every(({ name }) => before.has(name));
+  };
+  await until(known, { withinMs: PATIENCE_MS / 2, signal });
+  return async () => {
+    const now = await Promise.all(
+      fleet.of('relay').map(async (relay) => [before.get(relay.name), await claimedBy(relay)] as const),
+    );
+    return now.filter(([then, claimed]) => then !== undefined && claimed !== null && claimed > then).length;
+  };
+}
+
 /**
- * REJECT_DUPLICATE makes a double claim harmless, so the books would not show it: the database counts claims that write over a
- * token whose lease still holds.
+ * REJECT_DUPLICATE makes a double claim harmless, so the books would not show it: the database notes every claim with the token
+ * that it wrote over. That one was not taken off meanwhile, so its lease must be over: by the time of its claim, for `due_at` is
+ * just what a relay may have left as it was.
  */
-async function watchClaims(pool: pg.Pool): Promise<{ count(): Promise<number>; stop(): Promise<void> }> {
+async function watchClaims(world: ChaosWorld): Promise<{ count(): Promise<number>; stop(): Promise<void> }> {
+  const pool = world.outbox;
   await pool.query(`BEGIN;
     SET LOCAL lock_timeout = '10s';
-    CREATE SCHEMA IF NOT EXISTS chaos;
-    CREATE TABLE IF NOT EXISTS chaos.overlapping_claim (event_id uuid, epoch integer, at timestamptz);
-    CREATE OR REPLACE FUNCTION chaos.note_claim() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+    DROP SCHEMA IF EXISTS chaos CASCADE;
+    CREATE SCHEMA chaos;
+    CREATE TABLE chaos.claim (event_id uuid, token uuid, was uuid, at timestamptz);
+    CREATE INDEX ON chaos.claim (event_id, token);
+    CREATE FUNCTION chaos.note_claim() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
     BEGIN
-      INSERT INTO chaos.overlapping_claim VALUES (NEW.event_id, NEW.epoch, clock_timestamp());
+      INSERT INTO chaos.claim VALUES (NEW.event_id, NEW.lease_token, OLD.lease_token, statement_timestamp());
       RETURN NULL;
     END $$;
-    DROP TRIGGER IF EXISTS chaos_claim ON outbox.delivery;
     CREATE TRIGGER chaos_claim AFTER UPDATE ON outbox.delivery FOR EACH ROW
-      WHEN (OLD.lease_token IS NOT NULL AND NEW.lease_token IS DISTINCT FROM OLD.lease_token AND NEW.lease_token IS NOT NULL
-        AND OLD.status = 'PENDING' AND OLD.due_at > statement_timestamp())
+      WHEN (NEW.lease_token IS NOT NULL AND NEW.lease_token IS DISTINCT FROM OLD.lease_token)
       EXECUTE FUNCTION chaos.note_claim();
     COMMIT`);
   return {
-    count: () => count(pool, 'chaos.overlapping_claim'),
+    count: () =>
+      count(
+        pool,
+        `chaos.claim later JOIN chaos.claim earlier ON earlier.event_id = later.event_id AND earlier.token = later.was
+         WHERE later.at < earlier.at + $1 * interval '1 millisecond'`,
+        [leaseMs(world)],
+      ),
     async stop() {
       await pool.query('DROP SCHEMA chaos CASCADE');
     },

@@ -1,12 +1,16 @@
 /** F1, F2, F5: a relay that dies or stands still while it holds claims. */
 import type { ChaosWorld, FleetMember } from '../ports.js';
 import { defineFault, type Inflicting } from './define-fault.js';
-import { leaseMs, metric } from './look.js';
-import { ownEvents } from './own-events.js';
+import { leaseMs, metric, untilStatus } from './look.js';
+import { idsOf, ownEvents } from './own-events.js';
 import { PATIENCE_MS, pick, sleep, until } from './wait.js';
 
 /** Beyond the lease: a poll, a start, and a machine that is busy with all of us. */
 const TAKEN_OVER_MS = 10_000;
+/** A start that is slowed, and its mark. */
+const MARKED_WITHIN_MS = 3_500;
+/** With the waits around it well within a lease, so that what is held is not taken over meanwhile. */
+const GO_ON_WITHIN_MS = 12_000;
 
 export const killedRelay = defineFault({
   id: 'F1',
@@ -24,7 +28,10 @@ export const killedRelay = defineFault({
     let last = false;
     while (!last && !signal.aborted) {
       const member = pick(world.fleet.of('relay'), random);
-      const held = await stopHolding(world, member, { signal, events: short ? 60 : 200 });
+      const held = await stopHolding(world, member, { signal, events: short ? 60 : 200 }).catch((error: unknown) => {
+        member.kill('SIGCONT'); // no kill ends what stands still now
+        throw error;
+      });
       const victim = member.kill('SIGKILL');
       await victim.ended;
       last = short || performance.now() >= end;
@@ -96,26 +103,31 @@ export const stoppedRelay = defineFault({
   heal: ({ proxies }) => proxies.temporal.heal(),
   async inflict(world, { random, signal, short, problems, heal }) {
     const member = pick(world.fleet.of('relay'), random);
-    const before = await lateWrites(member);
+    // Also before it is stopped a run may end before its mark: what it told last, right before, is where counting begins.
+    const lastTold = watchLateWrites(member, signal);
+    let before: number | null = null;
     let held: readonly Claim[] = [];
     try {
       held = await stopHolding(world, member, { signal, events: short ? 60 : 200 });
+      before = lastTold();
       await world.proxies.temporal.heal();
       const left = await untilMoved(world, held, signal);
       if (left > 0) problems.push(`${left} claims of the stopped ${member.name} were not taken over after their lease`);
     } finally {
+      lastTold();
       member.kill('SIGCONT');
     }
     await heal();
     let late = 0;
     await until(
       async () => {
-        late = (await lateWrites(member)) - before;
-        return late > 0;
+        const told = await lateWrites(member);
+        if (told !== null && before !== null) late = told - before;
+        return late > 0 || before === null;
       },
       { withinMs: PATIENCE_MS / 2, signal },
     );
-    if (held.length > 0 && late <= 0) {
+    if (held.length > 0 && before !== null && late <= 0) {
       problems.push(
         `${member.name} went on with ${held.length} stale claims, and none of its writes was counted as late`,
       );
@@ -141,20 +153,42 @@ async function stopHolding(
     await until(async () => (await claimsOf(world)).length > 0, { withinMs: 5_000, signal, everyMs: 20 });
     member.kill('SIGSTOP');
     const tokens = new Set((await claimsOf(world)).map(({ token }) => token));
-    // The others mark theirs within this; no column says whose a token is, but what still stands then is the stopped one's.
-    await sleep(3_500, signal);
-    const held = (await claimsOf(world)).filter(({ token }) => tokens.has(token));
-    if (held.length > 0) return held;
+    await sleep(MARKED_WITHIN_MS, signal);
+    // No column says whose a token is. The others have marked theirs once they have started what came after it; what still
+    // stands then, and after another while, is the stopped one's.
+    if (await othersWentOn(world, signal)) {
+      await sleep(MARKED_WITHIN_MS, signal);
+      const held = (await claimsOf(world)).filter(({ token }) => tokens.has(token));
+      if (held.length > 0) return held;
+    }
     member.kill('SIGCONT');
   }
   member.kill('SIGSTOP');
   return [];
 }
 
-/** A mark or release that met no row: another relay has it (fenced), or its run had ended (overtaken). */
-async function lateWrites(member: FleetMember): Promise<number> {
+/** A mark or release that met no row: another relay has it (fenced), or its run had ended (overtaken). null: it does not answer. */
+async function lateWrites(member: FleetMember): Promise<number | null> {
   const fenced = await metric(member, 'outbox_fenced_writes_total');
-  return fenced + (await metric(member, 'outbox_overtaken_events_total'));
+  const overtaken = await metric(member, 'outbox_overtaken_events_total');
+  return fenced === null || overtaken === null ? null : fenced + overtaken;
+}
+
+/** Asks all the time until it is asked for what came last, which it keeps to. */
+function watchLateWrites(member: FleetMember, signal: AbortSignal): () => number | null {
+  let last: number | null = null;
+  let over = false;
+  void (async () => {
+    while (!over && !signal.aborted) {
+      const told = await lateWrites(member);
+      if (!over && told !== null) last = told;
+      await sleep(50, signal);
+    }
+  })();
+  return () => {
+    over = true;
+    return last;
+  };
 }
 
 interface Claim {
@@ -181,4 +215,13 @@ async function untilMoved(world: ChaosWorld, claims: readonly Claim[], signal: A
     { withinMs: leaseMs(world) + TAKEN_OVER_MS, signal, everyMs: 250 },
   );
   return signal.aborted ? 0 : left;
+}
+
+/** Whether a relay that runs has claimed, started and marked what is appended now. */
+async function othersWentOn(world: ChaosWorld, signal: AbortSignal): Promise<boolean> {
+  const later = ownEvents(world, 4);
+  await world.producer.append(later);
+  const settled = ['STARTED', 'DELIVERED', 'DEAD'] as const;
+  const patience = { withinMs: GO_ON_WITHIN_MS, signal, everyMs: 250 };
+  return (await untilStatus(world, idsOf(later), settled, patience)).length === 0;
 }

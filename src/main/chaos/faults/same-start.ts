@@ -3,7 +3,6 @@ import type { ChaosWorld } from '../ports.js';
 import { runCli } from '../run-cli.js';
 import { defineFault, type Inflicting } from './define-fault.js';
 import { untilStatus, withoutAnswer } from './look.js';
-import { CLI } from './own-cli.js';
 import { answerOwn, healLedger, idsOf, ownEvents, requestsOf } from './own-events.js';
 import { PATIENCE_MS, until } from './wait.js';
 
@@ -69,7 +68,7 @@ async function redriveTogether(world: ChaosWorld, { signal, problems, short }: I
     const answers = await Promise.all(
       ['anna', 'ben'].map((actor) =>
         runCli(
-          CLI,
+          world.cli,
           ['dlq', 'redrive', id, '--reason', 'chaos: at once', '--actor', actor, '--json'],
           world.environment,
         ),

@@ -58,7 +58,8 @@ export const lateCommit = defineFault({
   id: 'F12',
   title: 'a writing transaction that commits after later ids',
   weight: 2,
-  resources: [],
+  // It waits for deliveries of both destinations.
+  resources: ['outbox-db', 'ledger', 'ingest'],
   short: [4, 8],
   long: [120, 180],
   async inflict(world, { signal, durationMs, problems, heal }) {

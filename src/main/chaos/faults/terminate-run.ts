@@ -1,6 +1,7 @@
 /** What a person does in Temporal's Web UI: ends runs. And what nobody can do there: let the time pass that the reconciler waits. */
-import { Client, Connection } from '@temporalio/client';
+import { Client } from '@temporalio/client';
 import { eventRunId } from '../../../domain/delivery/workflow-ids.js';
+import { connectTemporal, readTemporalTarget } from '../../../infrastructure/temporal/connect-temporal.js';
 import type { ChaosWorld } from '../ports.js';
 import { untilStatus } from './look.js';
 import { PATIENCE_MS } from './wait.js';
@@ -14,15 +15,16 @@ export async function endByHand(
   ids: readonly string[],
   { signal, problems }: { signal: AbortSignal; problems: string[] },
 ): Promise<number> {
-  const { address, namespace } = world.temporal;
   const unstarted = await untilStatus(world, ids, ['STARTED'], { withinMs: PATIENCE_MS / 2, signal });
   if (unstarted.length > 0) {
     problems.push(`${unstarted.length} of ${ids.length} events that a person was to end had no run`);
     return 0;
   }
-  const connection = await Connection.connect({ address, connectTimeout: '5s' });
+  // As a person's client: with the TLS and the key that the roles have, and not through their proxy.
+  const target = readTemporalTarget(world.environment, world.temporal);
+  const connection = await connectTemporal(target);
   try {
-    const { workflow } = new Client({ connection, namespace });
+    const { workflow } = new Client({ connection, namespace: target.namespace });
     for (const eventId of ids) {
       const workflowId = eventRunId({ deployment: world.deployment, eventId, epoch: 0 });
       await workflow.getHandle(workflowId).terminate('chaos: by hand');
