@@ -35,6 +35,7 @@ export function addVerifyCommand(program: Command): void {
       settings: [
         'OUTBOX_DATABASE_URL, AUDIT_DATABASE_URL: on their servers databases are made, theirs are not touched',
         'TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE (default: localhost:7233, default)',
+        'PGPASSWORD and what else PostgreSQL reads, NODE_EXTRA_CA_CERTS: for all that it starts',
       ],
       examples: [
         'outbox verify                                  # a hundred events, no faults, about a minute',

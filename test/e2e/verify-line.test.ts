@@ -128,7 +128,7 @@ async function schemasOf(url: string): Promise<string[]> {
   await client.connect();
   try {
     const { rows } = await client.query<{ name: string }>(
-      "SELECT nspname AS name FROM pg_namespace WHERE nspname IN ('outbox', 'audit')",
+      "SELECT nspname AS name FROM pg_namespace WHERE nspname IN ('outbox', 'audit', 'chaos')",
     );
     return rows.map(({ name }) => name);
   } finally {
@@ -144,6 +144,34 @@ it.each([
   const { code, printed } = await runOutboxCli(['verify', ...args], deployment.environment);
   expect([code, printed]).toEqual([USAGE, expect.stringContaining(sentence)]);
   expect(await madeDatabases()).toEqual([]);
+});
+
+it('refuses a URL that no proxy can stand in for, and a role with too few connections, before anything is made', async () => {
+  const { outboxUrl, auditUrl } = deployment.databases;
+  const compared = new URL(outboxUrl);
+  compared.searchParams.set('sslmode', 'require');
+  const unproxied = await runOutboxCli(['verify'], { ...deployment.environment, OUTBOX_DATABASE_URL: compared.href });
+  expect([unproxied.code, unproxied.printed]).toEqual([
+    CONFIGURATION,
+    expect.stringContaining('OUTBOX_DATABASE_URL: the roles of a verification reach PostgreSQL through a proxy'),
+  ]);
+
+  const role = `narrow_${randomBytes(4).toString('hex')}`;
+  const as = (url: string) => Object.assign(new URL(url), { username: role, password: 'x' }).href;
+  await asAdmin((client) => client.query(`CREATE ROLE ${role} LOGIN CREATEDB PASSWORD 'x' CONNECTION LIMIT 10`));
+  try {
+    const urls = { OUTBOX_DATABASE_URL: as(outboxUrl), AUDIT_DATABASE_URL: as(auditUrl) };
+    const { code, printed } = await runOutboxCli(['verify'], { ...deployment.environment, ...urls });
+    expect([code, printed]).toEqual([
+      CONFIGURATION,
+      expect.stringMatching(
+        /expected \d+ free connections at the server of both databases, there are \d \(\d of 10 are open\)/,
+      ),
+    ]);
+  } finally {
+    await asAdmin((client) => client.query(`DROP ROLE ${role}`));
+  }
+  expect(await verifyDatabases()).toEqual([]);
 });
 
 it('lists the faults that it can do, which are none of those that need servers of their own', async () => {

@@ -68,6 +68,27 @@ it('a run that is given up tells its fault, waits until it has healed, and holds
   expect([healed, record?.problems]).toEqual([true, []]);
 });
 
+it('of a bout that is given up the faults that had not begun do not begin', async () => {
+  const stop = new AbortController();
+  const begun: string[] = [];
+  const first = planned(async (_, { signal }) => {
+    begun.push('first');
+    await new Promise((resolve) => signal.addEventListener('abort', resolve));
+    return OUTCOME;
+  });
+  const later = planned(async () => {
+    begun.push('later');
+    return OUTCOME;
+  });
+  const running = injectBout(
+    WORLD,
+    [first, { ...later, entry: { ...later.entry, atMs: 60_000 } }],
+    options(stop.signal),
+  );
+  stop.abort();
+  expect([await running, begun]).toEqual([[expect.objectContaining({ what: 'two killed' })], ['first']]);
+});
+
 it('one that never returns is told to heal and given up, and the run goes on', async () => {
   jest.useFakeTimers();
   try {

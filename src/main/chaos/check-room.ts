@@ -23,7 +23,10 @@ export interface Room {
   readonly most: number;
 }
 
-/** Two relays, two workers, one api; its operations and the two that hold the databases; the runner; the producer. */
+/**
+ * Two relays and two workers; the operations of the api, of which the run alone asks, so never all that they might open; who holds
+ * the made database; the runner; the producer. At the audit log the api's two pools, its operations, two workers, the same two.
+ */
 const LINE: Need = { outbox: 4 * 5 + 8 + 1 + 6 + 10, audit: 3 + 2 + 2 + 2 * 6 + 1 + 6 };
 /** With faults one more role comes for a while; an api is the largest. */
 const ONE_MORE: Need = { outbox: 8, audit: 7 };

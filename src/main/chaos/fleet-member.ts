@@ -1,9 +1,10 @@
 /** One role as a process of the built command line, started again whenever it ends, until it is stopped. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { processEnvironment } from '../../infrastructure/config/process-environment.js';
+import { readGrowing } from './growing-file.js';
 import type { FleetMember, FleetRole, Killed } from './ports.js';
 import type { Reaper } from './start-reaper.js';
 
@@ -107,8 +108,8 @@ export function startMember(options: MemberOptions): KeptMember {
     });
   }
 
-  const printed = readGrowing(options.outputFile);
-  const tail = () => printed().slice(-2_000).trim().split('\n').slice(-4).join(' | ').slice(-1_500);
+  const lines = readGrowing(options.outputFile, MOST_PRINTED);
+  const tail = () => lines.text().slice(-2_000).trim().split('\n').slice(-4).join(' | ').slice(-1_500);
 
   function handleOf(running: Running): Killed {
     const { pid, ended } = running;
@@ -147,7 +148,8 @@ export function startMember(options: MemberOptions): KeptMember {
     },
     probePort: role === 'api' ? null : port,
     apiPort: role === 'api' ? port : null,
-    printed,
+    printed: lines.text,
+    timesPrinted: lines.times,
     kill(signal) {
       const killed = handleOf(last);
       if (live === null) return killed;
@@ -204,22 +206,4 @@ async function askReady(port: number): Promise<string> {
     const { cause } = error as { cause?: { code?: string } };
     return cause?.code ?? String(error);
   }
-}
-
-/** What stands in a file that only grows. Reads what came since the last time: faults ask many times a second. */
-function readGrowing(file: string): () => string {
-  const decoder = new TextDecoder();
-  let [at, text] = [0, ''];
-  return () => {
-    const opened = openSync(file, 'r');
-    try {
-      const buffer = Buffer.alloc(fstatSync(opened).size - at);
-      const read = readSync(opened, buffer, 0, buffer.length, at);
-      at += read;
-      text = (text + decoder.decode(buffer.subarray(0, read), { stream: true })).slice(-MOST_PRINTED);
-      return text;
-    } finally {
-      closeSync(opened);
-    }
-  };
 }

@@ -2,7 +2,7 @@
 import { seededRandom } from '../dev/seeded-random.js';
 import type { ChaosWorld, Fault, FaultId, FaultOutcome } from './ports.js';
 import type { ScheduledFault } from './schedule.js';
-import { OverdueError, within } from './within.js';
+import { OverdueError, pause, within } from './within.js';
 
 export interface FaultRecord {
   readonly fault: FaultId;
@@ -50,19 +50,23 @@ export interface BoutOptions {
   readonly signal: AbortSignal;
 }
 
-export function injectBout(
+export async function injectBout(
   world: ChaosWorld,
   bout: readonly Planned[],
   options: BoutOptions,
 ): Promise<readonly FaultRecord[]> {
   const startMs = Math.min(...bout.map(({ entry }) => entry.atMs));
-  return Promise.all(
+  const records = await Promise.all(
     bout.map(async (planned) => {
       const offsetMs = planned.entry.atMs - startMs;
-      if (offsetMs > 0) await new Promise((resolve) => setTimeout(resolve, offsetMs));
+      if (offsetMs > 0) {
+        await pause(offsetMs, options.signal);
+        if (options.signal.aborted) return null; // it has not begun, and does not any more
+      }
       return injectOne(world, planned, options);
     }),
   );
+  return records.filter((record) => record !== null);
 }
 
 async function injectOne(

@@ -46,6 +46,8 @@ export interface FleetMember {
   readonly apiPort: number | null;
   /** Everything printed since the first start, both streams, of all its processes. */
   printed(): string;
+  /** How often a global pattern stood within a line of it: each line is looked at once, since faults ask many times a second. */
+  timesPrinted(pattern: RegExp): number;
   /** A signal of a fault. The keeper starts it again after an end that a fault wanted; one that nobody wanted is a violation. */
   kill(signal: NodeJS.Signals): Killed;
   /** The process that runs now is going to end by itself, by a failpoint for one: that end is wanted, too. */

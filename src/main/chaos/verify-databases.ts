@@ -10,6 +10,7 @@ import pg from 'pg';
 import { explainingDatabase } from '../explain-database.js';
 import { StartRefusedError } from '../start-refused-error.js';
 import { startOf } from './reaper.js';
+import { within } from './within.js';
 
 export interface VerifyDatabases {
   /** Of this run alone; for the deployment, too. */
@@ -31,6 +32,7 @@ export interface LeftDatabase {
 type Part = 'outbox' | 'audit';
 
 const NAME = /^(outbox|audit)_verify_([0-9a-f]{6}_(\d+)_(\d+)_[0-9a-f]{4})$/;
+const GOODBYE_MS = 5_000;
 const DEADLINES = { connectionTimeoutMillis: 10_000, query_timeout: 120_000 };
 
 /**
@@ -41,7 +43,9 @@ export async function makeVerifyDatabases(urls: Readonly<Record<Part, string>>):
   const made: { part: Part; name: string }[] = [];
   const held: pg.Client[] = [];
   const drop = async () => {
-    for (const client of held.splice(0)) await client.end().catch(() => {}); // dropping cuts it off
+    for (const client of held.splice(0)) {
+      await within(GOODBYE_MS, 'the session that holds it to end', client.end()).catch(() => {}); // dropping cuts it off
+    }
     for (const { part, name } of made.splice(0).reverse()) await dropDatabase(urls[part], name);
   };
   try {
@@ -86,15 +90,15 @@ export async function findLeft(part: Part, url: string): Promise<readonly LeftDa
 
 /** Of this run, which is over: whoever is still connected is cut off. */
 function dropDatabase(serverUrl: string, name: string): Promise<void> {
-  return drop(serverUrl, name, ' WITH (FORCE)');
+  return dropNamed(serverUrl, name, ' WITH (FORCE)');
 }
 
 /** Of another run: the server itself refuses it (55006) where somebody is connected. */
 export function dropLeftDatabase(serverUrl: string, name: string): Promise<void> {
-  return drop(serverUrl, name, '');
+  return dropNamed(serverUrl, name, '');
 }
 
-async function drop(serverUrl: string, name: string, how: '' | ' WITH (FORCE)'): Promise<void> {
+async function dropNamed(serverUrl: string, name: string, how: '' | ' WITH (FORCE)'): Promise<void> {
   if (!NAME.test(name)) throw new Error(`expected a database that a verification made, got ${name}`);
   const client = await connect(serverUrl);
   try {

@@ -15,6 +15,8 @@ export const immediateRestarts = defineFault({
   weight: 1,
   short: [8, 12],
   long: [40, 90],
+  // From the moment the server takes connections: the audit log's api was away with it, and the breaker tries that 2 to 8 s later.
+  recoversWithinSeconds: 20,
   heal: ({ servers }) => servers.postgres.start(),
   async inflict(world, { short, durationMs, random, signal, problems, heal }) {
     const { postgres } = world.servers;
@@ -27,6 +29,7 @@ export const immediateRestarts = defineFault({
       ids.push(...(await appendOwn(world, 10)));
       await postgres.restartImmediately();
       if (postgres.pid !== before) happened += 1;
+      if (i === restarts - 1) await heal();
       await sleep((durationMs / restarts) * (0.5 + random()), signal);
     }
     await heal();

@@ -21,7 +21,7 @@ export const temporalKilled = defineFault({
   weight: 1,
   short: [10, 14],
   long: [60, 100],
-  // As long as a server on its store needs until it takes starts.
+  // From the moment the server takes connections: as long as it needs on its store until it takes starts, and the roles to come back.
   recoversWithinSeconds: 30,
   async heal({ servers }) {
     await servers.temporal.start();
@@ -43,6 +43,7 @@ export const temporalKilled = defineFault({
       await sleep((durationMs / kills) * (0.5 + random()), signal);
       problems.push(...(await untouched(world, ids)));
       await temporal.start();
+      if (i === kills - 1) await heal(); // whether the roles are ready by then is theirs to show
       problems.push(...(await notReady(world)));
     }
     await heal();
@@ -150,11 +151,12 @@ async function loseData(world, { signal, problems, heal }) {
   );
   if (code !== 0) throw new Error(`outbox temporal adopt --lost: exit code ${code}: ${stderr.slice(-500)}`);
   const { started } = JSON.parse(stdout);
+  // From here on new work can flow: the rest is the roles'.
+  await heal();
   // The namespace has no search attributes: roles make them when they start.
   await Promise.all(
     [...world.fleet.of('relay'), ...world.fleet.of('worker')].map((member) => member.kill('SIGTERM').nextReady(90_000)),
   );
-  await heal();
   const all = [...ids, ...waiting];
   problems.push(...(await notReady(world)), ...(await undelivered(world, all, signal)));
   const again = await count(world.outbox, 'outbox.delivery WHERE event_id = ANY ($1::uuid[]) AND epoch = 1', [ids]);

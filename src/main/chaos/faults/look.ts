@@ -56,9 +56,9 @@ export async function metric(member: FleetMember, name: string, label = ''): Pro
     .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' ') + 1)), 0);
 }
 
-/** How often all members printed it so far. */
+/** How often all members printed it so far, a global pattern within a line. */
 export function timesPrinted({ fleet }: ChaosWorld, pattern: RegExp): number {
-  return fleet.members.reduce((sum, member) => sum + (member.printed().match(pattern)?.length ?? 0), 0);
+  return fleet.members.reduce((sum, member) => sum + member.timesPrinted(pattern), 0);
 }
 
 /** The default where the settings do not say otherwise. */

@@ -174,9 +174,12 @@ export const halfPerCent = defineFault({
     let cuts = 0;
     // A toxic is drawn for a connection and those are kept, so it would hit nothing or one for good. By time instead: a
     // moment's cut of one connection's proxy, as often as that share of the calls the ledger sees.
-    while (performance.now() < end && !signal.aborted) {
+    // A short run at a low rate may draw nothing in its time: then it goes on until it has.
+    const drawn = () => refused + cuts > 0 || performance.now() >= end + PATIENCE_MS / 2;
+    while ((performance.now() < end || !drawn()) && !signal.aborted) {
       const before = answered;
-      await sleep(Math.min(1_000, Math.max(0, end - performance.now())), signal);
+      const leftMs = end - performance.now();
+      await sleep(leftMs > 0 ? Math.min(1_000, leftMs) : 1_000, signal);
       if (random() >= Math.min(0.5, (answered - before) * share)) continue;
       const proxy = proxies[pick(PROXIES, random)];
       await proxy.cut();
