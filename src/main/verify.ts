@@ -182,7 +182,12 @@ function ask({
         faults,
       };
   const { faults: _, load: _load, ...told } = run;
-  return { seed, run, told: { seed, ...told, faults: faults.map(({ id }) => id) } };
+  const command = `outbox verify${chaos ? ' --chaos' : ''}`;
+  return {
+    seed,
+    run,
+    told: { seed, ...told, faults: faults.map(({ id }) => id), named: chaos ? (names ?? null) : null, command },
+  };
 }
 
 /** Faults of the table that restart, stop or lose servers: a staging's are others', too. */

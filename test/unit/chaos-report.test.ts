@@ -146,6 +146,18 @@ describe('the page of a run', () => {
     expect(commandOf('f7,F1')).toContain(' --faults f7,F1 ');
   });
 
+  test('gives whoever asked by outbox verify a command that they have', () => {
+    const commandOf = (command: string) =>
+      describeRun({
+        ...RUN,
+        asked: { seed: 7, minutes: 3, rate: 20, faults: [], short: false, overlap: false, command },
+      });
+    expect(commandOf('outbox verify')).toContain('`outbox verify --seed 7 --rate 20`');
+    expect(commandOf('outbox verify --chaos')).toContain(
+      '`outbox verify --chaos --seed 7 --minutes 3 --rate 20 --faults none`',
+    );
+  });
+
   test('says of the faults of a mix which had no time to come', () => {
     const asked = { ...RUN.asked, faults: ['F1', 'F7', 'F30'] };
     const tried = partTried(asked, [{ fault: 'F7' }, { fault: 'F1' }, { fault: 'F7' }]);

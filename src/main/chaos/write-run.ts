@@ -14,6 +14,8 @@ export interface AskedRun {
   readonly faults: readonly string[];
   /** As they were typed; null: they were not, so all that mix. Left out: not known. */
   readonly named?: string | null;
+  /** That it was asked by. Left out: `npm run chaos`. */
+  readonly command?: string;
   readonly events?: number;
   readonly rate?: number;
   readonly short: boolean;
