@@ -296,6 +296,14 @@ describe('the figures', () => {
     const run = runOf([event('b', 'tenant-2', burst.fromMs + 10, 6_000)], [], everySecond);
     const cleanWith = (spans: object[]) => measureProduction({ ...run, plan: { ...PLAN, spans } }).fairness.cleanBursts;
     expect([cleanWith([burst]), cleanWith([storm, burst])]).toEqual([1, 0]);
+    // One that begins while the burst's backlog is still there has met it, too.
+    const [fromMs, toMs] = [burst.toMs + 5_000, burst.toMs + 35_000];
+    const later = { ...storm, fromMs, toMs, tenthUntilMs: toMs };
+    expect(cleanWith([burst, later])).toBe(1);
+    run.samples = everySecond.map((one) =>
+      one.atMs > 60_000 && one.atMs < burst.toMs + 8_000 ? { ...one, lagSeconds: 9 } : one,
+    );
+    expect(cleanWith([burst, later])).toBe(0);
   });
 
   it('count what came twice unless an attempt of that very event says that its answer was lost', () => {

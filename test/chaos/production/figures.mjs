@@ -137,11 +137,13 @@ function fairnessOf(plan, events, recoveries) {
     fromMs,
     toMs: tookSeconds === null ? Number.POSITIVE_INFINITY : Math.max(tenthUntilMs ?? 0, toMs + tookSeconds * 1_000),
   }));
-  const clean = plan.spans.filter(
-    (span) =>
-      span.kind === 'burst' &&
-      !felt.some((other) => other.fromMs !== span.fromMs && other.fromMs < span.toMs && span.fromMs < other.toMs),
-  );
+  // Until it is felt no more: what a storm meets of a burst's backlog is late by the storm.
+  const clean = plan.spans.filter(({ kind }, at) => {
+    const own = felt[at];
+    return (
+      kind === 'burst' && !felt.some((other) => other !== own && other.fromMs < own.toMs && own.fromMs < other.toMs)
+    );
+  });
   const within = (spans) => (ms) => spans.some(({ fromMs, toMs }) => fromMs <= ms && ms < toMs);
   const [inBurst, isFelt] = [within(clean), within(felt)];
   const latencies = { quiet: { burst: [], outside: [] }, noisy: { burst: [], outside: [] } };
