@@ -249,7 +249,7 @@ async function readHurried(client: pg.PoolClient, { source }: ReadOptions): Prom
         (extract(epoch FROM b.started_at - a.started_at) * 1000)::float8 AS "cameMs"
      FROM outbox.delivery_attempt a JOIN outbox.delivery_attempt b
        ON b.event_id = a.event_id AND b.epoch = a.epoch AND b.n = a.n + 1 AND b.run_id = a.run_id
-     WHERE NOT a.local AND NOT b.local AND a.carrier IS NULL AND a.code IS NOT NULL
+     WHERE NOT a.local AND NOT b.local AND a.carrier IS NULL AND a.code IS NOT NULL AND a.delay_ms IS NOT NULL
        AND b.started_at < a.started_at + (least(a.delay_ms, ${OWN_RETRY_MS}) - ${EARLY_MS}) * interval '1 millisecond'
        AND ${OF_SOURCE('a.event_id')}
      LIMIT ${MOST_ODD}`,
