@@ -2,8 +2,9 @@
 import { defineFault } from '../../../dist/src/main/chaos/faults/define-fault.js';
 import { count, metric } from '../../../dist/src/main/chaos/faults/look.js';
 import { idsOf, ownEvents } from '../../../dist/src/main/chaos/faults/own-events.js';
-import { sleep, until } from '../../../dist/src/main/chaos/faults/wait.js';
+import { until } from '../../../dist/src/main/chaos/faults/wait.js';
 import { runCliOrThrow } from '../../../dist/src/main/chaos/run-cli.js';
+import { pause } from '../../../dist/src/main/chaos/within.js';
 import { holdSnapshot } from '../../bench/hold-snapshot.mjs';
 import { appendOwn, undelivered } from './append-own.mjs';
 import { noteProcesses, notReady } from './same-processes.mjs';
@@ -35,7 +36,7 @@ export const diskFull = defineFault({
           codes.set(error.code ?? error.message, (codes.get(error.code ?? error.message) ?? 0) + 1);
           refused.push(...idsOf(events));
         }
-        await sleep(100, signal);
+        await pause(100, signal);
       }
     } finally {
       await free();
@@ -83,7 +84,7 @@ export const heldSnapshot = defineFault({
       const end = performance.now() + durationMs;
       while (performance.now() < end && !signal.aborted) {
         ids.push(...(await appendOwn(world, 6))); // beside the flow, which may be paused
-        await sleep(500, signal);
+        await pause(500, signal);
         for (const relay of world.fleet.of('relay')) {
           behind = Math.max(behind, (await metric(relay, 'outbox_held_snapshot_transactions')) ?? 0);
           long = Math.max(long, (await metric(relay, 'outbox_held_snapshot_seconds')) ?? 0);

@@ -1,7 +1,7 @@
 // F7, F9, F10: the outbox's and the audit log's PostgreSQL restarts, is away, has no more connections.
 import pg from 'pg';
 import { defineFault } from '../../../dist/src/main/chaos/faults/define-fault.js';
-import { sleep } from '../../../dist/src/main/chaos/faults/wait.js';
+import { pause } from '../../../dist/src/main/chaos/within.js';
 import { appendOwn, undelivered } from './append-own.mjs';
 import { askApi, isAway, notLive } from './ask-api.mjs';
 import { noteProcesses, notReady } from './same-processes.mjs';
@@ -30,7 +30,7 @@ export const immediateRestarts = defineFault({
       await postgres.restartImmediately();
       if (postgres.pid !== before) happened += 1;
       if (i === restarts - 1) await heal();
-      await sleep((durationMs / restarts) * (0.5 + random()), signal);
+      await pause((durationMs / restarts) * (0.5 + random()), signal);
     }
     await heal();
     problems.push(...(await notReady(world)), ...changed(), ...(await undelivered(world, ids, signal)));
@@ -59,7 +59,7 @@ export const postgresAway = defineFault({
     const answers = [];
     while (performance.now() < end && !signal.aborted) {
       answers.push(await askApi(world));
-      await sleep(500, signal);
+      await pause(500, signal);
     }
     const dead = signal.aborted ? [] : await notLive(world);
     const refused = await appendOwn(world, 1, { once: true }).then(
@@ -104,7 +104,7 @@ export const connectionsExhausted = defineFault({
         (error) => error.code ?? error.message,
       );
       codes.set(code, (codes.get(code) ?? 0) + 1);
-      await sleep(500, signal);
+      await pause(500, signal);
     }
     await heal();
     problems.push(...onlyAway(answers, 'without a connection'));

@@ -4,8 +4,9 @@ import { startEmbeddedTemporal } from '../../../dist/src/infrastructure/embedded
 import { defineFault } from '../../../dist/src/main/chaos/faults/define-fault.js';
 import { count, timesPrinted, untilStatus } from '../../../dist/src/main/chaos/faults/look.js';
 import { answerOwn, healLedger, idsOf, ownEvents, requestsOf } from '../../../dist/src/main/chaos/faults/own-events.js';
-import { sleep, until } from '../../../dist/src/main/chaos/faults/wait.js';
+import { until } from '../../../dist/src/main/chaos/faults/wait.js';
 import { runCli } from '../../../dist/src/main/chaos/run-cli.js';
+import { pause } from '../../../dist/src/main/chaos/within.js';
 import { temporalPrograms } from '../../bench/temporal-on-postgres.mjs';
 import { appendOwn, undelivered } from './append-own.mjs';
 import { noteProcesses, notReady } from './same-processes.mjs';
@@ -40,7 +41,7 @@ export const temporalKilled = defineFault({
       all.push(...ids);
       if (await until(() => timesPrinted(world, REFUSED) > refusedBefore, { withinMs: NOTICED_WITHIN_MS, signal }))
         noticed += 1;
-      await sleep((durationMs / kills) * (0.5 + random()), signal);
+      await pause((durationMs / kills) * (0.5 + random()), signal);
       problems.push(...(await untouched(world, ids)));
       await temporal.start();
       if (i === kills - 1) await heal(); // whether the roles are ready by then is theirs to show
@@ -111,7 +112,7 @@ async function meetWrongServer(world, { durationMs, signal, problems }) {
     const noticed = await until(() => timesPrinted(world, CHANGED) > changedBefore, { withinMs: 60_000, signal });
     const waiting = await appendOwn(world, 10);
     const alerted = await until(async () => (await openAlerts(world)) > 0, { withinMs: 60_000, signal });
-    await sleep(durationMs / 2, signal);
+    await pause(durationMs / 2, signal);
     const saidNotReady = await anyNotReady(world);
     problems.push(...(await untouched(world, waiting)));
     const moved = await count(world.outbox, 'outbox.delivery WHERE event_id = ANY ($1::uuid[]) AND epoch > 0', [ids]);

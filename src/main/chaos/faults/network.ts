@@ -1,10 +1,11 @@
 /** F17, F18, F30: the network between the roles and what they call. */
 import type { ChaosProxy, ChaosWorld, ProxyName } from '../ports.js';
+import { pause } from '../within.js';
 import { defineFault } from './define-fault.js';
 import { count, untilStatus } from './look.js';
 import { healLedger } from './own-events.js';
 import { type Probed, probeProxy } from './probe-proxy.js';
-import { PATIENCE_MS, pick, sleep, until } from './wait.js';
+import { PATIENCE_MS, pick, until } from './wait.js';
 
 const PROXIES: readonly ProxyName[] = ['outbox', 'temporal', 'ledger', 'ingest'];
 
@@ -69,7 +70,7 @@ export const badNetwork = defineFault({
       await trouble.put(proxy);
       const overAt = performance.now() + durationMs / pairs.length;
       const probed = await probeUntilFelt(proxy, trouble, signal);
-      await sleep(Math.max(0, overAt - performance.now()), signal);
+      await pause(Math.max(0, overAt - performance.now()), signal);
       await proxy.heal();
       if (trouble.felt(probed)) felt.push(`${trouble.name} at ${name}`);
       else
@@ -126,7 +127,7 @@ export const lostResponse = defineFault({
       lost.add(key);
       return { kind: 'lose' };
     });
-    await sleep(durationMs, signal);
+    await pause(durationMs, signal);
     // A destination whose breaker is open is asked again some seconds later.
     await until(() => lost.size > 0, { withinMs: PATIENCE_MS / 2, signal });
     await heal();
@@ -179,7 +180,7 @@ export const halfPerCent = defineFault({
     while ((performance.now() < end || !drawn()) && !signal.aborted) {
       const before = answered;
       const leftMs = end - performance.now();
-      await sleep(leftMs > 0 ? Math.min(1_000, leftMs) : 1_000, signal);
+      await pause(leftMs > 0 ? Math.min(1_000, leftMs) : 1_000, signal);
       if (random() >= Math.min(0.5, (answered - before) * share)) continue;
       const proxy = proxies[pick(PROXIES, random)];
       await proxy.cut();

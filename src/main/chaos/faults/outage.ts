@@ -1,9 +1,10 @@
 /** F19: a destination that fails everything, then a tenth, and what comes back to it. */
 import type { LedgerRequest } from '../ports.js';
+import { pause } from '../within.js';
 import { defineFault } from './define-fault.js';
 import { untilStatus } from './look.js';
 import { healLedger } from './own-events.js';
-import { PATIENCE_MS, sleep, until } from './wait.js';
+import { PATIENCE_MS, until } from './wait.js';
 
 /** Of what waited, so much may come back within one second, where enough waited to tell. */
 const HERD_SHARE = 0.5;
@@ -25,7 +26,7 @@ export const failingDestination = defineFault({
     const { ledger, fleet } = world;
     const from = ledger.requests.length;
     ledger.mode(() => ({ kind: 'status', status: 503 }));
-    await sleep(durationMs * 0.75, signal);
+    await pause(durationMs * 0.75, signal);
     const refusals = () => ledger.requests.slice(from).filter(({ did }) => did === 'refused');
     // A breaker that another fault has opened asks again some seconds later.
     await until(() => refusals().length > 0, { withinMs: PATIENCE_MS / 2, signal });
@@ -33,7 +34,7 @@ export const failingDestination = defineFault({
     const betterAt = Date.now();
     const better = ledger.requests.length;
     ledger.mode(() => (random() < 0.1 ? { kind: 'status', status: 503 } : { kind: 'take' }));
-    await sleep(durationMs * 0.25, signal);
+    await pause(durationMs * 0.25, signal);
     await heal();
     const waiting = new Set(refused.map(({ key }) => key));
     const after = () => ledger.requests.slice(better).filter(({ key }) => waiting.has(key));

@@ -1,10 +1,11 @@
 /** F14: many relays on the same rows, sessions that lock each other out, DDL that waits behind a reader. */
 import type pg from 'pg';
 import type { ChaosWorld, FleetMember } from '../ports.js';
+import { pause } from '../within.js';
 import { defineFault, type Inflicting } from './define-fault.js';
 import { count, leaseMs, metric, untilStatus, withoutAnswer } from './look.js';
 import { idsOf, ownEvents, requestsOf } from './own-events.js';
-import { PATIENCE_MS, sleep, until } from './wait.js';
+import { PATIENCE_MS, until } from './wait.js';
 
 /** In a short run half of them: each costs a start. */
 const RELAYS = { short: 4, long: 8 };
@@ -190,7 +191,7 @@ async function waitForTable(pool: pg.Pool, holdMs: number, signal: AbortSignal):
       },
       { withinMs: holdMs, signal, everyMs: 100 },
     );
-    await Promise.all([watching, Promise.race([locking, sleep(holdMs + 1_000, signal)])]);
+    await Promise.all([watching, Promise.race([locking, pause(holdMs + 1_000, signal)])]);
     return most;
   } finally {
     await leave(reader);

@@ -1,9 +1,10 @@
 /** F1, F2, F5: a relay that dies or stands still while it holds claims. */
 import type { ChaosWorld, FleetMember } from '../ports.js';
+import { pause } from '../within.js';
 import { defineFault, type Inflicting } from './define-fault.js';
 import { leaseMs, metric, untilStatus } from './look.js';
 import { idsOf, ownEvents } from './own-events.js';
-import { PATIENCE_MS, pick, sleep, until } from './wait.js';
+import { PATIENCE_MS, pick, until } from './wait.js';
 
 /** Beyond the lease: a poll, a start, and a machine that is busy with all of us. */
 const TAKEN_OVER_MS = 10_000;
@@ -188,14 +189,14 @@ async function stopHolding(
       await producer.append(ownEvents(world, events));
       await until(async () => (await claimsOf(world)).length >= SOME, { withinMs: 5_000, signal, everyMs: 20 });
       // It has its answer by then, and its starts have not.
-      await sleep(STARTS_WITHIN_MS, signal);
+      await pause(STARTS_WITHIN_MS, signal);
       member.kill('SIGSTOP');
       const tokens = new Set((await claimsOf(world)).map(({ token }) => token));
-      await sleep(MARKED_WITHIN_MS, signal);
+      await pause(MARKED_WITHIN_MS, signal);
       // No column says whose a token is. The others have marked theirs once they have started what came after it; what still
       // stands then, and after another while, is the stopped one's.
       if (await othersWentOn(world, signal)) {
-        await sleep(MARKED_WITHIN_MS, signal);
+        await pause(MARKED_WITHIN_MS, signal);
         const held = (await claimsOf(world)).filter(({ token }) => tokens.has(token));
         if (held.length > 0) return { member, held };
       }
@@ -223,7 +224,7 @@ async function watchLateWrites(member: FleetMember, signal: AbortSignal): Promis
     while (!over && !signal.aborted) {
       const told = await lateWrites(member);
       if (!over && told !== null) last = told;
-      await sleep(50, signal);
+      await pause(50, signal);
     }
   })();
   await until(async () => last !== null, { withinMs: PATIENCE_MS / 2, signal, everyMs: 20 });

@@ -1,9 +1,10 @@
 /** F8, F12: what happens to sessions of the database: ended under their owners, or open for long. */
 import type pg from 'pg';
+import { pause } from '../within.js';
 import { defineFault } from './define-fault.js';
 import { timesPrinted, untilStatus } from './look.js';
 import { idsOf, ownEvents } from './own-events.js';
-import { PATIENCE_MS, sleep, until, within } from './wait.js';
+import { PATIENCE_MS, until, within } from './wait.js';
 
 /** The roles' own, by the names that they give themselves; the runner's and the producer's have others. */
 const OURS = "application_name LIKE 'temporal-outbox %' AND datname = current_database() AND pid <> pg_backend_pid()";
@@ -34,7 +35,7 @@ export const terminatedBackends = defineFault({
         await until(seen, { withinMs: 400, signal, everyMs: 5 });
       }
       const leftMs = end - performance.now();
-      await sleep(leftMs > 0 ? Math.min(1_000, leftMs) : 1_000, signal);
+      await pause(leftMs > 0 ? Math.min(1_000, leftMs) : 1_000, signal);
     }
     await heal();
     const lines = uncaught() - before.uncaught;

@@ -1,10 +1,11 @@
 /** F29: a delivery ends and its letter cannot be written, or nobody is left to write it. */
 import type { ChaosWorld } from '../ports.js';
+import { pause } from '../within.js';
 import { defineFault, type Inflicting } from './define-fault.js';
 import { count, untilStatus } from './look.js';
 import { answerOwn, healLedger, idsOf, ownEvents, requestsOf } from './own-events.js';
 import { endByHand } from './terminate-run.js';
-import { PATIENCE_MS, sleep, until } from './wait.js';
+import { PATIENCE_MS, until } from './wait.js';
 
 export const unwrittenLetters = defineFault({
   id: 'F29',
@@ -53,7 +54,7 @@ async function cutAtTheWrite(
   const askedAt = requestsOf(world, ids)[0]?.at ?? 0;
   await proxies.outbox.cut();
   const inTime = Date.now() - askedAt < 1_000;
-  await sleep(Math.max(2_500, durationMs - 1_000), signal);
+  await pause(Math.max(2_500, durationMs - 1_000), signal);
   const letters = 'outbox.dead_letter WHERE event_id = ANY ($1::uuid[])';
   const early = await count(outbox, letters, [ids]);
   const met = inTime ? ids.length - early : 0;

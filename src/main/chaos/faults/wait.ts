@@ -1,10 +1,5 @@
 /** Waiting within a fault: bounded, and over at once where the run is given up. */
-import { setTimeout as sleepFor } from 'node:timers/promises';
-
-export async function sleep(ms: number, signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return;
-  await sleepFor(ms, undefined, { signal }).catch(() => undefined); // given up: whoever waits looks at the signal
-}
+import { pause } from '../within.js';
 
 /** For what must come to be some time: no bound of ours, those of the report are `recoversWithinSeconds`. A machine may be busy. */
 export const PATIENCE_MS = 80_000;
@@ -27,7 +22,7 @@ export async function until(
       .catch(() => false);
     if (came) return true;
     if (performance.now() >= deadline) return false;
-    await sleep(everyMs, signal);
+    await pause(everyMs, signal);
   }
   return false;
 }
@@ -36,7 +31,7 @@ export async function until(
 export async function within<T>(ms: number, signal: AbortSignal, work: Promise<T>): Promise<T | null> {
   work.catch(() => undefined); // it may fail when nobody waits any more
   const over = new AbortController();
-  const passed = sleep(ms, AbortSignal.any([signal, over.signal])).then(() => null);
+  const passed = pause(ms, AbortSignal.any([signal, over.signal])).then(() => null);
   try {
     return await Promise.race([work, passed]);
   } finally {
