@@ -123,11 +123,36 @@ function asOwner(url) {
   return changed.href;
 }
 
+/** A server whose processes change: stopping and starting it twice is stopping and starting it once. */
+async function keepUp(up, reaper) {
+  let running = await up();
+  let isUp = true;
+  return {
+    /** The last that was started. */
+    get running() {
+      return running;
+    },
+    get isUp() {
+      return isUp;
+    },
+    async stop() {
+      if (!isUp) return;
+      isUp = false;
+      const { pid } = running;
+      await running.stop();
+      reaper.forget(pid);
+    },
+    async start() {
+      if (isUp) return;
+      running = await up();
+      isUp = true;
+    },
+  };
+}
+
 /** On one port for as long as it is kept; its processes change. */
 async function keptPostgres({ dataDir, maxConnections, reaper, log }) {
   const port = await freePort(anyPort());
-  let running = await up();
-
   async function up() {
     const deadline = Date.now() + SAME_PORT_WITHIN_MS;
     for (;;) {
@@ -142,30 +167,18 @@ async function keptPostgres({ dataDir, maxConnections, reaper, log }) {
       await sleep(200);
     }
   }
-  let isUp = true;
-  const stop = async () => {
-    if (!isUp) return;
-    isUp = false;
-    const { pid } = running;
-    await running.stop();
-    reaper.forget(pid);
-  };
-  const start = async () => {
-    if (isUp) return;
-    running = await up();
-    isUp = true;
-  };
+  const kept = await keepUp(up, reaper);
   return {
     get pid() {
-      return running.pid;
+      return kept.running.pid;
     },
-    url: (database) => running.url(database),
-    stop,
-    start,
+    url: (database) => kept.running.url(database),
+    stop: kept.stop,
+    start: kept.start,
     async restartImmediately() {
-      process.kill(running.pid, 'SIGQUIT');
-      await stop(); // waits for its end: a shutdown that is immediate already hears nothing gentler
-      await start();
+      process.kill(kept.running.pid, 'SIGQUIT');
+      await kept.stop(); // waits for its end: a shutdown that is immediate already hears nothing gentler
+      await kept.start();
     },
   };
 }
@@ -179,44 +192,30 @@ async function keptTemporal({ adminUrl, folder, reaper, log }) {
   const home = join(folder, 'temporal');
   await mkdir(home);
   let store = await createTemporalDatabases({ adminUrl, sqlTool });
-  let running = await up();
-
   async function up() {
-    const kept = { ...store, drop: async () => {} }; // it outlives the server
-    return startTemporalOnPostgres({ store: kept, ports, folder: home, onSpawn: (pid) => reaper.watch(pid), log });
+    const outliving = { ...store, drop: async () => {} }; // it outlives the server
+    return startTemporalOnPostgres({ store: outliving, ports, folder: home, onSpawn: (pid) => reaper.watch(pid), log });
   }
-  let isUp = true;
-  const stop = async () => {
-    if (!isUp) return;
-    isUp = false;
-    const { pid } = running;
-    await running.stop();
-    reaper.forget(pid);
-  };
-  const start = async () => {
-    if (isUp) return;
-    running = await up();
-    isUp = true;
-  };
+  const kept = await keepUp(up, reaper);
   const kill = async () => {
-    if (!isUp) return;
-    process.kill(running.pid, 'SIGKILL');
-    await stop();
+    if (!kept.isUp) return;
+    process.kill(kept.running.pid, 'SIGKILL');
+    await kept.stop();
   };
   return {
     get pid() {
-      return running.pid;
+      return kept.running.pid;
     },
-    address: running.address,
-    version: running.server,
-    stop,
-    start,
+    address: kept.running.address,
+    version: kept.running.server,
+    stop: kept.stop,
+    start: kept.start,
     kill,
     async loseData() {
       await kill();
       await store.drop();
       store = await createTemporalDatabases({ adminUrl, sqlTool });
-      await start();
+      await kept.start();
     },
   };
 }
