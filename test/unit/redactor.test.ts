@@ -266,6 +266,12 @@ describe('whatever the text', () => {
     );
   });
 
+  it('what is one word only once it is masked is looked at again', () => {
+    const once = redact('://3782 822463 10005\u0000@');
+    expect(redact(once)).toBe(once);
+    expect(once).toBe('://[redacted credentials]@');
+  });
+
   it('the answer is never longer than asked for, and nothing throws', () => {
     fc.assert(
       fc.property(anyText, fc.nat(200), (text, most) => {

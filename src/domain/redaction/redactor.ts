@@ -67,7 +67,11 @@ export function createRedactor(rules: RedactionRules = {}): Redactor {
 function redactText(whole: string, finders: readonly ((text: string) => Span[])[], maxLength: number): string {
   try {
     let text = openMask(whole.slice(0, LONGEST_TEXT));
-    for (const find of finders) text = mask(text, find(text));
+    // Again while anything is found: what was two words before it was masked is one now (a card number in a URL's user info).
+    for (let before = ''; before !== text; ) {
+      before = text;
+      for (const find of finders) text = mask(text, find(text));
+    }
     const isCut = whole.length > LONGEST_TEXT;
     const shown = closeMask(isCut ? text.slice(0, LONGEST_TEXT - CUT_EDGE) : text).toWellFormed();
     if (shown.length <= maxLength && !isCut) return shown;
