@@ -1,5 +1,6 @@
 import { randomBytes, scrypt, timingSafeEqual } from 'node:crypto';
 import { PASSWORD_BOUNDS } from '../../../contract/monitor-api.js';
+import { createTurns } from './take-turns.js';
 
 export interface PasswordHasher {
   /** `$scrypt$ln=15,r=8,p=3$<salt>$<hash>`. Throws PasswordsBusyError. */
@@ -30,10 +31,8 @@ const COST: Cost = { ln: 15, r: 8, p: 3 };
 const HIGHEST: Cost = { ln: 17, r: 8, p: 8 };
 const SALT_BYTES = 16;
 const HASH_BYTES = 32;
-/** Of Node's four threads for such work some are left to others. */
-const AT_ONCE = 2;
-/** In each of the two lines. */
-const WAITING = 8;
+/** Of Node's four threads for such work some are left to others; the bound on those that wait is each line's. */
+const TURNS = { atOnce: 2, waiting: 8 };
 const FORM = /^\$scrypt\$ln=(\d{1,2}),r=(\d{1,2}),p=(\d{1,2})\$([A-Za-z0-9+/]{22})\$([A-Za-z0-9+/]{43})$/;
 
 /** What is wrong with a password that somebody wants to have; null: nothing. */
@@ -50,7 +49,7 @@ export function findPasswordProblem(password: string): string | null {
  * its threads by trying. Two ways to type the same characters are one password (Unicode's NFKC).
  */
 export function createPasswordHasher(cost: Cost = COST): PasswordHasher {
-  const inTurn = createTurns();
+  const inTurn = createTurns(TURNS, () => new PasswordsBusyError('Too many passwords are looked at at once'));
   const nobody = { cost, salt: randomBytes(SALT_BYTES), hash: randomBytes(HASH_BYTES) };
   return {
     hash: (password) =>
@@ -90,23 +89,4 @@ function read(text: string): { readonly cost: Cost; readonly salt: Buffer; reado
 
 function toText(bytes: Buffer): string {
   return bytes.toString('base64').replaceAll('=', '');
-}
-
-function createTurns(): <T>(work: () => Promise<T>, first?: boolean) => Promise<T> {
-  let running = 0;
-  const lines = { first: [] as (() => void)[], others: [] as (() => void)[] };
-  return async (work, first = false) => {
-    const line = first ? lines.first : lines.others;
-    if (running < AT_ONCE) running++;
-    else if (line.length < WAITING) await new Promise<void>((resolve) => line.push(resolve));
-    else throw new PasswordsBusyError('Too many passwords are looked at at once');
-    try {
-      return await work();
-    } finally {
-      // Handed on to whoever waits, it stays taken.
-      const next = lines.first.shift() ?? lines.others.shift();
-      if (next === undefined) running--;
-      else next();
-    }
-  };
 }
