@@ -25,6 +25,7 @@ import { smallDisk } from './small-disk.mjs';
  * @property {{ outboxUrl: string, auditUrl: string }} runner a superuser's
  * @property {{ address: string, namespace: string }} temporal
  * @property {import('../../dist/src/main/chaos/ports.js').ChaosServers} servers
+ * @property {AbortSignal} broken a server has ended although nobody stopped it
  * @property {string} temporalVersion
  * @property {() => Promise<readonly string[]>} close what failed on the way, each a sentence
  *
@@ -35,6 +36,8 @@ export async function startOwnServers({ log, onReaperLost = log, maxConnections 
   const reaper = startReaper(onReaperLost);
   const folder = await mkdtemp(join(tmpdir(), 'outbox-chaos-'));
   reaper.folder(folder);
+  const broken = new AbortController();
+  const onLost = (error) => broken.abort(error);
   const undo = [() => reaper.close(), () => rm(folder, { recursive: true, force: true })];
   const close = async () => {
     const failed = [];
@@ -49,14 +52,15 @@ export async function startOwnServers({ log, onReaperLost = log, maxConnections 
   try {
     await chmod(folder, 0o755); // PostgreSQL runs as another user under root
     log('PostgreSQL for the outbox and the audit log, with fsync');
-    const postgres = await keptPostgres({ dataDir: join(folder, 'pg'), maxConnections, reaper, log });
+    const postgres = await keptPostgres({ dataDir: join(folder, 'pg'), maxConnections, reaper, onLost, log });
     undo.push(() => postgres.stop());
     await createOwner(postgres);
 
     log('Temporal on a PostgreSQL of its own, with fsync');
-    const store = await keptPostgres({ dataDir: join(folder, 'pg-temporal'), maxConnections: 100, reaper, log });
+    const ofStore = { dataDir: join(folder, 'pg-temporal'), maxConnections: 100 };
+    const store = await keptPostgres({ ...ofStore, reaper, onLost, log });
     undo.push(() => store.stop());
-    const temporal = await keptTemporal({ adminUrl: store.url('postgres'), folder, reaper, log });
+    const temporal = await keptTemporal({ adminUrl: store.url('postgres'), folder, reaper, onLost, log });
     undo.push(() => temporal.stop());
 
     const disk = smallDisk({
@@ -73,6 +77,7 @@ export async function startOwnServers({ log, onReaperLost = log, maxConnections 
       auditUrl: asOwner(postgres.url('audit')),
       runner: { outboxUrl: postgres.url('outbox'), auditUrl: postgres.url('audit') },
       temporal: { address: temporal.address, namespace: 'default' },
+      broken: broken.signal,
       temporalVersion: temporal.version,
       servers: {
         postgres: {
@@ -94,6 +99,7 @@ export async function startOwnServers({ log, onReaperLost = log, maxConnections 
           start: temporal.start,
           loseData: temporal.loseData,
         },
+        watch: (pid) => reaper.watch(pid),
       },
       close,
     };
@@ -124,9 +130,18 @@ function asOwner(url) {
 }
 
 /** A server whose processes change: stopping and starting it twice is stopping and starting it once. */
-async function keepUp(up, reaper) {
-  let running = await up();
-  let isUp = true;
+async function keepUp(up, { reaper, onLost }) {
+  let running;
+  let isUp = false;
+  const start = async () => {
+    const started = await up();
+    running = started;
+    isUp = true;
+    started.failed.catch((error) => {
+      if (isUp && running === started) onLost(error);
+    });
+  };
+  await start();
   return {
     /** The last that was started. */
     get running() {
@@ -143,15 +158,13 @@ async function keepUp(up, reaper) {
       reaper.forget(pid);
     },
     async start() {
-      if (isUp) return;
-      running = await up();
-      isUp = true;
+      if (!isUp) await start();
     },
   };
 }
 
 /** On one port for as long as it is kept; its processes change. */
-async function keptPostgres({ dataDir, maxConnections, reaper, log }) {
+async function keptPostgres({ dataDir, maxConnections, reaper, onLost, log }) {
   const port = await freePort(anyPort());
   async function up() {
     const deadline = Date.now() + SAME_PORT_WITHIN_MS;
@@ -167,7 +180,7 @@ async function keptPostgres({ dataDir, maxConnections, reaper, log }) {
       await sleep(200);
     }
   }
-  const kept = await keepUp(up, reaper);
+  const kept = await keepUp(up, { reaper, onLost });
   return {
     get pid() {
       return kept.running.pid;
@@ -177,7 +190,7 @@ async function keptPostgres({ dataDir, maxConnections, reaper, log }) {
     start: kept.start,
     async restartImmediately() {
       process.kill(kept.running.pid, 'SIGQUIT');
-      await kept.stop(); // waits for its end: a shutdown that is immediate already hears nothing gentler
+      await kept.stop(); // from here on its end is wanted; waits for its end: a shutdown that is immediate already hears nothing gentler
       await kept.start();
     },
   };
@@ -186,7 +199,7 @@ async function keptPostgres({ dataDir, maxConnections, reaper, log }) {
 const SAME_PORT_WITHIN_MS = 20_000;
 
 /** On the same ports and the same store for as long as it is kept. */
-async function keptTemporal({ adminUrl, folder, reaper, log }) {
+async function keptTemporal({ adminUrl, folder, reaper, onLost, log }) {
   const { sqlTool } = await temporalPrograms(log);
   const ports = await servicePorts();
   const home = join(folder, 'temporal');
@@ -196,7 +209,7 @@ async function keptTemporal({ adminUrl, folder, reaper, log }) {
     const outliving = { ...store, drop: async () => {} }; // it outlives the server
     return startTemporalOnPostgres({ store: outliving, ports, folder: home, onSpawn: (pid) => reaper.watch(pid), log });
   }
-  const kept = await keepUp(up, reaper);
+  const kept = await keepUp(up, { reaper, onLost });
   const kill = async () => {
     if (!kept.isUp) return;
     process.kill(kept.running.pid, 'SIGKILL');

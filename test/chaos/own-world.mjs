@@ -10,9 +10,9 @@ export async function layOutOwnWorld({ maxConnections, ...options }) {
   const { log, onReaperLost } = options;
   const own = await startOwnServers({ log, onReaperLost, ...(maxConnections === undefined ? {} : { maxConnections }) });
   try {
-    const { outboxUrl, auditUrl, runner, temporal, servers, folder, reaper } = own;
+    const { outboxUrl, auditUrl, runner, temporal, servers, broken, folder, reaper } = own;
     const deployment = `chaos-${randomBytes(4).toString('hex')}`;
-    const given = { deployment, outboxUrl, auditUrl, runner, temporal, servers, folder, reaper };
+    const given = { deployment, outboxUrl, auditUrl, runner, temporal, servers, broken, folder, reaper };
     const laid = await layOutWorld({ ...given, ...options });
     const close = async () => {
       return [...(await laid.close()), ...(await own.close())];

@@ -26,6 +26,8 @@ export interface EmbeddedTemporalOptions {
   readonly searchAttributes: readonly string[];
   /** Gives up the start; what was started of it is stopped. */
   readonly signal?: AbortSignal;
+  /** Told of each process as it starts, long before it is ready. */
+  readonly onSpawn?: (pid: number) => void;
   readonly note?: (line: string) => void;
 }
 
@@ -61,6 +63,7 @@ export async function startEmbeddedTemporal(options: EmbeddedTemporalOptions): P
       ],
       env: environmentOf(options),
       pidFile: options.pidFile,
+      ...(options.onSpawn && { onSpawn: options.onSpawn }),
     });
     try {
       await waitUntilHealthy(options, address, server);

@@ -10,6 +10,15 @@ export const LEDGER_KEY = 'chaos.ledger';
 /** Of the webhook's channel; not a secret of anybody's. */
 const WEBHOOK_SECRET = `whsec_${Buffer.alloc(32, 7).toString('base64')}`;
 
+/** Settings of the roles in place of the defaults: a person waits for the run, and faults last seconds. */
+export const CHAOS_SETTINGS = {
+  OUTBOX_NOTICE_WINDOW_MS: '2000',
+  OUTBOX_BREAKER_OPEN_MS: '2000',
+  OUTBOX_OPS: 'on',
+  // What is removed could not be compared.
+  OUTBOX_RETENTION_DAYS: '0',
+};
+
 const BACKOFF = { kind: 'full-jitter', initialMs: 200, coefficient: 2, maximumMs: 5_000 } as const;
 /** Ended by its deadline alone: sixty attempts of this backoff would be over after two and a half minutes away. */
 const ATTEMPTS = 1_000;

@@ -14,7 +14,7 @@ import { processEnvironment } from '../../infrastructure/config/process-environm
 import { findToxiproxy } from '../../infrastructure/embedded/find-toxiproxy.js';
 import { freePort } from '../../infrastructure/embedded/free-port.js';
 import { seededRandom } from '../dev/seeded-random.js';
-import { type ChaosConfigChoices, writeChaosConfig } from './chaos-config.js';
+import { CHAOS_SETTINGS, type ChaosConfigChoices, writeChaosConfig } from './chaos-config.js';
 import { type ProducerDeps, type RunningProducer, startChaosProducer } from './chaos-producer.js';
 import { createTraffic, type TrafficOptions } from './chaos-traffic.js';
 import { type StartedFleet, startFleet } from './fleet.js';
@@ -52,6 +52,8 @@ export interface LayOutOptions {
   /** The `outbox.js` of the roles. Default: of this build. */
   readonly cli?: string;
   readonly signal?: AbortSignal;
+  /** Aborts where a server has ended by itself. Of toxiproxy this is watched here. */
+  readonly broken?: AbortSignal;
   readonly log: (line: string) => void;
 }
 
@@ -61,14 +63,6 @@ export interface LaidOut {
   close(): Promise<readonly string[]>;
 }
 
-/** In place of the defaults: a person waits for the run, and faults last seconds. */
-const SETTINGS = {
-  OUTBOX_NOTICE_WINDOW_MS: '2000',
-  OUTBOX_BREAKER_OPEN_MS: '2000',
-  OUTBOX_OPS: 'on',
-  // What is removed could not be compared.
-  OUTBOX_RETENTION_DAYS: '0',
-};
 const ROLES = { relay: 2, worker: 2, api: 1 };
 /** A step of taking it down: more than a role has to stop. */
 const UNDO_MS = 60_000;
@@ -168,7 +162,7 @@ async function layOut(options: LayOutOptions, undo: Undo): Promise<Omit<LaidOut,
   await runCliOrThrow(cli, ['policies', 'apply', '--ordering', '--config', configFile], { ...direct, ...keys });
 
   const environment: Record<string, string> = {
-    ...SETTINGS,
+    ...CHAOS_SETTINGS,
     ...direct,
     ...keys,
     OUTBOX_DATABASE_URL: through(proxies.outbox, outboxUrl),
@@ -198,7 +192,8 @@ async function layOut(options: LayOutOptions, undo: Undo): Promise<Omit<LaidOut,
   undo('the proxies', () => Promise.all(Object.values(proxies).map((proxy) => proxy.heal())));
   const { servers } = options;
   const world = { seed, folder, deployment, outbox, audit, temporal, environment, proxies, fleet, ledger, notices };
-  return { world: { ...world, cli, producer, servers, canary, broken: broken.signal, log } };
+  const ended = options.broken === undefined ? broken.signal : AbortSignal.any([broken.signal, options.broken]);
+  return { world: { ...world, cli, producer, servers, canary, broken: ended, log } };
 }
 
 /** A statement of the runner's own that hangs would hang the run. */

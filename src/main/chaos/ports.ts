@@ -187,6 +187,8 @@ export interface ChaosServers {
     /** Its store is emptied: another namespace UUID, no runs. */
     loseData(): Promise<void>;
   };
+  /** A process that a fault starts: whatever becomes of this run, it ends. */
+  watch(pid: number): void;
 }
 
 export interface ChaosWorld {

@@ -1,4 +1,5 @@
 /** A run as a page that people read and keep: what was asked, on what, what happened, what came of it. Pure. */
+import { CHAOS_POLICIES, CHAOS_SETTINGS } from './chaos-config.js';
 import type { FaultRecord } from './inject-bout.js';
 import type { WrittenRun } from './write-run.js';
 
@@ -54,8 +55,16 @@ function conditionsOf({ version, node, machine, record, asked }: WrittenRun): [s
     ['version', `${version}, Node ${node}`],
     ['machine', machine],
     ['offered', measured === null ? `${offered}, as asked` : `${offered} of a measured ${round(measured)}`],
+    ['unlike the defaults', unlikeDefaults()],
     ...(asked.planted ? [['planted bug', asked.planted] as [string, string]] : []),
   ];
+}
+
+function unlikeDefaults(): string {
+  const { maxAttempts, deadlineMs, backoff } = CHAOS_POLICIES['*'];
+  const settings = Object.entries(CHAOS_SETTINGS).map(([name, value]) => `${name}=${value}`);
+  const policy = `${maxAttempts} attempts within ${deadlineMs / 60_000} min, ${backoff.kind} from ${backoff.initialMs} to ${backoff.maximumMs} ms`;
+  return [...settings, policy].join(', ');
 }
 
 function countsOf({ record }: WrittenRun): [string, string][] {

@@ -103,6 +103,7 @@ async function meetWrongServer(world, { durationMs, signal, problems }) {
     port: 0,
     uiPort: null,
     searchAttributes: [],
+    onSpawn: (pid) => world.servers.watch(pid),
     signal,
   });
   try {

@@ -1,4 +1,5 @@
 /** F3, F4: the far side of a request dies: the worker that sends it, the api that has just committed it. */
+import type pg from 'pg';
 import type { ChaosWorld } from '../ports.js';
 import { defineFault } from './define-fault.js';
 import { count, untilStatus } from './look.js';
@@ -7,6 +8,8 @@ import { PATIENCE_MS, pick, until } from './wait.js';
 
 /** At once, so that whoever is killed has some of them: at one of two workers alone this many would hardly be. */
 const HELD = 6;
+/** By default: the start-to-close of an attempt and the first delay. */
+const TAKEN_OVER_SECONDS = 35;
 
 export const killedWorker = defineFault({
   id: 'F3',
@@ -30,6 +33,7 @@ export const killedWorker = defineFault({
     await until(async () => (await count(outbox, onTheirWay, [since])) >= HELD, { withinMs: PATIENCE_MS / 2, signal });
     const { rows: unsent } = await outbox.query<{ id: string }>(`SELECT event_id AS id FROM ${onTheirWay}`, [since]);
     const first = pick(world.fleet.of('worker'), random);
+    const killedAt = await databaseTime(outbox);
     const unsentBy = first.kill('SIGKILL');
     await unsentBy.ended;
     await proxies.ledger.heal();
@@ -60,10 +64,35 @@ export const killedWorker = defineFault({
       "outbox.delivery_attempt WHERE event_id = ANY ($1::uuid[]) AND code = 'DELIVERY.ATTEMPT_LOST'",
       [unsent.map(({ id }) => id)],
     );
-    const what = `killed with ${unsent.length} requests unsent, of which ${lost} attempts were lost, and ${unanswered.length} unanswered, of which ${again} came again`;
+    const taken = await takenOverAfter(
+      outbox,
+      unsent.map(({ id }) => id),
+      killedAt,
+    );
+    if (taken > TAKEN_OVER_SECONDS) {
+      problems.push(`the killed worker's attempts were to be taken over within ${TAKEN_OVER_SECONDS} s, it took ${taken} s`);
+    }
+    const what = `killed with ${unsent.length} requests unsent, of which ${lost} attempts were lost and taken over within ${taken} s, and ${unanswered.length} unanswered, of which ${again} came again`;
     return { happened: Math.min(lost, again), what };
   },
 });
+
+async function databaseTime(outbox: pg.Pool): Promise<Date> {
+  const { rows } = await outbox.query<{ at: Date }>('SELECT clock_timestamp() AS at');
+  return (rows[0] as { at: Date }).at;
+}
+
+/** The slowest: seconds from `since` until the attempt began that came after the lost one; 0: none was lost. */
+async function takenOverAfter(outbox: pg.Pool, ids: readonly string[], since: Date): Promise<number> {
+  const { rows } = await outbox.query<{ seconds: number }>(
+    `SELECT coalesce(round(max(extract(epoch FROM next.started_at - $2::timestamptz)), 1), 0)::float8 AS seconds
+     FROM outbox.delivery_attempt lost
+     JOIN outbox.delivery_attempt next ON (next.event_id, next.epoch, next.n) = (lost.event_id, lost.epoch, lost.n + 1)
+     WHERE lost.event_id = ANY ($1::uuid[]) AND lost.code = 'DELIVERY.ATTEMPT_LOST' AND lost.started_at <= $2::timestamptz`,
+    [ids, since],
+  );
+  return rows[0]?.seconds ?? 0;
+}
 
 export const killedApi = defineFault({
   id: 'F4',
