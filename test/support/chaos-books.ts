@@ -58,6 +58,7 @@ export function play(books: SpoiltBooks, scene: Scene, n = books.journal.size + 
       epoch: 0,
       policyHash: 'p',
       ordered: event.version !== null,
+      startedAt: n * 10,
       settledAt: n * 10 + 5,
       receiptId: scene === 'dead' ? null : toAudit ? `r-${id}` : effect,
       replayed: false,

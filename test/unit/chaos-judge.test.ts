@@ -54,7 +54,7 @@ const GOOD: RunFindings = {
   problems: [],
   missing: [],
   looked: [],
-  recoverySeconds: { 1: 10 },
+  recovery: { flowsAfter: { 1: 10 }, newestAfter: {} },
 };
 const withRecord = (more: Partial<RunFindings['record']>): RunFindings => ({
   ...GOOD,
@@ -63,7 +63,10 @@ const withRecord = (more: Partial<RunFindings['record']>): RunFindings => ({
 const lost = { ...BOOKS, lost: ['I1 x: gone'], violations: ['I1 x: gone'] };
 
 const duplicated = { ...BOOKS, duplicates: { ledger: 1, audit: 0, unexplained: 1 } };
-const CONTROL: RunFindings = { ...withRecord({ schedule: [], faults: [], drainSeconds: {} }), recoverySeconds: {} };
+const CONTROL: RunFindings = {
+  ...withRecord({ schedule: [], faults: [], drainSeconds: {} }),
+  recovery: { flowsAfter: {}, newestAfter: {} },
+};
 
 it('with faults duplicates are collapsed, and nothing wrong', () => {
   expect(judgeRun({ ...GOOD, books: duplicated }).verdict).toBe('passed');
@@ -72,7 +75,7 @@ it('with faults duplicates are collapsed, and nothing wrong', () => {
 it('a fault that healed while another was under way needs no recovery of its own', () => {
   const faults = [FAULT, { ...FAULT, place: 2, begunAt: 2, healedAt: 9 }];
   const run = withRecord({ faults, drainSeconds: { 1: 1, 2: 1 } });
-  expect(judgeRun({ ...run, recoverySeconds: { 2: 1 } }).verdict).toBe('passed');
+  expect(judgeRun({ ...run, recovery: { flowsAfter: { 2: 1 }, newestAfter: {} } }).verdict).toBe('passed');
 });
 
 it('a run that was asked for in full and seen in full passes', () => {
@@ -88,8 +91,12 @@ it.each<[string, RunFindings, string]>([
     'fault 1: no way',
   ],
   ['a process that ended by itself', withRecord({ unwanted: ['relay-1 ended with 1'] }), 'I7 relay-1 ended with 1'],
-  ['a recovery above its bound', { ...GOOD, recoverySeconds: { 1: 10.1 } }, 'it took 10.1 s'],
-  ['a recovery that was not seen to', { ...GOOD, recoverySeconds: { 1: null } }, 'it was not seen to'],
+  ['a recovery above its bound', { ...GOOD, recovery: { flowsAfter: { 1: 10.1 }, newestAfter: {} } }, 'it took 10.1 s'],
+  [
+    'a recovery that was not seen to',
+    { ...GOOD, recovery: { flowsAfter: { 1: null }, newestAfter: {} } },
+    'it was not seen to',
+  ],
   [
     'a backlog that stayed',
     withRecord({ drainSeconds: { 1: null } }),
@@ -141,7 +148,11 @@ it.each<[string, RunFindings, string]>([
     withRecord({ faults: [{ ...FAULT, happened: 0, cannotBeShown: 'not root' }] }),
     'F1 cannot be shown here: not root',
   ],
-  ['a recovery that nothing showed', { ...GOOD, recoverySeconds: {} }, 'fault 1: no event came after F1'],
+  [
+    'a recovery that nothing showed',
+    { ...GOOD, recovery: { flowsAfter: {}, newestAfter: {} } },
+    'fault 1: no event was started after F1',
+  ],
   [
     'a backlog that a short run did not wait for',
     withRecord({ short: true, drainSeconds: { 1: null } }),

@@ -10,31 +10,31 @@ describe('recovery of a fault', () => {
 
   test('is the time until something is settled that was committed only after it was healed', () => {
     const events = [
-      { committedAt: 900, settledAt: 1_100 }, // of before
-      { committedAt: 1_000, settledAt: 9_000 },
-      { committedAt: 2_000, settledAt: 3_500 },
+      { beganAt: 900, settledAt: 1_100 }, // of before
+      { beganAt: 1_000, settledAt: 9_000 },
+      { beganAt: 2_000, settledAt: 3_500 },
     ];
     expect(measureRecovery([fault(1, 500, 1_000)], events)).toEqual({ 1: 2.5 });
   });
 
   test('is null where all that came after it is still open, and is left out where nothing came after it', () => {
-    const events = [{ committedAt: 1_500, settledAt: null }];
+    const events = [{ beganAt: 1_500, settledAt: null }];
     expect(measureRecovery([fault(1, 500, 1_000), fault(2, 1_600, 2_000)], events)).toEqual({ 1: null });
   });
 
   test('is left out where another fault was still under way', () => {
-    const events = [{ committedAt: 3_000, settledAt: 3_200 }];
+    const events = [{ beganAt: 3_000, settledAt: 3_200 }];
     expect(measureRecovery([fault(1, 500, 1_000), fault(2, 800, 2_500)], events)).toEqual({ 2: 0.7 });
   });
 
   test('agrees with looking at every event', () => {
     const event = fc.record({
-      committedAt: fc.integer({ min: 0, max: 5_000 }),
+      beganAt: fc.integer({ min: 0, max: 5_000 }),
       settledAt: fc.option(fc.integer({ min: 0, max: 9_000 })),
     });
     fc.assert(
       fc.property(fc.array(event, { maxLength: 40 }), fc.integer({ min: 0, max: 5_000 }), (events, healedAt) => {
-        const after = events.filter(({ committedAt }) => committedAt >= healedAt);
+        const after = events.filter(({ beganAt }) => beganAt >= healedAt);
         const ends = after.flatMap(({ settledAt }) => (settledAt === null ? [] : [settledAt]));
         const seconds = ends.length === 0 ? null : Math.max(0, Math.round((Math.min(...ends) - healedAt) / 100) / 10);
         expect(measureRecovery([fault(1, 0, healedAt)], events)).toEqual(after.length === 0 ? {} : { 1: seconds });
@@ -62,7 +62,7 @@ const RUN: WrittenRun = {
   problems: ['I1 e1: expected an end,\n came STARTED'],
   missing: ['it was interrupted'],
   looked: ['I8: 4 records of 4 leaves verified'],
-  recoverySeconds: { 1: 1.5, 2: null },
+  recovery: { flowsAfter: { 1: 1.5, 2: null }, newestAfter: { 1: 4.5 } },
   record: {
     startedAt: 0,
     endedAt: 200_000,
@@ -124,8 +124,8 @@ describe('the page of a run', () => {
     for (const part of [
       '# Chaos run, seed 7: failed',
       '`npm run chaos -- --seed 7 --minutes 3 --events 100 --rate 48 --faults F1,F7 --short`',
-      '| 1 | F1 kill \\| one | 10 | 2 | 3: three killed | 1.5 (≤ 10) | 2 |',
-      '| 2 | F7 kill \\| one | 10 | 2 | 3: three killed | never (≤ 10) | never |',
+      '| 1 | F1 kill \\| one | 10 | 2 | 3: three killed | 1.5 (≤ 10) | 4.5 | 2 |',
+      '| 2 | F7 kill \\| one | 10 | 2 | 3: three killed | never (≤ 10) | – | never |',
       'Not tried, for want of time: F30.',
       '| lost | 1 |',
       '| duplicates that were collapsed | 12 at the ledger, 3 at the audit log |',

@@ -30,7 +30,8 @@ export interface BookDelivery {
   readonly policyHash: string | null;
   /** Whether the order of its aggregate binds it (R9). */
   readonly ordered: boolean;
-  /** By the database's clock, in milliseconds since the epoch. */
+  /** Of the run that settled it or has it now. By the database's clock, in milliseconds since the epoch, as the next. */
+  readonly startedAt: number | null;
   readonly settledAt: number | null;
   readonly receiptId: string | null;
   /** The destination had it already. */

@@ -6,7 +6,7 @@ import { type JudgedRun, judgeRun, type RunFindings } from './judge-run.js';
 import type { LaidOut } from './lay-out.js';
 import { lookAtEnd } from './look-at-end.js';
 import { readBooks } from './read-books.js';
-import { recoveryOf } from './recovery-by-lane.js';
+import { type Recovery, recoveryOf } from './recovery-by-lane.js';
 import { resolveDoubts } from './resolve-doubts.js';
 import { type RunOptions, type RunWorld, runChaos, stopRoles } from './run-chaos.js';
 import { pause, within } from './within.js';
@@ -27,7 +27,7 @@ export async function conductRun(
   const problems: string[] = [];
   const missing: string[] = [];
   const looked: string[] = [];
-  let recoverySeconds: Record<number, number | null> = {};
+  let recovery: Recovery = { flowsAfter: {}, newestAfter: {} };
   let books: ChaosComparison | null = null;
   let booksAfterStop: ChaosComparison | null = null;
 
@@ -48,7 +48,7 @@ export async function conductRun(
     if (running !== null) {
       books = compare(running);
       onRead?.(running, books);
-      recoverySeconds = recoveryOf(record.faults, running.journal, running.books);
+      recovery = recoveryOf(record.faults, running.journal, running.books);
       const look = await lookAtEnd(world, running.books);
       looked.push(...look.looked);
       problems.push(...look.problems);
@@ -60,7 +60,7 @@ export async function conductRun(
     const stopped = await read('once they had stopped');
     if (stopped !== null) booksAfterStop = compare(stopped);
   }
-  const findings: RunFindings = { record, books, booksAfterStop, problems, missing, looked, recoverySeconds };
+  const findings: RunFindings = { record, books, booksAfterStop, problems, missing, looked, recovery };
   return { ...findings, ...judgeRun(findings) };
 }
 

@@ -4,6 +4,7 @@
  */
 import type { ChaosComparison } from './compare-chaos.js';
 import { isOverlapped } from './recovery.js';
+import type { Recovery } from './recovery-by-lane.js';
 import type { RunRecord } from './run-chaos.js';
 
 export type Verdict = 'passed' | 'failed' | 'incomplete';
@@ -26,15 +27,15 @@ export interface RunFindings {
   readonly missing: readonly string[];
   /** What else was looked at, with its bounds. */
   readonly looked: readonly string[];
-  /** By place in the schedule: seconds until new work flowed again; null: it was not seen to. */
-  readonly recoverySeconds: Readonly<Record<number, number | null>>;
+  /** By place in the schedule. What is held against a bound is `flowsAfter`. */
+  readonly recovery: Recovery;
 }
 
 /** Bytes a minute, of one process's time after its first ten minutes. */
 const MOST_GROWTH = 1024 * 1024;
 
 export function judgeRun(findings: RunFindings): JudgedRun {
-  const { record, books, booksAfterStop, recoverySeconds } = findings;
+  const { record, books, booksAfterStop, recovery } = findings;
   const said = new Set(books?.violations);
   const problems = [
     ...record.problems,
@@ -44,7 +45,7 @@ export function judgeRun(findings: RunFindings): JudgedRun {
       .filter((violation) => !said.has(violation))
       .map((one) => `${one} (after the roles had stopped)`),
     ...record.unwanted.map((end) => `I7 ${end}`),
-    ...lateRecoveries(record, recoverySeconds),
+    ...lateRecoveries(record, recovery),
     ...(record.short ? [] : backlogsLeft(record)),
     ...unbounded(record),
     ...neverSilent(record),
@@ -65,14 +66,14 @@ export function judgeRun(findings: RunFindings): JudgedRun {
     ),
     ...(record.short ? backlogsLeft(record) : []),
     // Of books that were not read this is said already.
-    ...(books === null ? [] : unmeasuredRecoveries(record, recoverySeconds)),
+    ...(books === null ? [] : unmeasuredRecoveries(record, recovery)),
     ...unmeasuredMemory(record),
   ];
   const verdict = problems.length > 0 ? 'failed' : missing.length > 0 ? 'incomplete' : 'passed';
   return { verdict, problems, missing };
 }
 
-function lateRecoveries({ faults }: RunRecord, seconds: RunFindings['recoverySeconds']): string[] {
+function lateRecoveries({ faults }: RunRecord, { flowsAfter: seconds }: Recovery): string[] {
   return faults.flatMap(({ place, fault, boundSeconds }) => {
     const took = seconds[place];
     if (took === undefined || (took !== null && took <= boundSeconds)) return [];
@@ -82,10 +83,12 @@ function lateRecoveries({ faults }: RunRecord, seconds: RunFindings['recoverySec
 }
 
 /** What no event came after, and no other fault excuses, was not measured. */
-function unmeasuredRecoveries({ faults }: RunRecord, seconds: RunFindings['recoverySeconds']): string[] {
+function unmeasuredRecoveries({ faults }: RunRecord, { flowsAfter: seconds }: Recovery): string[] {
   return faults.flatMap((fault) => {
     if (seconds[fault.place] !== undefined || fault.cannotBeShown != null || isOverlapped(fault, faults)) return [];
-    return [`fault ${fault.place}: no event came after ${fault.fault}, so how soon new work flowed again is not known`];
+    return [
+      `fault ${fault.place}: no event was started after ${fault.fault}, so how soon new work flowed again is not known`,
+    ];
   });
 }
 

@@ -2,7 +2,7 @@
  * The runs themselves, as Temporal has them: each is of an event that stands (I3), each that failed has its letter (I4), and no
  * history holds a secret (I9).
  */
-import { Client, WorkflowNotFoundError } from '@temporalio/client';
+import { Client, isGrpcServiceError, WorkflowNotFoundError } from '@temporalio/client';
 import { defaultTaskQueue } from '../../domain/delivery/deployment.js';
 import { eventRunId, parseEventRunId } from '../../domain/delivery/workflow-ids.js';
 import { connectTemporal, readTemporalTarget } from '../../infrastructure/temporal/connect-temporal.js';
@@ -15,6 +15,8 @@ import type { ChaosWorld } from './ports.js';
 const MOST_RUNS = 5_000;
 /** Histories that are read whole. */
 const MOST_HISTORIES = 60;
+/** Of gRPC. */
+const NOT_FOUND = 5;
 
 export async function lookAtRuns(
   world: Pick<ChaosWorld, 'deployment' | 'environment' | 'temporal' | 'canary'>,
@@ -114,10 +116,15 @@ async function searchHistories(
       if (holds(history, forms)) problems.push(`I9 ${workflowId}: expected no secret in its history, it holds it`);
     } catch (error) {
       // Carried by a batch, retained no longer, or of a server whose data were lost.
-      if (!(error instanceof WorkflowNotFoundError)) throw error;
+      if (!isNotFound(error)) throw error;
     }
   }
   return { read, problems };
+}
+
+/** What the client does not put into words of its own comes as the server says it. */
+function isNotFound(error: unknown): boolean {
+  return error instanceof WorkflowNotFoundError || (isGrpcServiceError(error) && Number(error.code) === NOT_FOUND);
 }
 
 /** Payloads are bytes there. */

@@ -1,4 +1,4 @@
-/** How long after a fault was healed new work flowed again: measured by an event that was committed only then. Pure. */
+/** How long after a fault was healed work flowed again: measured by an event of which something happened only then. Pure. */
 
 export interface HealedFault {
   /** In the schedule. */
@@ -9,20 +9,21 @@ export interface HealedFault {
 }
 
 export interface FlownEvent {
-  readonly committedAt: number;
+  /** When it was committed, or when its run was started: what the question is about. */
+  readonly beganAt: number;
   /** By the runner's clock; null: it is not settled. */
   readonly settledAt: number | null;
 }
 
 /**
- * By place, seconds from `healedAt` until an event that was committed after it was settled; null: of those that were committed
+ * By place, seconds from `healedAt` until an event that began after it was settled; null: of those that began
  * after it none was. Left out: no event came after it, or another fault was under way when it healed, whose own time holds it.
  */
 export function measureRecovery(
   faults: readonly HealedFault[],
   events: Iterable<FlownEvent>,
 ): Record<number, number | null> {
-  const flown = [...events].sort((a, b) => a.committedAt - b.committedAt);
+  const flown = [...events].sort((a, b) => a.beganAt - b.beganAt);
   // The earliest end of each event and of all that came later.
   const earliest = new Float64Array(flown.length + 1).fill(Number.POSITIVE_INFINITY);
   for (let at = flown.length - 1; at >= 0; at -= 1) {
@@ -46,12 +47,12 @@ export function isOverlapped(
   return faults.some((other) => other.place !== place && other.begunAt <= healedAt && healedAt < other.healedAt);
 }
 
-/** The first that was committed at or after `at`. */
+/** The first that began at or after `at`. */
 function findFirst(flown: readonly FlownEvent[], at: number): number {
   let [low, high] = [0, flown.length];
   while (low < high) {
     const middle = (low + high) >> 1;
-    if ((flown[middle] as FlownEvent).committedAt < at) low = middle + 1;
+    if ((flown[middle] as FlownEvent).beganAt < at) low = middle + 1;
     else high = middle;
   }
   return low;

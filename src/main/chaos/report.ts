@@ -79,7 +79,7 @@ function countsOf({ record }: WrittenRun): [string, string][] {
   ];
 }
 
-function faultTable({ record, recoverySeconds }: WrittenRun): string {
+function faultTable({ record, recovery }: WrittenRun): string {
   const seconds = (value: number | null | undefined) =>
     value === undefined ? '–' : value === null ? 'never' : `${value}`;
   const row = (fault: FaultRecord) => [
@@ -88,10 +88,20 @@ function faultTable({ record, recoverySeconds }: WrittenRun): string {
     `${round(fault.atMs / 1_000)}`,
     `${round((fault.healedAt - fault.begunAt) / 1_000)}`,
     `${fault.happened}: ${fault.what}`,
-    `${seconds(recoverySeconds[fault.place])} (≤ ${fault.boundSeconds})`,
+    `${seconds(recovery.flowsAfter[fault.place])} (≤ ${fault.boundSeconds})`,
+    seconds(recovery.newestAfter[fault.place]),
     seconds(record.drainSeconds[fault.place]),
   ];
-  const heads = ['', 'fault', 'at, s', 'held, s', 'what showed it', 'new work after, s', 'backlog gone after, s'];
+  const heads = [
+    '',
+    'fault',
+    'at, s',
+    'held, s',
+    'what showed it',
+    'flows after, s',
+    'newest after, s',
+    'backlog gone after, s',
+  ];
   return table(heads, record.faults.map(row));
 }
 

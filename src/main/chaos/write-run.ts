@@ -71,15 +71,15 @@ export function withoutPaths<T>(value: T, paths: readonly string[] = [process.cw
 const MOST_LINES = 40;
 
 export function summarize(run: WrittenRun): string[] {
-  const { asked, notTried, record, books, verdict, problems, missing, recoverySeconds } = run;
+  const { asked, notTried, record, books, verdict, problems, missing, recovery } = run;
   const { committed, rolledBack, offeredPerSecond, capacityPerSecond, flowSeconds, memory } = record;
   const peak = Math.max(0, ...Object.values(memory.peakBytes));
   const of = capacityPerSecond === null ? '' : ` of a measured ${Math.round(capacityPerSecond)}`;
   return [
     '',
     ...record.faults.map((fault) => {
-      const seconds = recoverySeconds[fault.place];
-      const back = seconds === undefined || seconds === null ? '' : `, new work after ${seconds} s`;
+      const seconds = recovery.flowsAfter[fault.place];
+      const back = seconds === undefined || seconds === null ? '' : `, flows after ${seconds} s`;
       const drained = record.drainSeconds[fault.place];
       const drain = drained === undefined || drained === null ? '' : `, backlog gone after ${drained} s`;
       return `${fault.fault.padEnd(4)}${fault.title}: ${fault.what}${back}${drain}`;

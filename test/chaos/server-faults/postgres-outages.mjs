@@ -15,8 +15,6 @@ export const immediateRestarts = defineFault({
   weight: 1,
   short: [8, 12],
   long: [40, 90],
-  // From the moment the server takes connections: the audit log's api was away with it, and the breaker tries that 2 to 8 s later.
-  recoversWithinSeconds: 20,
   heal: ({ servers }) => servers.postgres.start(),
   async inflict(world, { short, durationMs, random, signal, problems, heal }) {
     const { postgres } = world.servers;

@@ -1,6 +1,7 @@
 // F15, F16: Temporal is killed and started on its store; its data is lost; it is another one, by a wrong address.
 import { join } from 'node:path';
 import { startEmbeddedTemporal } from '../../../dist/src/infrastructure/embedded/embedded-temporal.js';
+import { connectTemporal, readTemporalTarget } from '../../../dist/src/infrastructure/temporal/connect-temporal.js';
 import { defineFault } from '../../../dist/src/main/chaos/faults/define-fault.js';
 import { count, timesPrinted, untilStatus } from '../../../dist/src/main/chaos/faults/look.js';
 import { answerOwn, healLedger, idsOf, ownEvents, requestsOf } from '../../../dist/src/main/chaos/faults/own-events.js';
@@ -22,8 +23,6 @@ export const temporalKilled = defineFault({
   weight: 1,
   short: [10, 14],
   long: [60, 100],
-  // From the moment the server takes connections: as long as it needs on its store until it takes starts, and the roles to come back.
-  recoversWithinSeconds: 30,
   async heal({ servers }) {
     await servers.temporal.start();
   },
@@ -44,6 +43,7 @@ export const temporalKilled = defineFault({
       await pause((durationMs / kills) * (0.5 + random()), signal);
       problems.push(...(await untouched(world, ids)));
       await temporal.start();
+      await untilItTakesCalls(world, signal);
       if (i === kills - 1) await heal(); // whether the roles are ready by then is theirs to show
       problems.push(...(await notReady(world)));
     }
@@ -55,6 +55,41 @@ export const temporalKilled = defineFault({
     };
   },
 });
+
+/** So many ids spread over all shards of the history service. */
+const PROBED = 16;
+/** Of gRPC. */
+const NOT_FOUND = 5;
+const TAKES_CALLS_WITHIN_MS = 120_000;
+
+/** It says that it is healthy before its shards have found their owner: back it is once it can look for any run. */
+async function untilItTakesCalls(world, signal) {
+  const { namespace } = world.temporal;
+  const connection = await connectTemporal(readTemporalTarget(world.environment, world.temporal));
+  try {
+    const isKnown = async (n) => {
+      const execution = { workflowId: `chaos-probe-${n}` };
+      const code = await connection
+        .withDeadline(Date.now() + 2_000, () =>
+          connection.workflowService.describeWorkflowExecution({ namespace, execution }),
+        )
+        .then(
+          () => null,
+          (error) => error.code,
+        );
+      return code === NOT_FOUND;
+    };
+    const takesCalls = async () => {
+      const answers = await Promise.all(Array.from({ length: PROBED }, (_, n) => isKnown(n)));
+      return answers.every(Boolean);
+    };
+    if (!(await until(takesCalls, { withinMs: TAKES_CALLS_WITHIN_MS, signal })) && !signal.aborted) {
+      throw new Error(`Temporal took no calls within ${TAKES_CALLS_WITHIN_MS / 1_000} s of its start`);
+    }
+  } finally {
+    await connection.close();
+  }
+}
 
 const REFUSED = /"relay\.starts_refused"/g;
 

@@ -56,7 +56,6 @@ export const badNetwork = defineFault({
   weight: 4,
   short: [10, 14],
   long: [120, 200],
-  recoversWithinSeconds: 35,
   heal: healAll,
   async inflict(world, { random, signal, durationMs, short, problems, heal }) {
     const { proxies } = world;
@@ -154,7 +153,6 @@ export const halfPerCent = defineFault({
   weight: 2,
   short: [12, 14],
   long: [1_800, 1_800],
-  recoversWithinSeconds: 35,
   async heal(world) {
     await healAll(world);
     await healLedger(world);

@@ -17,7 +17,6 @@ export const deafChannels = defineFault({
   resources: ['ledger', 'notices'],
   short: [6, 10],
   long: [30, 40],
-  recoversWithinSeconds: 90,
   async heal(world) {
     world.notices.mode(() => ({ status: 200 }));
     await healLedger(world);

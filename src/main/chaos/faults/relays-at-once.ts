@@ -15,7 +15,6 @@ export const relaysAtOnce = defineFault({
   title: 'eight relays at once; a deadlock; DDL waiting',
   short: [8, 12],
   long: [40, 60],
-  recoversWithinSeconds: 35,
   async inflict(world, inflicting) {
     const { signal, problems, short, durationMs, heal } = inflicting;
     const claimers = await claimTogether(world, inflicting);

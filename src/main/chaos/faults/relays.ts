@@ -24,7 +24,6 @@ export const killedRelay = defineFault({
   resources: ['relay', 'temporal'],
   short: [3, 6],
   long: [20, 60],
-  recoversWithinSeconds: 35,
   heal: ({ proxies }) => proxies.temporal.heal(),
   async inflict(world, { random, signal, durationMs, short, problems, heal }) {
     const end = performance.now() + durationMs;
@@ -55,7 +54,6 @@ export const killedAtEachStep = defineFault({
   resources: ['relay'],
   short: [6, 9],
   long: [30, 60],
-  recoversWithinSeconds: 35,
   async inflict(world, inflicting) {
     const points = ['after-claim', 'after-start-before-mark', 'after-mark'] as const;
     const deaths = new Map<string, number>();
@@ -100,7 +98,6 @@ export const stoppedRelay = defineFault({
   resources: ['relay', 'temporal'],
   short: [6, 10],
   long: [35, 60],
-  recoversWithinSeconds: 40,
   heal: ({ proxies }) => proxies.temporal.heal(),
   async inflict(world, { random, signal, short, problems, heal }) {
     let slept: Slept = { held: 0, late: 0 };

@@ -13,7 +13,6 @@ export const unwrittenLetters = defineFault({
   weight: 2,
   short: [5, 9],
   long: [30, 60],
-  recoversWithinSeconds: 35,
   async heal(world) {
     await healLedger(world);
     await world.proxies.ledger.heal();

@@ -18,7 +18,6 @@ export const killedWorker = defineFault({
   resources: ['worker', 'ledger'],
   short: [4, 8],
   long: [20, 60],
-  recoversWithinSeconds: 35,
   async heal(world) {
     await healLedger(world);
     await world.proxies.ledger.heal();
@@ -70,7 +69,9 @@ export const killedWorker = defineFault({
       killedAt,
     );
     if (taken > TAKEN_OVER_SECONDS) {
-      problems.push(`the killed worker's attempts were to be taken over within ${TAKEN_OVER_SECONDS} s, it took ${taken} s`);
+      problems.push(
+        `the killed worker's attempts were to be taken over within ${TAKEN_OVER_SECONDS} s, it took ${taken} s`,
+      );
     }
     const what = `killed with ${unsent.length} requests unsent, of which ${lost} attempts were lost and taken over within ${taken} s, and ${unanswered.length} unanswered, of which ${again} came again`;
     return { happened: Math.min(lost, again), what };

@@ -1,0 +1,72 @@
+// Usage: node test/chaos/sum-runs.mjs
+// Writes the page of all runs that are kept, docs/reliability/runs/README.md, from the reports beside it.
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export const RUNS = fileURLToPath(new URL('../../docs/reliability/runs', import.meta.url));
+
+/** The reports of a folder, by the names of their files, in the order in which they ran. */
+export async function readRuns(folder = RUNS) {
+  const names = (await readdir(folder)).filter((name) => name.endsWith('.json'));
+  const runs = await Promise.all(
+    names.map(async (name) => ({
+      name: name.slice(0, -'.json'.length),
+      run: JSON.parse(await readFile(join(folder, name), 'utf8')),
+    })),
+  );
+  return runs.sort((a, b) => a.run.record.startedAt - b.run.record.startedAt);
+}
+
+/** Markdown. Pure: what failed is counted and told like all else. */
+export function describeRuns(runs) {
+  const sum = (of) => runs.reduce((total, { run }) => total + of(run), 0);
+  const faults = (run) => run.record.faults.filter(({ happened }) => happened > 0).length;
+  const found = (kind) => (run) => run.books?.[kind].length ?? 0;
+  const seeds = new Set(runs.map(({ run }) => run.asked.seed)).size;
+  const totals = [
+    ['runs', runs.length],
+    ['seeds', seeds],
+    ['events committed', sum(({ record }) => record.committed)],
+    ['faults that happened', sum(faults)],
+    ['lost', sum(found('lost'))],
+    ['doubled effects', sum(found('doubled'))],
+    ['phantoms', sum(found('phantoms'))],
+    ['hours', (sum(({ record }) => record.endedAt - record.startedAt) / 3_600_000).toFixed(1)],
+  ];
+  const rows = runs.map(({ name, run }) => [
+    `[${name}](${name}.md)`,
+    run.verdict,
+    run.asked.seed,
+    run.record.faults.length === 0 ? 'none' : [...new Set(run.record.faults.map(({ fault }) => fault))].join(' '),
+    faults(run),
+    run.record.committed,
+    run.books === null
+      ? 'not compared'
+      : ['lost', 'doubled', 'phantoms'].map((kind) => run.books[kind].length).join(' / '),
+    flowsAfter(run),
+  ]);
+  return `${[
+    '# Runs that are kept',
+    'Each is the report of one `npm run chaos`; its page begins with the command that gives it again. This page is made of them by\n`node test/chaos/sum-runs.mjs`.',
+    table(['', 'all together'], totals),
+    table(
+      ['run', 'verdict', 'seed', 'faults', 'happened', 'events', 'lost / doubled / phantoms', 'flows after at most, s'],
+      rows,
+    ),
+  ].join('\n\n')}\n`;
+}
+
+function flowsAfter({ recovery }) {
+  const seconds = Object.values(recovery.flowsAfter).filter((value) => value !== null);
+  return seconds.length === 0 ? '–' : Math.max(...seconds);
+}
+
+function table(heads, rows) {
+  const line = (cells) => `| ${cells.join(' | ')} |`;
+  return [line(heads), `|${' --- |'.repeat(heads.length)}`, ...rows.map(line)].join('\n');
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  await writeFile(join(RUNS, 'README.md'), describeRuns(await readRuns()));
+}

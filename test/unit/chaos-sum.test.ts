@@ -1,0 +1,44 @@
+// Real: the reports that are kept, and the page that is made of them.
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+const { describeRuns, RUNS, readRuns } = await import(new URL('../chaos/sum-runs.mjs', import.meta.url).href);
+
+it('the page of the kept runs says what their reports say', async () => {
+  const runs = await readRuns();
+  expect(runs.length).toBeGreaterThan(0);
+  expect(await readFile(join(RUNS, 'README.md'), 'utf8')).toBe(describeRuns(runs));
+});
+
+it('counts what failed like all else', () => {
+  const run = (seed: number, lost: string[], happened: number) => ({
+    name: `seed-${seed}`,
+    run: {
+      verdict: lost.length === 0 ? 'passed' : 'failed',
+      asked: { seed },
+      recovery: { flowsAfter: { 1: 2.5, 2: null } },
+      record: {
+        startedAt: 0,
+        endedAt: 3_600_000,
+        committed: 100,
+        faults: [
+          { fault: 'F1', happened },
+          { fault: 'F7', happened: 0 },
+        ],
+      },
+      books: { lost, doubled: [], phantoms: [] },
+    },
+  });
+  const page = describeRuns([run(1, [], 3), run(2, ['I1 e1: …'], 1)]);
+  for (const row of [
+    '| runs | 2 |',
+    '| seeds | 2 |',
+    '| events committed | 200 |',
+    '| faults that happened | 2 |',
+    '| lost | 1 |',
+    '| hours | 2.0 |',
+    '| [seed-2](seed-2.md) | failed | 2 | F1 F7 | 1 | 100 | 1 / 0 / 0 | 2.5 |',
+  ]) {
+    expect(page).toContain(row);
+  }
+});
