@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { measureRecovery } from '../../src/main/chaos/recovery.js';
 import { describeRun } from '../../src/main/chaos/report.js';
-import { slopePerMinute } from '../../src/main/chaos/watch-memory.js';
+import { slopePerMinute } from '../../src/main/chaos/watch-usage.js';
 import { partTried, type WrittenRun, withoutPaths } from '../../src/main/chaos/write-run.js';
 
 describe('recovery of a fault', () => {
@@ -95,7 +95,8 @@ const RUN: WrittenRun = {
     neverAppended: 0,
     refused: { ECONNREFUSED: 9 },
     settled: { open: 0, unsent: 0, silent: true, tookMs: 2_000 },
-    memory: { peakBytes: { 'relay-1': 104_857_600 }, growthPerMinute: {} },
+    memory: { peak: { 'relay-1': 104_857_600 }, growthPerMinute: {} },
+    handles: { peak: { 'relay-1': 61 }, growthPerMinute: { 'relay-1': 0.25 } },
     unwanted: [],
     problems: [],
     missing: [],
@@ -130,7 +131,7 @@ describe('the page of a run', () => {
       '| lost | 1 |',
       '| duplicates that were collapsed | 12 at the ledger, 3 at the audit log |',
       '| events that might die or be delivered, as it came | 9, dead of them 2 × HTTP.SERVER_ERROR |',
-      '| relay-1 | 100 | too short to say |',
+      '| relay-1 | 100 | too short to say | 61 | 0.25 |',
       '- I1 e1: expected an end, came STARTED',
       '- it was interrupted',
       '| appends refused | 9 × ECONNREFUSED |',

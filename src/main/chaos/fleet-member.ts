@@ -1,7 +1,7 @@
 /** One role as a process of the built command line, started again whenever it ends, until it is stopped. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { processEnvironment } from '../../infrastructure/config/process-environment.js';
 import { readGrowing } from './growing-file.js';
@@ -33,6 +33,8 @@ export interface KeptMember extends FleetMember {
   stop(): Promise<number | NodeJS.Signals>;
   /** null: it is between two processes. */
   memory(): Promise<number | null>;
+  /** Open files and sockets; null as above. */
+  handles(): Promise<number | null>;
 }
 
 const RESTART_AFTER_MS = 1_000;
@@ -186,6 +188,11 @@ export function startMember(options: MemberOptions): KeptMember {
       const status = await readFile(`/proc/${live.pid}/status`, 'utf8').catch(() => ''); // it ended, or there is no /proc
       const kilobytes = /^VmRSS:\s+(\d+) kB/m.exec(status)?.[1];
       return kilobytes === undefined ? null : Number(kilobytes) * 1_024;
+    },
+    async handles() {
+      if (live === null) return null;
+      const open = await readdir(`/proc/${live.pid}/fd`).catch(() => null); // it ended, or there is no /proc
+      return open?.length ?? null;
     },
   };
 }

@@ -98,6 +98,12 @@ export async function startFleet(options: FleetOptions): Promise<StartedFleet> {
     throw error;
   }
 
+  /** Without those that have none just now. */
+  const ofEach = async (read: (member: KeptMember) => Promise<number | null>) => {
+    const all = await Promise.all(members.map(async (member) => [member.name, await read(member)] as const));
+    return new Map(all.filter((entry): entry is [string, number] => entry[1] !== null));
+  };
+
   return {
     members,
     of: (role) => members.filter((member) => member.role === role),
@@ -116,10 +122,8 @@ export async function startFleet(options: FleetOptions): Promise<StartedFleet> {
       if (kept === undefined) throw new Error(`${member.name} is not in the fleet`);
       return remove(kept);
     },
-    async memory() {
-      const all = await Promise.all(members.map(async (member) => [member.name, await member.memory()] as const));
-      return new Map(all.filter((entry): entry is [string, number] => entry[1] !== null));
-    },
+    memory: () => ofEach((member) => member.memory()),
+    handles: () => ofEach((member) => member.handles()),
     unwanted,
     crashLoop: crashing.signal,
     close,

@@ -31,8 +31,9 @@ export interface RunFindings {
   readonly recovery: Recovery;
 }
 
-/** Bytes a minute, of one process's time after its first ten minutes. */
+/** Bytes and handles a minute, of one process's time after its first ten minutes. */
 const MOST_GROWTH = 1024 * 1024;
+const MOST_HANDLES = 2;
 
 export function judgeRun(findings: RunFindings): JudgedRun {
   const { record, books, booksAfterStop, recovery } = findings;
@@ -126,19 +127,26 @@ function unmeasuredMemory({ memory, startedAt, endedAt }: RunRecord): string[] {
   if (endedAt - startedAt < MEMORY_SHOWN_MS) return [];
   const roleOf = (name: string) => name.replace(/-\d+$/, '');
   const shown = new Set(Object.keys(memory.growthPerMinute).map(roleOf));
-  const roles = new Set(Object.keys(memory.peakBytes).map(roleOf));
+  const roles = new Set(Object.keys(memory.peak).map(roleOf));
   return [...roles]
     .filter((role) => !shown.has(role))
     .map((role) => `I7: no ${role} lived long enough to say whether its memory grows`);
 }
 
-function unbounded({ memory }: RunRecord): string[] {
-  return Object.entries(memory.growthPerMinute)
+function unbounded({ memory, handles }: RunRecord): string[] {
+  const kept = Object.entries(handles.growthPerMinute)
+    .filter(([, more]) => more > MOST_HANDLES)
+    .map(
+      ([name, more]) =>
+        `I7 ${name}: expected at most ${MOST_HANDLES} more open files and sockets a minute, came ${more.toFixed(1)}`,
+    );
+  const grown = Object.entries(memory.growthPerMinute)
     .filter(([, bytes]) => bytes > MOST_GROWTH)
     .map(
       ([name, bytes]) =>
         `I7 ${name}: expected its memory to grow by at most 1 MiB a minute, it grew by ${(bytes / MOST_GROWTH).toFixed(1)} MiB`,
     );
+  return [...grown, ...kept];
 }
 
 /** A fault that was planned and never injected is missing, unless the run says so in words of its own. */

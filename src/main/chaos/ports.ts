@@ -79,6 +79,8 @@ export interface Fleet {
   remove(member: FleetMember): Promise<number | NodeJS.Signals>;
   /** Resident bytes by member, now. */
   memory(): Promise<ReadonlyMap<string, number>>;
+  /** Open files and sockets by member, now. */
+  handles(): Promise<ReadonlyMap<string, number>>;
   /** Ends that no fault wanted, in words. */
   readonly unwanted: readonly string[];
 }

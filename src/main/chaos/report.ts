@@ -20,7 +20,7 @@ export function describeRun(run: WrittenRun): string {
     books === null ? 'They were not compared.' : table(['', ''], booksOf(run)),
     '## Looked at besides',
     list(run.looked, 'Nothing.'),
-    '## Memory',
+    '## Memory and handles',
     memoryTable(run),
     '## Problems',
     list(run.problems, 'None.'),
@@ -137,12 +137,19 @@ function describeEither({ events, deadOf }: NonNullable<WrittenRun['books']>['ei
 }
 
 function memoryTable({ record }: WrittenRun): string {
-  const { peakBytes, growthPerMinute } = record.memory;
-  const rows = Object.entries(peakBytes).map(([name, bytes]) => {
-    const growth = growthPerMinute[name];
-    return [name, round(bytes / MEBIBYTE), growth === undefined ? 'too short to say' : (growth / MEBIBYTE).toFixed(2)];
-  });
-  return rows.length === 0 ? 'Not sampled.' : table(['process', 'peak, MiB', 'growth, MiB a minute'], rows);
+  const { memory, handles } = record;
+  const growth = (value: number | undefined, unit: number) =>
+    value === undefined ? 'too short to say' : (value / unit).toFixed(2);
+  const rows = Object.entries(memory.peak).map(([name, bytes]) => [
+    name,
+    round(bytes / MEBIBYTE),
+    growth(memory.growthPerMinute[name], MEBIBYTE),
+    `${handles.peak[name] ?? 'not counted'}`,
+    growth(handles.growthPerMinute[name], 1),
+  ]);
+  return rows.length === 0
+    ? 'Not sampled.'
+    : table(['process', 'peak, MiB', 'growth, MiB a minute', 'files and sockets at most', 'growth a minute'], rows);
 }
 
 function table(heads: readonly string[], rows: readonly (readonly string[])[]): string {

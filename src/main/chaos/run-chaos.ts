@@ -14,8 +14,8 @@ import { type FlowInput, runFlow } from './run-flow.js';
 import { planSchedule, type ScheduledFault } from './schedule.js';
 import { healAll, type SettledDown, settleDown } from './settle-down.js';
 import { readLine } from './watch-line.js';
-import type { MemoryFigures } from './watch-memory.js';
 import { type Progress, watchRun } from './watch-run.js';
+import type { UsageFigures } from './watch-usage.js';
 import { pause, within } from './within.js';
 
 export type RunWorld = ChaosWorld & { readonly producer: RunningProducer; readonly fleet: StartedFleet };
@@ -58,7 +58,10 @@ export interface RunRecord {
   readonly neverAppended: number;
   readonly refused: Readonly<Record<string, number>>;
   readonly settled: SettledDown | null;
-  readonly memory: MemoryFigures;
+  /** Resident bytes. */
+  readonly memory: UsageFigures;
+  /** Open files and sockets, so connections, too. */
+  readonly handles: UsageFigures;
   readonly unwanted: readonly string[];
   /** Each a sentence: any of them fails the run. */
   readonly problems: readonly string[];
@@ -127,6 +130,7 @@ export async function runChaos(world: RunWorld, options: RunOptions): Promise<Ru
     inDoubt: producer.inDoubt,
     refused: Object.fromEntries(producer.refused),
     memory: watch.memory(),
+    handles: watch.handles(),
     unwanted: [...fleet.unwanted],
     interrupted: interrupted(),
   };

@@ -1,7 +1,7 @@
 /** Looks at a run while it goes on: a sample each second, a line of progress every five. */
 import type { RunWorld } from './run-chaos.js';
 import { readLine } from './watch-line.js';
-import { watchMemory } from './watch-memory.js';
+import { watchUsage } from './watch-usage.js';
 
 export interface Progress {
   readonly phase: Phase;
@@ -25,7 +25,8 @@ export type RunWatch = ReturnType<typeof watchRun>;
 /** Whoever runs says the phase and the faults that hold. */
 export function watchRun(world: RunWorld, { onProgress }: { readonly onProgress: (progress: Progress) => void }) {
   const began = performance.now();
-  const memory = watchMemory(world.fleet);
+  const memory = watchUsage(world.fleet, () => world.fleet.memory());
+  const handles = watchUsage(world.fleet, () => world.fleet.handles());
   const state = { phase: 'warming up' as Phase, faults: [] as readonly string[], done: 0, scheduled: 0 };
   let open: number | null = null;
   let most = 0;
@@ -38,7 +39,8 @@ export function watchRun(world: RunWorld, { onProgress }: { readonly onProgress:
     ) {
       open = (await readLine(world.outbox))?.open ?? null;
       if (state.phase === 'quiet') most = Math.max(most, open ?? 0);
-      await memory.sample().catch(() => {}); // a process that has just ended has none
+      // A process that has just ended has none.
+      await Promise.allSettled([memory.sample(), handles.sample()]);
       const elapsedMs = performance.now() - began;
       if (elapsedMs - saidAt < PROGRESS_MS) continue;
       saidAt = elapsedMs;
@@ -49,6 +51,7 @@ export function watchRun(world: RunWorld, { onProgress }: { readonly onProgress:
   return Object.assign(state, {
     mostOpen: () => most,
     memory: () => memory.figures(),
+    handles: () => handles.figures(),
     async stop() {
       stopped = true;
       await running;

@@ -73,7 +73,7 @@ const MOST_LINES = 40;
 export function summarize(run: WrittenRun): string[] {
   const { asked, notTried, record, books, verdict, problems, missing, recovery } = run;
   const { committed, rolledBack, offeredPerSecond, capacityPerSecond, flowSeconds, memory } = record;
-  const peak = Math.max(0, ...Object.values(memory.peakBytes));
+  const peak = Math.max(0, ...Object.values(memory.peak));
   const of = capacityPerSecond === null ? '' : ` of a measured ${Math.round(capacityPerSecond)}`;
   return [
     '',

@@ -1,16 +1,16 @@
-/** Resident memory of the roles over a run. A process that was started again begins anew: growth is told of one process's time. */
+/** What the roles take over a run, memory or handles. A process that was started again begins anew: growth is told of one process's time. */
 import type { Fleet } from './ports.js';
 
-export interface MemoryFigures {
-  /** By member, bytes. */
-  readonly peakBytes: Readonly<Record<string, number>>;
-  /** By member, bytes a minute, of the time after the first ten minutes; empty where the run is too short to say. */
+export interface UsageFigures {
+  /** By member. */
+  readonly peak: Readonly<Record<string, number>>;
+  /** By member, a minute, of the time after the first ten minutes; empty where the run is too short to say. */
   readonly growthPerMinute: Readonly<Record<string, number>>;
 }
 
-export interface MemoryWatch {
+export interface UsageWatch {
   sample(): Promise<void>;
-  figures(): MemoryFigures;
+  figures(): UsageFigures;
 }
 
 /** What a process fills first (code, pools, caches) is no growth. */
@@ -18,7 +18,12 @@ const SETTLED_MS = 10 * 60_000;
 /** Less than this shows the garbage collector's rhythm, nothing else. */
 const LEAST_SPAN_MS = 5 * 60_000;
 
-export function watchMemory(fleet: Pick<Fleet, 'memory' | 'members'>, now: () => number = Date.now): MemoryWatch {
+/** `read`: how much each member has now. */
+export function watchUsage(
+  fleet: Pick<Fleet, 'members'>,
+  read: () => Promise<ReadonlyMap<string, number>>,
+  now: () => number = Date.now,
+): UsageWatch {
   const peak = new Map<string, number>();
   /** Of the process that runs now, by member. */
   const lives = new Map<string, { pid: number; since: number; points: [number, number][] }>();
@@ -27,8 +32,8 @@ export function watchMemory(fleet: Pick<Fleet, 'memory' | 'members'>, now: () =>
     async sample() {
       const at = now();
       const pids = new Map(fleet.members.map(({ name, pid }) => [name, pid]));
-      for (const [name, bytes] of await fleet.memory()) {
-        peak.set(name, Math.max(peak.get(name) ?? 0, bytes));
+      for (const [name, amount] of await read()) {
+        peak.set(name, Math.max(peak.get(name) ?? 0, amount));
         const pid = pids.get(name) ?? 0;
         let life = lives.get(name);
         if (life === undefined || life.pid !== pid) {
@@ -36,11 +41,11 @@ export function watchMemory(fleet: Pick<Fleet, 'memory' | 'members'>, now: () =>
           lives.set(name, life);
         }
         if (at - life.since < SETTLED_MS) continue;
-        life.points.push([at, bytes]);
+        life.points.push([at, amount]);
         if (at - (life.points[0]?.[0] ?? at) >= LEAST_SPAN_MS) growth.set(name, slopePerMinute(life.points));
       }
     },
-    figures: () => ({ peakBytes: Object.fromEntries(peak), growthPerMinute: Object.fromEntries(growth) }),
+    figures: () => ({ peak: Object.fromEntries(peak), growthPerMinute: Object.fromEntries(growth) }),
   };
 }
 
