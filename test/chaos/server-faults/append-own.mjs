@@ -1,10 +1,10 @@
 // Events that a fault appends itself, and what has become of them.
 import { untilStatus } from '../../../dist/src/main/chaos/faults/look.js';
 import { idsOf, ownEvents } from '../../../dist/src/main/chaos/faults/own-events.js';
+import { tellOpen } from '../../../dist/src/main/chaos/faults/tell-open.js';
 
 /** A machine that is busy with other things needs most of it. */
 const DELIVERED_WITHIN_MS = 120_000;
-const SHOWN = 5;
 
 /**
  * To the ledger and to the audit log alike.
@@ -24,22 +24,8 @@ export async function appendOwn(world, howMany, options) {
 export async function undelivered(world, ids, signal, withinMs = DELIVERED_WITHIN_MS) {
   const open = await untilStatus(world, ids, ['DELIVERED'], { withinMs, signal });
   if (open.length === 0) return [];
-  const how = await describeDeliveries(world, open);
+  const how = await tellOpen(world, open);
   return [
     `${open.length} of ${ids.length} events were not delivered within ${withinMs / 1_000} s of the outage: ${how}`,
   ];
-}
-
-/** How some of them stand, for a person who looks for the reason. */
-async function describeDeliveries({ outbox }, ids) {
-  const { rows } = await outbox.query(
-    `SELECT d.event_id || ' ' || d.destination || ' ' || d.status || ' epoch ' || d.epoch || ', due in '
-            || round(extract(epoch FROM d.due_at - clock_timestamp())) || ' s, start tries ' || d.start_tries || ', attempts '
-            || coalesce((SELECT string_agg(a.n || ' ' || coalesce(a.code, CASE WHEN a.finished_at IS NULL THEN 'unfinished' ELSE 'done' END)
-                                            || ' ' || round(extract(epoch FROM clock_timestamp() - a.started_at)) || ' s ago', ', ' ORDER BY a.epoch, a.n)
-                         FROM outbox.delivery_attempt a WHERE a.event_id = d.event_id), 'none') AS how
-     FROM outbox.delivery d WHERE d.event_id = ANY ($1::uuid[]) LIMIT $2`,
-    [ids, SHOWN],
-  );
-  return rows.map(({ how }) => how).join('; ');
 }

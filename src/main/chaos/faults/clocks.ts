@@ -10,6 +10,7 @@ import type { ChaosWorld, FleetMember } from '../ports.js';
 import { defineFault, type Inflicting } from './define-fault.js';
 import { metric, timesPrinted, untilStatus } from './look.js';
 import { answerOwn, healLedger, idsOf, ownEvents } from './own-events.js';
+import { tellOpen } from './tell-open.js';
 import { PATIENCE_MS } from './wait.js';
 
 const HOUR_MS = 3_600_000;
@@ -123,7 +124,10 @@ async function beside(world: ChaosWorld, inflicting: Inflicting, { environments,
       answerOwn(world, idsOf(events), ({ n }) => (n === 1 ? { kind: 'status', status: 500 } : { kind: 'take' }));
       await world.producer.append(events);
       const open = await untilStatus(world, idsOf(events), ['DELIVERED'], { withinMs: PATIENCE_MS, signal });
-      if (open.length > 0) problems.push(`${open.length} of ${events.length} events were not delivered in time`);
+      if (open.length > 0) {
+        const how = await tellOpen(world, open);
+        problems.push(`${open.length} of ${events.length} events were not delivered in time: ${how}`);
+      }
     } while (performance.now() < end && !signal.aborted);
     const outcome = await judge(members);
     await heal();

@@ -4,6 +4,7 @@ import type { ChaosWorld } from '../ports.js';
 import { defineFault } from './define-fault.js';
 import { count, untilStatus } from './look.js';
 import { healLedger, ownEvents } from './own-events.js';
+import { tellOpen } from './tell-open.js';
 import { PATIENCE_MS, pick, until } from './wait.js';
 
 /** At once, so that whoever is killed has some of them: at one of two workers alone this many would hardly be. */
@@ -53,7 +54,9 @@ export const killedWorker = defineFault({
 
     const ids = [...unsent.map(({ id }) => id), ...unanswered.map(({ eventId }) => eventId)];
     const dead = await untilStatus(world, ids, ['DELIVERED', 'DEAD'], { withinMs: PATIENCE_MS, signal });
-    if (dead.length > 0) problems.push(`${dead.length} events of killed workers were not settled in time`);
+    if (dead.length > 0) {
+      problems.push(`${dead.length} events of killed workers were not settled in time: ${await tellOpen(world, dead)}`);
+    }
     const keys = new Set(unanswered.map(({ key }) => key));
     const again = ledger.requests.slice(from).filter(({ did, key }) => did === 'again' && keys.has(key)).length;
     for (const { nextReady } of [unsentBy, unansweredBy]) await nextReady(60_000);
