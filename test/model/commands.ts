@@ -3,10 +3,14 @@ import fc from 'fast-check';
 import { adoptNamespace } from '../../src/infrastructure/prisma/adopt-namespace.js';
 import { startAct, startRelay, startTick } from './actors.js';
 import type { Job, Opened, Outcome } from './jobs.js';
+import { FINAL, type Mood } from './ledger.js';
 import { COALESCED, DEPLOYMENT, SEATS, type SeatName, SINGLE } from './scene.js';
 import type { Run, Task } from './temporal.js';
 import { startWork } from './worker.js';
 import type { World } from './world.js';
+
+/** Of an attempt, and of the letter after it. */
+const OVERTAKING_STEPS = 40;
 
 /** Nothing is kept beside the world: it is compared with itself, before and after. */
 type Model = Record<string, never>;
@@ -18,6 +22,15 @@ const command = (name: string, run: (world: World) => Promise<void>): Command =>
   toString: () => name,
 });
 
+/** What the next calls of the destination meet: the same, some times. */
+export function moods(): fc.Arbitrary<readonly Mood[]> {
+  const outcome = fc.constantFrom('refused' as const, 'lost' as const);
+  const choice = fc.oneof(fc.constant(FINAL), fc.nat({ max: 11 }));
+  return fc
+    .record({ outcome, choice, count: fc.nat({ max: 8 }) })
+    .map(({ count, ...mood }) => Array.from({ length: count }, () => mood));
+}
+
 const pick = <T>(list: readonly T[], choice: number): T | undefined => list[choice % list.length];
 
 export function commands(): fc.Arbitrary<Iterable<Command>> {
@@ -28,7 +41,12 @@ export function commands(): fc.Arbitrary<Iterable<Command>> {
     { weight: 6, arbitrary: fc.constantFrom<Outcome>('lost', 'refused', 'slow') },
   );
   const go = fc
-    .record({ seat: fc.constantFrom(...SEATS), choice, outcome, steps: fc.constantFrom(1, 1, 1, 2, 3, 5, 8) })
+    .record({
+      seat: fc.constantFrom(...SEATS, 'person' as const),
+      choice,
+      outcome,
+      steps: fc.constantFrom(1, 1, 1, 2, 3, 5, 8),
+    })
     .map(({ seat, steps, ...opened }) =>
       command(`go(${seat}, ${steps}, ${opened.outcome}, ${opened.choice})`, (world) =>
         goOn(world, seat, steps, opened),
@@ -45,14 +63,16 @@ export function commands(): fc.Arbitrary<Iterable<Command>> {
       ),
       fc.boolean().map((commits) => command(`end(${commits})`, async (world) => world.open.shift()?.end(commits))),
       ...[go, go, go, go, go, go, go, go, go],
-      fc
-        .record({ outcome: fc.constantFrom('refused' as const, 'lost' as const), choice, count: fc.nat({ max: 8 }) })
-        .map(({ count, ...mood }) =>
-          command(`destination(${mood.outcome}, ${mood.choice}, ${count})`, async ({ ledger }) => {
-            ledger.mood.splice(0, ledger.mood.length, ...Array.from({ length: count }, () => mood));
-          }),
+      moods().map((mood) =>
+        command(
+          `destination(${mood[0]?.outcome ?? 'well'}, ${mood[0]?.choice ?? 0}, ${mood.length})`,
+          async ({ ledger }) => {
+            ledger.mood.splice(0, ledger.mood.length, ...mood);
+          },
         ),
+      ),
       fc.constantFrom(1_000, 31_000, 360_000).map((ms) => command(`pass(${ms})`, async (world) => pass(world, ms))),
+      one('overtake', overtake),
       one('crash', crashOne),
       one('timeOut', timeOut),
       one('tire', tire),
@@ -131,6 +151,17 @@ async function timeOut(world: World, choice: number): Promise<void> {
   if (task === undefined) return;
   world.trace.push(`${task.name} of ${task.run.workflowId} times out`);
   world.temporal.timeOut(task, choice % 2 === 1);
+}
+
+/** A worker goes on with what timed out, while another one comes to the end: with a letter, for the destination refuses it. */
+async function overtake(world: World, choice: number): Promise<void> {
+  const task = pick(world.temporal.tasks('taken'), choice);
+  if (task === undefined) return;
+  const slow = world.seats.get('worker-1')?.state === 'live' ? 'worker-1' : 'worker-2';
+  world.trace.push(`${task.name} of ${task.run.workflowId} is overtaken`);
+  world.temporal.timeOut(task, true);
+  world.ledger.mood.splice(0, world.ledger.mood.length, { outcome: 'refused', choice: FINAL });
+  await goOn(world, slow === 'worker-1' ? 'worker-2' : 'worker-1', OVERTAKING_STEPS, { outcome: 'ok', choice });
 }
 
 async function terminate(world: World, choice: number): Promise<void> {

@@ -6,7 +6,7 @@ import { catalogEntry, isErrorCode } from '../../src/domain/delivery/error-catal
 import type { Books, Letter, Row } from './books.js';
 import type { Job } from './jobs.js';
 import { LEASE_MS, ownRunId, POLICY, runIdOf } from './scene.js';
-import { decide } from './who-may.js';
+import { decide, nameMove } from './who-may.js';
 import type { World } from './world.js';
 
 export class BrokenInvariant extends Error {
@@ -85,8 +85,10 @@ export function checkStep(world: World, before: Books, movers: readonly Job[]): 
     // Two at once: either may have moved it, and one after the other.
     if (!changed || movers.length > 1) continue;
     const [mover] = movers;
-    const refusal =
-      mover === undefined ? 'nobody moved' : decide(world, mover, { before: row, after: next, books: after });
+    const move = { before: row, after: next, books: after };
+    const refusal = mover === undefined ? 'nobody moved' : decide(world, mover, move);
+    const name = mover === undefined ? null : nameMove(mover, move);
+    if (name !== null) world.moves.set(name, (world.moves.get(name) ?? 0) + 1);
     expectThat(
       refusal === null,
       `${refusal}: ${mover?.name ?? ''} (${mover?.ran.join(', ') ?? ''}) made of ${told(row)} ${told(next)}`,

@@ -17,6 +17,8 @@ const REFUSALS: readonly (ErrorCode | 'busy')[] = [
   'DELIVERY.CANCELLED',
   'HTTP.TIMEOUT',
 ];
+/** The choice that ends an event at once. */
+export const FINAL = REFUSALS.indexOf('HTTP.CLIENT_ERROR');
 /** After one. */
 const LOSSES: readonly ErrorCode[] = ['HTTP.TIMEOUT', 'HTTP.NETWORK', 'HTTP.SERVER_ERROR', 'DELIVERY.CANCELLED'];
 

@@ -83,3 +83,40 @@ export function decide(world: World, job: Job, move: Move): string | null {
       return sameEpoch(move) && move.after.status === 'DISCARDED' ? null : 'R2: neither redriven nor discarded';
   }
 }
+
+/** What each actor does of its own accord: a model in which one of them never comes shows nothing of it. */
+export const MOVES = [
+  'a relay claims',
+  'a relay takes over',
+  'a relay marks',
+  'a relay releases',
+  'a worker settles',
+  'a worker settles what is dead',
+  'a worker buries',
+  'a worker lets fall out',
+  'the reconciler settles',
+  'the reconciler buries',
+  'the reconciler dispatches again',
+  'a person settles',
+  'a person redrives',
+  'a person discards',
+] as const;
+
+/** Null: only its time changed, or what this table does not look at. */
+export function nameMove({ actor }: Job, move: Move): (typeof MOVES)[number] | null {
+  const { before, after } = move;
+  const who = actor === 'reconciler' ? 'the reconciler' : (`a ${actor}` as const);
+  const does = (() => {
+    if (after.status === 'DELIVERED')
+      return before.status === 'DEAD' && actor === 'worker' ? 'settles what is dead' : 'settles';
+    if (after.status === 'DEAD') return before.status === 'DEAD' ? null : 'buries';
+    if (after.status === 'DISCARDED') return 'discards';
+    if (after.status === 'STARTED') return before.status === 'PENDING' ? 'marks' : null;
+    if (after.epoch > before.epoch)
+      return { relay: null, worker: 'lets fall out', reconciler: 'dispatches again', person: 'redrives' }[actor];
+    if (after.token === before.token) return null;
+    if (after.token === null) return 'releases';
+    return before.token === null ? 'claims' : 'takes over';
+  })();
+  return MOVES.find((name) => name === `${who} ${does}`) ?? null;
+}

@@ -15,6 +15,8 @@ export interface World {
   readonly ledger: Ledger;
   /** In which attempts try their writes again, instead of handing on what they know. */
   readonly patient: boolean;
+  /** How often each move of the table came, over all runs. */
+  readonly moves: Map<string, number>;
   readonly seats: Map<SeatName, Job>;
   /** Those that do not know yet that they are late, beside those of the seats. */
   readonly jobs: Set<Job>;
@@ -48,13 +50,13 @@ export async function openPool(url: string): Promise<PgPool> {
 export async function createWorld(
   pool: PgPool,
   workflows: Workflows,
-  { patient }: { readonly patient: boolean },
+  { patient, moves }: Pick<World, 'patient' | 'moves'>,
 ): Promise<World> {
   await pool.query(CLEAR);
   let shift = 0;
   const now = () => performance.now() + shift;
   const world: World = {
-    ...{ pool, patient, now, temporal: createTemporal(workflows), ledger: createLedger() },
+    ...{ pool, patient, moves, now, temporal: createTemporal(workflows), ledger: createLedger() },
     seats: new Map(),
     jobs: new Set(),
     committed: new Set(),

@@ -26,7 +26,7 @@ export const poisonRows = defineFault({
   weight: 2,
   short: [5, 8],
   long: [40, 60],
-  async inflict(world, { signal, durationMs, problems, heal }) {
+  async inflict(world, { random, signal, durationMs, problems, heal }) {
     const calm = await deliver(world, [], signal, problems);
     const end = performance.now() + durationMs;
     let refused = 0;
@@ -37,10 +37,12 @@ export const poisonRows = defineFault({
         if (await isRefused(world, toText)) refused += 1;
         else problems.push(`${name} was not refused when it was appended`);
       }
-      // Nobody handles it; three attempts by its policy.
+      // Nobody handles it; three attempts by its policy. Another destination each time: nine failures in a row open no breaker,
+      // and once it is open each trial that fails waits twice as long, for minutes.
+      const nowhere = `chaos.nowhere-${Math.floor(random() * 2 ** 32).toString(16)}`;
       const unknown = ownEvents(world, 3, { eventType: 'CHAOS_STRICT', expect: 'dead' }).map((event) => ({
         ...event,
-        routingKey: 'chaos.nowhere' as ChaosEvent['routingKey'],
+        routingKey: nowhere as ChaosEvent['routingKey'],
       }));
       slowest = Math.max(slowest, await deliver(world, unknown, signal, problems));
       const open = await untilStatus(world, idsOf(unknown), ['DEAD'], { withinMs: PATIENCE_MS, signal });
