@@ -4,7 +4,7 @@ import { STAGING_FAULTS } from '../../src/main/chaos/faults/index.js';
 import { PATIENCE_MS, until, within } from '../../src/main/chaos/faults/wait.js';
 import type { ChaosWorld, FaultContext } from '../../src/main/chaos/ports.js';
 
-const world = {} as ChaosWorld;
+const world = { outbox: { query: async () => ({ rows: [{ ms: 2_400 }] }) } } as unknown as ChaosWorld;
 const context = (signal: AbortSignal = new AbortController().signal): FaultContext => ({
   random: () => 0.5,
   signal,
@@ -41,7 +41,10 @@ describe('a fault', () => {
       problems.push('it did not come back');
       return { happened: 1, what: 'it was' };
     });
-    expect((await fault.inject(world, context())).problems).toEqual(['it did not come back']);
+    expect(await fault.inject(world, context())).toMatchObject({
+      problems: ['it did not come back'],
+      breakerMs: 2_400,
+    });
     expect((await fault.inject(world, context(AbortSignal.abort()))).problems).toEqual([]);
   });
 

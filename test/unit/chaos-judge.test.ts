@@ -20,6 +20,7 @@ const FAULT: FaultRecord = {
   healedAt: 2,
   problems: [],
   boundSeconds: 10,
+  breakerSeconds: 0,
 };
 const BOOKS = {
   ...{ lost: [], doubled: [], phantoms: [], violations: [] },
@@ -68,6 +69,13 @@ const CONTROL: RunFindings = {
   ...withRecord({ schedule: [], faults: [], drainSeconds: {} }),
   recovery: { flowsAfter: {}, newestAfter: {} },
 };
+
+it('what a breaker keeps back is not blamed on the line', () => {
+  const kept = withRecord({ faults: [{ ...FAULT, breakerSeconds: 4.2 }] });
+  const after = (seconds: number) => ({ ...kept, recovery: { flowsAfter: { 1: seconds }, newestAfter: {} } });
+  expect(judgeRun(after(14.2)).verdict).toBe('passed');
+  expect(judgeRun(after(14.3)).problems).toEqual([expect.stringContaining('within 14.2 s of F1, it took 14.3 s')]);
+});
 
 it('with faults duplicates are collapsed, and nothing wrong', () => {
   expect(judgeRun({ ...GOOD, books: duplicated }).verdict).toBe('passed');

@@ -86,6 +86,7 @@ const RUN: WrittenRun = {
       healedAt: 3_000,
       problems: [],
       boundSeconds: 10,
+      breakerSeconds: place === 1 ? 2.5 : 0,
     })),
     baselineOpen: 4,
     drainSeconds: { 1: 2, 2: null },
@@ -125,7 +126,7 @@ describe('the page of a run', () => {
     for (const part of [
       '# Chaos run, seed 7: failed',
       '`npm run chaos -- --seed 7 --minutes 3 --events 100 --rate 48 --faults F1,F7 --short`',
-      '| 1 | F1 kill \\| one | 10 | 2 | 3: three killed | 1.5 (≤ 10) | 4.5 | 2 |',
+      '| 1 | F1 kill \\| one | 10 | 2 | 3: three killed | 1.5 (≤ 10 + 2.5 of a breaker) | 4.5 | 2 |',
       '| 2 | F7 kill \\| one | 10 | 2 | 3: three killed | never (≤ 10) | – | never |',
       'Not tried, for want of time: F30.',
       '| lost | 1 |',

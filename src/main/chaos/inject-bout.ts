@@ -25,8 +25,10 @@ export interface FaultRecord {
   readonly problems: readonly string[];
   /** Why it could not be shown on this machine; null: it could. */
   readonly cannotBeShown?: string | null;
-  /** New work must flow again within so many seconds. */
+  /** Work must flow again within so many seconds, once no breaker keeps it back any more. */
   readonly boundSeconds: number;
+  /** How long one still might when all was healed. */
+  readonly breakerSeconds: number;
 }
 
 export interface Planned {
@@ -115,6 +117,7 @@ async function injectOne(
     problems: [...outcome.problems, ...unseen],
     cannotBeShown,
     boundSeconds: fault.recoversWithinSeconds ?? BOUND_SECONDS,
+    breakerSeconds: Math.round((outcome.breakerMs ?? 0) / 100) / 10,
   };
 }
 

@@ -75,11 +75,12 @@ export function judgeRun(findings: RunFindings): JudgedRun {
 }
 
 function lateRecoveries({ faults }: RunRecord, { flowsAfter: seconds }: Recovery): string[] {
-  return faults.flatMap(({ place, fault, boundSeconds }) => {
+  return faults.flatMap(({ place, fault, boundSeconds, breakerSeconds }) => {
     const took = seconds[place];
-    if (took === undefined || (took !== null && took <= boundSeconds)) return [];
+    const bound = Math.round((boundSeconds + breakerSeconds) * 10) / 10;
+    if (took === undefined || (took !== null && took <= bound)) return [];
     const came = took === null ? 'it was not seen to' : `it took ${took} s`;
-    return [`fault ${place}: expected new work to flow within ${boundSeconds} s of ${fault}, ${came}`];
+    return [`fault ${place}: expected work to flow within ${bound} s of ${fault}, ${came}`];
   });
 }
 

@@ -243,6 +243,8 @@ export interface FaultOutcome {
   readonly what: string;
   /** Milliseconds since the epoch when everything was healed. */
   readonly healedAt: number;
+  /** How much longer than that a breaker may let nothing through, by what it says itself (R6). Default 0. */
+  readonly breakerMs?: number;
   /** Expectations of the fault's own row that did not hold, each a sentence. */
   readonly problems: readonly string[];
   /** Why this machine cannot show the fault: the run is incomplete by it, and blames nobody. An error with `cannotBeShown: true` says the same. */

@@ -88,7 +88,7 @@ function faultTable({ record, recovery }: WrittenRun): string {
     `${round(fault.atMs / 1_000)}`,
     `${round((fault.healedAt - fault.begunAt) / 1_000)}`,
     `${fault.happened}: ${fault.what}`,
-    `${seconds(recovery.flowsAfter[fault.place])} (≤ ${fault.boundSeconds})`,
+    `${seconds(recovery.flowsAfter[fault.place])} (≤ ${boundOf(fault)})`,
     seconds(recovery.newestAfter[fault.place]),
     seconds(record.drainSeconds[fault.place]),
   ];
@@ -103,6 +103,10 @@ function faultTable({ record, recovery }: WrittenRun): string {
     'backlog gone after, s',
   ];
   return table(heads, record.faults.map(row));
+}
+
+function boundOf({ boundSeconds, breakerSeconds }: FaultRecord): string {
+  return breakerSeconds === 0 ? `${boundSeconds}` : `${boundSeconds} + ${breakerSeconds} of a breaker`;
 }
 
 function booksOf({ books, booksAfterStop }: WrittenRun): [string, string][] {

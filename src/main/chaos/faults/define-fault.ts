@@ -1,5 +1,6 @@
 /** What every fault does alike: it heals in any case, tells when, and tells nothing of its row where the run was given up. */
 import type { ChaosWorld, Fault, FaultContext, FaultId, FaultOutcome, Resource } from '../ports.js';
+import { until } from './wait.js';
 
 type Range = readonly [least: number, most: number];
 
@@ -46,17 +47,40 @@ export function defineFault(spec: FaultSpec): Fault {
 async function inject(spec: FaultSpec, world: ChaosWorld, context: FaultContext): Promise<FaultOutcome> {
   const problems: string[] = [];
   let healedAt: number | null = null;
+  let breakerMs = 0;
   const heal = async () => {
     if (healedAt !== null) return;
     await spec.heal?.(world);
     healedAt = Date.now();
+    breakerMs = await readBreaker(world, context.signal);
   };
   try {
     const { happened, what } = await spec.inflict(world, { ...context, problems, heal });
     await heal();
     // What was looked for when the run was given up had no time to come.
-    return { happened, what, healedAt: healedAt ?? Date.now(), problems: context.signal.aborted ? [] : problems };
+    const told = context.signal.aborted ? [] : problems;
+    return { happened, what, healedAt: healedAt ?? Date.now(), breakerMs, problems: told };
   } finally {
     await heal();
   }
+}
+
+/** A server that has just come back may refuse at first. */
+const READ_WITHIN_MS = 5_000;
+
+/** How long the slowest of the breakers that are not closed may still keep work back: a trial that is under way may fail. */
+async function readBreaker({ outbox }: ChaosWorld, signal: AbortSignal): Promise<number> {
+  let ms = 0;
+  await until(
+    async () => {
+      const { rows } = await outbox.query<{ ms: number }>(
+        `SELECT coalesce(max(greatest(0, CASE breaker WHEN 'open' THEN extract(epoch FROM open_until - clock_timestamp()) * 1000
+           WHEN 'half_open' THEN coalesce(open_ms, 0) ELSE 0 END)), 0)::float8 AS ms FROM outbox.destination`,
+      );
+      ms = rows[0]?.ms ?? 0;
+      return true;
+    },
+    { withinMs: READ_WITHIN_MS, signal },
+  );
+  return ms;
 }
