@@ -59,7 +59,7 @@ export const DEFAULT_BREAKER: BreakerSettings = {
   ownFaultQuietMs: 60_000,
   openMs: 30_000,
   longestOpenMs: 300_000,
-  staysAwayMs: 10_000,
+  staysAwayMs: 5_000,
   pauseCheckMs: 30_000,
 };
 
