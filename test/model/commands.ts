@@ -9,9 +9,6 @@ import type { Run, Task } from './temporal.js';
 import { startWork } from './worker.js';
 import type { World } from './world.js';
 
-/** Of an attempt, and of the letter after it. */
-const OVERTAKING_STEPS = 40;
-
 /** Nothing is kept beside the world: it is compared with itself, before and after. */
 type Model = Record<string, never>;
 type Command = fc.AsyncCommand<Model, World>;
@@ -72,7 +69,6 @@ export function commands(): fc.Arbitrary<Iterable<Command>> {
         ),
       ),
       fc.constantFrom(1_000, 31_000, 360_000).map((ms) => command(`pass(${ms})`, async (world) => pass(world, ms))),
-      one('overtake', overtake),
       one('crash', crashOne),
       one('timeOut', timeOut),
       one('tire', tire),
@@ -151,17 +147,6 @@ async function timeOut(world: World, choice: number): Promise<void> {
   if (task === undefined) return;
   world.trace.push(`${task.name} of ${task.run.workflowId} times out`);
   world.temporal.timeOut(task, choice % 2 === 1);
-}
-
-/** A worker goes on with what timed out, while another one comes to the end: with a letter, for the destination refuses it. */
-async function overtake(world: World, choice: number): Promise<void> {
-  const task = pick(world.temporal.tasks('taken'), choice);
-  if (task === undefined) return;
-  const slow = world.seats.get('worker-1')?.state === 'live' ? 'worker-1' : 'worker-2';
-  world.trace.push(`${task.name} of ${task.run.workflowId} is overtaken`);
-  world.temporal.timeOut(task, true);
-  world.ledger.mood.splice(0, world.ledger.mood.length, { outcome: 'refused', choice: FINAL });
-  await goOn(world, slow === 'worker-1' ? 'worker-2' : 'worker-1', OVERTAKING_STEPS, { outcome: 'ok', choice });
 }
 
 async function terminate(world: World, choice: number): Promise<void> {

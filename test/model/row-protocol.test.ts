@@ -58,8 +58,7 @@ it(`keeps its promises in ${numRuns} interleavings of seed ${seed}`, async () =>
     events,
     // In half of the runs the destination begins badly, so that letters are written and somebody acts on them.
     fc.option(moods(), { freq: 2 }),
-    fc.boolean(),
-    async (some, patient, alone, together, mood, acts) => {
+    async (some, patient, alone, together, mood) => {
       // Out of time: what has been found so far is told.
       if (performance.now() > shrinkUntil) return;
       const world = await createWorld(pool, workflows, { patient, moves });
@@ -68,7 +67,7 @@ it(`keeps its promises in ${numRuns} interleavings of seed ${seed}`, async () =>
         for (let n = 0; n < together; n += 1) await world.append(COALESCED, true);
         if (mood !== null) world.ledger.mood.push(...mood);
         await fc.asyncModelRun(() => ({ model: {}, real: world }), some);
-        await runOut(world, { acts });
+        await runOut(world);
       } catch (error) {
         shrinkUntil = Math.min(shrinkUntil, performance.now() + SHRINK_MS);
         throw error;
@@ -79,6 +78,5 @@ it(`keeps its promises in ${numRuns} interleavings of seed ${seed}`, async () =>
   );
   await fc.assert(property, { numRuns, seed });
   // Of a few runs, or of another seed, nobody knows what they come to.
-  process.env.MODEL_DBG && console.log(moves);
   if (numRuns >= 150) expect(MOVES.filter((move) => !moves.has(move))).toEqual([]);
 }, 3_600_000);

@@ -8,20 +8,12 @@ import type { World } from './world.js';
 const WELL: Opened = { outcome: 'ok', choice: 0 };
 const MOST_ROUNDS = 30;
 const MOST_STEPS = 400;
-/** Of one act, more than it needs. */
-const ACTING_STEPS = 20;
 
-/** `acts`: a person redrives or discards what is dead by then. */
-export async function runOut(world: World, { acts }: { readonly acts: boolean }): Promise<void> {
+export async function runOut(world: World): Promise<void> {
   world.trace.push('---- everything is well from here on');
   world.ledger.mood.splice(0);
   for (const { end } of world.open.splice(0)) await end(true);
   await untilOver(world);
-  if (acts) {
-    const open = world.books.letters.filter(({ state }) => state === 'open').length;
-    for (let n = 0; n < open; n += 1) await goOn(world, 'person', ACTING_STEPS, { ...WELL, choice: n });
-    await untilOver(world);
-  }
   await world.pass(90_000_000);
   await settleDown(world);
   checkEnd(world);

