@@ -3,6 +3,7 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { table } from './markdown.mjs';
 
 export const RUNS = fileURLToPath(new URL('../../docs/reliability/runs', import.meta.url));
 
@@ -60,11 +61,6 @@ export function describeRuns(runs) {
 function flowsAfter({ recovery }) {
   const seconds = Object.values(recovery.flowsAfter).filter((value) => value !== null);
   return seconds.length === 0 ? '–' : Math.max(...seconds);
-}
-
-function table(heads, rows) {
-  const line = (cells) => `| ${cells.join(' | ')} |`;
-  return [line(heads), `|${' --- |'.repeat(heads.length)}`, ...rows.map(line)].join('\n');
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

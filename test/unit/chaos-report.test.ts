@@ -8,7 +8,7 @@ import { partTried, type WrittenRun, withoutPaths } from '../../src/main/chaos/w
 describe('recovery of a fault', () => {
   const fault = (place: number, begunAt: number, healedAt: number) => ({ place, begunAt, healedAt });
 
-  test('is the time until something is settled that was committed only after it was healed', () => {
+  test('is the time until something is settled that began only after it was healed', () => {
     const events = [
       { beganAt: 900, settledAt: 1_100 }, // of before
       { beganAt: 1_000, settledAt: 9_000 },

@@ -141,7 +141,7 @@ export async function readNamespaceId(
     id = answer.namespaceInfo?.id?.toLowerCase() ?? '';
   } catch (error) {
     if (isAway(error)) throw awayError(target.address, error);
-    const missing = isGrpcServiceError(error) && Number(error.code) === GRPC.notFound;
+    const missing = isNotFound(error);
     const what = missing ? 'has no such namespace: set TEMPORAL_NAMESPACE or create it' : 'refuses to answer for it';
     throw new TemporalUnfitError(`Temporal at ${target.address}: namespace "${target.namespace}": the server ${what}`, {
       cause: error,
@@ -160,6 +160,11 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 /** Whether a call failed for what may pass: the server is away, busy, or slow. */
 export function isAway(error: unknown): boolean {
   return isGrpcServiceError(error) && AWAY.has(Number(error.code));
+}
+
+/** Whether it answered that what was asked about is not there. */
+export function isNotFound(error: unknown): boolean {
+  return isGrpcServiceError(error) && Number(error.code) === GRPC.notFound;
 }
 
 export function awayError(address: string, cause: unknown): TemporalAwayError {

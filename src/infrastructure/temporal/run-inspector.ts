@@ -1,7 +1,7 @@
-import { isGrpcServiceError } from '@temporalio/client';
 import type { NativeConnection } from '@temporalio/worker';
 import type { RunInspector, RunLook } from '../../application/delivery/reconcile/ports.js';
 import type { ErrorCode } from '../../domain/delivery/error-catalog.js';
+import { isNotFound } from './connect-temporal.js';
 
 /** Says who ended it, to people and to the reconciler's next look. Never changed: it is read back from histories. */
 const REASON = 'temporal-outbox: its workflow task failed again and again, the event is dispatched again';
@@ -80,9 +80,7 @@ export function createRunInspector(options: {
       try {
         return await look(workflowId);
       } catch (error) {
-        return isGrpcServiceError(error) && Number(error.code) === NOT_FOUND
-          ? { kind: 'not-found' }
-          : { kind: 'unknown' };
+        return isNotFound(error) ? { kind: 'not-found' } : { kind: 'unknown' };
       }
     },
     async terminate(workflowId, runId) {
@@ -113,8 +111,6 @@ interface Execution {
 
 const NOT_IN_DATABASE: ErrorCode = 'DISPATCH.EVENT_NOT_FOUND';
 
-/** grpc.status. */
-const NOT_FOUND = 5;
 /** temporal.api.enums.v1: WorkflowExecutionStatus, HistoryEventFilterType, TaskQueueType. */
 const STATUS = { running: 1, completed: 2, failed: 3, canceled: 4, terminated: 5, timedOut: 7, paused: 8 };
 const CLOSE_EVENT = 2;

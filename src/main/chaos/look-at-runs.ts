@@ -2,30 +2,27 @@
  * The runs themselves, as Temporal has them: each is of an event that stands (I3), each that failed has its letter (I4), and no
  * history holds a secret (I9).
  */
-import { Client, isGrpcServiceError, WorkflowNotFoundError } from '@temporalio/client';
+import { type Client, WorkflowNotFoundError } from '@temporalio/client';
 import { defaultTaskQueue } from '../../domain/delivery/deployment.js';
 import { eventRunId, parseEventRunId } from '../../domain/delivery/workflow-ids.js';
-import { connectTemporal, readTemporalTarget } from '../../infrastructure/temporal/connect-temporal.js';
+import { isNotFound } from '../../infrastructure/temporal/connect-temporal.js';
 import type { BookRow, Books } from './books.js';
 import { canaryForms } from './canary-forms.js';
 import type { Look } from './look-at-end.js';
 import type { ChaosWorld } from './ports.js';
+import { withTemporal } from './with-temporal.js';
 
 /** Visibility is asked page by page; more failed runs, or open ones, than this are not looked at. */
 const MOST_RUNS = 5_000;
 /** Histories that are read whole. */
 const MOST_HISTORIES = 60;
-/** Of gRPC. */
-const NOT_FOUND = 5;
 
 export async function lookAtRuns(
   world: Pick<ChaosWorld, 'deployment' | 'environment' | 'temporal' | 'canary'>,
   books: Books,
 ): Promise<Look> {
-  const { deployment, environment, temporal, canary } = world;
-  const connection = await connectTemporal(readTemporalTarget(environment, temporal));
-  try {
-    const client = new Client({ connection, namespace: temporal.namespace });
+  const { deployment, environment, canary } = world;
+  return withTemporal(world, async ({ client }) => {
     const queue = environment.OUTBOX_TASK_QUEUE ?? defaultTaskQueue(deployment);
     const failed = await listRuns(client, queue, 'Failed');
     const open = await listRuns(client, queue, 'Running');
@@ -45,9 +42,7 @@ export async function lookAtRuns(
       problems: [...problems, ...histories.problems],
       missing: histories.read === 0 && chosen.length > 0 ? ['I9: no history could be read'] : [],
     };
-  } finally {
-    await connection.close();
-  }
+  });
 }
 
 async function listRuns(client: Client, queue: string, status: 'Failed' | 'Running'): Promise<string[]> {
@@ -116,15 +111,11 @@ async function searchHistories(
       if (holds(history, forms)) problems.push(`I9 ${workflowId}: expected no secret in its history, it holds it`);
     } catch (error) {
       // Carried by a batch, retained no longer, or of a server whose data were lost.
-      if (!isNotFound(error)) throw error;
+      // What the client does not put into words of its own comes as the server says it.
+      if (!(error instanceof WorkflowNotFoundError) && !isNotFound(error)) throw error;
     }
   }
   return { read, problems };
-}
-
-/** What the client does not put into words of its own comes as the server says it. */
-function isNotFound(error: unknown): boolean {
-  return error instanceof WorkflowNotFoundError || (isGrpcServiceError(error) && Number(error.code) === NOT_FOUND);
 }
 
 /** Payloads are bytes there. */

@@ -2,6 +2,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { availableParallelism, totalmem } from 'node:os';
 import { join } from 'node:path';
+import { table } from '../markdown.mjs';
 
 const MEBIBYTE = 2 ** 20;
 const MOST_SENTENCES = 100;
@@ -149,12 +150,6 @@ function memoryOf({ peakBytes, record }) {
     const growth = record.memory.growthPerMinute[name];
     return [name, say(bytes / MEBIBYTE), growth === undefined ? 'too short to say' : say(growth / MEBIBYTE)];
   });
-}
-
-function table(heads, rows) {
-  if (rows.length === 0) return 'None.';
-  const line = (cells) => `| ${cells.map((cell) => cell.replaceAll(/\s+/g, ' ').replaceAll('|', '\\|')).join(' | ')} |`;
-  return [line(heads), `|${' --- |'.repeat(heads.length)}`, ...rows.map(line)].join('\n');
 }
 
 function list(sentences, none) {

@@ -1,12 +1,13 @@
 // F15, F16: Temporal is killed and started on its store; its data is lost; it is another one, by a wrong address.
 import { join } from 'node:path';
 import { startEmbeddedTemporal } from '../../../dist/src/infrastructure/embedded/embedded-temporal.js';
-import { connectTemporal, readTemporalTarget } from '../../../dist/src/infrastructure/temporal/connect-temporal.js';
+import { isNotFound } from '../../../dist/src/infrastructure/temporal/connect-temporal.js';
 import { defineFault } from '../../../dist/src/main/chaos/faults/define-fault.js';
 import { count, timesPrinted, untilStatus } from '../../../dist/src/main/chaos/faults/look.js';
 import { answerOwn, healLedger, idsOf, ownEvents, requestsOf } from '../../../dist/src/main/chaos/faults/own-events.js';
 import { until } from '../../../dist/src/main/chaos/faults/wait.js';
 import { runCli } from '../../../dist/src/main/chaos/run-cli.js';
+import { withTemporal } from '../../../dist/src/main/chaos/with-temporal.js';
 import { pause } from '../../../dist/src/main/chaos/within.js';
 import { temporalPrograms } from '../../bench/temporal-on-postgres.mjs';
 import { appendOwn, undelivered } from './append-own.mjs';
@@ -58,37 +59,24 @@ export const temporalKilled = defineFault({
 
 /** So many ids spread over all shards of the history service. */
 const PROBED = 16;
-/** Of gRPC. */
-const NOT_FOUND = 5;
 const TAKES_CALLS_WITHIN_MS = 120_000;
 
 /** It says that it is healthy before its shards have found their owner: back it is once it can look for any run. */
 async function untilItTakesCalls(world, signal) {
-  const { namespace } = world.temporal;
-  const connection = await connectTemporal(readTemporalTarget(world.environment, world.temporal));
-  try {
-    const isKnown = async (n) => {
+  await withTemporal(world, async ({ connection, namespace }) => {
+    const answersFor = (n) => {
       const execution = { workflowId: `chaos-probe-${n}` };
-      const code = await connection
-        .withDeadline(Date.now() + 2_000, () =>
-          connection.workflowService.describeWorkflowExecution({ namespace, execution }),
-        )
-        .then(
-          () => null,
-          (error) => error.code,
-        );
-      return code === NOT_FOUND;
+      const ask = () => connection.workflowService.describeWorkflowExecution({ namespace, execution });
+      return connection.withDeadline(Date.now() + 2_000, ask).then(() => false, isNotFound);
     };
     const takesCalls = async () => {
-      const answers = await Promise.all(Array.from({ length: PROBED }, (_, n) => isKnown(n)));
+      const answers = await Promise.all(Array.from({ length: PROBED }, (_, n) => answersFor(n)));
       return answers.every(Boolean);
     };
     if (!(await until(takesCalls, { withinMs: TAKES_CALLS_WITHIN_MS, signal })) && !signal.aborted) {
       throw new Error(`Temporal took no calls within ${TAKES_CALLS_WITHIN_MS / 1_000} s of its start`);
     }
-  } finally {
-    await connection.close();
-  }
+  });
 }
 
 const REFUSED = /"relay\.starts_refused"/g;

@@ -1,8 +1,7 @@
 /** What is known of events that are still open where they should not be, for a person who looks for the reason. */
-import { Client } from '@temporalio/client';
 import { eventRunId } from '../../../domain/delivery/workflow-ids.js';
-import { connectTemporal, readTemporalTarget } from '../../../infrastructure/temporal/connect-temporal.js';
 import type { ChaosWorld } from '../ports.js';
+import { withTemporal } from '../with-temporal.js';
 import { within } from '../within.js';
 
 const SHOWN = 3;
@@ -34,10 +33,7 @@ async function tellRows({ outbox }: ChaosWorld, ids: readonly string[]): Promise
 
 /** By the seconds since each step, oldest first: who waits for whom stands between two of them. */
 async function tellRuns(world: ChaosWorld, ids: readonly string[]): Promise<string> {
-  const target = readTemporalTarget(world.environment, world.temporal);
-  const connection = await connectTemporal(target);
-  try {
-    const { workflow } = new Client({ connection, namespace: target.namespace });
+  return withTemporal(world, async ({ client: { workflow } }) => {
     const { rows } = await world.outbox.query<{ id: string; epoch: number }>(
       'SELECT event_id AS id, epoch FROM outbox.delivery WHERE event_id = ANY ($1::uuid[])',
       [ids],
@@ -52,9 +48,7 @@ async function tellRuns(world: ChaosWorld, ids: readonly string[]): Promise<stri
       return `${workflowId}: ${steps.join(', ')}`;
     });
     return (await Promise.all(told)).join('; ');
-  } finally {
-    await connection.close();
-  }
+  });
 }
 
 const ATTRIBUTES = 'EventAttributes';

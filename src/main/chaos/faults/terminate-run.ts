@@ -1,8 +1,7 @@
 /** What a person does in Temporal's Web UI: ends runs. And what nobody can do there: let the time pass that the reconciler waits. */
-import { Client } from '@temporalio/client';
 import { eventRunId } from '../../../domain/delivery/workflow-ids.js';
-import { connectTemporal, readTemporalTarget } from '../../../infrastructure/temporal/connect-temporal.js';
 import type { ChaosWorld } from '../ports.js';
+import { withTemporal } from '../with-temporal.js';
 import { untilStatus } from './look.js';
 import { PATIENCE_MS } from './wait.js';
 
@@ -20,18 +19,12 @@ export async function endByHand(
     problems.push(`${unstarted.length} of ${ids.length} events that a person was to end had no run`);
     return 0;
   }
-  // As a person's client: with the TLS and the key that the roles have, and not through their proxy.
-  const target = readTemporalTarget(world.environment, world.temporal);
-  const connection = await connectTemporal(target);
-  try {
-    const { workflow } = new Client({ connection, namespace: target.namespace });
+  await withTemporal(world, async ({ client: { workflow } }) => {
     for (const eventId of ids) {
       const workflowId = eventRunId({ deployment: world.deployment, eventId, epoch: 0 });
       await workflow.getHandle(workflowId).terminate('chaos: by hand');
     }
-  } finally {
-    await connection.close();
-  }
+  });
   // As if what they waited for had passed, and five minutes: rows of our own, and nothing but their time.
   await world.outbox.query(
     `UPDATE outbox.delivery SET due_at = clock_timestamp() - $2 * interval '1 millisecond'
