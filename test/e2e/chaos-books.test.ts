@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readChaosJournal } from '../../src/main/chaos/chaos-journal.js';
 import { type RunningProducer, startChaosProducer } from '../../src/main/chaos/chaos-producer.js';
-import { createTraffic, ORDERED_TYPE, STRICT_TYPE } from '../../src/main/chaos/chaos-traffic.js';
+import { createTraffic, LANES, ORDERED_TYPE, STRICT_TYPE } from '../../src/main/chaos/chaos-traffic.js';
 import { type ChaosComparison, compareChaos } from '../../src/main/chaos/compare-chaos.js';
 import { compareFigures } from '../../src/main/chaos/compare-figures.js';
 import { findCanary } from '../../src/main/chaos/find-canary.js';
@@ -21,6 +21,7 @@ import { type RunningNotices, startNotices } from '../../src/main/chaos/notices.
 import type { ChaosEvent, ChaosWorld } from '../../src/main/chaos/ports.js';
 import { readBooks } from '../../src/main/chaos/read-books.js';
 import { verifyAuditLog } from '../../src/main/chaos/verify-audit-log.js';
+import { lanesFlowingSince } from '../../src/main/chaos/watch-line.js';
 import { seededRandom } from '../../src/main/dev/seeded-random.js';
 import { withoutTriggers } from '../integration/log-set-up.js';
 import { eventually } from '../support/eventually.js';
@@ -154,6 +155,7 @@ test('what the roles did with lost answers, refusals and outages of the ledger b
     OUTBOX_AUDIT_URL: `http://127.0.0.1:${api.apiPort}`,
   };
   const roles = await deployment.start('relay,worker', more, ['--config', config]);
+  const beganAt = performance.now();
   producer.rate(100);
   await eventually('some are appended', async () => producer.committed >= EVENTS / 3);
   proxy.lose('COMMIT', 3, 'after');
@@ -175,6 +177,9 @@ test('what the roles did with lost answers, refusals and outages of the ledger b
   // Each part of the run has happened: nothing was compared in vain.
   const seen = [found.dead, found.rolledBack, found.inDoubt.stand, found.duplicates.ledger, notices.received.length];
   expect(seen.map((count) => count > 0)).toEqual([true, true, true, true, true]);
+  // Both lanes have flowed, and none within the last no time: what a run waits for after each fault.
+  expect(await lanesFlowingSince(deployment.outbox, performance.now() - beganAt)).toBe(LANES.length);
+  expect(await lanesFlowingSince(deployment.outbox, 0)).toBe(0);
   const seenAtEnd = await lookAtEnd(worldOf(roles), await readBooks(deployment, { source: null }));
   expect({ ...seenAtEnd, looked: seenAtEnd.looked.length }).toEqual({ looked: 6, problems: [], missing: [] });
   await findsWhatIsSpoilt(worldOf(roles));

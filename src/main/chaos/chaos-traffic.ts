@@ -20,6 +20,11 @@ export interface TrafficOptions {
 
 export const CHAOS_TENANTS = Array.from({ length: 10 }, (_, at) => `tenant-${at}`);
 
+/** Where the flow goes, by the keys it is routed by. */
+export const LANES = ['audit.log', 'chaos.ledger'] as const satisfies readonly ChaosEvent['routingKey'][];
+
+/** Binds nobody to an order and may not die: recovery is measured by it. Of an ordered event an older one decides when it comes. */
+export const MEASURED_TYPE = 'CHAOS';
 /** Few attempts in its policy: under faults some of these die, and may. */
 export const STRICT_TYPE = 'CHAOS_STRICT';
 /** In order of the aggregate's versions, dead ones skipped. */
@@ -63,7 +68,7 @@ export function createTraffic(options: TrafficOptions): () => PlannedTransaction
     return {
       routingKey,
       eventName: 'chaos.thing.changed.v1',
-      eventType: strict ? STRICT_TYPE : ordered ? ORDERED_TYPE : 'CHAOS',
+      eventType: strict ? STRICT_TYPE : ordered ? ORDERED_TYPE : MEASURED_TYPE,
       tenantId: ordered ? (CHAOS_TENANTS[hot % CHAOS_TENANTS.length] as string) : pickTenant(),
       aggregate,
       payload: { n, note: makeNote(n, random), [SECRET_FIELD]: canary },

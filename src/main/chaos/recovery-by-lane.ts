@@ -1,11 +1,9 @@
 /** Recovery of a fault, lane by lane: the line is back when its slowest lane is, however quick the others were. Pure. */
 import type { Books } from './books.js';
 import type { JournalledEvent } from './chaos-journal.js';
+import { MEASURED_TYPE } from './chaos-traffic.js';
 import type { FaultRecord } from './inject-bout.js';
 import { type FlownEvent, measureRecovery } from './recovery.js';
-
-/** Only what binds nobody to an order, and may not die: of an ordered event an older one decides when it comes. */
-const MEASURED_TYPE = 'CHAOS';
 
 /** By place: seconds; null where a lane was not seen to flow again. */
 export type SecondsByPlace = Readonly<Record<number, number | null>>;

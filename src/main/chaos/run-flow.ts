@@ -1,10 +1,12 @@
 /** The part of a run in which events flow and faults come, until all that was asked for has come, or the time is up. */
+import type pg from 'pg';
+import { LANES } from './chaos-traffic.js';
 import { type FaultRecord, GIVEN_UP, injectBout, type Planned } from './inject-bout.js';
 import type { Fault } from './ports.js';
 import type { RunOptions, RunWorld } from './run-chaos.js';
 import { boutsOf, type ScheduledFault } from './schedule.js';
 import { healAll } from './settle-down.js';
-import { readLine } from './watch-line.js';
+import { lanesFlowingSince, readLine } from './watch-line.js';
 import type { RunWatch } from './watch-run.js';
 import { pause } from './within.js';
 
@@ -72,6 +74,7 @@ export async function runFlow({ world, options, schedule, watch, record }: FlowI
     if (found.some(({ what }) => what === GIVEN_UP)) break;
     const seconds = await drain(world, record, found, short ? DRAIN_MS.short : DRAIN_MS.long, signal);
     for (const { place } of found) record.drainSeconds[place] = seconds;
+    await untilFlowing(world.outbox, found, signal);
     await rest(producer, short ? REST_MS.short : REST_MS.long, signal);
   }
   watch.phase = 'flow';
@@ -94,6 +97,21 @@ export async function runFlow({ world, options, schedule, watch, record }: FlowI
   }
   watch.phase = 'healing';
   record.problems.push(...(await healAll(world)));
+}
+
+/**
+ * Until an event of each lane came to its end whose run was started after the heal, or the time for that has passed: a next
+ * fault before it would be blamed on this one.
+ */
+async function untilFlowing(outbox: pg.Pool, found: readonly FaultRecord[], signal: AbortSignal): Promise<void> {
+  const healedAt = Math.max(...found.map((one) => one.healedAt));
+  const given = Math.max(...found.map(({ boundSeconds, breakerSeconds }) => boundSeconds + breakerSeconds)) * 1_000;
+  while (Date.now() < healedAt + given) {
+    signal.throwIfAborted();
+    const lanes = await lanesFlowingSince(outbox, Date.now() - healedAt);
+    if (lanes === LANES.length) return;
+    await pause(200, signal);
+  }
 }
 
 async function rest(producer: RunWorld['producer'], leastMs: number, signal: AbortSignal): Promise<void> {

@@ -2,6 +2,7 @@
 import type pg from 'pg';
 import { CARRIED, countOpen, RUNNING, WAITING, WAITING_ORDERED } from '../../infrastructure/prisma/open-rows-sql.js';
 import { runStatement } from '../../infrastructure/prisma/pg-pool.js';
+import { LANES, MEASURED_TYPE } from './chaos-traffic.js';
 
 const TIMEOUT_MS = 3_000;
 const MOST = 1_000_000;
@@ -26,6 +27,26 @@ export async function readLine(outbox: pg.Pool): Promise<LineState | null> {
     return null; // the database is away, as a fault wants it
   }
 }
+
+/** In how many of the flow's lanes an event came to its end whose run was started within the last `ms`; 0: no answer. */
+export async function lanesFlowingSince(outbox: pg.Pool, ms: number): Promise<number> {
+  try {
+    const [row] = await runStatement<{ lanes: number }>(outbox, {
+      name: 'chaos_lanes_flowing',
+      text: LANES_FLOWING,
+      values: [ms, MEASURED_TYPE, LANES],
+      timeoutMs: TIMEOUT_MS,
+    });
+    return row?.lanes ?? 0;
+  } catch {
+    return 0; // asked again, as long as the fault has time
+  }
+}
+
+const LANES_FLOWING = `SELECT count(DISTINCT d.destination)::integer AS lanes FROM outbox.delivery d
+  WHERE d.settled_at >= statement_timestamp() - $1::float8 * interval '1 millisecond'
+    AND d.started_at >= statement_timestamp() - $1::float8 * interval '1 millisecond'
+    AND d.status = 'DELIVERED' AND d.event_type = $2 AND d.destination = ANY ($3::text[])`;
 
 const LINE = `SELECT ${countOpen([WAITING, WAITING_ORDERED, RUNNING, CARRIED], MOST)} AS open,
   (SELECT count(*)::integer FROM outbox.notification n WHERE n.done_at IS NULL) AS unsent`;
