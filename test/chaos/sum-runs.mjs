@@ -25,8 +25,11 @@ export function describeRuns(runs) {
   const faults = (run) => run.record.faults.filter(({ happened }) => happened > 0).length;
   const found = (kind) => (run) => run.books?.[kind].length ?? 0;
   const seeds = new Set(runs.map(({ run }) => run.asked.seed)).size;
+  const verdicts = ['passed', 'failed', 'incomplete'].map(
+    (verdict) => `${runs.filter(({ run }) => run.verdict === verdict).length} ${verdict}`,
+  );
   const totals = [
-    ['runs', runs.length],
+    ['runs', `${runs.length}: ${verdicts.join(', ')}`],
     ['seeds', seeds],
     ['events committed', sum(({ record }) => record.committed)],
     ['faults that happened', sum(faults)],
@@ -55,7 +58,18 @@ export function describeRuns(runs) {
       ['run', 'verdict', 'seed', 'faults', 'happened', 'events', 'lost / doubled / phantoms', 'flows after at most, s'],
       rows,
     ),
+    ...runs.filter(({ run }) => run.verdict !== 'passed').flatMap(describeUnpassed),
   ].join('\n\n')}\n`;
+}
+
+/** What a sentence that ends in a history has more is in the report. */
+const LONGEST_SENTENCE = 300;
+
+function describeUnpassed({ name, run: { verdict, problems, missing } }) {
+  const said = [...problems, ...missing].map((sentence) =>
+    sentence.length > LONGEST_SENTENCE ? `${sentence.slice(0, LONGEST_SENTENCE)}…` : sentence,
+  );
+  return [`**[${name}](${name}.md)**, ${verdict}:`, said.map((sentence) => `- ${sentence}`).join('\n')];
 }
 
 function flowsAfter({ recovery }) {

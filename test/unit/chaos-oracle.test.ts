@@ -289,6 +289,12 @@ const PLANTED: readonly Planted[] = [
     'none of slack took it',
   ],
   [
+    'a notice that went to nobody',
+    (books) => changeLetter(books, { notifications: [{ claimedBy: 'g', done: true, outcome: {} }] }),
+    null,
+    'none of no channel took it',
+  ],
+  [
     'a notice that is said to be sent and came nowhere',
     (books) => {
       books.notices = [];
@@ -317,6 +323,15 @@ const PLANTED: readonly Planted[] = [
     },
     null,
     `I6 ${DEAD}: expected at most 3 attempts`,
+  ],
+  [
+    'a letter before its budget is spent',
+    (books) => {
+      settle(books, DEAD, { failures: { 'HTTP.SERVER_ERROR': 1 } });
+      changeLetter(books, { code: 'HTTP.SERVER_ERROR', retryCount: 1 });
+    },
+    null,
+    `I6 ${DEAD}: letter l-e3: expected 3 attempts with HTTP.SERVER_ERROR before it, came 1`,
   ],
   [
     'a second attempt after a final answer',

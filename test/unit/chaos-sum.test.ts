@@ -15,6 +15,8 @@ it('counts what failed like all else', () => {
     name: `seed-${seed}`,
     run: {
       verdict: lost.length === 0 ? 'passed' : 'failed',
+      problems: lost,
+      missing: [],
       asked: { seed },
       recovery: { flowsAfter: { 1: 2.5, 2: null } },
       record: {
@@ -31,7 +33,8 @@ it('counts what failed like all else', () => {
   });
   const page = describeRuns([run(1, [], 3), run(2, ['I1 e1: …'], 1)]);
   for (const row of [
-    '| runs | 2 |',
+    '| runs | 2: 1 passed, 1 failed, 0 incomplete |',
+    '**[seed-2](seed-2.md)**, failed:\n\n- I1 e1: …\n',
     '| seeds | 2 |',
     '| events committed | 200 |',
     '| faults that happened | 2 |',

@@ -18,8 +18,12 @@ export function compareAttempts(
 ): void {
   for (const row of books.rows.values()) {
     const policy = books.policies.get(row.delivery?.policyHash ?? '');
+    const letters = lettersOf.get(row.id) ?? [];
+    const letter = letters.find(({ state, epoch }) => state === 'open' && epoch === row.delivery?.epoch);
     if (policy !== undefined) compareSpent(row, policy, finder);
-    compareCount(row, lettersOf.get(row.id) ?? [], finder);
+    if (letter === undefined) continue;
+    compareCount(row, letter, finder);
+    if (policy !== undefined) compareEnd(row, letter, policy, finder);
   }
   for (const { eventId, epoch, n, code, delayMs, cameMs } of books.hurried) {
     const what = `${code}: expected attempt ${n + 1} of epoch ${epoch} no sooner than ${delayMs} ms after attempt ${n}`;
@@ -50,9 +54,7 @@ function compareSpent({ id, delivery }: BookRow, policy: RetryPolicy, { say }: F
 }
 
 /** retryCount: failed attempts that spend (R12). Of an older letter the budget is not known any more. */
-function compareCount({ id, delivery }: BookRow, letters: readonly BookLetter[], { say }: Finder): void {
-  const letter = letters.find(({ state, epoch }) => state === 'open' && epoch === delivery?.epoch);
-  if (letter === undefined) return;
+function compareCount({ id, delivery }: BookRow, letter: BookLetter, { say }: Finder): void {
   const total = sum(spending(delivery?.failures ?? {}));
   if (total !== letter.retryCount) {
     say(
@@ -61,6 +63,16 @@ function compareCount({ id, delivery }: BookRow, letters: readonly BookLetter[],
       `letter ${letter.id}: expected retryCount ${total}, as many attempts have spent; came ${letter.retryCount}`,
     );
   }
+}
+
+/** A letter for what may be tried again comes once the budget is spent, and no sooner. */
+function compareEnd({ id, delivery }: BookRow, letter: BookLetter, policy: RetryPolicy, { say }: Finder): void {
+  const { code, retryCount } = letter;
+  if (!isErrorCode(code) || !catalogEntry(code).spends || ruleFor(code, policy).kind === 'final') return;
+  const most = maxAttemptsFor(code, policy);
+  const ofCode = delivery?.failures[code] ?? 0;
+  if (ofCode >= most || retryCount >= policy.maxAttempts) return;
+  say('I6', id, `letter ${letter.id}: expected ${most} attempts with ${code} before it, came ${ofCode}`);
 }
 
 function spending(failures: Readonly<Record<string, number>>): [string, number][] {

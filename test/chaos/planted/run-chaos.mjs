@@ -15,7 +15,9 @@ export async function runChaos(runs, { planted, folder, signal }) {
     const began = performance.now();
     const more = [...(planted === null ? [] : ['--planted', planted]), '--report', join(folder, 'report')];
     const { code, printed } = await runNode([CHAOS, ...args, ...more], signal);
-    const status = { 0: 'passed', 1: 'failed' }[code] ?? `ended by ${code}`;
+    // 1 is an incomplete run's, too: that has caught nothing.
+    const verdict = /^verdict: (\w+)/m.exec(printed)?.[1];
+    const status = code === 0 || code === 1 ? (verdict ?? 'without a verdict') : `ended by ${code}`;
     const message = printed.slice(printed.lastIndexOf('\n\n') + 1);
     found.set(run, { status, ms: Math.round(performance.now() - began), message });
   }

@@ -49,6 +49,8 @@ export const temporalKilled = defineFault({
       problems.push(...(await notReady(world)));
     }
     await heal();
+    if (noticed < killed && !signal.aborted)
+      problems.push(`${noticed} of ${killed} times a relay said that starts were refused, each time one was to`);
     problems.push(...changed(), ...(await undelivered(world, all, signal)));
     return {
       happened: noticed,

@@ -171,13 +171,21 @@ async function writeModule({ folder }: ChaosWorld, name: string, text: string): 
   return `--import=${pathToFileURL(file).href}`;
 }
 
-/** There is no setting for it, and there should be none: the SDK's own option, put where the role calls for a worker. */
+/**
+ * There is no setting for it, and there should be none: the SDK's own option, put where the role calls for a worker. It takes
+ * few tasks at once: each begins its run anew, and of a hundred that it took on few cores most would time out.
+ */
 function cacheModule({ cli }: ChaosWorld): string {
   const sdk = createRequire(cli).resolve('@temporalio/worker');
   return `import { createRequire } from 'node:module';
 const { Worker } = createRequire(${JSON.stringify(sdk)})(${JSON.stringify(sdk)});
 const create = Worker.create;
-Worker.create = (options) => create.call(Worker, { ...options, maxCachedWorkflows: 0 });
+const few = {
+  maxCachedWorkflows: 0,
+  maxConcurrentWorkflowTaskExecutions: 4,
+  workflowTaskPollerBehavior: { type: 'simple-maximum', maximum: 2 },
+};
+Worker.create = (options) => create.call(Worker, { ...options, ...few });
 process.stderr.write('${UNCACHED}\\n');
 `;
 }

@@ -1,4 +1,5 @@
 /** What every fault does alike: it heals in any case, tells when, and tells nothing of its row where the run was given up. */
+import { LANES } from '../chaos-traffic.js';
 import type { ChaosWorld, Fault, FaultContext, FaultId, FaultOutcome, Resource } from '../ports.js';
 import { until } from './wait.js';
 
@@ -68,14 +69,16 @@ async function inject(spec: FaultSpec, world: ChaosWorld, context: FaultContext)
 /** A server that has just come back may refuse at first. */
 const READ_WITHIN_MS = 5_000;
 
-/** How long the slowest of the breakers that are not closed may still keep work back: a trial that is under way may fail. */
+/** How long the slower of the flow's breakers that are not closed may still keep work back: a trial that is under way may fail. */
 async function readBreaker({ outbox }: ChaosWorld, signal: AbortSignal): Promise<number> {
   let ms = 0;
   await until(
     async () => {
       const { rows } = await outbox.query<{ ms: number }>(
         `SELECT coalesce(max(greatest(0, CASE breaker WHEN 'open' THEN extract(epoch FROM open_until - clock_timestamp()) * 1000
-           WHEN 'half_open' THEN coalesce(open_ms, 0) ELSE 0 END)), 0)::float8 AS ms FROM outbox.destination`,
+           WHEN 'half_open' THEN coalesce(open_ms, 0) ELSE 0 END)), 0)::float8 AS ms FROM outbox.destination
+         WHERE name = ANY ($1::text[])`,
+        [LANES],
       );
       ms = rows[0]?.ms ?? 0;
       return true;

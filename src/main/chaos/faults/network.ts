@@ -2,12 +2,12 @@
 import type { ChaosProxy, ChaosWorld, ProxyName } from '../ports.js';
 import { pause } from '../within.js';
 import { defineFault } from './define-fault.js';
-import { count, untilStatus } from './look.js';
+import { count, timesPrinted, untilStatus } from './look.js';
 import { healLedger } from './own-events.js';
 import { type Probed, probeProxy } from './probe-proxy.js';
 import { PATIENCE_MS, pick, until } from './wait.js';
 
-const PROXIES: readonly ProxyName[] = ['outbox', 'temporal', 'ledger', 'ingest'];
+const PROXIES: readonly ProxyName[] = ['outbox', 'audit', 'temporal', 'ledger', 'ingest'];
 
 interface Trouble {
   readonly name: string;
@@ -16,6 +16,8 @@ interface Trouble {
   felt(probed: Probed): boolean;
 }
 
+const BLACK_HOLE = 'a black hole';
+
 const TROUBLES: readonly Trouble[] = [
   {
     name: 'slow',
@@ -23,7 +25,7 @@ const TROUBLES: readonly Trouble[] = [
     felt: (probed) => probed.tookMs >= 550,
   },
   {
-    name: 'a black hole',
+    name: BLACK_HOLE,
     put: (proxy) => proxy.add('timeout', { timeout: 0 }),
     // However soon: PostgreSQL refuses the probe's user and hangs up, and its end comes through where its words do not.
     felt: ({ answer }) => answer === 'nothing',
@@ -66,10 +68,14 @@ export const badNetwork = defineFault({
     for (const [trouble, name] of pairs) {
       if (signal.aborted) break;
       const proxy = proxies[name];
+      const isLongHole = !short && trouble.name === BLACK_HOLE;
+      const gaveUp = isLongHole ? watchDeadlines(world, name) : null;
       await trouble.put(proxy);
-      const overAt = performance.now() + durationMs / pairs.length;
+      const overAt = performance.now() + (isLongHole ? LONG_HOLE_MS : durationMs / pairs.length);
       const probed = await probeUntilFelt(proxy, trouble, signal);
       await pause(Math.max(0, overAt - performance.now()), signal);
+      // Looked at while it holds: the heal ends whatever would hang for ever.
+      if (gaveUp !== null && !signal.aborted) problems.push(...(await gaveUp()));
       await proxy.heal();
       if (trouble.felt(probed)) felt.push(`${trouble.name} at ${name}`);
       else
@@ -95,6 +101,32 @@ async function probeUntilFelt(proxy: ChaosProxy, trouble: Trouble, signal: Abort
 
 /** A regular attempt has 20 s; the next one, or the reconciler, closes what was lost. Roles answer their probes. */
 const LONGEST_ATTEMPT_MS = 25_000;
+/** Beyond each of their deadlines. */
+const LONG_HOLE_MS = 40_000;
+
+/** What shows that whoever calls through this proxy has given up what is not answered. Ask it while the hole holds. */
+function watchDeadlines(world: ChaosWorld, name: ProxyName): () => Promise<string[]> {
+  const said = { outbox: /"relay\.store_away"/g, temporal: /"relay\.starts_refused"/g };
+  if (name === 'outbox' || name === 'temporal') {
+    const before = timesPrinted(world, said[name]);
+    return async () =>
+      timesPrinted(world, said[name]) > before
+        ? []
+        : [`no relay gave up a call to the ${name} that was not answered for ${LONG_HOLE_MS / 1_000} s`];
+  }
+  const destination = name === 'ledger' ? 'chaos.ledger' : 'audit.log';
+  return async () => {
+    const hanging = await count(
+      world.outbox,
+      `outbox.delivery_attempt a JOIN outbox.delivery d USING (event_id)
+       WHERE d.destination = $1 AND a.finished_at IS NULL AND a.started_at < clock_timestamp() - $2 * interval '1 millisecond'`,
+      [destination, LONGEST_ATTEMPT_MS],
+    );
+    return hanging === 0
+      ? []
+      : [`${hanging} attempts at ${destination} hang for more than ${LONGEST_ATTEMPT_MS / 1_000} s`];
+  };
+}
 
 async function nothingHangs(world: ChaosWorld, { signal, problems }: { signal: AbortSignal; problems: string[] }) {
   const old = new Date();

@@ -85,18 +85,41 @@ const TEN_MB = 10 * 1024 * 1024;
 /** What is kept of an answer, with its headers. */
 const KEPT_BYTES = 32 * 1024;
 
-const oddAnswers = (elsewhere: string): readonly (readonly [string, LedgerMode])[] => [
-  ['empty', { kind: 'odd', status: 200, body: '' }],
-  ['no content', { kind: 'odd', status: 204, body: '' }],
-  [
-    'HTML',
-    { kind: 'odd', status: 200, headers: { 'content-type': 'text/html' }, body: '<html><body>Welcome</body></html>' },
-  ],
-  ['10 MB', { kind: 'odd', status: 200, body: `{"id":"${'x'.repeat(TEN_MB)}"}` }],
-  ['broken JSON', { kind: 'odd', status: 201, body: '{"id":"12' }],
-  ['moved', { kind: 'status', status: 301, headers: { location: elsewhere } }],
-  ['elsewhere, by POST', { kind: 'status', status: 307, headers: { location: elsewhere } }],
-];
+interface OddAnswer {
+  readonly name: string;
+  readonly mode: LedgerMode;
+  readonly expect: 'either' | 'dead';
+}
+
+/** Each 2xx with its effect, so that the ledger says so when it is asked, and without one, so that a letter must come. */
+function oddAnswers(elsewhere: string): readonly OddAnswer[] {
+  const successes = [
+    { name: 'empty', status: 200, body: '' },
+    { name: 'no content', status: 204, body: '' },
+    { name: 'HTML', status: 200, headers: { 'content-type': 'text/html' }, body: '<html><body>Welcome</body></html>' },
+    { name: '10 MB', status: 200, body: `{"id":"${'x'.repeat(TEN_MB)}"}` },
+    { name: 'broken JSON', status: 201, body: '{"id":"12' },
+  ];
+  const redirect = (name: string, status: number): OddAnswer => ({
+    name,
+    mode: { kind: 'status', status, headers: { location: elsewhere } },
+    expect: 'dead',
+  });
+  return [
+    ...successes.map(({ name, ...answer }) => ({
+      name: `${name}, done`,
+      mode: { kind: 'odd' as const, ...answer },
+      expect: 'either' as const,
+    })),
+    ...successes.map(({ name, ...answer }) => ({
+      name: `${name}, not done`,
+      mode: { kind: 'status' as const, ...answer },
+      expect: 'dead' as const,
+    })),
+    redirect('moved', 301),
+    redirect('elsewhere, by POST', 307),
+  ];
+}
 
 export const oddSuccess = defineFault({
   id: 'F22',
@@ -112,16 +135,23 @@ export const oddSuccess = defineFault({
     try {
       const answers = oddAnswers(target.url);
       for (let round = 0; round < (short ? 1 : 5) && !signal.aborted; round += 1) {
-        const odd = ownEvents(world, answers.length, { expect: 'either' });
+        const odd = answers.flatMap(({ expect }) => ownEvents(world, 1, { expect }));
         const ids = idsOf(odd);
-        answerOwn(world, ids, ({ eventId }) => answers[ids.indexOf(eventId)]?.[1] ?? { kind: 'take' });
+        const answerOf = (id: string) => answers[ids.indexOf(id)] as OddAnswer;
+        answerOwn(world, ids, ({ eventId }) => answerOf(eventId).mode);
         // Good ones among them: ten bad answers in a row would open the breaker, which is another row.
         await world.producer.append(odd.flatMap((event) => [event, ...ownEvents(world, 2)]));
         // R18: the ledger is asked before the letter, and where the effect stands the delivery is settled by that.
         const open = await untilStatus(world, ids, ['DEAD', 'DELIVERED'], { withinMs: PATIENCE_MS, signal });
-        for (const id of open) problems.push(`${answers[ids.indexOf(id)]?.[0]}: neither letter nor receipt in time`);
-        for (const { id, code, bytes } of await lettersOf(world, ids)) {
-          const name = answers[ids.indexOf(id)]?.[0];
+        for (const id of open) problems.push(`${answerOf(id).name}: neither letter nor receipt in time`);
+        const letters = await lettersOf(world, ids);
+        const dead = new Set(letters.map(({ id }) => id));
+        for (const id of ids) {
+          if (answerOf(id).expect === 'dead' && !open.includes(id) && !dead.has(id))
+            problems.push(`${answerOf(id).name}: expected a letter, there is none`);
+        }
+        for (const { id, code, bytes } of letters) {
+          const { name } = answerOf(id);
           if (code !== 'HTTP.BAD_RESPONSE') problems.push(`${name}: expected HTTP.BAD_RESPONSE, got ${code}`);
           if (bytes > KEPT_BYTES) problems.push(`${name}: ${bytes} bytes of the answer were kept`);
         }

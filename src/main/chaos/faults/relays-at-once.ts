@@ -15,14 +15,24 @@ export const relaysAtOnce = defineFault({
   title: 'eight relays at once; a deadlock; DDL waiting',
   short: [8, 12],
   long: [40, 60],
+  heal: ({ proxies }) => proxies.temporal.heal(),
   async inflict(world, inflicting) {
     const { signal, problems, short, durationMs, heal } = inflicting;
-    const claimers = await claimTogether(world, inflicting);
-    const deadlocks = await deadlock(world.outbox, signal);
-    if (deadlocks === 0) problems.push('no session was ended by a deadlock');
-    const waited = await waitForTable(world.outbox, Math.min(durationMs / 3, short ? 2_500 : 10_000), signal);
-    if (waited === 0) problems.push('no session of the roles waited behind the DDL');
-    await heal();
+    const doubled = await watchClaims(world);
+    let claimers: Awaited<ReturnType<typeof claimTogether>>;
+    let [deadlocks, waited] = [0, 0];
+    try {
+      claimers = await claimTogether(world, inflicting);
+      deadlocks = await deadlock(world, signal);
+      if (deadlocks === 0) problems.push('no statement of a role was ended by a deadlock');
+      waited = await waitForTable(world.outbox, Math.min(durationMs / 3, short ? 2_500 : 10_000), signal);
+      if (waited === 0) problems.push('no session of the roles waited behind the DDL');
+      await heal();
+      const overlapping = await doubled.count();
+      if (overlapping > 0) problems.push(`${overlapping} claims took rows whose lease was not over`);
+    } finally {
+      await doubled.stop();
+    }
     const after = ownEvents(world, 20);
     await world.producer.append(after);
     const open = await untilStatus(world, idsOf(after), ['DELIVERED'], { withinMs: PATIENCE_MS, signal });
@@ -30,7 +40,7 @@ export const relaysAtOnce = defineFault({
       problems.push(`${open.length} of 20 events were not delivered in time after the locks were gone`);
     return {
       happened: claimers.claimed < claimers.wanted ? 0 : Math.min(claimers.claimed, deadlocks, waited),
-      what: `${claimers.claimed} of ${claimers.wanted} relays claimed, ${deadlocks} sessions ended by deadlock, ${waited} waited behind the DDL`,
+      what: `${claimers.claimed} of ${claimers.wanted} relays claimed, ${deadlocks} statements of roles ended by deadlock, ${waited} waited behind the DDL`,
     };
   },
 });
@@ -53,37 +63,30 @@ async function claimTogether(
       }
     }
     const claimed = await watchClaimers(world, signal);
-    const doubled = await watchClaims(world);
-    try {
-      const events = ownEvents(world, short ? 300 : 2_000);
-      for (let at = 0; at < events.length && !signal.aborted; at += 100) {
-        await world.producer.append(events.slice(at, at + 100));
-      }
-      const ids = idsOf(events);
-      const open = await untilStatus(world, ids, ['DELIVERED'], { withinMs: PATIENCE_MS, signal });
-      if (open.length > 0) {
-        problems.push(
-          `${open.length} of ${ids.length} events were not delivered in time by ${world.fleet.of('relay').length} relays`,
-        );
-      }
-      const lost = await withoutAnswer(world, ids);
-      const again = requestsOf(world, ids).filter(({ did, eventId }) => did === 'again' && !lost.has(eventId)).length;
-      if (again > 0)
-        problems.push(
-          `${again} of ${ids.length} events were sent twice by ${world.fleet.of('relay').length} relays at once`,
-        );
-      // Few events are soon claimed by whoever is quickest: more of them, until each relay has had some.
-      const all = async () => {
-        if ((await claimed()) >= wanted) return true;
-        await world.producer.append(ownEvents(world, 50));
-        return false;
-      };
-      await until(all, { withinMs: PATIENCE_MS / 2, signal, everyMs: 1_000 });
-      const overlapping = await doubled.count();
-      if (overlapping > 0) problems.push(`${overlapping} claims took rows whose lease was not over`);
-    } finally {
-      await doubled.stop();
+    const events = ownEvents(world, short ? 300 : 2_000);
+    for (let at = 0; at < events.length && !signal.aborted; at += 100) {
+      await world.producer.append(events.slice(at, at + 100));
     }
+    const ids = idsOf(events);
+    const open = await untilStatus(world, ids, ['DELIVERED'], { withinMs: PATIENCE_MS, signal });
+    if (open.length > 0) {
+      problems.push(
+        `${open.length} of ${ids.length} events were not delivered in time by ${world.fleet.of('relay').length} relays`,
+      );
+    }
+    const lost = await withoutAnswer(world, ids);
+    const again = requestsOf(world, ids).filter(({ did, eventId }) => did === 'again' && !lost.has(eventId)).length;
+    if (again > 0)
+      problems.push(
+        `${again} of ${ids.length} events were sent twice by ${world.fleet.of('relay').length} relays at once`,
+      );
+    // Few events are soon claimed by whoever is quickest: more of them, until each relay has had some.
+    const all = async () => {
+      if ((await claimed()) >= wanted) return true;
+      await world.producer.append(ownEvents(world, 50));
+      return false;
+    };
+    await until(all, { withinMs: PATIENCE_MS / 2, signal, everyMs: 1_000 });
     return { claimed: await claimed(), wanted };
   } finally {
     await Promise.all(added.map((member) => world.fleet.remove(member)));
@@ -146,25 +149,81 @@ async function watchClaims(world: ChaosWorld): Promise<{ count(): Promise<number
   };
 }
 
-/** Two sessions on rows that the roles write, in opposite orders: PostgreSQL ends one, and the roles wait for both meanwhile. */
-async function deadlock(pool: pg.Pool, signal: AbortSignal): Promise<number> {
-  const { rows } = await pool.query<{ id: string }>(
-    'SELECT event_id AS id FROM outbox.delivery ORDER BY due_at DESC LIMIT 2',
-  );
-  const [one, two] = rows;
-  if (one === undefined || two === undefined || signal.aborted) return 0;
-  const sessions = [await pool.connect(), await pool.connect()] as const;
-  const lock = (session: pg.PoolClient, { id }: { id: string }) =>
-    session.query('SELECT FROM outbox.delivery WHERE event_id = $1 FOR UPDATE', [id]);
+/** Which row a statement comes to last is PostgreSQL's choice: as many tries. */
+const DEADLOCK_TRIES = 6;
+/** Starts are slow by then, so that a batch is claimed and not marked. */
+const CLAIMED_WITHIN_MS = 10_000;
+
+/**
+ * A session of ours locks one row of what a relay has claimed, waits until the relay waits for it with its mark, and asks for the
+ * others of that batch, which the relay may hold. PostgreSQL ends whoever has waited for a second first: a role. How many statements it ended.
+ */
+async function deadlock(world: ChaosWorld, signal: AbortSignal): Promise<number> {
+  const { outbox, proxies, producer } = world;
+  const before = await deadlocksOf(outbox);
+  const slow = await proxies.temporal.add('latency', { latency: 900, jitter: 0 }, { stream: 'downstream' });
+  const session = await outbox.connect();
   try {
-    for (const session of sessions) await session.query("BEGIN; SET LOCAL lock_timeout = '10s'");
-    await lock(sessions[0], one);
-    await lock(sessions[1], two);
-    const ends = await Promise.allSettled([lock(sessions[0], two), lock(sessions[1], one)]);
-    return ends.filter((end) => end.status === 'rejected' && (end.reason as { code?: string }).code === '40P01').length;
+    for (let n = 0; n < DEADLOCK_TRIES && !signal.aborted; n += 1) {
+      const events = ownEvents(world, 20);
+      await producer.append(events);
+      const batch = await largestBatch(outbox, idsOf(events), signal);
+      const [held] = batch.splice(n % 2 === 0 ? batch.length - 1 : 0, 1);
+      if (held === undefined || batch.length === 0) continue;
+      const lock = (ids: readonly string[]) =>
+        session.query('SELECT FROM outbox.delivery WHERE event_id = ANY ($1::uuid[]) ORDER BY event_id FOR UPDATE', [
+          ids,
+        ]);
+      await session.query("BEGIN; SET LOCAL lock_timeout = '10s'");
+      await lock([held]);
+      await until(async () => (await waitingMarks(outbox)) > 0, { withinMs: CLAIMED_WITHIN_MS, signal, everyMs: 20 });
+      // Ours is ended where the role began to wait later: then nothing is shown, and the next try may.
+      const ended = await lock(batch).then(
+        () => false,
+        () => true,
+      );
+      await session.query('ROLLBACK');
+      if (!ended && (await until(async () => (await deadlocksOf(outbox)) > before, { withinMs: 3_000, signal }))) break;
+    }
+    return (await deadlocksOf(outbox)) - before;
   } finally {
-    for (const session of sessions) await leave(session);
+    await leave(session);
+    await slow();
   }
+}
+
+/** The ids of one token's claim. */
+async function largestBatch(outbox: pg.Pool, ids: readonly string[], signal: AbortSignal): Promise<string[]> {
+  let batch: string[] = [];
+  const claimed = async () => {
+    const { rows } = await outbox.query<{ ids: string[] }>(
+      `SELECT array_agg(event_id::text ORDER BY event_id) AS ids FROM outbox.delivery
+       WHERE event_id = ANY ($1::uuid[]) AND status = 'PENDING' AND lease_token IS NOT NULL
+       GROUP BY lease_token ORDER BY count(*) DESC LIMIT 1`,
+      [ids],
+    );
+    batch = rows[0]?.ids ?? [];
+    return batch.length > 1;
+  };
+  await until(claimed, { withinMs: CLAIMED_WITHIN_MS, signal, everyMs: 20 });
+  return batch;
+}
+
+/** Relays that mark a batch and wait for a row of it. */
+function waitingMarks(outbox: pg.Pool): Promise<number> {
+  return count(
+    outbox,
+    `pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name LIKE 'temporal-outbox %'
+     AND query LIKE '%UPDATE outbox.delivery%SET status = ''STARTED''%'`,
+  );
+}
+
+/** Statements that this database has ended; told a moment later. */
+async function deadlocksOf(outbox: pg.Pool): Promise<number> {
+  const { rows } = await outbox.query<{ n: number }>(
+    'SELECT deadlocks::int AS n FROM pg_stat_database WHERE datname = current_database()',
+  );
+  return rows[0]?.n ?? 0;
 }
 
 /** A reader holds the table, an ACCESS EXCLUSIVE waits for it, and everybody behind that: the most who waited at once. */

@@ -21,7 +21,8 @@ export const killedRelay = defineFault({
   id: 'F1',
   title: 'kill -9 a relay at random, two running',
   weight: 3,
-  resources: ['relay', 'temporal'],
+  // Whether the other relays went on is seen by events of its own to the ledger.
+  resources: ['relay', 'temporal', 'ledger'],
   short: [3, 6],
   long: [20, 60],
   heal: ({ proxies }) => proxies.temporal.heal(),
@@ -95,7 +96,8 @@ export const stoppedRelay = defineFault({
   id: 'F5',
   title: 'SIGSTOP a relay past its lease, then SIGCONT',
   weight: 2,
-  resources: ['relay', 'temporal'],
+  // Whether the other relays went on is seen by events of its own to the ledger.
+  resources: ['relay', 'temporal', 'ledger'],
   short: [6, 10],
   long: [35, 60],
   heal: ({ proxies }) => proxies.temporal.heal(),

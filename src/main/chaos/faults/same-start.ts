@@ -16,43 +16,62 @@ export const sameAtOnce = defineFault({
     await world.proxies.temporal.heal();
   },
   async inflict(world, inflicting) {
-    const starts = await startTogether(world, inflicting);
+    const starts = await startOften(world, inflicting);
     const told = await redriveTogether(world, inflicting);
     await inflicting.heal();
-    const what = `${starts} starts of events that another relay was starting; ${told} second redrives told so`;
-    return { happened: Math.min(starts, told), what };
+    const what = `${starts.events} events claimed and started ${starts.atLeast} times at least; ${told} second redrives told so`;
+    return { happened: Math.min(starts.events, told), what };
   },
 });
 
-/** Starts are slow and each claim is taken off its row at once, as a lease of no length would: others claim and start it, too. */
-async function startTogether(world: ChaosWorld, { signal, problems, short }: Inflicting): Promise<number> {
-  const { proxies, producer, outbox } = world;
+/** As eight relays would: two of them, each of which starts every event again and again. */
+const STARTS = 8;
+
+/**
+ * Starts are slow and each claim is taken off its row at once, as a lease of no length would, so that the others start the same
+ * events meanwhile. The workers stand still: what is delivered is claimed no more.
+ */
+async function startOften(
+  world: ChaosWorld,
+  { signal, problems, short }: Inflicting,
+): Promise<{ readonly events: number; readonly atLeast: number }> {
+  const { proxies, producer, outbox, fleet } = world;
   const events = ownEvents(world, short ? 20 : 100);
   const ids = idsOf(events);
+  const workers = [...fleet.of('worker')];
+  const claims = new Map(ids.map((id) => [id, 0]));
+  const fewest = () => Math.min(...claims.values());
   await proxies.temporal.add('latency', { latency: 900, jitter: 100 }, { stream: 'downstream' });
-  await producer.append(events);
-  const claims = new Map<string, number>();
-  await until(
-    async () => {
-      const { rows } = await outbox.query<{ id: string }>(
-        `UPDATE outbox.delivery SET lease_token = NULL, due_at = clock_timestamp()
-         WHERE event_id = ANY ($1::uuid[]) AND status = 'PENDING' AND lease_token IS NOT NULL RETURNING event_id AS id`,
-        [ids],
-      );
-      for (const { id } of rows) claims.set(id, (claims.get(id) ?? 0) + 1);
-      return [...claims.values()].filter((times) => times >= 8).length >= ids.length / 2;
-    },
-    { withinMs: PATIENCE_MS / 2, signal, everyMs: 60 },
-  );
+  for (const worker of workers) worker.kill('SIGSTOP');
+  try {
+    await producer.append(events);
+    await until(
+      async () => {
+        const { rows } = await outbox.query<{ id: string }>(
+          `UPDATE outbox.delivery SET lease_token = NULL, due_at = clock_timestamp()
+           WHERE event_id = ANY ($1::uuid[]) AND status = 'PENDING' AND lease_token IS NOT NULL RETURNING event_id AS id`,
+          [ids],
+        );
+        for (const { id } of rows) claims.set(id, (claims.get(id) ?? 0) + 1);
+        return fewest() >= STARTS;
+      },
+      { withinMs: PATIENCE_MS / 2, signal, everyMs: 60 },
+    );
+  } finally {
+    for (const worker of workers) worker.kill('SIGCONT');
+  }
   await proxies.temporal.heal();
+  if (fewest() < STARTS) {
+    const often = [...claims.values()].filter((times) => times >= STARTS).length;
+    problems.push(`${often} of ${ids.length} events were claimed ${STARTS} times, all were to be`);
+  }
   const open = await untilStatus(world, ids, ['DELIVERED'], { withinMs: PATIENCE_MS, signal });
   if (open.length > 0)
     problems.push(`${open.length} of ${ids.length} events started by several were not delivered in time`);
   const lost = await withoutAnswer(world, ids);
   const again = requestsOf(world, ids).filter(({ did, eventId }) => did === 'again' && !lost.has(eventId)).length;
   if (again > 0) problems.push(`${again} of ${ids.length} events had a second run: they were sent again`);
-  // The first claim of an event is no fault.
-  return [...claims.values()].reduce((sum, times) => sum + Math.max(0, times - 1), 0);
+  return { events: [...claims.values()].filter((times) => times >= STARTS).length, atLeast: fewest() };
 }
 
 async function redriveTogether(world: ChaosWorld, { signal, problems, short }: Inflicting): Promise<number> {
