@@ -26,7 +26,7 @@ import { seededRandom } from '../../src/main/dev/seeded-random.js';
 import { withoutTriggers } from '../integration/log-set-up.js';
 import { eventually } from '../support/eventually.js';
 import { type LosingProxy, startLosingProxy } from '../support/losing-proxy.js';
-import { endLeftoverCli, runOutboxCli } from '../support/outbox-cli.js';
+import { CLI, endLeftoverCli, runOutboxCli } from '../support/outbox-cli.js';
 import { createTestDeployment, type StartedProcess, stop, type TestDeployment } from '../support/roles.js';
 import { temporalAddress } from '../support/temporal.js';
 
@@ -85,7 +85,7 @@ async function worldOf(roles: StartedProcess): Promise<ChaosWorld> {
   await writeFile(join(folder, 'relay-1.log'), printed());
   return {
     ...{ deployment: deployment.name, folder, canary: CANARY, notices },
-    ...{ outbox: deployment.outbox, audit: deployment.audit },
+    ...{ outbox: deployment.outbox, audit: deployment.audit, producer, cli: CLI },
     temporal: { address: temporalAddress(), namespace: 'default' },
     environment: { ...deployment.environment, ...signing },
     fleet: { members: [{ name: 'relay-1', role: 'relay', printed, probePort }] },

@@ -8,8 +8,12 @@ import type { OverviewPartName, OverviewValue } from '../../contract/overview-ap
 import { loadSettings } from '../../infrastructure/config/load-settings.js';
 import { GAUGE_BOUND } from '../../infrastructure/prisma/gauge-statements.js';
 import { openStatus, type Status } from '../read-status.js';
+import { LEDGER_KEY } from './chaos-config.js';
+import { untilStatus } from './faults/look.js';
+import { idsOf, ownEvents } from './faults/own-events.js';
 import type { Look } from './look-at-end.js';
 import type { ChaosWorld } from './ports.js';
+import { runCliOrThrow } from './run-cli.js';
 
 /** It only bounds what is wrong: a busy machine shows its figures later. */
 const WITHIN_MS = 120_000;
@@ -51,6 +55,33 @@ export async function compareFigures(
   } finally {
     await status.close();
   }
+}
+
+/** Of the ledger, paused. */
+const WAITING = 7;
+const DELIVERED_WITHIN_MS = 60_000;
+
+/** The same while some events are due and stay so, for nobody claims what a person has paused: two zeros would show little. */
+export async function compareFiguresOfSome(world: ChaosWorld): Promise<Look> {
+  const pause = (verb: 'pause' | 'resume') =>
+    runCliOrThrow(
+      world.cli,
+      ['destinations', verb, LEDGER_KEY, '--reason', 'chaos: figures', '--actor', 'chaos', '--json'],
+      world.environment,
+    );
+  const events = ownEvents(world, WAITING);
+  await pause('pause');
+  let look: Look;
+  try {
+    await world.producer.append(events);
+    look = await compareFigures(world);
+  } finally {
+    await pause('resume');
+  }
+  const patience = { withinMs: DELIVERED_WITHIN_MS, signal: new AbortController().signal };
+  const open = await untilStatus(world, idsOf(events), ['DELIVERED'], patience);
+  if (open.length === 0) return look;
+  return { ...look, problems: [...look.problems, `I10 ${open.length} events were not delivered after their pause`] };
 }
 
 interface Told {
