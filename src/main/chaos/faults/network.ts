@@ -57,13 +57,15 @@ export const badNetwork = defineFault({
   title: 'network: slow, black hole, reset, one byte at a time, cut mid-response, on each connection',
   weight: 4,
   short: [10, 14],
-  long: [120, 200],
+  long: [320, 400],
   heal: healAll,
   async inflict(world, { random, signal, durationMs, short, problems, heal }) {
     const { proxies } = world;
     const pairs = short
       ? TROUBLES.map((trouble) => [trouble, pick(PROXIES, random)] as const)
       : TROUBLES.flatMap((trouble) => PROXIES.map((name) => [trouble, name] as const));
+    const holes = short ? 0 : PROXIES.length;
+    const shareMs = (durationMs - holes * LONG_HOLE_MS) / (pairs.length - holes);
     const felt: string[] = [];
     for (const [trouble, name] of pairs) {
       if (signal.aborted) break;
@@ -71,7 +73,7 @@ export const badNetwork = defineFault({
       const isLongHole = !short && trouble.name === BLACK_HOLE;
       const gaveUp = isLongHole ? watchDeadlines(world, name) : null;
       await trouble.put(proxy);
-      const overAt = performance.now() + (isLongHole ? LONG_HOLE_MS : durationMs / pairs.length);
+      const overAt = performance.now() + (isLongHole ? LONG_HOLE_MS : shareMs);
       const probed = await probeUntilFelt(proxy, trouble, signal);
       await pause(Math.max(0, overAt - performance.now()), signal);
       // Looked at while it holds: the heal ends whatever would hang for ever.

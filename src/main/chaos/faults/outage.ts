@@ -2,7 +2,7 @@
 import type { ChaosWorld, LedgerRequest } from '../ports.js';
 import { pause } from '../within.js';
 import { defineFault } from './define-fault.js';
-import { untilStatus } from './look.js';
+import { count, untilStatus } from './look.js';
 import { healLedger, ownEvents } from './own-events.js';
 import { PATIENCE_MS, until } from './wait.js';
 
@@ -19,9 +19,14 @@ export const failingDestination = defineFault({
   resources: ['ledger'],
   short: [12, 14],
   long: [240, 270],
+  // Once its breaker has closed, the runs that slept come back first, spread over up to a minute, and new ones have what room
+  // these leave of a ramp that doubles every five seconds (R6).
+  recoversWithinSeconds: 30,
   heal: healLedger,
   async inflict(world, { random, signal, durationMs, problems, heal }) {
     const { ledger } = world;
+    // A ramp that is still under way would let too few of them meet the outage together.
+    await until(async () => (await count(world.outbox, WELL)) === 0, { withinMs: PATIENCE_MS, signal, everyMs: 500 });
     const from = ledger.requests.length;
     ledger.mode(() => ({ kind: 'status', status: 503 }));
     await world.producer.append(ownEvents(world, TOGETHER));
@@ -51,6 +56,9 @@ export const failingDestination = defineFault({
     return { happened: waiting.size < ENOUGH ? 0 : refused.length, what };
   },
 });
+
+const WELL = `outbox.destination WHERE name = 'chaos.ledger'
+  AND (breaker <> 'closed' OR closed_at > clock_timestamp() - interval '20 seconds')`;
 
 /** The keys of those whose runs sleep, for their next attempt or for the breaker: the key is the event's id. */
 async function startedAtLedger({ outbox }: ChaosWorld): Promise<readonly string[]> {

@@ -120,9 +120,9 @@ async function watchClaimers({ fleet }: ChaosWorld, signal: AbortSignal): Promis
  */
 async function watchClaims(world: ChaosWorld): Promise<{ count(): Promise<number>; stop(): Promise<void> }> {
   const pool = world.outbox;
-  await pool.query(`BEGIN;
-    SET LOCAL lock_timeout = '10s';
-    DROP SCHEMA IF EXISTS chaos CASCADE;
+  await alter(
+    pool,
+    `DROP SCHEMA IF EXISTS chaos CASCADE;
     CREATE SCHEMA chaos;
     CREATE TABLE chaos.claim (event_id uuid, token uuid, was uuid, at timestamptz);
     CREATE INDEX ON chaos.claim (event_id, token);
@@ -133,8 +133,8 @@ async function watchClaims(world: ChaosWorld): Promise<{ count(): Promise<number
     END $$;
     CREATE TRIGGER chaos_claim AFTER UPDATE ON outbox.delivery FOR EACH ROW
       WHEN (NEW.lease_token IS NOT NULL AND NEW.lease_token IS DISTINCT FROM OLD.lease_token)
-      EXECUTE FUNCTION chaos.note_claim();
-    COMMIT`);
+      EXECUTE FUNCTION chaos.note_claim()`,
+  );
   return {
     count: () =>
       count(
@@ -144,9 +144,21 @@ async function watchClaims(world: ChaosWorld): Promise<{ count(): Promise<number
         [leaseMs(world)],
       ),
     async stop() {
-      await pool.query('DROP SCHEMA chaos CASCADE');
+      // The table first, as a claim takes them: one that is under way and this would wait for each other.
+      const drop = () => alter(pool, 'LOCK TABLE outbox.delivery; DROP SCHEMA IF EXISTS chaos CASCADE');
+      await drop().catch(drop);
     },
   };
+}
+
+/** In one transaction, or nothing of it. */
+async function alter(pool: pg.Pool, statements: string): Promise<void> {
+  const session = await pool.connect();
+  try {
+    await session.query(`BEGIN; SET LOCAL lock_timeout = '10s'; ${statements}; COMMIT`);
+  } finally {
+    await leave(session);
+  }
 }
 
 /** Which row a statement comes to last is PostgreSQL's choice: as many tries. */
@@ -161,6 +173,8 @@ const CLAIMED_WITHIN_MS = 10_000;
 async function deadlock(world: ChaosWorld, signal: AbortSignal): Promise<number> {
   const { outbox, proxies, producer } = world;
   const before = await deadlocksOf(outbox);
+  let ours = 0;
+  const theirs = async () => (await deadlocksOf(outbox)) - before - ours;
   const slow = await proxies.temporal.add('latency', { latency: 900, jitter: 0 }, { stream: 'downstream' });
   const session = await outbox.connect();
   try {
@@ -178,14 +192,15 @@ async function deadlock(world: ChaosWorld, signal: AbortSignal): Promise<number>
       await lock([held]);
       await until(async () => (await waitingMarks(outbox)) > 0, { withinMs: CLAIMED_WITHIN_MS, signal, everyMs: 20 });
       // Ours is ended where the role began to wait later: then nothing is shown, and the next try may.
-      const ended = await lock(batch).then(
-        () => false,
-        () => true,
+      const end = await lock(batch).then(
+        () => null,
+        (error: { code?: string }) => error.code ?? 'unknown',
       );
+      if (end === '40P01') ours += 1;
       await session.query('ROLLBACK');
-      if (!ended && (await until(async () => (await deadlocksOf(outbox)) > before, { withinMs: 3_000, signal }))) break;
+      if (await until(async () => (await theirs()) > 0, { withinMs: 3_000, signal })) break;
     }
-    return (await deadlocksOf(outbox)) - before;
+    return Math.max(0, await theirs());
   } finally {
     await leave(session);
     await slow();
