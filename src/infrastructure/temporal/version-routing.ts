@@ -1,9 +1,8 @@
 import type { NativeConnection } from '@temporalio/worker';
 import type { VersionRouting } from '../../application/delivery/worker-version.js';
+import { isNotFound } from './connect-temporal.js';
 
 const TIMEOUT_MS = 5_000;
-/** google.rpc.Code */
-const NOT_FOUND = 5;
 
 /**
  * Asks Temporal which builds of a worker deployment get runs, within five seconds. A deployment that no worker has
@@ -26,7 +25,7 @@ export async function readVersionRouting(
       ramping: ramping ? { buildId: ramping, percentage: rampingVersionPercentage ?? 0 } : null,
     };
   } catch (error) {
-    if ((error as { code?: unknown }).code === NOT_FOUND) return { current: null, ramping: null };
+    if (isNotFound(error)) return { current: null, ramping: null };
     throw error;
   }
 }

@@ -6,6 +6,7 @@ import type { NativeConnection } from '@temporalio/worker';
 import pg from 'pg';
 import { defaultTaskQueue } from '../../domain/delivery/deployment.js';
 import { eventRunId } from '../../domain/delivery/workflow-ids.js';
+import { isNotFound } from '../../infrastructure/temporal/connect-temporal.js';
 import { pause } from './within.js';
 
 const TIMEOUT_MS = 5_000;
@@ -64,7 +65,7 @@ async function endAll(connection: NativeConnection, { namespace, ids, until, sig
           connection.workflowService.terminateWorkflowExecution(request),
         );
       } catch (error) {
-        if ((error as { code?: unknown }).code !== NOT_FOUND) errors.push(error as Error);
+        if (!isNotFound(error)) errors.push(error as Error); // else it has ended, or there never was one
       }
       if (errors.length >= MOST_ERRORS) return;
     }
@@ -72,9 +73,6 @@ async function endAll(connection: NativeConnection, { namespace, ids, until, sig
   await Promise.all(Array.from({ length: AT_ONCE }, next));
   return errors.at(-1) ?? null;
 }
-
-/** gRPC's: it has ended, or there never was one. */
-const NOT_FOUND = 5;
 
 function deadline(until: number): number {
   return Math.min(until, Date.now() + TIMEOUT_MS);
