@@ -64,12 +64,16 @@ export function describeRuns(runs) {
 
 /** What a sentence that ends in a history has more is in the report. */
 const LONGEST_SENTENCE = 300;
+const IDS = /[0-9a-f]{8}-[0-9a-f-]{27}/g;
 
 function describeUnpassed({ name, run: { verdict, problems, missing } }) {
-  const said = [...problems, ...missing].map((sentence) =>
-    sentence.length > LONGEST_SENTENCE ? `${sentence.slice(0, LONGEST_SENTENCE)}…` : sentence,
-  );
-  return [`**[${name}](${name}.md)**, ${verdict}:`, said.map((sentence) => `- ${sentence}`).join('\n')];
+  // Of those that differ by their ids alone the first.
+  const alike = Map.groupBy([...problems, ...missing], (sentence) => sentence.replaceAll(IDS, ''));
+  const said = [...alike.values()].map(([first, ...more]) => {
+    const cut = first.length > LONGEST_SENTENCE ? `${first.slice(0, LONGEST_SENTENCE)}…` : first;
+    return `- ${cut}${more.length === 0 ? '' : ` (and ${more.length} more like it)`}`;
+  });
+  return [`**[${name}](${name}.md)**, ${verdict}:`, said.join('\n')];
 }
 
 function flowsAfter({ recovery }) {

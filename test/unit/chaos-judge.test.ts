@@ -44,8 +44,8 @@ const GOOD: RunFindings = {
     neverAppended: 0,
     refused: {},
     settled: { open: 0, unsent: 0, silent: true, tookMs: 1 },
-    memory: { peak: {}, growthPerMinute: { 'relay-1': 500_000 } },
-    handles: { peak: {}, growthPerMinute: { 'relay-1': 0.5 } },
+    memory: { peak: {}, growthPerMinute: { 'relay-1': 500_000 }, eachMinute: {} },
+    handles: { peak: {}, growthPerMinute: { 'relay-1': 0.5 }, eachMinute: {} },
     unwanted: [],
     problems: [],
     missing: [],
@@ -111,10 +111,14 @@ it.each<[string, RunFindings, string]>([
     withRecord({ drainSeconds: { 1: null } }),
     'I5 fault 1: expected no more than 20 open events',
   ],
-  ['memory that grows', withRecord({ memory: { peak: {}, growthPerMinute: { 'api-1': 3 * 2 ** 20 } } }), 'I7 api-1'],
+  [
+    'memory that grows',
+    withRecord({ memory: { peak: {}, growthPerMinute: { 'api-1': 3 * 2 ** 20 }, eachMinute: {} } }),
+    'I7 api-1',
+  ],
   [
     'connections that are never closed',
-    withRecord({ handles: { peak: {}, growthPerMinute: { 'worker-1': 2.5 } } }),
+    withRecord({ handles: { peak: {}, growthPerMinute: { 'worker-1': 2.5 }, eachMinute: {} } }),
     'I7 worker-1: expected at most 2 more open files and sockets a minute, came 2.5',
   ],
   [
@@ -170,7 +174,10 @@ it.each<[string, RunFindings, string]>([
   ],
   [
     'memory of a long run that nobody lived long enough to show',
-    withRecord({ endedAt: 1_500_000, memory: { peak: { 'api-1': 1, 'api-2': 1 }, growthPerMinute: {} } }),
+    withRecord({
+      endedAt: 1_500_000,
+      memory: { peak: { 'api-1': 1, 'api-2': 1 }, growthPerMinute: {}, eachMinute: {} },
+    }),
     'I7: no api lived long enough',
   ],
   ['what could not be looked at', { ...GOOD, missing: ['I9: no history'] }, 'I9: no history'],

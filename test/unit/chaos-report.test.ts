@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { measureRecovery } from '../../src/main/chaos/recovery.js';
 import { describeRun } from '../../src/main/chaos/report.js';
-import { slopePerMinute } from '../../src/main/chaos/watch-usage.js';
+import { slopePerMinute, watchUsage } from '../../src/main/chaos/watch-usage.js';
 import { partTried, type WrittenRun, withoutPaths } from '../../src/main/chaos/write-run.js';
 
 describe('recovery of a fault', () => {
@@ -52,6 +52,26 @@ test('growth is the slope of a line through the samples, whatever they jump', ()
   expect(slopePerMinute([[0, 5]])).toBe(0);
 });
 
+it('tells usage once a minute, of the process that runs now', async () => {
+  let [at, pid] = [0, 1];
+  const member = { name: 'worker-1', pid: 1 };
+  const fleet = { members: [member] } as unknown as Parameters<typeof watchUsage>[0];
+  const watch = watchUsage(
+    fleet,
+    async () => new Map([['worker-1', at / 1_000 + pid]]),
+    () => at,
+  );
+  for (; at <= 130_000; at += 10_000) await watch.sample();
+  expect(watch.figures().eachMinute).toEqual({ 'worker-1': [1, 61, 121] });
+  [pid, member.pid] = [2, 2];
+  await watch.sample();
+  expect(watch.figures()).toEqual({
+    peak: { 'worker-1': 142 },
+    growthPerMinute: {},
+    eachMinute: { 'worker-1': [142] },
+  });
+});
+
 const RUN: WrittenRun = {
   version: '0.0.0',
   node: '24.0.0',
@@ -96,8 +116,8 @@ const RUN: WrittenRun = {
     neverAppended: 0,
     refused: { ECONNREFUSED: 9 },
     settled: { open: 0, unsent: 0, silent: true, tookMs: 2_000 },
-    memory: { peak: { 'relay-1': 104_857_600 }, growthPerMinute: {} },
-    handles: { peak: { 'relay-1': 61 }, growthPerMinute: { 'relay-1': 0.25 } },
+    memory: { peak: { 'relay-1': 104_857_600 }, growthPerMinute: {}, eachMinute: {} },
+    handles: { peak: { 'relay-1': 61 }, growthPerMinute: { 'relay-1': 0.25 }, eachMinute: {} },
     unwanted: [],
     problems: [],
     missing: [],

@@ -6,6 +6,8 @@ export interface UsageFigures {
   readonly peak: Readonly<Record<string, number>>;
   /** By member, a minute, of the time after the first ten minutes; empty where the run is too short to say. */
   readonly growthPerMinute: Readonly<Record<string, number>>;
+  /** By member, once a minute from its beginning on: of the process that ran last. */
+  readonly eachMinute: Readonly<Record<string, readonly number[]>>;
 }
 
 export interface UsageWatch {
@@ -26,7 +28,7 @@ export function watchUsage(
 ): UsageWatch {
   const peak = new Map<string, number>();
   /** Of the process that runs now, by member. */
-  const lives = new Map<string, { pid: number; since: number; points: [number, number][] }>();
+  const lives = new Map<string, { pid: number; since: number; points: [number, number][]; minutes: number[] }>();
   const growth = new Map<string, number>();
   return {
     async sample() {
@@ -37,15 +39,20 @@ export function watchUsage(
         const pid = pids.get(name) ?? 0;
         let life = lives.get(name);
         if (life === undefined || life.pid !== pid) {
-          life = { pid, since: at, points: [] };
+          life = { pid, since: at, points: [], minutes: [] };
           lives.set(name, life);
         }
+        if (at - life.since >= life.minutes.length * 60_000) life.minutes.push(amount);
         if (at - life.since < SETTLED_MS) continue;
         life.points.push([at, amount]);
         if (at - (life.points[0]?.[0] ?? at) >= LEAST_SPAN_MS) growth.set(name, slopePerMinute(life.points));
       }
     },
-    figures: () => ({ peak: Object.fromEntries(peak), growthPerMinute: Object.fromEntries(growth) }),
+    figures: () => ({
+      peak: Object.fromEntries(peak),
+      growthPerMinute: Object.fromEntries(growth),
+      eachMinute: Object.fromEntries([...lives].map(([name, { minutes }]) => [name, minutes])),
+    }),
   };
 }
 

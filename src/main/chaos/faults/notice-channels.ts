@@ -5,6 +5,9 @@ import { count, timesPrinted, untilStatus } from './look.js';
 import { answerOwn, healLedger, idsOf, ownEvents } from './own-events.js';
 import { PATIENCE_MS, until } from './wait.js';
 
+/** At ten events a second the storm of the long form takes a minute and a half by itself, and there is a flow beside it. */
+const STORM_MS = 240_000;
+
 const KINDS = [
   { status: 500 },
   { status: 200, delayMs: 20_000 },
@@ -16,7 +19,7 @@ export const deafChannels = defineFault({
   title: 'Slack or Sentry down, slow or 429 in a storm of a thousand failures',
   resources: ['ledger', 'notices'],
   short: [6, 10],
-  long: [30, 40],
+  long: [100, 160],
   async heal(world) {
     world.notices.mode(() => ({ status: 200 }));
     await healLedger(world);
@@ -36,7 +39,8 @@ export const deafChannels = defineFault({
     for (let at = 0; at < events.length && !signal.aborted; at += 100) {
       await world.producer.append(events.slice(at, at + 100));
     }
-    const open = await untilStatus(world, ids, ['DEAD'], { withinMs: PATIENCE_MS, signal });
+    const patience = { withinMs: short ? PATIENCE_MS : STORM_MS, signal, everyMs: 500 };
+    const open = await untilStatus(world, ids, ['DEAD'], patience);
     if (open.length > 0) problems.push(`${open.length} of ${ids.length} failed events had no letter in time`);
     const stormMs = performance.now() - begunAt;
     const stuck = /TMPRL1100|WorkflowTaskFailed|process\.unhandled_rejection/g;
@@ -46,8 +50,9 @@ export const deafChannels = defineFault({
     await until(() => met() > 0, { withinMs: windowMs(world) + 20_000, signal });
     await heal();
     const rows = 'outbox.notification WHERE event_id = ANY ($1::uuid[])';
+    const letters = ids.length - open.length;
     const noticed = await count(outbox, rows, [ids]);
-    if (noticed !== ids.length) problems.push(`${ids.length} letters have ${noticed} notification rows`);
+    if (noticed < letters) problems.push(`${letters} letters have ${noticed} notification rows`);
     const withinMs = windowMs(world) + 90_000;
     const done = await until(async () => (await count(outbox, `${rows} AND done_at IS NULL`, [ids])) === 0, {
       ...{ withinMs, signal },

