@@ -70,6 +70,11 @@ export const BUGS = [
       says: /R4: claimed while another's lease lasts/,
       means: 'a second relay claims what the first one holds',
     },
+    chaos: {
+      args: ['--seed', '114', '--short', '--minutes', '0.3', '--rate', '8', '--faults', 'F14'],
+      says: /\d+ claims took rows whose lease was not over/,
+      means: 'rows are claimed while their lease lasts, which the database notes at each claim',
+    },
     caughtBy: {
       project: 'system',
       file: 'test/integration/claim-lanes.test.ts',
