@@ -105,7 +105,9 @@ async function layOut(options: LayOutOptions, undo: Undo): Promise<Omit<LaidOut,
     };
     const of = { connectionString: url, max: 6, application_name: 'chaos-runner', stream };
     const opened = new pg.Pool({ ...of, ...DEADLINES });
-    opened.on('error', () => {}); // a fault ended it while idle; the next statement opens another
+    // A fault ended it: one that is idle is replaced, of one that is in use the statement tells. Unheard it would end the run.
+    opened.on('error', () => {});
+    opened.on('connect', (client) => client.on('error', () => {}));
     undo(`the runner's connections to ${name}`, async () => {
       try {
         // A fault that was given up may still hold one.

@@ -50,6 +50,10 @@ export const killedWorker = defineFault({
     const second = pick(others.length > 0 ? others : [first], random);
     const unansweredBy = second.kill('SIGKILL');
     await unansweredBy.ended;
+    await healLedger(world);
+    // Both may be gone: back is the part with the first of them that is up again.
+    const back = [unsentBy, unansweredBy].map(({ nextReady }) => nextReady(60_000));
+    await Promise.any(back).catch(() => null); // told below
     await heal();
 
     const ids = [...unsent.map(({ id }) => id), ...unanswered.map(({ eventId }) => eventId)];
@@ -59,7 +63,7 @@ export const killedWorker = defineFault({
     }
     const keys = new Set(unanswered.map(({ key }) => key));
     const again = ledger.requests.slice(from).filter(({ did, key }) => did === 'again' && keys.has(key)).length;
-    for (const { nextReady } of [unsentBy, unansweredBy]) await nextReady(60_000);
+    await Promise.all(back);
     // Which of them were at the one that was killed, the rows and the ledger tell afterwards.
     const lost = await count(
       outbox,
