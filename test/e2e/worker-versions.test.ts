@@ -93,9 +93,9 @@ async function doctor() {
   };
   return checks.find(({ id }) => id === 'temporal.versions');
 }
-/** Who made the attempts, the last one last. */
+/** Who made the attempts, the last one last. Of one that was lost, as on a busy machine a local one may be, nobody is known. */
 async function workersOf(id: string): Promise<string[]> {
-  const text = 'SELECT worker FROM outbox.delivery_attempt WHERE event_id = $1 ORDER BY n';
+  const text = 'SELECT worker FROM outbox.delivery_attempt WHERE event_id = $1 AND worker IS NOT NULL ORDER BY n';
   return (await deployment.outbox.query<{ worker: string }>(text, [id])).rows.map(({ worker }) => worker);
 }
 
