@@ -9,12 +9,12 @@ import { loadSettings } from '../../infrastructure/config/load-settings.js';
 import { GAUGE_BOUND } from '../../infrastructure/prisma/gauge-statements.js';
 import { openStatus, type Status } from '../read-status.js';
 import { LEDGER_KEY } from './chaos-config.js';
-import { count } from './faults/look.js';
 import { ownEvents } from './faults/own-events.js';
 import { until } from './faults/wait.js';
 import type { Look } from './look-at-end.js';
 import type { ChaosWorld } from './ports.js';
 import { runCliOrThrow } from './run-cli.js';
+import { readLine } from './watch-line.js';
 
 /** It only bounds what is wrong: a busy machine shows its figures later. */
 const WITHIN_MS = 120_000;
@@ -38,7 +38,7 @@ export async function compareFigures(
   try {
     const until = Date.now() + withinMs;
     for (;;) {
-      const counts = await countAll(outbox);
+      const counts = await count(outbox);
       const told = await Promise.all([
         readMonitor(status),
         ...scraped.map(({ name, probePort }) => readMetrics(name, probePort as number)),
@@ -62,7 +62,6 @@ export async function compareFigures(
 const WAITING = 7;
 const AGREE_WITHIN_MS = 60_000;
 const SETTLED_WITHIN_MS = 60_000;
-const OPEN = "outbox.delivery WHERE status IN ('PENDING', 'STARTED')";
 
 /** The same while some events are due and stay so, for nobody claims what a person has paused: two zeros would show little. */
 export async function compareFiguresOfSome(world: ChaosWorld): Promise<Look> {
@@ -80,7 +79,7 @@ export async function compareFiguresOfSome(world: ChaosWorld): Promise<Look> {
     await destinations('resume').catch(() => destinations('resume'));
     // The roles stop soon, and what is open then is lost: these, and what the outbox tells of the pause.
     const { signal } = new AbortController();
-    const allSettled = async () => (await count(world.outbox, OPEN)) === 0;
+    const allSettled = async () => (await readLine(world.outbox))?.open === 0;
     await until(allSettled, { withinMs: SETTLED_WITHIN_MS, signal, everyMs: 250 });
   }
 }
@@ -99,7 +98,7 @@ function differences({ name, counts }: Told, wanted: Counts): string[] {
   });
 }
 
-async function countAll(outbox: pg.Pool): Promise<Counts> {
+async function count(outbox: pg.Pool): Promise<Counts> {
   const { rows } = await outbox.query<Counts>(
     `SELECT (SELECT count(*)::int FROM outbox.delivery WHERE status = 'PENDING' AND due_at <= clock_timestamp()) AS due,
        (SELECT count(*)::int FROM outbox.delivery WHERE status = 'STARTED') AS running,

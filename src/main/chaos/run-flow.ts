@@ -1,6 +1,7 @@
 /** The part of a run in which events flow and faults come, until all that was asked for has come, or the time is up. */
 import type pg from 'pg';
 import { LANES } from './chaos-traffic.js';
+import { until } from './faults/wait.js';
 import { type FaultRecord, GIVEN_UP, injectBout, type Planned } from './inject-bout.js';
 import type { Fault } from './ports.js';
 import type { RunOptions, RunWorld } from './run-chaos.js';
@@ -106,12 +107,9 @@ export async function runFlow({ world, options, schedule, watch, record }: FlowI
 async function untilFlowing(outbox: pg.Pool, found: readonly FaultRecord[], signal: AbortSignal): Promise<void> {
   const healedAt = Math.max(...found.map((one) => one.healedAt));
   const given = Math.max(...found.map(({ boundSeconds, breakerSeconds }) => boundSeconds + breakerSeconds)) * 1_000;
-  while (Date.now() < healedAt + given) {
-    signal.throwIfAborted();
-    const lanes = await lanesFlowingSince(outbox, Date.now() - healedAt);
-    if (lanes === LANES.length) return;
-    await pause(200, signal);
-  }
+  const flowing = async () => (await lanesFlowingSince(outbox, Date.now() - healedAt)) === LANES.length;
+  await until(flowing, { withinMs: healedAt + given - Date.now(), signal, everyMs: 200 });
+  signal.throwIfAborted();
 }
 
 async function rest(producer: RunWorld['producer'], leastMs: number, signal: AbortSignal): Promise<void> {
