@@ -13,6 +13,7 @@ import { FakeHttpClient } from '../../src/infrastructure/http/fake-http-client.j
 import { createBreakerStore } from '../../src/infrastructure/prisma/breaker-store.js';
 import { createDeliveryStore, type DeliveryStore, PLACES, RECEIPT, silentLog } from '../support/delivery-line.js';
 import { eventually } from '../support/eventually.js';
+import { tenAtATime } from '../support/ten-at-a-time.js';
 
 const T = 5_000;
 const DESTINATION = 'test.destination';
@@ -228,7 +229,7 @@ it('R19: a destination that ends every event at once kills tens, not all that wa
     await new Promise((resolve) => setTimeout(resolve, 20)); // as long as an answer takes: calls are under way at once
     throw new IntegrationError('HTTP.BAD_RESPONSE');
   });
-  const ids = await Promise.all(Array.from({ length: 300 }, () => store.append()));
+  const ids = await tenAtATime(300, () => store.append());
   const dead = new Set<string>();
   const attemptOnce = async (id: string) => {
     const outcome = await attempt(id, { deadlines: { storeMs: T, sendMs: 1_000, totalMs: T } });

@@ -5,6 +5,7 @@ import type { ErrorCode } from '../../src/domain/delivery/error-catalog.js';
 import { createNotificationStore } from '../../src/infrastructure/prisma/notification-store.js';
 import { createDeliveryStore, type DeliveryStore } from '../support/delivery-line.js';
 import { eventually } from '../support/eventually.js';
+import { tenAtATime } from '../support/ten-at-a-time.js';
 
 let store: DeliveryStore;
 let notifications: NotificationStore;
@@ -34,7 +35,7 @@ async function claims() {
 }
 
 it('R24: of 1,000 letters written at once, as many as did not see each other ask for a run; one of these tells of all', async () => {
-  const letters = await Promise.all(Array.from({ length: 1_000 }, () => die()));
+  const letters = await tenAtATime(1_000, () => die());
   const asked = letters.flatMap(({ notify }) => (notify === null ? [] : [notify]));
   // The pool's ten connections cannot have had more under way.
   expect(asked.length).toBeGreaterThanOrEqual(1);

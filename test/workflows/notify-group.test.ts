@@ -27,6 +27,7 @@ import {
 import { eventually } from '../support/eventually.js';
 import { type RecordingServer, startRecordingServer } from '../support/recording-server.js';
 import { temporalAddress } from '../support/temporal.js';
+import { tenAtATime } from '../support/ten-at-a-time.js';
 
 const allowHosts = ['127.0.0.1'];
 const SECRET = `whsec_${Buffer.alloc(32, 1).toString('base64')}`;
@@ -85,7 +86,7 @@ const notices = (server: RecordingServer) => server.requests.map(({ body }) => J
 
 describe('R24: a storm', () => {
   it('R24: 1,000 letters of one group written at once: one notice, every row told by it', async () => {
-    const letters = await Promise.all(Array.from({ length: 1_000 }, () => die()));
+    const letters = await tenAtATime(1_000, () => die());
     const asked = letters.filter((rowId) => rowId !== null);
     const line = await openLine();
     for (const rowId of asked) await starterOf(line).start(rowId, 5_000);
