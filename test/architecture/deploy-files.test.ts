@@ -6,6 +6,8 @@ import { parse } from 'yaml';
 import { leastRetentionHours } from '../../src/application/delivery/doctor/judge-temporal.js';
 import { resolvePolicies } from '../../src/application/delivery/policy-schema.js';
 import { LIVE_PATH, METRICS_PATH, READY_PATH } from '../../src/contract/probes-api.js';
+import { TEMPORAL_SERVER_VERSION } from '../../src/infrastructure/embedded/find-temporal.js';
+import { NODE_MEMORY_FLAGS } from '../../src/main/chaos/fleet-member.js';
 import { longestDeadline } from '../../src/main/longest-deadline.js';
 import {
   type ComposeService,
@@ -125,6 +127,12 @@ describe('the Dockerfile', () => {
     const { OUTBOX_API_PORT: api, OUTBOX_PROBE_PORT: probes, OUTBOX_METRICS_PORT: metrics } = imageEnvironment();
     expect(imageInstructions().find(({ name }) => name === 'EXPOSE')?.text).toBe(`${api} ${probes} ${metrics}`);
     expect(api).not.toBe(probes); // one process may have both
+  });
+
+  it('gives a process as much memory as the roles of a chaos run have, and the guide asks for', () => {
+    const { NODE_OPTIONS: flags } = imageEnvironment();
+    expect(flags).toBe(NODE_MEMORY_FLAGS.join(' '));
+    expect(readFileSync('docs/running.md', 'utf8')).toContain(`NODE_OPTIONS="${flags}"`);
   });
 });
 
@@ -281,11 +289,8 @@ describe('docker-compose.yml', () => {
       const { TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE } = services[role]?.environment ?? {};
       expect([TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE]).toEqual([made.TEMPORAL_ADDRESS, made.TEMPORAL_NAMESPACE]);
     }
-    const server = /server is (\d+\.\d+\.\d+)/.exec(
-      readFileSync('src/infrastructure/embedded/find-temporal.ts', 'utf8'),
-    )?.[1];
-    expect(services.temporal?.image).toBe(`temporalio/server:${server}`);
-    expect(services['temporal-schema']?.image).toContain(`admin-tools:${server}-`);
+    expect(services.temporal?.image).toBe(`temporalio/server:${TEMPORAL_SERVER_VERSION}`);
+    expect(services['temporal-schema']?.image).toContain(`admin-tools:${TEMPORAL_SERVER_VERSION}-`);
     for (const [, { image }] of ours) expect(image).toBe(`temporal-outbox:${manifest.version}`);
     for (const { image } of Object.values(services)) expect(image).toMatch(/:v?\d+\.\d+/);
   });

@@ -6,8 +6,10 @@
 import { join } from 'node:path';
 import { buildWithGo, executable, findOnPath, lastLineOf, programCache } from './find-program.js';
 
-/** The last CLI that `go install` can build (later modules carry a `replace`); its server is 1.29.1. */
+/** The last CLI that `go install` can build (later modules carry a `replace`). */
 export const TEMPORAL_CLI_VERSION = '1.5.1';
+/** Of the server in it. */
+export const TEMPORAL_SERVER_VERSION = '1.29.1';
 
 export interface FindTemporalOptions {
   /** TEMPORAL_CLI_PATH and PATH are read from it; `go install` gets all of it (HOME, GOPROXY, GOFLAGS). */

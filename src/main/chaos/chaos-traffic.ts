@@ -1,4 +1,5 @@
 /** What the steady flow is made of: the same random gives the same transactions, but for the ids of their events. */
+import { LEDGER_KEY } from './chaos-config.js';
 import { SECRET_FIELD } from './payload-hash.js';
 import type { ChaosEvent } from './ports.js';
 
@@ -21,7 +22,7 @@ export interface TrafficOptions {
 export const CHAOS_TENANTS = Array.from({ length: 10 }, (_, at) => `tenant-${at}`);
 
 /** Where the flow goes, by the keys it is routed by. */
-export const LANES = ['audit.log', 'chaos.ledger'] as const satisfies readonly ChaosEvent['routingKey'][];
+export const LANES = ['audit.log', LEDGER_KEY] as const satisfies readonly ChaosEvent['routingKey'][];
 
 /** Binds nobody to an order and may not die: recovery is measured by it. Of an ordered event an older one decides when it comes. */
 export const MEASURED_TYPE = 'CHAOS';
@@ -59,7 +60,7 @@ export function createTraffic(options: TrafficOptions): () => PlannedTransaction
   };
   const nextEvent = (): ChaosEvent => {
     n += 1;
-    const routingKey = random() < AUDIT_SHARE ? 'audit.log' : 'chaos.ledger';
+    const routingKey = random() < AUDIT_SHARE ? 'audit.log' : LEDGER_KEY;
     const kind = random();
     const strict = kind < STRICT_SHARE;
     const ordered = !strict && kind < STRICT_SHARE + ORDERED_SHARE;

@@ -1,5 +1,7 @@
 /** I1 and I2 at the destinations: one effect of each delivered event, and the very event that was appended. */
+
 import type { BookRow } from './books.js';
+import { LEDGER_KEY } from './chaos-config.js';
 import type { JournalledEvent } from './chaos-journal.js';
 import type { Indexed } from './compare-chaos.js';
 import type { Finder } from './findings.js';
@@ -26,7 +28,7 @@ export function compareEffects(event: JournalledEvent, row: BookRow, all: Indexe
   const { say } = finder;
   const requests = all.requestsOf.get(event.id) ?? [];
   const records = all.recordsOf.get(event.id) ?? [];
-  const toLedger = event.routingKey === 'chaos.ledger';
+  const toLedger = event.routingKey === LEDGER_KEY;
   if (!toLedger && requests.length > 0) {
     say(
       'I1',

@@ -198,9 +198,9 @@ async function layOut(options: LayOutOptions, undo: Undo): Promise<Omit<LaidOut,
   return { world: { ...world, cli, producer, servers, canary, broken: ended, log } };
 }
 
-/** A statement of the runner's own that hangs would hang the run. */
 /** Of a fault's own events: a server that was just started again, a disk that is slow. */
 const APPEND_WITHIN_MS = 30_000;
+/** A statement of the runner's own that hangs would hang the run. */
 const DEADLINES = { connectionTimeoutMillis: 5_000, query_timeout: 60_000 };
 
 async function ownFolder(reaper: Reaper, undo: Undo): Promise<string> {

@@ -2,7 +2,9 @@
  * What a chaos run is made of. The runner (run-chaos.ts) knows nothing of servers: whoever calls it lays out the world.
  * `outbox verify --chaos` makes databases on a staging's servers and leaves those as they are; `npm run chaos` starts its own and can also restart them.
  */
+
 import type pg from 'pg';
+import type { LEDGER_KEY } from './chaos-config.js';
 
 /** F1 to F31 of the table of faults. */
 export type FaultId = `F${number}`;
@@ -128,7 +130,7 @@ export interface Ledger {
 export interface ChaosEvent {
   /** A UUID, where a fault must know the event before it is committed. Default: a new one. */
   readonly id?: string;
-  readonly routingKey: 'audit.log' | 'chaos.ledger';
+  readonly routingKey: 'audit.log' | typeof LEDGER_KEY;
   readonly eventName: string;
   readonly eventType: string;
   readonly tenantId: string;

@@ -131,14 +131,11 @@ async function drain(
   signal: AbortSignal,
 ): Promise<number | null> {
   const healedAt = Math.max(...found.map((one) => one.healedAt));
-  const until = performance.now() + deadlineMs;
-  while (performance.now() < until) {
-    signal.throwIfAborted();
+  const drained = async () => {
     const line = await readLine(outbox);
-    if (line !== null && line.open <= baselineOpen && producer.owed <= baselineOpen) {
-      return Math.max(0, Math.round((Date.now() - healedAt) / 100) / 10);
-    }
-    await pause(200, signal);
-  }
-  return null;
+    return line !== null && line.open <= baselineOpen && producer.owed <= baselineOpen;
+  };
+  const came = await until(drained, { withinMs: deadlineMs, signal, everyMs: 200 });
+  signal.throwIfAborted();
+  return came ? Math.max(0, Math.round((Date.now() - healedAt) / 100) / 10) : null;
 }

@@ -1,4 +1,5 @@
 /** F17, F18, F30: the network between the roles and what they call. */
+import { LEDGER_KEY } from '../chaos-config.js';
 import type { ChaosProxy, ChaosWorld, ProxyName } from '../ports.js';
 import { pause } from '../within.js';
 import { defineFault } from './define-fault.js';
@@ -116,7 +117,7 @@ function watchDeadlines(world: ChaosWorld, name: ProxyName): () => Promise<strin
         ? []
         : [`no relay gave up a call to the ${name} that was not answered for ${LONG_HOLE_MS / 1_000} s`];
   }
-  const destination = name === 'ledger' ? 'chaos.ledger' : 'audit.log';
+  const destination = name === 'ledger' ? LEDGER_KEY : 'audit.log';
   return async () => {
     const hanging = await count(
       world.outbox,

@@ -1,4 +1,5 @@
 /** F19: a destination that fails everything, then a tenth, and what comes back to it. */
+import { LEDGER_KEY } from '../chaos-config.js';
 import type { ChaosWorld, LedgerRequest } from '../ports.js';
 import { pause } from '../within.js';
 import { defineFault } from './define-fault.js';
@@ -57,13 +58,13 @@ export const failingDestination = defineFault({
   },
 });
 
-const WELL = `outbox.destination WHERE name = 'chaos.ledger'
+const WELL = `outbox.destination WHERE name = '${LEDGER_KEY}'
   AND (breaker <> 'closed' OR closed_at > clock_timestamp() - interval '20 seconds')`;
 
 /** The keys of those whose runs sleep, for their next attempt or for the breaker: the key is the event's id. */
 async function startedAtLedger({ outbox }: ChaosWorld): Promise<readonly string[]> {
   const { rows } = await outbox.query<{ id: string }>(
-    "SELECT event_id AS id FROM outbox.delivery WHERE destination = 'chaos.ledger' AND status = 'STARTED'",
+    `SELECT event_id AS id FROM outbox.delivery WHERE destination = '${LEDGER_KEY}' AND status = 'STARTED'`,
   );
   return rows.map(({ id }) => id);
 }

@@ -1,5 +1,7 @@
 /** Events that a fault appends itself. Their ids are known before they are committed, so that the ledger can answer them apart. */
+
 import { v7 as uuidV7 } from 'uuid';
+import { LEDGER_KEY } from '../chaos-config.js';
 import type { ChaosEvent, ChaosWorld, LedgerMode } from '../ports.js';
 
 export type OwnEvent = ChaosEvent & { readonly id: string };
@@ -12,7 +14,7 @@ export function ownEvents(
   return Array.from({ length: howMany }, (_, n) => {
     const id = uuidV7();
     return {
-      routingKey: 'chaos.ledger' as const,
+      routingKey: LEDGER_KEY,
       eventName: 'chaos.thing.changed.v1',
       eventType: 'CHAOS',
       tenantId: `tenant-${n % 10}`,

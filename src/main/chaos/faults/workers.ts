@@ -1,5 +1,7 @@
 /** F3, F4: the far side of a request dies: the worker that sends it, the api that has just committed it. */
+
 import type pg from 'pg';
+import { LEDGER_KEY } from '../chaos-config.js';
 import type { ChaosWorld } from '../ports.js';
 import { defineFault } from './define-fault.js';
 import { count, untilStatus } from './look.js';
@@ -28,7 +30,7 @@ export const killedWorker = defineFault({
     // Before: what is sent does not arrive, so whoever is killed dies with its requests on their way.
     const since = new Date();
     await proxies.ledger.add('timeout', { timeout: 0 }, { stream: 'upstream' });
-    const onTheirWay = "outbox.delivery WHERE status = 'STARTED' AND destination = 'chaos.ledger' AND started_at > $1";
+    const onTheirWay = `outbox.delivery WHERE status = 'STARTED' AND destination = '${LEDGER_KEY}' AND started_at > $1`;
     await world.producer.append(ownEvents(world, 20));
     await until(async () => (await count(outbox, onTheirWay, [since])) >= HELD, { withinMs: PATIENCE_MS / 2, signal });
     const { rows: unsent } = await outbox.query<{ id: string }>(`SELECT event_id AS id FROM ${onTheirWay}`, [since]);
