@@ -41,6 +41,11 @@ const program = new Command('npm run chaos --')
     number(0.1, 10_000, false),
   )
   .option('--load <share>', 'of the measured capacity', number(0.05, 1, false), 0.6)
+  .option(
+    '--patience <times>',
+    'how many times the seconds that are promised a part may take to be back: where the machine is slow (default: 1)',
+    number(1, 20, false),
+  )
   .option('--short', 'short faults and short gaps, as in CI', false)
   .option('--overlap', 'two faults at once now and then, where they take hold of different things', false)
   .option(

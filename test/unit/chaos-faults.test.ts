@@ -10,6 +10,7 @@ const context = (signal: AbortSignal = new AbortController().signal): FaultConte
   signal,
   durationMs: 20_000,
   short: false,
+  patience: 1,
 });
 
 function faultOf(inflict: Parameters<typeof defineFault>[0]['inflict']) {

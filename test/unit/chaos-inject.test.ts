@@ -25,6 +25,18 @@ it('what a fault says stands in the record, with the bound that it names', async
   });
 });
 
+it('a run that is to be patient gives each part so many times its seconds, and tells the fault', async () => {
+  const seen: number[] = [];
+  const inject: Fault['inject'] = async (_, { patience }) => {
+    seen.push(patience);
+    return OUTCOME;
+  };
+  const bounds = async (more: { patience?: number }) =>
+    (await injectBout(WORLD, [planned(inject)], { ...options(), ...more })).map(({ boundSeconds }) => boundSeconds);
+  expect([await bounds({}), await bounds({ patience: 3 })]).toEqual([[10], [30]]);
+  expect(seen).toEqual([1, 3]);
+});
+
 it('one that did not happen, and one that throws, are problems', async () => {
   const [unseen] = await injectBout(WORLD, [planned(async () => ({ ...OUTCOME, happened: 0 }))], options());
   expect(unseen?.problems).toEqual(['F1 did not happen, so it shows nothing: two killed']);

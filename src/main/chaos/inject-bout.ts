@@ -49,6 +49,8 @@ export interface BoutOptions {
   readonly flowBeganAt: number;
   /** Small counts. */
   readonly short: boolean;
+  /** Default 1. */
+  readonly patience?: number;
   readonly signal: AbortSignal;
 }
 
@@ -74,13 +76,13 @@ export async function injectBout(
 async function injectOne(
   world: ChaosWorld,
   { entry, fault, place }: Planned,
-  { flowBeganAt, short, signal }: BoutOptions,
+  { flowBeganAt, short, patience = 1, signal }: BoutOptions,
 ): Promise<FaultRecord> {
   const begunAt = Date.now();
   const giveUp = new AbortController();
   const told = AbortSignal.any([signal, giveUp.signal]);
   const { salt, durationMs } = entry;
-  const work = inject(world, fault, { random: seededRandom(salt), signal: told, durationMs, short });
+  const work = inject(world, fault, { random: seededRandom(salt), signal: told, durationMs, short, patience });
   let outcome: FaultOutcome;
   try {
     const given = within(entry.durationMs + OVERRUN_MS, `${fault.id} to be over`, work);
@@ -116,7 +118,7 @@ async function injectOne(
     healedAt: outcome.healedAt,
     problems: [...outcome.problems, ...unseen],
     cannotBeShown,
-    boundSeconds: fault.recoversWithinSeconds ?? BOUND_SECONDS,
+    boundSeconds: patience * (fault.recoversWithinSeconds ?? BOUND_SECONDS),
     breakerSeconds: Math.round((outcome.breakerMs ?? 0) / 100) / 10,
   };
 }

@@ -237,6 +237,8 @@ export interface FaultContext {
   readonly durationMs: number;
   /** A run in CI: small counts. */
   readonly short: boolean;
+  /** See `RunOptions`. */
+  readonly patience: number;
 }
 
 export interface FaultOutcome {

@@ -31,7 +31,19 @@ export function describeRun(run: WrittenRun): string {
 
 /** As it is given again: only with a rate of its own a run offers the same events, and only with the same faults the same schedule. */
 function commandOf({ asked, record }: WrittenRun): string {
-  const { command = 'npm run chaos --', seed, minutes, events, rate, faults, named, short, overlap, planted } = asked;
+  const {
+    command = 'npm run chaos --',
+    seed,
+    minutes,
+    events,
+    rate,
+    faults,
+    named,
+    patience,
+    short,
+    overlap,
+    planted,
+  } = asked;
   const typed = named === undefined ? faults.join(',') || 'none' : named;
   // Without faults it takes neither: it ends with its hundred events.
   if (command === 'outbox verify') return `${command} --seed ${seed} --rate ${rate ?? record.offeredPerSecond}`;
@@ -40,6 +52,7 @@ function commandOf({ asked, record }: WrittenRun): string {
     ...(events === undefined ? [] : [`--events ${events}`]),
     `--rate ${rate ?? record.offeredPerSecond}`,
     ...(typed === null ? [] : [`--faults ${typed}`]),
+    ...(patience === undefined ? [] : [`--patience ${patience}`]),
     ...(short ? ['--short'] : []),
     ...(overlap ? ['--overlap'] : []),
     ...(planted ? [`--planted ${planted}`] : []),

@@ -30,6 +30,8 @@ export interface RunOptions {
   /** Of the measured capacity; 0.6. */
   readonly load: number;
   readonly short: boolean;
+  /** How many times the seconds that are promised a part may take to be back: of a machine too slow to say; 1. */
+  readonly patience?: number;
   readonly overlap: boolean;
   readonly faults: readonly Fault[];
   readonly signal: AbortSignal;

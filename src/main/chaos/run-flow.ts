@@ -42,7 +42,7 @@ export interface FlowInput {
 
 export async function runFlow({ world, options, schedule, watch, record }: FlowInput): Promise<void> {
   const { producer } = world;
-  const { signal, minutes, events = 0, short } = options;
+  const { signal, minutes, events = 0, short, patience = 1 } = options;
   const before = producer.committed;
   const began = performance.now();
   const flowBeganAt = Date.now();
@@ -67,13 +67,14 @@ export async function runFlow({ world, options, schedule, watch, record }: FlowI
       break;
     }
     watch.faults = bout.map(({ fault }) => fault);
-    const found = await injectBout(world, planned, { flowBeganAt, short, signal });
+    const found = await injectBout(world, planned, { flowBeganAt, short, patience, signal });
     watch.faults = [];
     record.faults.push(...found);
     watch.done = record.faults.length;
     signal.throwIfAborted();
     if (found.some(({ what }) => what === GIVEN_UP)) break;
-    const seconds = await drain(world, record, found, short ? DRAIN_MS.short : DRAIN_MS.long, signal);
+    const withinMs = patience * (short ? DRAIN_MS.short : DRAIN_MS.long);
+    const seconds = await drain(world, record, found, withinMs, signal);
     for (const { place } of found) record.drainSeconds[place] = seconds;
     await untilFlowing(world.outbox, found, signal);
     await rest(producer, short ? REST_MS.short : REST_MS.long, signal);

@@ -18,6 +18,7 @@ export interface AskedRun {
   readonly command?: string;
   readonly events?: number;
   readonly rate?: number;
+  readonly patience?: number;
   readonly short: boolean;
   readonly overlap: boolean;
   readonly planted?: string | null;

@@ -1,5 +1,5 @@
 /** F1, F2, F5: a relay that dies or stands still while it holds claims. */
-import type { ChaosWorld, FleetMember } from '../ports.js';
+import type { ChaosWorld, FaultContext, FleetMember } from '../ports.js';
 import { pause } from '../within.js';
 import { defineFault, type Inflicting } from './define-fault.js';
 import { leaseMs, metric, untilStatus } from './look.js';
@@ -26,7 +26,7 @@ export const killedRelay = defineFault({
   short: [3, 6],
   long: [20, 60],
   heal: ({ proxies }) => proxies.temporal.heal(),
-  async inflict(world, { random, signal, durationMs, short, problems, heal }) {
+  async inflict(world, { random, signal, durationMs, short, problems, heal, patience }) {
     const end = performance.now() + durationMs;
     let killed = 0;
     let taken = 0;
@@ -39,7 +39,7 @@ export const killedRelay = defineFault({
       if (last) await heal();
       else await world.proxies.temporal.heal();
       if (held.length > 0) killed += 1;
-      const left = await untilMoved(world, held, signal);
+      const left = await untilMoved(world, held, { signal, patience });
       taken += held.length - left;
       if (left > 0) problems.push(`${left} claims of ${member.name} were not taken over within the lease and a poll`);
       await victim.nextReady(60_000).catch((error: unknown) => problems.push(String(error)));
@@ -101,11 +101,11 @@ export const stoppedRelay = defineFault({
   short: [6, 10],
   long: [35, 60],
   heal: ({ proxies }) => proxies.temporal.heal(),
-  async inflict(world, { random, signal, short, problems, heal }) {
+  async inflict(world, { random, signal, short, problems, heal, patience }) {
     let slept: Slept = { held: 0, late: 0 };
     // A relay that was stopped just as its claim was answered knows of none, and writes nothing: lawful, and shows nothing.
     for (let tries = 0; tries < 3 && slept.late === 0 && !signal.aborted; tries += 1) {
-      slept = await sleepOverLease(world, random, { signal, problems, events: short ? 60 : 200 });
+      slept = await sleepOverLease(world, random, { signal, patience, problems, events: short ? 60 : 200 });
     }
     await heal();
     return {
@@ -125,7 +125,7 @@ interface Slept {
 async function sleepOverLease(
   world: ChaosWorld,
   random: () => number,
-  { signal, problems, events }: { signal: AbortSignal; problems: string[]; events: number },
+  { signal, patience, problems, events }: Pick<Inflicting, 'signal' | 'patience' | 'problems'> & { events: number },
 ): Promise<Slept> {
   // Also before it is stopped a run may end before its mark: what it told last, right before, is where counting begins.
   const relays = world.fleet.of('relay');
@@ -142,7 +142,7 @@ async function sleepOverLease(
   try {
     before = watches.get(member)?.() ?? null;
     await world.proxies.temporal.heal();
-    const left = await untilMoved(world, held, signal);
+    const left = await untilMoved(world, held, { signal, patience });
     if (left > 0) problems.push(`${left} claims of the stopped ${member.name} were not taken over after their lease`);
   } finally {
     member.kill('SIGCONT');
@@ -246,7 +246,11 @@ async function claimsOf({ outbox }: ChaosWorld): Promise<readonly Claim[]> {
 }
 
 /** How many still stand as they were claimed, a lease and a poll later. */
-async function untilMoved(world: ChaosWorld, claims: readonly Claim[], signal: AbortSignal): Promise<number> {
+async function untilMoved(
+  world: ChaosWorld,
+  claims: readonly Claim[],
+  { signal, patience }: Pick<FaultContext, 'signal' | 'patience'>,
+): Promise<number> {
   let left = claims.length;
   const tokens = new Set(claims.map(({ token }) => token));
   await until(
@@ -254,7 +258,7 @@ async function untilMoved(world: ChaosWorld, claims: readonly Claim[], signal: A
       left = (await claimsOf(world)).filter(({ token }) => tokens.has(token)).length;
       return left === 0;
     },
-    { withinMs: leaseMs(world) + TAKEN_OVER_MS, signal, everyMs: 250 },
+    { withinMs: leaseMs(world) + patience * TAKEN_OVER_MS, signal, everyMs: 250 },
   );
   return signal.aborted ? 0 : left;
 }

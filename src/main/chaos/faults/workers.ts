@@ -25,7 +25,7 @@ export const killedWorker = defineFault({
     await healLedger(world);
     await world.proxies.ledger.heal();
   },
-  async inflict(world, { random, signal, problems, heal }) {
+  async inflict(world, { random, signal, problems, heal, patience }) {
     const { ledger, proxies, outbox } = world;
     // Before: what is sent does not arrive, so whoever is killed dies with its requests on their way.
     const since = new Date();
@@ -77,10 +77,9 @@ export const killedWorker = defineFault({
       unsent.map(({ id }) => id),
       killedAt,
     );
-    if (taken > TAKEN_OVER_SECONDS) {
-      problems.push(
-        `the killed worker's attempts were to be taken over within ${TAKEN_OVER_SECONDS} s, it took ${taken} s`,
-      );
+    const bound = patience * TAKEN_OVER_SECONDS;
+    if (taken > bound) {
+      problems.push(`the killed worker's attempts were to be taken over within ${bound} s, it took ${taken} s`);
     }
     const what = `killed with ${unsent.length} requests unsent, of which ${lost} attempts were lost and taken over within ${taken} s, and ${unanswered.length} unanswered, of which ${again} came again`;
     return { happened: Math.min(lost, again), what };
