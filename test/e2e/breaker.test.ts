@@ -44,8 +44,14 @@ it('R19: down, the breaker opens, events wait and spend nothing; healed, all are
     Array.from({ length: EVENTS }, () => deployment.append({ routingKey: 'test.partner' })),
   );
   await eventually('open', async () => (await breaker()).breaker === 'open');
-  // What was under way when it opened comes to its end before the first trial's does.
   await eventually('a first trial that failed', async () => (await breaker()).generation >= 3);
+  // What was under way when it opened has come to its end, too: between two trials nothing is spent.
+  let stood = { attempts: -1, since: 0 };
+  await eventually('nothing under way', async () => {
+    const attempts = await spent();
+    if (attempts !== stood.attempts) stood = { attempts, since: performance.now() };
+    return performance.now() - stood.since > 500;
+  });
   const before = { attempts: await spent(), generation: (await breaker()).generation };
   await eventually('two more', async () => (await breaker()).generation >= before.generation + 4);
   const after = { attempts: await spent(), generation: (await breaker()).generation };

@@ -145,15 +145,26 @@ describe('the comparison of the books', () => {
   });
 
   it('names a second notice of letters that came within the window of the first one', async () => {
-    const { run } = [...(await readJournal(journalFile())).committed.values()][0] as { run: string };
+    const journal = await readJournal(journalFile());
+    const { run } = [...journal.committed.values()][0] as { run: string };
     await outbox.query('BEGIN');
     try {
+      // One notice of all of them, at the end of their window: on a slow machine they may have come in two.
+      await outbox.query(
+        `UPDATE outbox.notification SET claimed_by = 'one',
+           claimed_at = (SELECT max(created_at) + interval '1 second' FROM outbox.dead_letter)
+         WHERE dead_letter_id IS NOT NULL`,
+      );
+      expect(await compareFailures(outbox, journal, run)).toMatchObject({
+        problems: [],
+        run: { letters: 3, notices: 1 },
+      });
       await outbox.query(`UPDATE outbox.notification SET claimed_by = 'another' WHERE event_id = ${REFUSED}`);
-      const found = await compareFailures(outbox, await readJournal(journalFile()), run);
+      const found = await compareFailures(outbox, journal, run);
       expect(found.problems).toEqual([
         expect.stringMatching(/a notice of its own, and its letters were in the window/),
       ]);
-      expect(found.run).toMatchObject({ letters: 3, notices: expect.any(Number), redriven: 3, healed: 3 });
+      expect(found.run).toMatchObject({ letters: 3, notices: 2, redriven: 3, healed: 3 });
     } finally {
       await outbox.query('ROLLBACK');
     }

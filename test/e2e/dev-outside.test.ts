@@ -148,11 +148,11 @@ describe('a Temporal server that the profile names', () => {
       { TEMPORAL_CONFIG_FILE: file, TEMPORAL_PROFILE: 'work' },
       '--once',
       '--start-timeout',
-      '12',
+      '30',
     );
     expect(refused.printed).toContain('Temporal: the server at 127.0.0.1:1');
     expect(refused.printed).toContain('waiting for Temporal: expected a Temporal server at 127.0.0.1:1');
-    expect(refused.printed).toMatch(/\noutbox: not started within 12 s .*waiting for Temporal/);
+    expect(refused.printed).toMatch(/\noutbox: not started within 30 s .*waiting for Temporal/);
     expect(refused.printed).not.toMatch(/hunter2|\n\s+at .*:\d+:\d+/);
     expect(refused.code).toBe(1);
   }, 120_000);

@@ -49,6 +49,8 @@ beforeAll(async () => {
   const url = { OUTBOX_AUDIT_URL: `http://127.0.0.1:${api.apiPort}` };
   relay = await deployment.start('relay', { ...url, ...traced('relay') }, args);
   worker = await deployment.start('worker', { ...url, ...traced('worker') }, args);
+  // The first one meets processes without a connection, and may take longer than a local attempt has.
+  await deployment.untilStatus(await deployment.append({}), 'DELIVERED');
 }, 90_000);
 
 afterEach(() => destination.answer(accept));

@@ -45,6 +45,8 @@ beforeAll(async () => {
   connection = await Connection.connect({ address: temporalAddress() });
   client = new Client({ connection });
 
+  // The first one meets processes without a connection, and may take longer than a local attempt has.
+  await deployment.untilStatus(await deployment.append({}), 'DELIVERED');
   const event = {
     tenantId: deployment.name,
     payload: { marker: 'hush-payload', actor: { type: 'user', id: 'hush-person' } },

@@ -10,6 +10,7 @@ import { createAuditStore } from '../../src/infrastructure/prisma/audit-store.js
 import { createPool } from '../../src/infrastructure/prisma/pg-pool.js';
 import { eventually } from '../support/eventually.js';
 import { NOT_THE_DATE } from '../support/fake-date.js';
+import { openConnections } from '../support/open-connections.js';
 import { event, expectProblem, startIngest, startIngestOn, type TestIngest } from './ingest-set-up.js';
 
 let ingest: TestIngest;
@@ -33,24 +34,6 @@ async function dropPartition(index: number): Promise<string> {
   const name = (await partitions()).at(index) as string;
   await query(`DROP TABLE ${name}`);
   return name;
-}
-
-/**
- * One after another, which know the tables already. An api that has none yet opens as many as it is asked at once, and the
- * first statement of each waits for its own: more than two seconds where fifty servers' processes start on a busy machine, for
- * which 503 is the right answer.
- */
-async function openConnections(n: number): Promise<void> {
-  const opened: pg.PoolClient[] = [];
-  try {
-    for (let i = 0; i < n; i++) {
-      const client = await ingest.pool.connect();
-      opened.push(client);
-      await client.query('SELECT FROM audit.api_key, audit.record_key, audit.record LIMIT 0');
-    }
-  } finally {
-    for (const client of opened) client.release();
-  }
 }
 
 /** Runs with a session of its own that is inside a transaction after `statement`. */
@@ -169,7 +152,7 @@ describe('making partitions', () => {
 
 describe('an insert without its partition', () => {
   it('makes it and is written, fifty at once', async () => {
-    await openConnections(50);
+    await openConnections(ingest.pool, 50);
     const name = await dropPartition(0);
     const answers = await Promise.all(Array.from({ length: 50 }, () => ingest.post(event())));
     const refused = answers.filter(({ status }) => status !== 201).map(({ status, body }) => ({ status, body }));

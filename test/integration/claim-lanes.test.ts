@@ -6,6 +6,7 @@ import { createPool, type PgPool } from '../../src/infrastructure/prisma/pg-pool
 import { CLAIM, WAITING } from '../../src/infrastructure/prisma/relay-sql.js';
 import { createRelayStore } from '../../src/infrastructure/prisma/relay-store.js';
 import { createTestDatabases, type TestDatabases } from '../support/databases.js';
+import { tenAtATime } from '../support/ten-at-a-time.js';
 
 let databases: TestDatabases;
 let pool: PgPool;
@@ -380,7 +381,7 @@ it('R20: a budget that goes on from an earlier epoch begins with a regular attem
 describe('claims beside claims', () => {
   it('R4: sixty claims at once take every row exactly once', async () => {
     for (let i = 0; i < 6; i += 1) await wait({ tenant: `t${i}`, count: 100 });
-    const answers = await Promise.all(Array.from({ length: 60 }, () => claim({ batch: 20, defaultMaxRuns: 10_000 })));
+    const answers = await tenAtATime(60, () => claim({ batch: 20, defaultMaxRuns: 10_000 }));
     const ids = answers.flatMap((answer) => answer.events.map((e) => e.eventId));
     expect(new Set(ids).size).toBe(ids.length);
     const rest = await claim({ batch: 1_000, defaultMaxRuns: 10_000 });

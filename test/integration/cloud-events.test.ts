@@ -9,6 +9,7 @@ import { fingerprint } from '../../src/application/audit/fingerprint.js';
 import { createIngestRules } from '../../src/application/audit/ingest-rules.js';
 import { recordAuditLog } from '../../src/application/audit/record-audit-log.js';
 import type { AuditEvent, JsonObject } from '../../src/contract/audit-dto.js';
+import { openConnections } from '../support/open-connections.js';
 import { type Answer, event, expectProblem, FINGERPRINT_KEYS, startIngest, type TestIngest } from './ingest-set-up.js';
 
 let ingest: TestIngest;
@@ -175,6 +176,7 @@ describe.each(MODE_NAMES)('in %s mode', (mode) => {
   });
 
   it('B19: fifty at once are one record', async () => {
+    await openConnections(ingest.pool, 50);
     const one = sdkEvent();
     const answers = await Promise.all(Array.from({ length: 50 }, () => send(MODES[mode](one))));
     const statuses = answers.map((answer) => first(answer).status).sort();

@@ -12,6 +12,7 @@ import { createPool, type PgPool } from '../../src/infrastructure/prisma/pg-pool
 import { CLAIM } from '../../src/infrastructure/prisma/relay-sql.js';
 import { createRelayStore } from '../../src/infrastructure/prisma/relay-store.js';
 import { createTestDatabases, type TestDatabases } from '../support/databases.js';
+import { tenAtATime } from '../support/ten-at-a-time.js';
 
 const PREFIX = 'main:batch:';
 
@@ -339,7 +340,7 @@ describe('claims beside claims', () => {
   it('R4, R20: twenty at once share neither a row nor a carrier', async () => {
     for (let i = 0; i < 4; i += 1) await wait({ tenant: `t${i}`, count: 1_000 });
     const ask = () => claim({ sizes: { 'audit.log': { '*': 50 } }, batch: 10, defaultMaxRuns: 10_000 });
-    const claims = await Promise.all(Array.from({ length: 20 }, ask));
+    const claims = await tenAtATime(20, ask);
     const ids = claims.flatMap(({ events }) => idsOf(events));
     expect(new Set(ids).size).toBe(ids.length);
     const carriers = claims.flatMap(({ events }) => [...batchesOf(events).keys()]);

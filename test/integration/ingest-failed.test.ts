@@ -19,6 +19,7 @@ import {
 import type { ApiKey } from '../../src/domain/audit/api-key.js';
 import { eventually } from '../support/eventually.js';
 import { NOT_THE_DATE } from '../support/fake-date.js';
+import { openConnections } from '../support/open-connections.js';
 import {
   type Answer,
   event,
@@ -161,6 +162,7 @@ describe('R28: an event that cannot be stored', () => {
   });
 
   it('R28: twenty at once are one row under one id', async () => {
+    await openConnections(ingest.pool, 20);
     const one = event();
     await refuse(one);
     const ids = await Promise.all(Array.from({ length: 20 }, async () => expectFailed(await ingest.post(one))));

@@ -14,6 +14,7 @@ import type { ApiKey } from '../../src/domain/audit/api-key.js';
 import { createRedactor } from '../../src/domain/redaction/redactor.js';
 import { eventOf } from '../support/events.js';
 import { eventually } from '../support/eventually.js';
+import { openConnections } from '../support/open-connections.js';
 import {
   event,
   expectProblem,
@@ -106,6 +107,7 @@ describe('R25: identity', () => {
   });
 
   it('B19: fifty at once make one row and agree on it', async () => {
+    await openConnections(ingest.pool, 50);
     const one = event();
     const answers = await Promise.all(Array.from({ length: 50 }, () => ingest.post(one)));
     expect(answers.map(({ status }) => status).sort()).toEqual([...Array(49).fill(200), 201]);
@@ -123,6 +125,7 @@ describe('R25: identity', () => {
   });
 
   it('B20: of fifty with other contents at once one wins and the rest are refused', async () => {
+    await openConnections(ingest.pool, 50);
     const one = event();
     const answers = await Promise.all(
       Array.from({ length: 50 }, (_, i) => ingest.post({ ...one, outcomeReason: `reason ${i}` })),

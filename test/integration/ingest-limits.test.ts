@@ -37,7 +37,7 @@ const waitingWrites = (ingest: TestIngest, atLeast: number) =>
   });
 
 describe('B24: huge and slow requests', () => {
-  const limits = { headersTimeoutMs: 400, requestTimeoutMs: 800 };
+  const limits = { headersTimeoutMs: 1_500, requestTimeoutMs: 3_000 };
   let ingest: TestIngest;
   beforeAll(async () => {
     ingest = await startIngest({ limits });

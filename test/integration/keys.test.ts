@@ -121,7 +121,7 @@ describe('the rate of a key', () => {
     expect(limitsOf(first)).toEqual(['"events";q=600;w=60', '"events";r=599;t=60']);
     const second = await ingest.post(batch(500), { key });
     expect(second.status).toBe(207);
-    expect(limitsOf(second)[1]).toMatch(/^"events";r=99;t=(59|60)$/);
+    expect(limitsOf(second)[1]).toMatch(/^"events";r=99;t=(5\d|60)$/);
     const third = await ingest.post(batch(500), { key });
     expect(third.status).toBe(207);
     // 401 too many at ten a second: 40.1 s beside what is left of the minute.

@@ -7,6 +7,7 @@ import { createLagStore } from '../../src/infrastructure/prisma/lag-store.js';
 import { createPool } from '../../src/infrastructure/prisma/pg-pool.js';
 import { asAdmin } from '../support/databases.js';
 import { eventually } from '../support/eventually.js';
+import { openConnections } from '../support/open-connections.js';
 import { event, startIngest, type TestIngest } from './ingest-set-up.js';
 import { leafOfRow, openLog, readLeaves, readSeals, recordLeaves, rootOf, withoutTriggers } from './log-set-up.js';
 
@@ -34,6 +35,7 @@ async function holdTransaction(): Promise<{ client: pg.Client; recordId: string 
 
 describe('the sealer', () => {
   it('fifty writers while it runs, one holding its transaction: every record is sealed once, in order', async () => {
+    await openConnections(ingest.pool, 50);
     const log = openLog(ingest.pool, { limit: 7 });
     const held = await holdTransaction();
     let writing = true;

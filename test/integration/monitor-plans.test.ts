@@ -78,15 +78,16 @@ describe.each(['overview', 'events', 'dead letters', 'audit log', 'policies'] as
   it('answers within a second', async () => {
     const slow: unknown[] = [];
     for (const one of asked()) {
-      // The middle one of five is known when three are on one side of it.
-      const late: number[] = [];
+      // The middle one of five is known when three are on one side of it. What gave up in its own time is late.
+      const late: unknown[] = [];
       for (let inTime = 0; inTime < 3 && late.length < 3; ) {
         const began = performance.now();
         const { status, body } = await ask(one);
         const took = performance.now() - began;
-        if (took < MOST_MS) inTime++;
-        else late.push(took);
-        expect([one.path, status, JSON.stringify(body).includes('"away"')]).toEqual([one.path, 200, false]);
+        const gaveUp = status === 503 || JSON.stringify(body).includes('"away"');
+        if (!gaveUp) expect([one.path, status]).toEqual([one.path, 200]);
+        if (took < MOST_MS && !gaveUp) inTime++;
+        else late.push(gaveUp ? [took, status, body] : took);
       }
       if (late.length === 3) slow.push([one.path, ...late]);
     }

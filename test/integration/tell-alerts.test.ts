@@ -67,7 +67,7 @@ function startTelling(options: TellAlertsOptions = {}, notifiers = channels(), l
     {
       name: 'alerts',
       everyMs: 5,
-      leaseMs: 1_500,
+      leaseMs: 5_000,
       turn: (hold, signal) => tellAlerts(deps, hold, signal, { retryMs: 1, ...options }),
     },
   );

@@ -29,6 +29,7 @@ import type { RoleContext } from '../../src/main/role.js';
 import { createSessionCheck } from '../../src/main/session-check.js';
 import { startVerifications } from '../../src/main/start-verifications.js';
 import { eventually } from '../support/eventually.js';
+import { openConnections } from '../support/open-connections.js';
 import { expectProblem, startIngestOn, type TestIngest } from './ingest-set-up.js';
 import { newKeys, withoutTriggers } from './log-set-up.js';
 import { type SealedLog, startSealedLog } from './verify-set-up.js';
@@ -134,6 +135,7 @@ describe('asking', () => {
   });
 
   it('twice for the same is one, also at once; another part of the log is another one; the newest is listed first', async () => {
+    await openConnections(api.pool, 12);
     const [recordId, other] = ids as [string, string];
     const all = await Promise.all(Array.from({ length: 12 }, () => ask()));
     const one = await Promise.all(Array.from({ length: 12 }, () => ask({ recordId })));

@@ -46,6 +46,7 @@ import { createWorkflowStarter } from '../../src/infrastructure/temporal/workflo
 import type { BatchActivities, DeliveryActivities } from '../../workflows/contract.js';
 import { built } from './built.js';
 import { createTestDatabases } from './databases.js';
+import { PATIENCE } from './patience.js';
 import { temporalAddress } from './temporal.js';
 
 /** Retries at once, so that no test waits for a backoff that it is not about. */
@@ -55,6 +56,20 @@ export const FAST_POLICY: RetryPolicy = {
   backoff: { kind: 'fixed', intervalMs: 1 },
 };
 export const FAST_POLICY_HASH = 'fast';
+
+const { local } = DEFAULT_TIMEOUTS;
+/** Of the two statements around what a local attempt sends, which keeps its own time. */
+const MORE_MS = 2 * (PATIENCE - 1) * local.storeMs;
+/** The defaults, with more time for the database in a local attempt: a slow machine makes none of them regular. */
+export const TEST_TIMEOUTS: DeliveryTimeouts = {
+  ...DEFAULT_TIMEOUTS,
+  local: {
+    ...local,
+    storeMs: PATIENCE * local.storeMs,
+    totalMs: local.totalMs + MORE_MS,
+    startToCloseMs: local.startToCloseMs + MORE_MS,
+  },
+};
 
 /** The defaults of the settings. */
 export const PLACES = { local: 32, regular: 64 };
@@ -193,6 +208,7 @@ export interface LineOptions {
   readonly deadLetters?: DeadLetterStore;
   /** Default: no handler can say whether its effect stands. */
   readonly finder?: EffectFinder;
+  /** Default: `TEST_TIMEOUTS`. */
   readonly timeouts?: DeliveryTimeouts;
   readonly policy?: RetryPolicy;
   readonly eager?: boolean;
@@ -292,7 +308,7 @@ export async function createDeliveryLine(options: LineOptions) {
     namespace: 'default',
     deployment,
     taskQueue,
-    timeoutsOf: () => options.timeouts ?? DEFAULT_TIMEOUTS,
+    timeoutsOf: () => options.timeouts ?? TEST_TIMEOUTS,
     searchAttributes: searchAttributeNames('Outbox'),
     eager: options.eager ?? true,
   });

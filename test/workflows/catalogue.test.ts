@@ -31,7 +31,7 @@ import { eventually } from '../support/eventually.js';
 import { accept, type ScriptedDestination, startScriptedDestination } from '../support/scripted-destination.js';
 
 const quick = { backoff: { kind: 'fixed', intervalMs: 7 } } as const;
-/** Ends every code within a second or two, each after a number of its own; delays grow, so that each is told apart. */
+/** Ends every code within a few seconds, each after a number of its own; delays grow, so that each is told apart. */
 const SHORT: RetryPolicy = {
   maxAttempts: 6,
   deadlineMs: 86_400_000,
@@ -144,7 +144,7 @@ beforeAll(async () => {
   const tlsUrl = `https://127.0.0.1:${(untrusted.address() as AddressInfo).port}/`;
   const handlers = [
     httpHandler({ routingKey: 'http', url }),
-    httpHandler({ routingKey: 'http-slow', url, timeoutMs: 150 }),
+    httpHandler({ routingKey: 'http-slow', url, timeoutMs: 600 }),
     httpHandler({ routingKey: 'tls', url: tlsUrl }),
     auditHandler({ baseUrl: url, apiKey: 'k' }),
     defineHandler({

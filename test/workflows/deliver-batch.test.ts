@@ -24,6 +24,7 @@ import {
   type LineOptions,
   RECEIPT,
   readHistory,
+  TEST_TIMEOUTS,
   type WholeStep,
 } from '../support/delivery-line.js';
 import { eventually } from '../support/eventually.js';
@@ -97,8 +98,8 @@ const sends = () => posts.map(({ mode, ids }) => [mode, ids.length]);
 const refused = () => new IntegrationError('HTTP.CLIENT_ERROR', { status: 422 });
 const broken = () => new IntegrationError('HTTP.SERVER_ERROR', { status: 500 });
 const withLocal = (local: Partial<DeliveryTimeouts['local']>): DeliveryTimeouts => ({
-  ...DEFAULT_TIMEOUTS,
-  local: { ...DEFAULT_TIMEOUTS.local, ...local },
+  ...TEST_TIMEOUTS,
+  local: { ...TEST_TIMEOUTS.local, ...local },
 });
 const untilAborted: WholeStep = ({ signal }) =>
   new Promise((_, reject) => {
@@ -328,7 +329,7 @@ describe('a post that fails as a whole', () => {
 
 describe('a slow destination', () => {
   it('R13: a local attempt that runs out of its time is a post; a regular one makes the second', async () => {
-    const own = await openLine({ timeouts: withLocal({ startToCloseMs: 300 }) });
+    const own = await openLine({ timeouts: withLocal({ startToCloseMs: 1_500 }) });
     scriptBatch(() => never.promise, 'each');
     const { run } = await started(own);
     expect(await run.result()).toEqual(tally({ delivered: 3 }));
@@ -337,7 +338,7 @@ describe('a slow destination', () => {
   });
 
   it('R12, R13: what may be tried once only leaves after it, unsent; so does all when the second post fails', async () => {
-    const own = await openLine({ timeouts: withLocal({ startToCloseMs: 300 }) });
+    const own = await openLine({ timeouts: withLocal({ startToCloseMs: 1_500 }) });
     scriptBatch(() => never.promise, broken());
     const { carrier, ids, run } = await carry(own);
     await store.pool.query('UPDATE outbox.delivery SET policy_hash = $2 WHERE event_id = $1', [
@@ -354,7 +355,9 @@ describe('a slow destination', () => {
   });
 
   it('R10, R13: a local attempt that finds no place in time is none', async () => {
-    const own = await openLine({ timeouts: withLocal({ scheduleToStartMs: 200 }), slots: { localActivities: 1 } });
+    // The first one may hold its place for longer than the second one waits for one.
+    const timeouts = withLocal({ sendMs: 50_000, totalMs: 55_000, startToCloseMs: 60_000 });
+    const own = await openLine({ timeouts, slots: { localActivities: 1 } });
     const letGo = Promise.withResolvers<'each'>();
     scriptBatch(() => letGo.promise, 'each');
     const holder = await started(own);
@@ -369,11 +372,10 @@ describe('a slow destination', () => {
 });
 
 describe('attempts that are lost', () => {
-  const dying = { ...DEFAULT_TIMEOUTS, regular: { ...DEFAULT_TIMEOUTS.regular, startToCloseMs: 300 } };
+  const dying = { ...TEST_TIMEOUTS, regular: { ...TEST_TIMEOUTS.regular, startToCloseMs: 1_500 } };
 
   it('R20: one regular attempt that never ends is a post; the next one delivers', async () => {
-    const regular = { ...DEFAULT_TIMEOUTS.regular, startToCloseMs: 1_500 };
-    const own = await openLine({ timeouts: { ...DEFAULT_TIMEOUTS, regular } });
+    const own = await openLine({ timeouts: dying });
     scriptBatch(() => never.promise, 'each');
     const { carrier, ids, run } = await carry(own);
     await own.startBatch(carrier, ids, { destinationWell: false });

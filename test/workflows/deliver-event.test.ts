@@ -17,6 +17,7 @@ import {
   FAST_POLICY,
   RECEIPT,
   readHistory,
+  TEST_TIMEOUTS,
 } from '../support/delivery-line.js';
 import { eventually } from '../support/eventually.js';
 
@@ -126,7 +127,7 @@ describe('retries', () => {
   });
 
   it('R13: a local attempt that runs out is HTTP.TIMEOUT, and its number is taken', async () => {
-    const timeouts = { ...DEFAULT_TIMEOUTS, local: { ...DEFAULT_TIMEOUTS.local, startToCloseMs: 300 } };
+    const timeouts = { ...TEST_TIMEOUTS, local: { ...TEST_TIMEOUTS.local, startToCloseMs: 300 } };
     const slow = await createDeliveryLine({ store, dispatcher, timeouts });
     const id = await store.append();
     script(id, (options) => (options.mode === 'local' ? never.promise : Promise.resolve(RECEIPT)));
@@ -141,7 +142,7 @@ describe('retries', () => {
   });
 
   it('R13: a local attempt that uses its whole deadline ends inside the first workflow task', async () => {
-    const own = await createDeliveryLine({ store, dispatcher });
+    const own = await createDeliveryLine({ store, dispatcher, timeouts: DEFAULT_TIMEOUTS });
     stuck.push(own);
     const id = await store.append();
     script(id, (options) => (options.mode === 'local' ? never.promise : Promise.resolve(RECEIPT)));
@@ -176,7 +177,9 @@ describe('retries', () => {
   });
 
   it('R13: a local attempt that finds no place in time is no attempt', async () => {
-    const timeouts = { ...DEFAULT_TIMEOUTS, local: { ...DEFAULT_TIMEOUTS.local, scheduleToStartMs: 200 } };
+    // The first one may hold its place for longer than the second one waits for one.
+    const local = { ...TEST_TIMEOUTS.local, sendMs: 50_000, totalMs: 55_000, startToCloseMs: 60_000 };
+    const timeouts = { ...TEST_TIMEOUTS, local };
     const narrow = await createDeliveryLine({ store, dispatcher, timeouts, slots: { localActivities: 1 } });
     const [holder, late] = [await store.append(), await store.append()];
     let release: () => void = () => {};
@@ -206,7 +209,7 @@ describe('retries', () => {
   });
 
   it('R11, R12: three attempts lost in a row are a crash loop, and spend nothing else', async () => {
-    const regular = { ...DEFAULT_TIMEOUTS.regular, startToCloseMs: 300 };
+    const regular = { ...DEFAULT_TIMEOUTS.regular, startToCloseMs: 1_500 };
     const dying = await createDeliveryLine({ store, dispatcher, timeouts: { ...DEFAULT_TIMEOUTS, regular } });
     const id = await store.append();
     script(id, () => never.promise);

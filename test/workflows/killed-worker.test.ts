@@ -5,11 +5,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import {
-  DEFAULT_TIMEOUTS,
-  type DeliveryTimeouts,
-  deliveryTimeouts,
-} from '../../src/domain/delivery/delivery-timeouts.js';
+import { type DeliveryTimeouts, deliveryTimeouts } from '../../src/domain/delivery/delivery-timeouts.js';
 import {
   createDeliveryLine,
   createDeliveryStore,
@@ -17,6 +13,7 @@ import {
   type DeliveryLine,
   type DeliveryStore,
   readHistory,
+  TEST_TIMEOUTS,
 } from '../support/delivery-line.js';
 import { temporalAddress } from '../support/temporal.js';
 
@@ -34,7 +31,7 @@ afterAll(async () => {
 
 type Dying = Pick<Awaited<ReturnType<typeof withDyingWorker>>, 'child' | 'output'>;
 
-const SHORT = { ...DEFAULT_TIMEOUTS, regular: { ...DEFAULT_TIMEOUTS.regular, startToCloseMs: 1_000 } };
+const SHORT = { ...TEST_TIMEOUTS, regular: { ...TEST_TIMEOUTS.regular, startToCloseMs: 3_000 } };
 
 /** A task queue whose only worker is one that will be killed. */
 async function withDyingWorker(timeouts: DeliveryTimeouts = SHORT) {

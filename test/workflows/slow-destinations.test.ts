@@ -5,11 +5,7 @@
 import { defineHandler } from '../../src/application/delivery/define-handler.js';
 import { createDispatcher } from '../../src/application/delivery/dispatcher.js';
 import type { ClaimedEvent } from '../../src/application/delivery/ports.js';
-import {
-  DEFAULT_TIMEOUTS,
-  type DeliveryTimeouts,
-  deliveryTimeouts,
-} from '../../src/domain/delivery/delivery-timeouts.js';
+import { type DeliveryTimeouts, deliveryTimeouts } from '../../src/domain/delivery/delivery-timeouts.js';
 import { FakeHttpClient } from '../../src/infrastructure/http/fake-http-client.js';
 import { slotsFor } from '../../src/infrastructure/temporal/worker-slots.js';
 import {
@@ -19,6 +15,7 @@ import {
   PLACES,
   readHistory,
   silentLog,
+  TEST_TIMEOUTS,
 } from '../support/delivery-line.js';
 import { eventually } from '../support/eventually.js';
 
@@ -42,8 +39,8 @@ it.each<[ClaimedEvent['firstAttempt'], number, DeliveryTimeouts, readonly string
     'local',
     32,
     {
-      ...DEFAULT_TIMEOUTS,
-      local: { ...DEFAULT_TIMEOUTS.local, sendMs: 50_000, totalMs: 55_000, startToCloseMs: 60_000 },
+      ...TEST_TIMEOUTS,
+      local: { ...TEST_TIMEOUTS.local, sendMs: 50_000, totalMs: 55_000, startToCloseMs: 60_000 },
     },
     ['marker'],
   ],
