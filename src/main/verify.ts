@@ -7,7 +7,7 @@ import { randomInt } from 'node:crypto';
 import { loadSettings, requireSetting } from '../infrastructure/config/load-settings.js';
 import { processEnvironment } from '../infrastructure/config/process-environment.js';
 import { connectTemporal } from '../infrastructure/temporal/connect-temporal.js';
-import { needOf, readRoom, SMALL_POOLS, whyNoRoom } from './chaos/check-room.js';
+import { LEFT_OUT_FIRST, needOf, PRODUCER_CONNECTIONS, readRoom, SMALL_POOLS, whyNoRoom } from './chaos/check-room.js';
 import { chooseFaults, describeFault } from './chaos/choose-faults.js';
 import { type ConductedRun, conductRun } from './chaos/conduct-run.js';
 import { describeProgress } from './chaos/describe-progress.js';
@@ -106,6 +106,7 @@ export async function runVerify(options: VerifyOptions): Promise<number> {
       temporal: target,
       servers: null,
       environment: { ...SMALL_POOLS, ...passedOn(environment, target) },
+      producer: { connections: PRODUCER_CONNECTIONS },
       onReaperLost: signals.stop,
       signal: signals.signal,
       log: say,
@@ -122,7 +123,7 @@ export async function runVerify(options: VerifyOptions): Promise<number> {
     } finally {
       for (const left of await laid.close()) say(`not taken down: ${left}`);
     }
-    return await tell(options, asked, conducted, say);
+    return await tell(options, toldOf(asked, faults), conducted, say);
   } catch (error) {
     if (signals.signal.aborted) return EXIT.interrupted;
     throw error;
@@ -216,30 +217,39 @@ function choose(
 }
 
 /**
- * The faults that there is room for. F14 alone needs much, so of a mix it is left out where it would fill a server.
- * @throws StartRefusedError where there is no room for the rest, or for F14 that was asked for; nothing was made
+ * The faults that there is room for: of a mix those are left out whose roles would fill a server.
+ * @throws StartRefusedError where there is no room for the rest, or for those that were asked for; nothing was made
  */
 async function fitIntoRoom(
-  { chaos = false, short = false, faults: named }: VerifyOptions,
+  { short = false, faults: named }: VerifyOptions,
   { run: { faults } }: Asked,
   urls: { readonly outbox: string; readonly audit: string },
   say: (line: string) => void,
 ): Promise<readonly Fault[]> {
   const rooms = { outbox: await readRoom('outbox', urls.outbox), audit: await readRoom('audit', urls.audit) };
-  const f14 = faults.some(({ id }) => id === 'F14');
-  const without = whyNoRoom(rooms, needOf({ chaos, short, f14: false }));
-  const withIt = f14 ? whyNoRoom(rooms, needOf({ chaos, short, f14 })) : null;
-  const reason = without ?? (named === undefined ? null : withIt);
-  if (reason !== null) {
-    throw new StartRefusedError(
-      `${reason}. A verification must not take the last connection from whoever else lives there: end what is idle, raise ` +
-        'max_connections (or the limit of the role), give the two databases two servers, or ' +
-        `${without === null ? 'leave F14 out' : 'run it where fewer others are'}. Nothing was made`,
-    );
+  const whyNot = (of: readonly Fault[]) => whyNoRoom(rooms, needOf({ faults: of.map(({ id }) => id), short }));
+  let fitting = faults;
+  let reason = whyNot(fitting);
+  for (const id of named === undefined ? LEFT_OUT_FIRST : []) {
+    if (reason === null || !fitting.some((fault) => fault.id === id)) continue;
+    say(`${id} is left out: ${reason}`);
+    fitting = fitting.filter((fault) => fault.id !== id);
+    reason = whyNot(fitting);
   }
-  if (withIt === null) return faults;
-  say(`F14 is left out: ${withIt}`);
-  return faults.filter(({ id }) => id !== 'F14');
+  if (reason === null) return fitting;
+  const without = faults.filter(({ id }) => !LEFT_OUT_FIRST.includes(id));
+  const less = whyNot(without) === null ? `leave ${LEFT_OUT_FIRST.join(' and ')} out` : 'run it where fewer others are';
+  throw new StartRefusedError(
+    `${reason}. A verification must not take the last connection from whoever else lives there: end what is idle, raise ` +
+      `max_connections (or the limit of the role), give the two databases two servers, or ${less}. Nothing was made`,
+  );
+}
+
+/** What was left out makes another schedule: the command of the report names what was not. */
+function toldOf({ told, run }: Asked, faults: readonly Fault[]): AskedRun {
+  if (faults.length === run.faults.length) return told;
+  const ids = faults.map(({ id }) => id);
+  return { ...told, faults: ids, named: ids.join(',') };
 }
 
 type EndRuns = (deployment: string, outboxUrl: string, signal?: AbortSignal) => Promise<void>;
@@ -265,7 +275,7 @@ async function dropLeft(
 
 async function tell(
   options: VerifyOptions,
-  { told }: Asked,
+  told: AskedRun,
   conducted: ConductedRun,
   say: (line: string) => void,
 ): Promise<number> {

@@ -47,6 +47,7 @@ const program = new Command('npm run chaos --')
     number(1, 20, false),
   )
   .option('--short', 'short faults and short gaps, as in CI', false)
+  .option('--coalesced', "the audit log's events travel together, many in one run", false)
   .option('--overlap', 'two faults at once now and then, where they take hold of different things', false)
   .option(
     '--planted <name>',
@@ -111,7 +112,11 @@ async function run({ seed = randomInt(2 ** 32), minutes = options.short ? 1 : 5,
       log(why);
       stop.abort(new Error(why));
     };
-    laid = await layOutOwnWorld({ seed, log, onReaperLost, signal: stop.signal, ...(planted && { cli: planted.cli }) });
+    laid = await layOutOwnWorld({
+      ...{ seed, log, onReaperLost, signal: stop.signal },
+      ...(planted && { cli: planted.cli, leftover: planted.folder }),
+      ...(given.coalesced && { config: { coalescing: 'always' } }),
+    });
   } catch (error) {
     await planted?.remove();
     if (!stop.signal.aborted) throw error;

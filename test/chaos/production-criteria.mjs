@@ -175,7 +175,7 @@ export const CRITERIA = [
   {
     id: 'longestAnswerSeconds',
     kind: 'shown',
-    what: 'longest latency that an event met at the destination',
+    what: 'longest time that the destination held an answer back',
     least: 5,
     unit: 's',
     reason: 'the tail up to 10 s must be met, for it is longer than a local attempt may take',

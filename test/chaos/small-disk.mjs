@@ -36,8 +36,8 @@ export function smallDisk({ folder, url, dataDir, reaper }) {
       const [{ bytes }] = await query(url, `SELECT pg_table_size('${TABLE}')::bigint AS bytes`);
       await mkdir(folder);
       undo.push(() => rm(folder, { recursive: true, force: true }));
+      reaper.mount(folder); // before: of one that is not there nothing is lost
       await run('mount', ['-t', 'tmpfs', '-o', `size=${Number(bytes) + ROOM_BYTES},mode=755`, 'outbox-chaos', folder]);
-      reaper.mount(folder);
       undo.push(async () => {
         await run('umount', [folder]);
         reaper.unmounted(folder);

@@ -23,7 +23,10 @@ export async function readRuns(folder = RUNS) {
 export function describeRuns(runs) {
   const sum = (of) => runs.reduce((total, { run }) => total + of(run), 0);
   const faults = (run) => run.record.faults.filter(({ happened }) => happened > 0).length;
-  const found = (kind) => (run) => run.books?.[kind].length ?? 0;
+  // What was not compared to the end shows nothing: neither its events nor its faults count.
+  const compared = ({ books, booksAfterStop }) => books !== null && booksAfterStop !== null;
+  const counted = (of) => sum((run) => (compared(run) ? of(run) : 0));
+  const uncompared = runs.filter(({ run }) => !compared(run)).length;
   const seeds = new Set(runs.map(({ run }) => run.asked.seed)).size;
   const verdicts = ['passed', 'failed', 'incomplete'].map(
     (verdict) => `${runs.filter(({ run }) => run.verdict === verdict).length} ${verdict}`,
@@ -31,11 +34,12 @@ export function describeRuns(runs) {
   const totals = [
     ['runs', `${runs.length}: ${verdicts.join(', ')}`],
     ['seeds', seeds],
-    ['events committed', sum(({ record }) => record.committed)],
-    ['faults that happened', sum(faults)],
-    ['lost', sum(found('lost'))],
-    ['doubled effects', sum(found('doubled'))],
-    ['phantoms', sum(found('phantoms'))],
+    ...(uncompared === 0 ? [] : [['of them not compared to the end, and not counted below', uncompared]]),
+    ['events committed', counted(({ record }) => record.committed)],
+    ['faults that happened', counted(faults)],
+    ['lost', counted(found('lost'))],
+    ['doubled effects', counted(found('doubled'))],
+    ['phantoms', counted(found('phantoms'))],
     ['hours', (sum(({ record }) => record.endedAt - record.startedAt) / 3_600_000).toFixed(1)],
   ];
   const rows = runs.map(({ name, run }) => [
@@ -45,9 +49,7 @@ export function describeRuns(runs) {
     run.record.faults.length === 0 ? 'none' : [...new Set(run.record.faults.map(({ fault }) => fault))].join(' '),
     faults(run),
     run.record.committed,
-    run.books === null
-      ? 'not compared'
-      : ['lost', 'doubled', 'phantoms'].map((kind) => run.books[kind].length).join(' / '),
+    compared(run) ? ['lost', 'doubled', 'phantoms'].map((kind) => found(kind)(run)).join(' / ') : 'not compared',
     flowsAfter(run),
   ]);
   return `${[
@@ -61,6 +63,9 @@ export function describeRuns(runs) {
     ...runs.filter(({ run }) => run.verdict !== 'passed').flatMap(describeUnpassed),
   ].join('\n\n')}\n`;
 }
+
+/** While the roles ran, or once they had stopped. */
+const found = (kind) => (run) => new Set([...run.books[kind], ...run.booksAfterStop[kind]]).size;
 
 /** What a sentence that ends in a history has more is in the report. */
 const LONGEST_SENTENCE = 300;
@@ -77,7 +82,8 @@ function describeUnpassed({ name, run: { verdict, problems, missing } }) {
 }
 
 function flowsAfter({ recovery }) {
-  const seconds = Object.values(recovery.flowsAfter).filter((value) => value !== null);
+  const seconds = Object.values(recovery.flowsAfter);
+  if (seconds.includes(null)) return 'never';
   return seconds.length === 0 ? '–' : Math.max(...seconds);
 }
 

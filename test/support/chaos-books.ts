@@ -93,7 +93,7 @@ export function play(books: SpoiltBooks, scene: Scene, n = books.journal.size + 
     });
   } else {
     const seen = { at: 1, key: id, eventId: id, tenant: event.tenantId, payloadHash: event.hash };
-    books.requests.push({ ...seen, did: 'effect', status: 201, receipt: effect });
+    books.requests.push({ ...seen, did: 'effect', status: 201, receipt: effect, heldMs: 0 });
   }
   return id;
 }

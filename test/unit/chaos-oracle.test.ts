@@ -237,7 +237,7 @@ const PLANTED: readonly Planted[] = [
       (books) => {
         changeLetter(books, { effect, asks: false });
         const seen = { at: 1, key: DEAD, eventId: DEAD, tenant: 'tenant-0', payloadHash: `hash-${DEAD}` };
-        books.requests.push({ ...seen, did: 'effect', status: 201, receipt: 'r' });
+        books.requests.push({ ...seen, did: 'effect', status: 201, receipt: 'r', heldMs: 0 });
       },
       null,
       effect === 'stands'
@@ -382,6 +382,15 @@ const PLANTED: readonly Planted[] = [
     'lost',
     `I1 ${ACT}: outbox.dead_letter.redriven.v1: expected one audit record`,
   ],
+  [
+    "an act of the outbox's own that died",
+    (books) => {
+      settle(books, ACT, { status: 'DEAD' });
+      books.records = books.records.filter(({ eventId }) => eventId !== ACT);
+    },
+    'lost',
+    `I1 ${ACT}: outbox.dead_letter.redriven.v1: expected one audit record, came DEAD with 0`,
+  ],
 ];
 
 describe('the oracle', () => {
@@ -501,6 +510,7 @@ describe('the oracle', () => {
             did: 'effect',
             status: 201,
             receipt: 'r',
+            heldMs: 0,
           });
         }
         const { violations } = compareChaos(toAccounts(all));

@@ -29,18 +29,24 @@ it('counts what failed like all else', () => {
         ],
       },
       books: { lost, doubled: [], phantoms: [] },
+      booksAfterStop: { lost, doubled: ['I2 e9: …'], phantoms: [] },
     },
   });
-  const page = describeRuns([run(1, [], 3), run(2, ['I1 e1: …'], 1)]);
+  const uncompared = run(3, [], 5);
+  Object.assign(uncompared.run, { verdict: 'failed', booksAfterStop: null });
+  const page = describeRuns([run(1, [], 3), run(2, ['I1 e1: …'], 1), uncompared]);
   for (const row of [
-    '| runs | 2: 1 passed, 1 failed, 0 incomplete |',
+    '| runs | 3: 1 passed, 2 failed, 0 incomplete |',
+    '| of them not compared to the end, and not counted below | 1 |',
     '**[seed-2](seed-2.md)**, failed:\n\n- I1 e1: …\n',
-    '| seeds | 2 |',
+    '| seeds | 3 |',
     '| events committed | 200 |',
     '| faults that happened | 2 |',
     '| lost | 1 |',
-    '| hours | 2.0 |',
-    '| [seed-2](seed-2.md) | failed | 2 | F1 F7 | 1 | 100 | 1 / 0 / 0 | 2.5 |',
+    '| doubled effects | 2 |',
+    '| hours | 3.0 |',
+    '| [seed-2](seed-2.md) | failed | 2 | F1 F7 | 1 | 100 | 1 / 1 / 0 | never |',
+    '| [seed-3](seed-3.md) | failed | 3 | F1 F7 | 1 | 100 | not compared | never |',
   ]) {
     expect(page).toContain(row);
   }

@@ -1,5 +1,7 @@
 // Real: what `outbox verify` judges before it makes anything, and the driver's own reading of a URL. Nothing is connected to.
-import { needOf, type Room, roomOf, whyNoRoom } from '../../src/main/chaos/check-room.js';
+import { readFileSync } from 'node:fs';
+import { LEFT_OUT_FIRST, needOf, type Room, roomOf, whyNoRoom } from '../../src/main/chaos/check-room.js';
+import { STAGING_FAULTS } from '../../src/main/chaos/faults/index.js';
 import { passedOn } from '../../src/main/chaos/passed-on.js';
 import { refuseUnproxied, whyUnproxied } from '../../src/main/chaos/refuse-unproxied.js';
 import { StartRefusedError } from '../../src/main/start-refused-error.js';
@@ -47,7 +49,7 @@ describe('a URL that is to lead through a proxy', () => {
 
 describe('room for the connections of a verification', () => {
   const room = (server: string, free: number): Room => ({ server, free, open: 100 - free, most: 100 });
-  const plain = needOf({ chaos: false, f14: false, short: false });
+  const plain = needOf({ faults: [], short: false });
 
   it('is asked of each server, and of one for both databases', () => {
     const [outbox, audit] = [room('a', plain.outbox), room('b', plain.audit)];
@@ -59,13 +61,24 @@ describe('room for the connections of a verification', () => {
     expect(whyNoRoom({ outbox, audit: room('b', 1) }, plain)).toContain('at the server of the audit log, there are 1 ');
   });
 
-  it('a default PostgreSQL with both databases has it, also with faults, but not with the many relays of F14', () => {
+  it('a default PostgreSQL with both databases has it, also with faults, but for those with many roles', () => {
     const both = room('a', 97);
-    const asked = (of: { chaos: boolean; f14: boolean }) =>
-      whyNoRoom({ outbox: both, audit: both }, needOf({ short: false, ...of }));
-    expect(asked({ chaos: false, f14: false })).toBeNull();
-    expect(asked({ chaos: true, f14: false })).toBeNull();
-    expect(asked({ chaos: true, f14: true })).toContain('there are 97');
+    const asked = (faults: readonly string[]) =>
+      whyNoRoom({ outbox: both, audit: both }, needOf({ short: false, faults }));
+    const staging = STAGING_FAULTS.map(({ id }) => id);
+    expect(asked([])).toBeNull();
+    expect(asked(staging.filter((id) => !LEFT_OUT_FIRST.includes(id)))).toBeNull();
+    for (const id of LEFT_OUT_FIRST) expect(asked([id])).toContain('there are 97');
+  });
+
+  it('is as much as the guide says', () => {
+    const mix = STAGING_FAULTS.map(({ id }) => id).filter((id) => id !== 'F14');
+    const need = (faults: readonly string[], short = false) => needOf({ faults, short });
+    const guide = readFileSync('docs/reliability/README.md', 'utf8').replaceAll(/\s+/g, ' ');
+    expect(guide).toContain(
+      `At most it may come to ${plain.outbox} to the outbox's server and ${plain.audit} to the audit log's; with faults to ${need(mix).outbox} and ${need(mix).audit}.`,
+    );
+    expect(guide).toContain(`with it ${need(['F14']).outbox} (${need(['F14'], true).outbox}) to the outbox's server`);
   });
 
   it('counts the limit of the role where that is less', () => {

@@ -23,21 +23,38 @@ export interface Room {
   readonly most: number;
 }
 
-/**
- * Two relays and two workers; the operations of the api, of which the run alone asks, so never all that they might open; who holds
- * the made database; the runner; the producer. At the audit log the api's two pools, its operations, two workers, the same two.
- */
-const LINE: Need = { outbox: 4 * 5 + 8 + 1 + 6 + 10, audit: 3 + 2 + 2 + 2 * 6 + 1 + 6 };
-/** With faults one more role comes for a while; an api is the largest. */
-const ONE_MORE: Need = { outbox: 8, audit: 7 };
-/** Of F14, beside the two relays that are there. */
-const MORE_RELAYS: Need & { readonly short: number } = { outbox: 6 * 5, audit: 0, short: 2 * 5 };
+/** Of the producer: a server that others use is not to be filled. */
+export const PRODUCER_CONNECTIONS = 8;
 
-export function needOf({ chaos, f14, short }: { chaos: boolean; f14: boolean; short: boolean }): Need {
-  const relays = f14 ? (short ? MORE_RELAYS.short : MORE_RELAYS.outbox) : 0;
-  // One fault at a time: either of the two.
-  const more = chaos ? { outbox: Math.max(ONE_MORE.outbox, relays), audit: ONE_MORE.audit } : { outbox: 0, audit: 0 };
-  return { outbox: LINE.outbox + more.outbox, audit: LINE.audit + more.audit };
+/** A relay's or a worker's own pool, and the connection of who asks for its metrics. */
+const ROLE = 5 + 1;
+/** Of a worker, at the audit log: what seals, erases and verifies, and its metrics. */
+const WORKER_AT_AUDIT = 6 + 1;
+/**
+ * Two relays and two workers; the api's operations, of which the run alone asks, so never all that they might open, and its metrics;
+ * who holds the made database; the runner; the producer. At the audit log the api's two pools, its operations, its metrics, two
+ * workers, who holds it, the runner.
+ */
+const LINE: Need = {
+  outbox: 4 * ROLE + (8 + 1) + 1 + 6 + PRODUCER_CONNECTIONS,
+  audit: 3 + 2 + 2 + 1 + 2 * WORKER_AT_AUDIT + 1 + 6,
+};
+/** `outbox status`, once the faults are over. */
+const STATUS: Need = { outbox: 5, audit: 3 };
+/** Roles that come for a while: F14 eight relays in all, short four; F25 a relay and a worker; F26 two workers. One at a time. */
+const COMING: Readonly<Record<string, (short: boolean) => Need>> = {
+  F14: (short) => ({ outbox: (short ? 2 : 6) * ROLE, audit: 0 }),
+  F25: () => ({ outbox: 2 * ROLE, audit: WORKER_AT_AUDIT }),
+  F26: () => ({ outbox: 2 * ROLE, audit: 2 * WORKER_AT_AUDIT }),
+};
+/** What a mix goes without where there is no room, one after the other. */
+export const LEFT_OUT_FIRST = ['F14', 'F26'];
+
+/** Of a verification with these faults. */
+export function needOf({ faults, short }: { faults: readonly string[]; short: boolean }): Need {
+  const each = [STATUS, ...faults.flatMap((id) => COMING[id]?.(short) ?? [])];
+  const most = (part: Part) => Math.max(...each.map((need) => need[part]));
+  return { outbox: LINE.outbox + most('outbox'), audit: LINE.audit + most('audit') };
 }
 
 /** null: there is room. Otherwise a sentence with the numbers. */

@@ -101,6 +101,7 @@ function note({ key, event, mode, receipts, number }: Noting): LedgerRequest {
     did: refused ? 'refused' : before === undefined ? 'effect' : 'again',
     status: mode.kind === 'status' || mode.kind === 'odd' ? mode.status : before === undefined ? 201 : 200,
     receipt,
+    heldMs: mode.kind === 'slow' ? mode.ms : 0,
   };
 }
 

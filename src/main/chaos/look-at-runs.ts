@@ -24,20 +24,22 @@ export async function lookAtRuns(
   const { deployment, environment, canary } = world;
   return withTemporal(world, async ({ client }) => {
     const queue = environment.OUTBOX_TASK_QUEUE ?? defaultTaskQueue(deployment);
-    const failed = await listRuns(client, queue, 'Failed');
-    const open = await listRuns(client, queue, 'Running');
+    const failed = await listRuns(client, queue, "ExecutionStatus = 'Failed'");
+    const open = await listRuns(client, queue, "ExecutionStatus = 'Running'");
+    const notices = failed.filter((workflowId) => parseEventRunId(workflowId) === null);
     const problems = [
       ...withoutRow([...failed, ...open], books, deployment),
       ...withoutLetter(failed, books, deployment),
     ];
-    const chosen = chooseRuns(books, failed, deployment);
+    const batches = await listRuns(client, queue, "WorkflowType = 'deliverBatch'", MOST_HISTORIES / 6);
+    const chosen = [...chooseRuns(books, failed, deployment), ...chooseNotices(books), ...batches];
     const histories = await searchHistories(client, chosen, canaryForms(canary));
     return {
       looked: [
-        `I3, I4: ${countOf(failed)} failed runs, their events and their letters`,
+        `I3, I4: ${countOf(failed)} failed runs, their events and their letters; ${notices.length} of them of batches and notices`,
         // No violation: after a worker's death Temporal asks again by a delay of its own, though the event has come to its end.
         `I3: ${countOf(open)} runs that were still open, and their events`,
-        `I9: ${histories.read} histories, of the runs with the most attempts and of some others`,
+        `I9: ${histories.read} histories, of the runs with the most attempts and of some others, of notices and of batches`,
       ],
       problems: [...problems, ...histories.problems],
       missing: histories.read === 0 && chosen.length > 0 ? ['I9: no history could be read'] : [],
@@ -45,12 +47,12 @@ export async function lookAtRuns(
   });
 }
 
-async function listRuns(client: Client, queue: string, status: 'Failed' | 'Running'): Promise<string[]> {
+async function listRuns(client: Client, queue: string, which: string, most = MOST_RUNS): Promise<string[]> {
   const runs: string[] = [];
-  const query = `TaskQueue = '${queue}' AND ExecutionStatus = '${status}'`;
+  const query = `TaskQueue = '${queue}' AND ${which}`;
   for await (const { workflowId } of client.workflow.list({ query })) {
     runs.push(workflowId);
-    if (runs.length === MOST_RUNS) break;
+    if (runs.length === most) break;
   }
   return runs;
 }
@@ -95,6 +97,14 @@ function chooseRuns({ rows }: Books, failed: readonly string[], deployment: stri
     eventRunId({ deployment, eventId: id, epoch: delivery?.epoch ?? 0 }),
   );
   return [...new Set([...failed.slice(0, MOST_HISTORIES / 3), ...ids])].slice(0, MOST_HISTORIES);
+}
+
+/** What they tell of is in what they were given. */
+function chooseNotices({ letters }: Books): readonly string[] {
+  const runs = new Set(
+    letters.flatMap(({ notifications }) => notifications.flatMap(({ claimedBy }) => claimedBy ?? [])),
+  );
+  return [...runs].slice(0, MOST_HISTORIES / 6);
 }
 
 async function searchHistories(

@@ -116,6 +116,8 @@ export interface LedgerRequest {
   readonly did: 'effect' | 'again' | 'refused';
   readonly status: number;
   readonly receipt: string | null;
+  /** How long it was made to wait for its answer. */
+  readonly heldMs: number;
 }
 
 /** The destination past the process boundary. Every request is in its file before it is answered. */

@@ -42,6 +42,7 @@ function commandOf({ asked, record }: WrittenRun): string {
     patience,
     short,
     overlap,
+    coalesced,
     planted,
   } = asked;
   const typed = named === undefined ? faults.join(',') || 'none' : named;
@@ -55,6 +56,7 @@ function commandOf({ asked, record }: WrittenRun): string {
     ...(patience === undefined ? [] : [`--patience ${patience}`]),
     ...(short ? ['--short'] : []),
     ...(overlap ? ['--overlap'] : []),
+    ...(coalesced ? ['--coalesced'] : []),
     ...(planted ? [`--planted ${planted}`] : []),
   ].join(' ');
 }

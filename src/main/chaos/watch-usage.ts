@@ -4,7 +4,7 @@ import type { Fleet } from './ports.js';
 export interface UsageFigures {
   /** By member. */
   readonly peak: Readonly<Record<string, number>>;
-  /** By member, a minute, of the time after the first ten minutes; empty where the run is too short to say. */
+  /** By member, a minute, of the time after the first ten minutes, of its process that grew most; empty where none lived long enough. */
   readonly growthPerMinute: Readonly<Record<string, number>>;
   /** By member, once a minute from its beginning on: of the process that ran last. */
   readonly eachMinute: Readonly<Record<string, readonly number[]>>;
@@ -30,6 +30,8 @@ export function watchUsage(
   /** Of the process that runs now, by member. */
   const lives = new Map<string, { pid: number; since: number; points: [number, number][]; minutes: number[] }>();
   const growth = new Map<string, number>();
+  /** Of those that have ended. */
+  const before = new Map<string, number>();
   return {
     async sample() {
       const at = now();
@@ -39,13 +41,17 @@ export function watchUsage(
         const pid = pids.get(name) ?? 0;
         let life = lives.get(name);
         if (life === undefined || life.pid !== pid) {
+          const grew = growth.get(name);
+          if (grew !== undefined) before.set(name, grew);
           life = { pid, since: at, points: [], minutes: [] };
           lives.set(name, life);
         }
         if (at - life.since >= life.minutes.length * 60_000) life.minutes.push(amount);
         if (at - life.since < SETTLED_MS) continue;
         life.points.push([at, amount]);
-        if (at - (life.points[0]?.[0] ?? at) >= LEAST_SPAN_MS) growth.set(name, slopePerMinute(life.points));
+        if (at - (life.points[0]?.[0] ?? at) >= LEAST_SPAN_MS) {
+          growth.set(name, Math.max(before.get(name) ?? Number.NEGATIVE_INFINITY, slopePerMinute(life.points)));
+        }
       }
     },
     figures: () => ({

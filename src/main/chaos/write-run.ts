@@ -21,6 +21,7 @@ export interface AskedRun {
   readonly patience?: number;
   readonly short: boolean;
   readonly overlap: boolean;
+  readonly coalesced?: boolean;
   readonly planted?: string | null;
 }
 

@@ -2,7 +2,6 @@
 import { drainSeconds } from './drain.mjs';
 import { QUIET_MS } from './plan.mjs';
 import { NOISY } from './traffic.mjs';
-import { latencyMs } from './weather.mjs';
 
 /** While the line warms to its flow nothing is a baseline yet. */
 const WARM_MS = 10_000;
@@ -182,7 +181,7 @@ function unexplained({ books, requests }) {
   return beyond;
 }
 
-function shownFigures({ seed, plan, requests, flowBeganAt }, events) {
+function shownFigures({ plan, requests, flowBeganAt }, events) {
   const bursts = plan.spans.filter(({ kind }) => kind === 'burst');
   const burstSeconds = bursts.reduce((sum, { fromMs, toMs }) => sum + (toMs - fromMs) / 1_000, 0);
   const inBursts = events.filter(({ committedMs }) =>
@@ -190,10 +189,7 @@ function shownFigures({ seed, plan, requests, flowBeganAt }, events) {
   );
   const noisy = events.filter(({ tenantId }) => tenantId === NOISY).length;
   const flown = requests.filter(({ at }) => at >= flowBeganAt);
-  const slowest = flown.reduce(
-    (most, { eventId, did }) => (did === 'refused' ? most : Math.max(most, latencyMs({ seed, eventId }))),
-    0,
-  );
+  const slowest = flown.reduce((most, { heldMs }) => Math.max(most, heldMs), 0);
   return {
     committedOfPlanned: events.length / plan.events,
     burstOverMean: inBursts.length / burstSeconds / (events.length / plan.seconds),

@@ -5,6 +5,7 @@ import { pause } from '../../../dist/src/main/chaos/within.js';
 import { appendOwn, undelivered } from './append-own.mjs';
 import { askApi, isAway, notLive } from './ask-api.mjs';
 import { noteProcesses, notReady } from './same-processes.mjs';
+import { stoodStill } from './stood-still.mjs';
 
 const RESTARTS = { short: 1, long: 5 };
 
@@ -16,7 +17,7 @@ export const immediateRestarts = defineFault({
   short: [8, 12],
   long: [40, 90],
   heal: ({ servers }) => servers.postgres.start(),
-  async inflict(world, { short, durationMs, random, signal, problems, heal }) {
+  async inflict(world, { short, durationMs, random, signal, problems, heal, patience }) {
     const { postgres } = world.servers;
     const changed = noteProcesses(world);
     const ids = [];
@@ -27,7 +28,9 @@ export const immediateRestarts = defineFault({
       ids.push(...(await appendOwn(world, 10)));
       await postgres.restartImmediately();
       if (postgres.pid !== before) happened += 1;
+      // After the last one it is the run that looks.
       if (i === restarts - 1) await heal();
+      else problems.push(...(await stoodStill(world, { signal, patience })));
       await pause((durationMs / restarts) * (0.5 + random()), signal);
     }
     await heal();

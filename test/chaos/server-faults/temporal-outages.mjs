@@ -12,6 +12,7 @@ import { pause } from '../../../dist/src/main/chaos/within.js';
 import { temporalPrograms } from '../../bench/temporal-on-postgres.mjs';
 import { appendOwn, undelivered } from './append-own.mjs';
 import { noteProcesses, notReady } from './same-processes.mjs';
+import { stoodStill } from './stood-still.mjs';
 
 const KILLS = { short: 1, long: 5 };
 /** The relay pauses after a refused start, 5 s at most, and asks again. */
@@ -27,7 +28,7 @@ export const temporalKilled = defineFault({
   async heal({ servers }) {
     await servers.temporal.start();
   },
-  async inflict(world, { short, durationMs, random, signal, problems, heal }) {
+  async inflict(world, { short, durationMs, random, signal, problems, heal, patience }) {
     const { temporal } = world.servers;
     const changed = noteProcesses(world);
     let [noticed, killed, waited] = [0, 0, 0];
@@ -44,7 +45,9 @@ export const temporalKilled = defineFault({
       problems.push(...(await untouched(world, ids)));
       await temporal.start();
       await untilItTakesCalls(world, signal);
-      if (i === kills - 1) await heal(); // whether the roles are ready by then is theirs to show
+      // Whether the roles are ready by then is theirs to show. After the last one it is the run that looks.
+      if (i === kills - 1) await heal();
+      else problems.push(...(await stoodStill(world, { signal, patience })));
       // A relay that has started none since says nothing more at the next kill.
       problems.push(...(await notReady(world)), ...(await undelivered(world, ids, signal)));
     }

@@ -70,7 +70,7 @@ async function inject(spec: FaultSpec, world: ChaosWorld, context: FaultContext)
 const READ_WITHIN_MS = 5_000;
 
 /** How long the slower of the flow's breakers that are not closed may still keep work back: a trial that is under way may fail. */
-async function readBreaker({ outbox }: ChaosWorld, signal: AbortSignal): Promise<number> {
+export async function readBreaker({ outbox }: ChaosWorld, signal: AbortSignal): Promise<number> {
   let ms = 0;
   await until(
     async () => {

@@ -8,6 +8,12 @@ export async function count(pool: pg.Pool, from: string, values: readonly unknow
   return rows[0]?.n ?? 0;
 }
 
+/** By the clock that rows have: on a staging it is not ours. */
+export async function databaseTime(outbox: pg.Pool): Promise<Date> {
+  const { rows } = await outbox.query<{ at: Date }>('SELECT clock_timestamp() AS at');
+  return (rows[0] as { at: Date }).at;
+}
+
 export type Status = 'PENDING' | 'STARTED' | 'DELIVERED' | 'DEAD' | 'DISCARDED';
 
 /** Waits until each is in one of these states: the ids of those that are not. */

@@ -3,7 +3,7 @@ import { LEDGER_KEY } from '../chaos-config.js';
 import type { ChaosProxy, ChaosWorld, ProxyName } from '../ports.js';
 import { pause } from '../within.js';
 import { defineFault } from './define-fault.js';
-import { count, timesPrinted, untilStatus } from './look.js';
+import { count, databaseTime, timesPrinted, untilStatus } from './look.js';
 import { healLedger } from './own-events.js';
 import { type Probed, probeProxy } from './probe-proxy.js';
 import { PATIENCE_MS, pick, until } from './wait.js';
@@ -132,7 +132,7 @@ function watchDeadlines(world: ChaosWorld, name: ProxyName): () => Promise<strin
 }
 
 async function nothingHangs(world: ChaosWorld, { signal, problems }: { signal: AbortSignal; problems: string[] }) {
-  const old = new Date();
+  const old = await databaseTime(world.outbox);
   const hanging = 'outbox.delivery_attempt WHERE finished_at IS NULL AND started_at < $1';
   const gone = await until(async () => (await count(world.outbox, hanging, [old])) === 0, {
     ...{ withinMs: LONGEST_ATTEMPT_MS + 35_000, signal },
@@ -195,7 +195,7 @@ export const halfPerCent = defineFault({
   async inflict(world, { random, signal, durationMs, short, heal }) {
     const { proxies, ledger } = world;
     const share = short ? SHORT_SHARE : HALF_PER_CENT;
-    const since = new Date();
+    const since = await databaseTime(world.outbox);
     let answered = 0;
     let refused = 0;
     ledger.mode(() => {

@@ -8,6 +8,9 @@ import { PATIENCE_MS, until } from './wait.js';
 /** At ten events a second the storm of the long form takes a minute and a half by itself, and there is a flow beside it. */
 const STORM_MS = 240_000;
 
+/** As the SDK's core tells of it, but for one that a busy machine kept waiting (TMPRL1101); and what nobody caught. */
+const FAILED_TASK = /Failing workflow task(?!.*TMPRL1101)|process\.unhandled_rejection/g;
+
 const KINDS = [
   { status: 500 },
   { status: 200, delayMs: 20_000 },
@@ -35,6 +38,7 @@ export const deafChannels = defineFault({
     const events = ownEvents(world, short ? 100 : 1_000, { expect: 'dead' });
     const ids = idsOf(events);
     answerOwn(world, ids, () => ({ kind: 'status', status: 422 }));
+    const failedTasks = timesPrinted(world, FAILED_TASK);
     const begunAt = performance.now();
     for (let at = 0; at < events.length && !signal.aborted; at += 100) {
       await world.producer.append(events.slice(at, at + 100));
@@ -43,8 +47,6 @@ export const deafChannels = defineFault({
     const open = await untilStatus(world, ids, ['DEAD'], patience);
     if (open.length > 0) problems.push(`${open.length} of ${ids.length} failed events had no letter in time`);
     const stormMs = performance.now() - begunAt;
-    const stuck = /TMPRL1100|WorkflowTaskFailed|process\.unhandled_rejection/g;
-    const failedTasks = timesPrinted(world, stuck);
     // The channels stay as they are until a notice has met them.
     const met = () => notices.received.slice(from).filter(({ channel }) => channel !== 'webhook').length;
     await until(() => met() > 0, { withinMs: windowMs(world) + 20_000, signal });
@@ -68,7 +70,8 @@ export const deafChannels = defineFault({
     const windows = Math.ceil(stormMs / windowMs(world)) + 2;
     if (told > Math.min(Math.max(ids.length / 5, windows), ids.length / 2))
       problems.push(`not grouped: ${told} notices for ${ids.length} letters of one type and code`);
-    if (timesPrinted(world, stuck) > failedTasks) problems.push('a workflow task failed for a channel that was down');
+    if (timesPrinted(world, FAILED_TASK) > failedTasks)
+      problems.push('a workflow task failed for a channel that was down');
     return {
       happened: met(),
       what: `${met()} notices met a channel that was down, slow or busy; ${told} others told of ${ids.length} letters`,

@@ -1,13 +1,15 @@
 /** F1, F2, F5: a relay that dies or stands still while it holds claims. */
-import type { ChaosWorld, FaultContext, FleetMember } from '../ports.js';
+import type { ChaosWorld, FleetMember } from '../ports.js';
 import { pause } from '../within.js';
 import { defineFault, type Inflicting } from './define-fault.js';
-import { leaseMs, metric, untilStatus } from './look.js';
+import { databaseTime, leaseMs, metric, untilStatus } from './look.js';
 import { idsOf, ownEvents } from './own-events.js';
 import { PATIENCE_MS, pick, until } from './wait.js';
 
-/** Beyond the lease: a poll, a start, and a machine that is busy with all of us. */
-const TAKEN_OVER_MS = 10_000;
+/** Beyond the lease, 30 s by default: a poll, of at most this. */
+const TAKEN_OVER_SECONDS = 5;
+/** So long it is looked for, to say how late it was. */
+const LOOKED_FOR_MS = 60_000;
 /** A start that is slowed, and its mark. */
 const MARKED_WITHIN_MS = 3_500;
 /** Less than what starts are slowed by. */
@@ -30,21 +32,26 @@ export const killedRelay = defineFault({
     const end = performance.now() + durationMs;
     let killed = 0;
     let taken = 0;
+    let lateSeconds = 0;
     let last = false;
     while (!last && !signal.aborted) {
-      const { member, held } = await stopHolding(world, random, { signal, events: short ? 60 : 200 });
+      const stopped = await stopHolding(world, random, { signal, events: short ? 60 : 200 });
+      const { member, held } = stopped;
       const victim = member.kill('SIGKILL');
       await victim.ended;
       last = short || performance.now() >= end;
       if (last) await heal();
       else await world.proxies.temporal.heal();
       if (held.length > 0) killed += 1;
-      const left = await untilMoved(world, held, { signal, patience });
-      taken += held.length - left;
-      if (left > 0) problems.push(`${left} claims of ${member.name} were not taken over within the lease and a poll`);
+      const over = await untilMoved(world, stopped, { signal, patience, problems });
+      taken += over.moved;
+      lateSeconds = Math.max(lateSeconds, over.lateSeconds);
       await victim.nextReady(60_000).catch((error: unknown) => problems.push(String(error)));
     }
-    return { happened: killed, what: `${killed} relays killed with claims of their own, ${taken} claims taken over` };
+    return {
+      happened: killed,
+      what: `${killed} relays killed with claims of their own, ${taken} claims taken over within ${lateSeconds} s of the end of their lease`,
+    };
   },
 });
 
@@ -142,8 +149,7 @@ async function sleepOverLease(
   try {
     before = watches.get(member)?.() ?? null;
     await world.proxies.temporal.heal();
-    const left = await untilMoved(world, held, { signal, patience });
-    if (left > 0) problems.push(`${left} claims of the stopped ${member.name} were not taken over after their lease`);
+    await untilMoved(world, stopped, { signal, patience, problems });
   } finally {
     member.kill('SIGCONT');
   }
@@ -236,31 +242,55 @@ async function watchLateWrites(member: FleetMember, signal: AbortSignal): Promis
 interface Claim {
   readonly id: string;
   readonly token: string;
+  /** When the lease is over. */
+  readonly dueAt: Date;
 }
 
 async function claimsOf({ outbox }: ChaosWorld): Promise<readonly Claim[]> {
   const { rows } = await outbox.query<Claim>(
-    "SELECT event_id AS id, lease_token AS token FROM outbox.delivery WHERE status = 'PENDING' AND lease_token IS NOT NULL",
+    `SELECT event_id AS id, lease_token AS token, due_at AS "dueAt" FROM outbox.delivery
+     WHERE status = 'PENDING' AND lease_token IS NOT NULL`,
   );
   return rows;
 }
 
-/** How many still stand as they were claimed, a lease and a poll later. */
+interface Moved {
+  /** That were taken over. */
+  readonly moved: number;
+  /** Beyond its lease, of the last one; 0: none was later than that. */
+  readonly lateSeconds: number;
+}
+
+/** Until others have taken over what a relay holds that is gone. Later than a poll after its lease is a problem. */
 async function untilMoved(
   world: ChaosWorld,
-  claims: readonly Claim[],
-  { signal, patience }: Pick<FaultContext, 'signal' | 'patience'>,
-): Promise<number> {
-  let left = claims.length;
-  const tokens = new Set(claims.map(({ token }) => token));
+  { member, held }: Stopped,
+  { signal, patience, problems }: Pick<Inflicting, 'signal' | 'patience' | 'problems'>,
+): Promise<Moved> {
+  const waiting = new Set(held);
+  let lateMs = 0;
   await until(
     async () => {
-      left = (await claimsOf(world)).filter(({ token }) => tokens.has(token)).length;
-      return left === 0;
+      const now = (await databaseTime(world.outbox)).getTime();
+      const tokens = new Map((await claimsOf(world)).map(({ id, token }) => [id, token]));
+      for (const claim of waiting) {
+        if (tokens.get(claim.id) === claim.token) continue;
+        lateMs = Math.max(lateMs, now - claim.dueAt.getTime());
+        waiting.delete(claim);
+      }
+      return waiting.size === 0;
     },
-    { withinMs: leaseMs(world) + patience * TAKEN_OVER_MS, signal, everyMs: 250 },
+    { withinMs: leaseMs(world) + patience * LOOKED_FOR_MS, signal, everyMs: 250 },
   );
-  return signal.aborted ? 0 : left;
+  const lateSeconds = Math.round(lateMs / 100) / 10;
+  const bound = patience * TAKEN_OVER_SECONDS;
+  if (waiting.size > 0) problems.push(`${waiting.size} claims of ${member.name} were not taken over after their lease`);
+  if (lateSeconds > bound) {
+    problems.push(
+      `claims of ${member.name} were to be taken over within ${bound} s of the end of their lease, it took ${lateSeconds} s`,
+    );
+  }
+  return { moved: held.length - waiting.size, lateSeconds };
 }
 
 /** Whether a relay that runs has claimed, started and marked what is appended now. */

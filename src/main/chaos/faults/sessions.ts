@@ -1,5 +1,7 @@
 /** F8, F12: what happens to sessions of the database: ended under their owners, or open for long. */
 import type pg from 'pg';
+import { LANES } from '../chaos-traffic.js';
+import { lanesFlowingSince } from '../watch-line.js';
 import { pause } from '../within.js';
 import { defineFault } from './define-fault.js';
 import { timesPrinted, untilStatus } from './look.js';
@@ -58,28 +60,40 @@ async function terminate(pool: pg.Pool, state: string, most: number): Promise<nu
   return rows.filter(({ ended }) => ended).length;
 }
 
+/** Beside the open transaction work flows as it does without. */
+const FLOWS_MS = 10_000;
+
 export const lateCommit = defineFault({
   id: 'F12',
   title: 'a writing transaction that commits after later ids',
   weight: 2,
-  // It waits for deliveries of both destinations.
-  resources: ['outbox-db', 'ledger', 'ingest'],
+  // All the time it looks for deliveries of both destinations.
+  resources: ['outbox-db', 'ledger', 'ingest', 'temporal', 'relay', 'worker'],
   short: [4, 8],
   long: [120, 180],
-  async inflict(world, { signal, durationMs, problems, heal }) {
+  async inflict(world, { signal, durationMs, problems, heal, patience }) {
     const events = [...ownEvents(world, 3), ...ownEvents(world, 3, { routingKey: 'audit.log' })];
     const ids = idsOf(events);
     const committing = world.producer.append(events, { holdMs: durationMs });
     committing.catch(() => undefined); // looked at below
+    const begunAt = performance.now();
     let later = 0;
+    let stoodStill = 0;
     await until(
       async () => {
         later = await deliveredAfter(world.outbox, ids[ids.length - 1] as string);
+        const flows = (await lanesFlowingSince(world.outbox, patience * FLOWS_MS)) === LANES.length;
+        if (!flows && performance.now() - begunAt > patience * FLOWS_MS) stoodStill += 1;
         return false;
       },
       { withinMs: Math.max(0, durationMs - 500), signal, everyMs: 500 },
     );
     if (later === 0) problems.push('no later event was delivered while an earlier one was not committed yet');
+    if (stoodStill > 0) {
+      problems.push(
+        `at ${stoodStill} looks no later event of each destination had been delivered within ${(patience * FLOWS_MS) / 1_000} s`,
+      );
+    }
     const committed = await within(15_000, signal, committing);
     await heal();
     if (committed === null) return { happened: 0, what: 'the late transaction had not committed in time' };

@@ -4,7 +4,7 @@ import type pg from 'pg';
 import { LEDGER_KEY } from '../chaos-config.js';
 import type { ChaosWorld } from '../ports.js';
 import { defineFault } from './define-fault.js';
-import { count, untilStatus } from './look.js';
+import { count, databaseTime, untilStatus } from './look.js';
 import { healLedger, ownEvents } from './own-events.js';
 import { tellOpen } from './tell-open.js';
 import { PATIENCE_MS, pick, until } from './wait.js';
@@ -28,7 +28,7 @@ export const killedWorker = defineFault({
   async inflict(world, { random, signal, problems, heal, patience }) {
     const { ledger, proxies, outbox } = world;
     // Before: what is sent does not arrive, so whoever is killed dies with its requests on their way.
-    const since = new Date();
+    const since = await databaseTime(outbox);
     await proxies.ledger.add('timeout', { timeout: 0 }, { stream: 'upstream' });
     const onTheirWay = `outbox.delivery WHERE status = 'STARTED' AND destination = '${LEDGER_KEY}' AND started_at > $1`;
     await world.producer.append(ownEvents(world, 20));
@@ -85,11 +85,6 @@ export const killedWorker = defineFault({
     return { happened: Math.min(lost, again), what };
   },
 });
-
-async function databaseTime(outbox: pg.Pool): Promise<Date> {
-  const { rows } = await outbox.query<{ at: Date }>('SELECT clock_timestamp() AS at');
-  return (rows[0] as { at: Date }).at;
-}
 
 /**
  * The slowest: seconds from `since` until the attempt began that came after the lost one. The row of a local attempt is written
