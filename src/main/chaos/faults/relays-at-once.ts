@@ -9,6 +9,9 @@ import { PATIENCE_MS, until } from './wait.js';
 
 /** In a short run half of them: each costs a start. */
 const RELAYS = { short: 4, long: 8 };
+/** Several claims of each. More would stand before the deadlock's own events, beside the flow, for minutes. */
+const EVENTS = { short: 300, long: 600 };
+const DELIVERED_WITHIN_MS = { short: PATIENCE_MS, long: 2 * PATIENCE_MS };
 
 export const relaysAtOnce = defineFault({
   id: 'F14',
@@ -63,12 +66,13 @@ async function claimTogether(
       }
     }
     const claimed = await watchClaimers(world, signal);
-    const events = ownEvents(world, short ? 300 : 2_000);
+    const events = ownEvents(world, EVENTS[short ? 'short' : 'long']);
     for (let at = 0; at < events.length && !signal.aborted; at += 100) {
       await world.producer.append(events.slice(at, at + 100));
     }
     const ids = idsOf(events);
-    const open = await untilStatus(world, ids, ['DELIVERED'], { withinMs: PATIENCE_MS, signal });
+    const withinMs = DELIVERED_WITHIN_MS[short ? 'short' : 'long'];
+    const open = await untilStatus(world, ids, ['DELIVERED'], { withinMs, signal });
     if (open.length > 0) {
       problems.push(
         `${open.length} of ${ids.length} events were not delivered in time by ${world.fleet.of('relay').length} relays`,
