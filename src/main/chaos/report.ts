@@ -1,5 +1,6 @@
 /** A run as a page that people read and keep: what was asked, on what, what happened, what came of it. Pure. */
 import { CHAOS_POLICIES, CHAOS_SETTINGS } from './chaos-config.js';
+import { NODE_MEMORY_FLAGS } from './fleet-member.js';
 import type { FaultRecord } from './inject-bout.js';
 import type { WrittenRun } from './write-run.js';
 
@@ -79,7 +80,7 @@ function unlikeDefaults(): string {
   const { maxAttempts, deadlineMs, backoff } = CHAOS_POLICIES['*'];
   const settings = Object.entries(CHAOS_SETTINGS).map(([name, value]) => `${name}=${value}`);
   const policy = `${maxAttempts} attempts within ${deadlineMs / 60_000} min, ${backoff.kind} from ${backoff.initialMs} to ${backoff.maximumMs} ms`;
-  return [...settings, policy].join(', ');
+  return [...settings, policy, `Node with ${NODE_MEMORY_FLAGS.join(' ')}`].join(', ');
 }
 
 function countsOf({ record }: WrittenRun): [string, string][] {
