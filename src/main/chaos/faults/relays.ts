@@ -110,8 +110,9 @@ export const stoppedRelay = defineFault({
   heal: ({ proxies }) => proxies.temporal.heal(),
   async inflict(world, { random, signal, short, problems, heal, patience }) {
     let slept: Slept = { held: 0, late: 0 };
-    // A relay that was stopped just as its claim was answered knows of none, and writes nothing: lawful, and shows nothing.
-    for (let tries = 0; tries < 3 && slept.late === 0 && !signal.aborted; tries += 1) {
+    // A relay that was stopped just as its claim was answered knows of none, and writes nothing; one that was stopped with its last
+    // mark on the way holds none any more: lawful, and shows nothing.
+    for (let tries = 0; tries < 3 && Math.min(slept.held, slept.late) === 0 && !signal.aborted; tries += 1) {
       slept = await sleepOverLease(world, random, { signal, patience, problems, events: short ? 60 : 200 });
     }
     await heal();
