@@ -52,6 +52,23 @@ test('growth is the slope of a line through the samples, whatever they jump', ()
   expect(slopePerMinute([[0, 5]])).toBe(0);
 });
 
+it('growth is of the process that grew most, whatever ran after it', async () => {
+  let [at, bytes] = [0, 0];
+  const member = { name: 'worker-1', pid: 1 };
+  const fleet = { members: [member] } as unknown as Parameters<typeof watchUsage>[0];
+  const watch = watchUsage(
+    fleet,
+    async () => new Map([['worker-1', bytes]]),
+    () => at,
+  );
+  const live = async (pid: number, aMinute: number) => {
+    member.pid = pid;
+    for (let minute = 0; minute <= 20; minute += 1, at += 60_000, bytes += aMinute) await watch.sample();
+    return Math.round(watch.figures().growthPerMinute['worker-1'] ?? Number.NaN);
+  };
+  expect([await live(1, 5), await live(2, 1), await live(3, 8)]).toEqual([5, 5, 8]);
+});
+
 it('tells usage once a minute, of the process that runs now', async () => {
   let [at, pid] = [0, 1];
   const member = { name: 'worker-1', pid: 1 };
