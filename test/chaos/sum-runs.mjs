@@ -54,7 +54,7 @@ export function describeRuns(runs) {
   ]);
   return `${[
     '# Runs that are kept',
-    'Each is the report of one `npm run chaos`; its page begins with the command that gives it again. This page is made of them by\n`node test/chaos/sum-runs.mjs`.',
+    'Each is the report of one `npm run chaos`, or of `outbox verify --chaos`; its page begins with the command that gives it again. This page is made of them by\n`node test/chaos/sum-runs.mjs`.',
     table(['', 'all together'], totals),
     table(
       ['run', 'verdict', 'seed', 'faults', 'happened', 'events', 'lost / doubled / phantoms', 'flows after at most, s'],
