@@ -4,8 +4,8 @@
  * that the CLI was built with (find-temporal.ts), and they stay in the same cache beside it.
  */
 import { execFile } from 'node:child_process';
-import { access, constants, mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
-import { homedir, tmpdir } from 'node:os';
+import { access, constants, mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { TEMPORAL_CLI_VERSION, TEMPORAL_SERVER_VERSION } from '../../dist/src/infrastructure/embedded/find-temporal.js';
@@ -39,11 +39,10 @@ export async function buildTemporalServer({ version, environment = process.env, 
   // Built aside and renamed, so that a build that was killed leaves nothing that looks whole.
   const building = join(cache, `building-${process.pid}`);
   await mkdir(building, { recursive: true });
-  const module = await mkdtemp(join(tmpdir(), 'temporal-server-'));
   try {
-    await writeFile(join(module, 'go.mod'), moduleOf(version));
+    await writeFile(join(building, 'go.mod'), moduleOf(version));
     await run('go', ['install', '-mod=mod', ...PROGRAMS.map(({ source }) => source)], {
-      cwd: module,
+      cwd: building,
       env: { ...environment, GOBIN: building, GOWORK: 'off' },
       timeout: 60 * 60_000,
       maxBuffer: 64 * 1024 * 1024,
@@ -59,7 +58,6 @@ export async function buildTemporalServer({ version, environment = process.env, 
     );
   } finally {
     await rm(building, { recursive: true, force: true });
-    await rm(module, { recursive: true, force: true });
   }
   return { server, sqlTool };
 }

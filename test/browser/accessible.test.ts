@@ -1,5 +1,5 @@
-// WCAG 2.2 AA, by axe-core, of every view, dialog and state, light and dark, wide and as narrow as WCAG 2.2 has it (1.4.10: 320 px); and a redrive by the
-// keyboard alone. Real: the api as a process of the built command line, PostgreSQL, HTTP, the built page in a Chromium. What is
+// WCAG 2.2 AA, by axe-core, of every view, dialog and state, light and dark, wide and as narrow as it has it (1.4.10: 320 px); and
+// a redrive by the keyboard alone. Real: the api as a process of the built command line, PostgreSQL, HTTP, the built page in a Chromium. What is
 // shown is planted as rows.
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';

@@ -27,7 +27,7 @@ export interface Room {
 export const PRODUCER_CONNECTIONS = 8;
 
 /** A relay's or a worker's own pool, and the connection of who asks for its metrics. */
-const ROLE = 5 + 1;
+const ROLE = Number(SMALL_POOLS.OUTBOX_POOL_SIZE) + 1;
 /** Of a worker, at the audit log: what seals, erases and verifies, and its metrics. */
 const WORKER_AT_AUDIT = 6 + 1;
 /**
@@ -37,7 +37,14 @@ const WORKER_AT_AUDIT = 6 + 1;
  */
 const LINE: Need = {
   outbox: 4 * ROLE + (8 + 1) + 1 + 6 + PRODUCER_CONNECTIONS,
-  audit: 3 + 2 + 2 + 1 + 2 * WORKER_AT_AUDIT + 1 + 6,
+  audit:
+    Number(SMALL_POOLS.AUDIT_POOL_SIZE) +
+    Number(SMALL_POOLS.AUDIT_READ_POOL_SIZE) +
+    2 +
+    1 +
+    2 * WORKER_AT_AUDIT +
+    1 +
+    6,
 };
 /** `outbox status`, once the faults are over. */
 const STATUS: Need = { outbox: 5, audit: 3 };

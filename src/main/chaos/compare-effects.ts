@@ -1,5 +1,4 @@
 /** I1 and I2 at the destinations: one effect of each delivered event, and the very event that was appended. */
-
 import type { BookRow } from './books.js';
 import { LEDGER_KEY } from './chaos-config.js';
 import type { JournalledEvent } from './chaos-journal.js';

@@ -2,6 +2,7 @@
 import { seededRandom } from '../dev/seeded-random.js';
 import type { ChaosWorld, Fault, FaultId, FaultOutcome } from './ports.js';
 import type { ScheduledFault } from './schedule.js';
+import { FLOWS_WITHIN_SECONDS } from './watch-line.js';
 import { OverdueError, pause, within } from './within.js';
 
 export interface FaultRecord {
@@ -41,7 +42,6 @@ export interface Planned {
 const OVERRUN_MS = 240_000;
 /** To heal once it was told to. */
 const GIVE_UP_MS = 20_000;
-const BOUND_SECONDS = 10;
 /** What it put on may still be on: nothing that comes after it would be told apart from it. */
 export const GIVEN_UP = 'given up';
 
@@ -118,7 +118,7 @@ async function injectOne(
     healedAt: outcome.healedAt,
     problems: [...outcome.problems, ...unseen],
     cannotBeShown,
-    boundSeconds: patience * (fault.recoversWithinSeconds ?? BOUND_SECONDS),
+    boundSeconds: patience * (fault.recoversWithinSeconds ?? FLOWS_WITHIN_SECONDS),
     breakerSeconds: Math.round((outcome.breakerMs ?? 0) / 100) / 10,
   };
 }

@@ -16,6 +16,8 @@ import { withTemporal } from './with-temporal.js';
 const MOST_RUNS = 5_000;
 /** Histories that are read whole. */
 const MOST_HISTORIES = 60;
+/** Beside those: of notices, and of batches. */
+const MOST_GROUP_HISTORIES = 10;
 
 export async function lookAtRuns(
   world: Pick<ChaosWorld, 'deployment' | 'environment' | 'temporal' | 'canary'>,
@@ -26,17 +28,17 @@ export async function lookAtRuns(
     const queue = environment.OUTBOX_TASK_QUEUE ?? defaultTaskQueue(deployment);
     const failed = await listRuns(client, queue, "ExecutionStatus = 'Failed'");
     const open = await listRuns(client, queue, "ExecutionStatus = 'Running'");
-    const notices = failed.filter((workflowId) => parseEventRunId(workflowId) === null);
+    const ofGroups = failed.filter((workflowId) => parseEventRunId(workflowId) === null);
     const problems = [
       ...withoutRow([...failed, ...open], books, deployment),
       ...withoutLetter(failed, books, deployment),
     ];
-    const batches = await listRuns(client, queue, "WorkflowType = 'deliverBatch'", MOST_HISTORIES / 6);
+    const batches = await listRuns(client, queue, "WorkflowType = 'deliverBatch'", MOST_GROUP_HISTORIES);
     const chosen = [...chooseRuns(books, failed, deployment), ...chooseNotices(books), ...batches];
     const histories = await searchHistories(client, chosen, canaryForms(canary));
     return {
       looked: [
-        `I3, I4: ${countOf(failed)} failed runs, their events and their letters; ${notices.length} of them of batches and notices`,
+        `I3, I4: ${countOf(failed)} failed runs, their events and their letters; ${ofGroups.length} of them of batches and notices`,
         // No violation: after a worker's death Temporal asks again by a delay of its own, though the event has come to its end.
         `I3: ${countOf(open)} runs that were still open, and their events`,
         `I9: ${histories.read} histories, of the runs with the most attempts and of some others, of notices and of batches`,
@@ -104,7 +106,7 @@ function chooseNotices({ letters }: Books): readonly string[] {
   const runs = new Set(
     letters.flatMap(({ notifications }) => notifications.flatMap(({ claimedBy }) => claimedBy ?? [])),
   );
-  return [...runs].slice(0, MOST_HISTORIES / 6);
+  return [...runs].slice(0, MOST_GROUP_HISTORIES);
 }
 
 async function searchHistories(

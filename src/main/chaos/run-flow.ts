@@ -1,13 +1,12 @@
 /** The part of a run in which events flow and faults come, until all that was asked for has come, or the time is up. */
 import type pg from 'pg';
-import { LANES } from './chaos-traffic.js';
 import { until } from './faults/wait.js';
 import { type FaultRecord, GIVEN_UP, injectBout, type Planned } from './inject-bout.js';
 import type { Fault } from './ports.js';
 import type { RunOptions, RunWorld } from './run-chaos.js';
 import { boutsOf, type ScheduledFault } from './schedule.js';
 import { healAll } from './settle-down.js';
-import { lanesFlowingSince, readLine } from './watch-line.js';
+import { allFlowSince, readLine } from './watch-line.js';
 import type { RunWatch } from './watch-run.js';
 import { pause } from './within.js';
 
@@ -108,7 +107,7 @@ export async function runFlow({ world, options, schedule, watch, record }: FlowI
 async function untilFlowing(outbox: pg.Pool, found: readonly FaultRecord[], signal: AbortSignal): Promise<void> {
   const healedAt = Math.max(...found.map((one) => one.healedAt));
   const given = Math.max(...found.map(({ boundSeconds, breakerSeconds }) => boundSeconds + breakerSeconds)) * 1_000;
-  const flowing = async () => (await lanesFlowingSince(outbox, Date.now() - healedAt)) === LANES.length;
+  const flowing = () => allFlowSince(outbox, Date.now() - healedAt);
   await until(flowing, { withinMs: healedAt + given - Date.now(), signal, everyMs: 200 });
   signal.throwIfAborted();
 }

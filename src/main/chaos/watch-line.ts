@@ -43,6 +43,14 @@ export async function lanesFlowingSince(outbox: pg.Pool, ms: number): Promise<nu
   }
 }
 
+/** A part is back, and new work flows: of each fault that names no other bound. */
+export const FLOWS_WITHIN_SECONDS = 10;
+
+/** Whether that was so in each of the flow's lanes. */
+export async function allFlowSince(outbox: pg.Pool, ms: number): Promise<boolean> {
+  return (await lanesFlowingSince(outbox, ms)) === LANES.length;
+}
+
 const LANES_FLOWING = `SELECT count(DISTINCT d.destination)::integer AS lanes FROM outbox.delivery d
   WHERE d.settled_at >= statement_timestamp() - $1::float8 * interval '1 millisecond'
     AND d.started_at >= statement_timestamp() - $1::float8 * interval '1 millisecond'

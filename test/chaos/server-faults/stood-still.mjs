@@ -1,10 +1,6 @@
-import { LANES } from '../../../dist/src/main/chaos/chaos-traffic.js';
 import { readBreaker } from '../../../dist/src/main/chaos/faults/define-fault.js';
 import { until } from '../../../dist/src/main/chaos/faults/wait.js';
-import { lanesFlowingSince } from '../../../dist/src/main/chaos/watch-line.js';
-
-/** As after any fault: a part is back, and new work flows. */
-const FLOWS_WITHIN_SECONDS = 10;
+import { allFlowSince, FLOWS_WITHIN_SECONDS } from '../../../dist/src/main/chaos/watch-line.js';
 
 /**
  * Of a part that is back for a while only: call it at once.
@@ -15,7 +11,7 @@ const FLOWS_WITHIN_SECONDS = 10;
 export async function stoodStill(world, { signal, patience }) {
   const since = performance.now();
   const breakerSeconds = Math.ceil((await readBreaker(world, signal)) / 1_000);
-  const flows = async () => (await lanesFlowingSince(world.outbox, performance.now() - since)) === LANES.length;
+  const flows = () => allFlowSince(world.outbox, performance.now() - since);
   const bound = patience * FLOWS_WITHIN_SECONDS + breakerSeconds;
   if (await until(flows, { withinMs: bound * 1_000, signal, everyMs: 200 })) return [];
   return [`between two of its outages new work was to flow within ${bound} s, it did not`];

@@ -7,11 +7,14 @@ import { count, leaseMs, metric, untilStatus, withoutAnswer } from './look.js';
 import { idsOf, ownEvents, requestsOf } from './own-events.js';
 import { PATIENCE_MS, until } from './wait.js';
 
-/** In a short run half of them: each costs a start. */
-const RELAYS = { short: 4, long: 8 };
-/** Several claims of each. More would stand before the deadlock's own events, beside the flow, for minutes. */
-const EVENTS = { short: 300, long: 600 };
-const DELIVERED_WITHIN_MS = { short: PATIENCE_MS, long: 2 * PATIENCE_MS };
+/**
+ * In a short run half of the relays: each costs a start. Several claims of each; more events would stand before the deadlock's
+ * own, beside the flow, for minutes.
+ */
+const CROWDS = {
+  short: { relays: 4, events: 300, deliveredWithinMs: PATIENCE_MS },
+  long: { relays: 8, events: 600, deliveredWithinMs: 2 * PATIENCE_MS },
+};
 
 export const relaysAtOnce = defineFault({
   id: 'F14',
@@ -54,7 +57,7 @@ async function claimTogether(
   { signal, problems, short }: Inflicting,
 ): Promise<{ readonly claimed: number; readonly wanted: number }> {
   const added: FleetMember[] = [];
-  const wanted = RELAYS[short ? 'short' : 'long'];
+  const { relays: wanted, events: howMany, deliveredWithinMs: withinMs } = CROWDS[short ? 'short' : 'long'];
   try {
     const missing = Math.max(0, wanted - world.fleet.of('relay').length);
     // Two at a time: a start is what costs most on a small machine.
@@ -66,12 +69,11 @@ async function claimTogether(
       }
     }
     const claimed = await watchClaimers(world, signal);
-    const events = ownEvents(world, EVENTS[short ? 'short' : 'long']);
+    const events = ownEvents(world, howMany);
     for (let at = 0; at < events.length && !signal.aborted; at += 100) {
       await world.producer.append(events.slice(at, at + 100));
     }
     const ids = idsOf(events);
-    const withinMs = DELIVERED_WITHIN_MS[short ? 'short' : 'long'];
     const open = await untilStatus(world, ids, ['DELIVERED'], { withinMs, signal });
     if (open.length > 0) {
       problems.push(

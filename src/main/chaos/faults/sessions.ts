@@ -1,7 +1,6 @@
 /** F8, F12: what happens to sessions of the database: ended under their owners, or open for long. */
 import type pg from 'pg';
-import { LANES } from '../chaos-traffic.js';
-import { lanesFlowingSince } from '../watch-line.js';
+import { allFlowSince, FLOWS_WITHIN_SECONDS } from '../watch-line.js';
 import { pause } from '../within.js';
 import { defineFault } from './define-fault.js';
 import { timesPrinted, untilStatus } from './look.js';
@@ -60,9 +59,6 @@ async function terminate(pool: pg.Pool, state: string, most: number): Promise<nu
   return rows.filter(({ ended }) => ended).length;
 }
 
-/** Beside the open transaction work flows as it does without. */
-const FLOWS_MS = 10_000;
-
 export const lateCommit = defineFault({
   id: 'F12',
   title: 'a writing transaction that commits after later ids',
@@ -77,13 +73,15 @@ export const lateCommit = defineFault({
     const committing = world.producer.append(events, { holdMs: durationMs });
     committing.catch(() => undefined); // looked at below
     const begunAt = performance.now();
+    const flowsWithin = patience * FLOWS_WITHIN_SECONDS;
     let later = 0;
     let stoodStill = 0;
     await until(
       async () => {
         later = await deliveredAfter(world.outbox, ids[ids.length - 1] as string);
-        const flows = (await lanesFlowingSince(world.outbox, patience * FLOWS_MS)) === LANES.length;
-        if (!flows && performance.now() - begunAt > patience * FLOWS_MS) stoodStill += 1;
+        // Beside the open transaction work flows as it does without.
+        const flows = await allFlowSince(world.outbox, flowsWithin * 1_000);
+        if (!flows && performance.now() - begunAt > flowsWithin * 1_000) stoodStill += 1;
         return false;
       },
       { withinMs: Math.max(0, durationMs - 500), signal, everyMs: 500 },
@@ -91,7 +89,7 @@ export const lateCommit = defineFault({
     if (later === 0) problems.push('no later event was delivered while an earlier one was not committed yet');
     if (stoodStill > 0) {
       problems.push(
-        `at ${stoodStill} looks no later event of each destination had been delivered within ${(patience * FLOWS_MS) / 1_000} s`,
+        `at ${stoodStill} looks no later event of each destination had been delivered within ${flowsWithin} s`,
       );
     }
     const committed = await within(15_000, signal, committing);
