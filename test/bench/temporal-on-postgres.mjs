@@ -29,12 +29,22 @@ const READY_WITHIN_MS = 180_000;
  * @property {() => Promise<void>} stop its databases go with it
  *
  * @param {{ postgres?: { adminUrl: string }, store?: import('./temporal-databases.mjs').TemporalStore, folder?: string,
- *   ports?: Awaited<ReturnType<typeof servicePorts>>, onSpawn?: (pid: number) => void, log: (line: string) => void }} options a
+ *   ports?: Awaited<ReturnType<typeof servicePorts>>, more?: Record<string, string | number | boolean>, onSpawn?: (pid: number) => void,
+ *   log: (line: string) => void }} options a
  *   superuser's URL, or databases that have their schemas already; a folder to keep the settings and the process id in, default a
- *   temporary one; the ports of an earlier start, default any; who is told of the process before it is ready
+ *   temporary one; the ports of an earlier start, default any; more of the dynamic configuration; who is told of the process before it is ready
  * @returns {Promise<TemporalOnPostgres>}
  */
-export async function startTemporalOnPostgres({ postgres, store: given, folder = tmpdir(), ports, onSpawn, log }) {
+export async function startTemporalOnPostgres({
+  postgres,
+  store: given,
+  folder = tmpdir(),
+  ports,
+  more,
+  onSpawn,
+  log,
+}) {
+  const dynamicConfig = { ...DYNAMIC_CONFIG, ...more };
   const { version, server, sqlTool } = await temporalPrograms(log);
   const home = await mkdtemp(join(folder, 'temporal-on-postgres-'));
   const undo = [() => rm(home, { recursive: true, force: true })];
@@ -44,15 +54,15 @@ export async function startTemporalOnPostgres({ postgres, store: given, folder =
   try {
     const store = given ?? (await createTemporalDatabases({ adminUrl: postgres.adminUrl, sqlTool }));
     undo.push(store.drop);
-    const of = { ports: ports ?? (await servicePorts()), onSpawn };
+    const of = { ports: ports ?? (await servicePorts()), dynamicConfig, onSpawn };
     const { started, address } = await startServer(server, home, store, of);
     undo.push(() => started.stop('SIGTERM', 30_000));
     return {
       address,
       server: version,
       pid: started.pid,
-      dynamicConfig: DYNAMIC_CONFIG,
-      dynamicConfiguration: inWords(),
+      dynamicConfig,
+      dynamicConfiguration: inWords(dynamicConfig),
       failed: started.failed,
       stop,
     };
@@ -73,9 +83,9 @@ export async function temporalPrograms(log) {
   return { version, cli, ...(await buildTemporalServer({ version, log })) };
 }
 
-async function startServer(program, home, store, { ports, onSpawn }) {
+async function startServer(program, home, store, { ports, dynamicConfig, onSpawn }) {
   const dynamicFile = join(home, 'dynamic.yaml');
-  await writeFile(dynamicFile, dynamicConfigFile());
+  await writeFile(dynamicFile, dynamicConfigFile(dynamicConfig));
   await mkdir(join(home, 'config'));
   await writeFile(join(home, 'config', 'bench.yaml'), JSON.stringify(serverConfig({ ports, store, dynamicFile })), {
     mode: 0o600, // the password of the database

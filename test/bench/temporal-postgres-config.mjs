@@ -107,13 +107,13 @@ export function serverConfig({ ports, store, dynamicFile }) {
 }
 
 /** The file that the server reads: of every key a list of values with constraints, here one without. JSON is YAML. */
-export function dynamicConfigFile(values = DYNAMIC_CONFIG) {
+export function dynamicConfigFile(values) {
   return JSON.stringify(Object.fromEntries(Object.entries(values).map(([key, value]) => [key, [{ value }]])), null, 2);
 }
 
 /** For the conditions of a report. */
-export function inWords() {
-  const keys = Object.entries(DYNAMIC_CONFIG).map(([key, value]) => `${key}=${value}`);
+export function inWords(values) {
+  const keys = Object.entries(values).map(([key, value]) => `${key}=${value}`);
   const { main, visibility } = CONNECTIONS;
   return [
     `${HISTORY_SHARDS} history shards`,

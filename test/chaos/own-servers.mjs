@@ -29,10 +29,11 @@ import { smallDisk } from './small-disk.mjs';
  * @property {string} temporalVersion
  * @property {() => Promise<readonly string[]>} close what failed on the way, each a sentence
  *
- * @param {{ log: (line: string) => void, onReaperLost?: (why: string) => void, maxConnections?: number }} options of the outbox's PostgreSQL, default 400: eight more relays are 160
+ * @param {{ log: (line: string) => void, onReaperLost?: (why: string) => void, maxConnections?: number, dynamicConfig?: Record<string, boolean> }} options of the outbox's PostgreSQL,
+ *   default 400: eight more relays are 160; more of Temporal's dynamic configuration
  * @returns {Promise<OwnServers>}
  */
-export async function startOwnServers({ log, onReaperLost = log, maxConnections = 400 }) {
+export async function startOwnServers({ log, onReaperLost = log, maxConnections = 400, dynamicConfig }) {
   const reaper = startReaper(onReaperLost);
   const folder = await mkdtemp(join(tmpdir(), 'outbox-chaos-'));
   reaper.folder(folder);
@@ -60,7 +61,14 @@ export async function startOwnServers({ log, onReaperLost = log, maxConnections 
     const ofStore = { dataDir: join(folder, 'pg-temporal'), maxConnections: 100 };
     const store = await keptPostgres({ ...ofStore, reaper, onLost, log });
     undo.push(() => store.stop());
-    const temporal = await keptTemporal({ adminUrl: store.url('postgres'), folder, reaper, onLost, log });
+    const temporal = await keptTemporal({
+      adminUrl: store.url('postgres'),
+      folder,
+      dynamicConfig,
+      reaper,
+      onLost,
+      log,
+    });
     undo.push(() => temporal.stop());
 
     const disk = smallDisk({
@@ -199,7 +207,7 @@ async function keptPostgres({ dataDir, maxConnections, reaper, onLost, log }) {
 const SAME_PORT_WITHIN_MS = 20_000;
 
 /** On the same ports and the same store for as long as it is kept. */
-async function keptTemporal({ adminUrl, folder, reaper, onLost, log }) {
+async function keptTemporal({ adminUrl, folder, dynamicConfig, reaper, onLost, log }) {
   const { sqlTool } = await temporalPrograms(log);
   const ports = await servicePorts();
   const home = join(folder, 'temporal');
@@ -207,7 +215,8 @@ async function keptTemporal({ adminUrl, folder, reaper, onLost, log }) {
   let store = await createTemporalDatabases({ adminUrl, sqlTool });
   async function up() {
     const outliving = { ...store, drop: async () => {} }; // it outlives the server
-    return startTemporalOnPostgres({ store: outliving, ports, folder: home, onSpawn: (pid) => reaper.watch(pid), log });
+    const onSpawn = (pid) => reaper.watch(pid);
+    return startTemporalOnPostgres({ store: outliving, ports, folder: home, more: dynamicConfig, onSpawn, log });
   }
   const kept = await keepUp(up, { reaper, onLost });
   const kill = async () => {

@@ -63,7 +63,7 @@ export const CRITERIA = [
   {
     id: 'neverRecovered',
     kind: 'promise',
-    what: 'bursts, slow periods and storms after which the lag did not come back to its baseline',
+    what: 'bursts, slow periods and storms after which the lag did not come back to its baseline, or none while events flowed',
     most: 0,
     unit: 'spans',
     reason: 'a load that the line carries on the whole leaves nothing behind',
@@ -72,7 +72,7 @@ export const CRITERIA = [
   {
     id: 'recoveryOverArithmeticSeconds',
     kind: 'promise',
-    what: 'longest time until lag and backlog are back at their baseline, beyond what offered rate and measured capacity give',
+    what: 'longest time until lag and backlog are back at their baseline, or the next span begins, beyond what offered rate and measured capacity give',
     most: 30,
     unit: 's',
     reason:

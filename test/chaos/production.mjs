@@ -35,6 +35,7 @@ const program = new Command('npm run chaos:production --')
       .default(false)
       .conflicts('perEvent'),
   )
+  .option('--fairness', "Temporal's own queue goes by tenants in turn, too: matching.enableFairness", false)
   .option('--per-event', 'one run for each event: the default')
   .option('--report <folder>', 'for report.json and report.md', 'test-results/chaos-production')
   .option('--list-criteria', 'what a run must show, and why', false)
@@ -52,6 +53,7 @@ Examples:
   npm run chaos:production -- --seed 7 --minutes 8       # the shortest, about a quarter of an hour with all around it
   npm run chaos:production -- --seed 7                   # a hundred thousand events, each in a run of its own
   npm run chaos:production -- --seed 7 --coalesced
+  npm run chaos:production -- --seed 7 --fairness        # the same, and Temporal hands out what waits by tenants
   npm run chaos:production -- --seed 7 --rate 40         # with a rate of its own the plan is the same on any machine`,
   )
   .exitOverride();

@@ -7,13 +7,16 @@ import {
   readNamespaceId,
   readTemporalTarget,
 } from '../../src/infrastructure/temporal/connect-temporal.js';
+import { createDeliveryWorker } from '../../src/infrastructure/temporal/delivery-worker.js';
 import { toSdkLogger } from '../../src/infrastructure/temporal/install-runtime.js';
 import { prepareSearchAttributes, searchAttributeNames } from '../../src/infrastructure/temporal/search-attributes.js';
+import { slotsFor } from '../../src/infrastructure/temporal/worker-slots.js';
 import {
   createWorkflowStarter,
   type WorkflowStarterOptions,
 } from '../../src/infrastructure/temporal/workflow-starter.js';
-import { claimed, silentLog } from '../support/delivery-line.js';
+import type { BatchActivities, DeliveryActivities, NotifyActivities } from '../../workflows/contract.js';
+import { claimed, PLACES, silentLog, workflowBundle } from '../support/delivery-line.js';
 import { temporalAddress } from '../support/temporal.js';
 
 let connection: NativeConnection;
@@ -60,6 +63,21 @@ describe('R8: what Temporal answers to a start is the environment’s', () => {
       reason: expect.stringContaining('UUID'),
     });
   });
+});
+
+it('a worker is to keep several pollers of each kind: one alone may sleep for ten seconds after Temporal is back', async () => {
+  const worker = await createDeliveryWorker({
+    ...{ connection, namespace: 'default', taskQueue: 'nobody', identity: 'quiet', slots: slotsFor(1, PLACES) },
+    ...{
+      workflowBundle: await workflowBundle(),
+      activities: {} as BatchActivities & DeliveryActivities & NotifyActivities,
+    },
+  });
+  const { workflowTaskPollerBehavior, activityTaskPollerBehavior } = worker.options;
+  await worker.runUntil(async () => {});
+  for (const behavior of [workflowTaskPollerBehavior, activityTaskPollerBehavior]) {
+    expect(behavior).toMatchObject({ type: 'autoscaling', minimum: 5 });
+  }
 });
 
 describe('search attributes', () => {

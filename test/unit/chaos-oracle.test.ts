@@ -354,9 +354,17 @@ const PLANTED: readonly Planted[] = [
   [
     'a retry that came before its delay was over',
     (books) =>
-      books.hurried.push({ eventId: DEAD, epoch: 0, n: 2, code: 'HTTP.SERVER_ERROR', delayMs: 400, cameMs: 12.3 }),
+      books.hurried.push({
+        eventId: DEAD,
+        epoch: 0,
+        n: 2,
+        code: 'HTTP.SERVER_ERROR',
+        delayMs: 400,
+        cameMs: 12.3,
+        how: 'by w',
+      }),
     null,
-    `I6 ${DEAD}: HTTP.SERVER_ERROR: expected attempt 3 of epoch 0 no sooner than 400 ms after attempt 2, came after 12 ms`,
+    `I6 ${DEAD}: HTTP.SERVER_ERROR: expected attempt 3 of epoch 0 no sooner than 400 ms after attempt 2, came after 12 ms (by w)`,
   ],
   [
     'what the audit log kept and never stored',

@@ -266,6 +266,39 @@ describe('the figures', () => {
     expect(found.figures.sampledShare).toBe(1);
   });
 
+  it('know of a storm whose lag was still there when a burst began that it took longer, and judge the rest at the burst', () => {
+    const storm = { kind: 'storm', fromMs: 100_000, toMs: 130_000, tenthUntilMs: 190_000 };
+    const burst = { kind: 'burst', fromMs: 150_000, toMs: 155_000 };
+    const samples = Array.from({ length: SECONDS }, (_, at) =>
+      at >= 100 && at < 200 ? { ...calm(at * 1_000), lagSeconds: 9 } : calm(at * 1_000),
+    );
+    const run = { ...runOf([], [], samples), plan: { ...PLAN, spans: [storm, burst] } };
+    const { recoveries, figures } = measureProduction(run);
+    expect(
+      recoveries.map(({ joined, tookSeconds }: { joined: number | null; tookSeconds: number }) => [
+        joined,
+        tookSeconds,
+      ]),
+    ).toEqual([
+      [20, 70],
+      [null, 45],
+    ]);
+    const [ofStorm, ofBurst] = recoveries;
+    expect(figures.recoveryOverArithmeticSeconds).toBe(
+      Math.max(20 - ofStorm.arithmeticSeconds, 45 - ofBurst.arithmeticSeconds),
+    );
+  });
+
+  it('know a line that comes back only once nothing is offered any more', () => {
+    const { toMs } = BURSTS[0];
+    const samples = Array.from({ length: SECONDS + 300 }, (_, at) =>
+      at * 1_000 >= toMs && at < SECONDS ? { ...calm(at * 1_000), lagSeconds: 9 } : calm(at * 1_000),
+    );
+    expect(measureProduction(runOf([], [], samples)).figures.neverRecovered).toBe(1);
+    const usual = samples.map(({ atMs }) => calm(atMs));
+    expect(measureProduction(runOf([], [], usual)).figures.neverRecovered).toBe(0);
+  });
+
   it('hold the quiet tenants in a burst against themselves outside, and leave out what a storm touched', () => {
     const everySecond = Array.from({ length: SECONDS }, (_, at) => calm(at * 1_000));
     const [{ fromMs }] = BURSTS;

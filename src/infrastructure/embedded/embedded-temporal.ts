@@ -24,6 +24,8 @@ export interface EmbeddedTemporalOptions {
   readonly uiPort: number | null;
   /** Keyword search attributes to make before the server takes its first start. */
   readonly searchAttributes: readonly string[];
+  /** Keys of the server's dynamic configuration, their values as JSON. */
+  readonly dynamicConfig?: Readonly<Record<string, string>>;
   /** Gives up the start; what was started of it is stopped. */
   readonly signal?: AbortSignal;
   /** Told of each process as it starts, long before it is ready. */
@@ -60,6 +62,7 @@ export async function startEmbeddedTemporal(options: EmbeddedTemporalOptions): P
         ...(uiPort === null ? ['--headless'] : ['--ui-port', String(uiPort)]),
         ...(options.dbFile === undefined ? [] : ['--db-filename', options.dbFile]),
         ...options.searchAttributes.flatMap((name) => ['--search-attribute', `${name}=Keyword`]),
+        ...Object.entries(options.dynamicConfig ?? {}).flatMap((of) => ['--dynamic-config-value', of.join('=')]),
       ],
       env: environmentOf(options),
       pidFile: options.pidFile,

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { type NativeConnection, Worker, type WorkerOptions, type WorkflowBundleOption } from '@temporalio/worker';
 import type { BatchActivities, DeliveryActivities, NotifyActivities } from '../../../workflows/contract.js';
 import type { WorkerVersion } from '../../application/delivery/worker-version.js';
-import { WORKFLOW_POLLERS, type WorkerSlots } from './worker-slots.js';
+import { FEWEST_POLLERS, WORKFLOW_POLLERS, type WorkerSlots } from './worker-slots.js';
 
 export interface DeliveryWorkerOptions {
   readonly connection: NativeConnection;
@@ -22,6 +22,8 @@ export interface DeliveryWorkerOptions {
   readonly traced?: Required<Pick<WorkerOptions, 'interceptors' | 'sinks'>> | undefined;
 }
 
+const POLLERS = { minimum: FEWEST_POLLERS, initial: FEWEST_POLLERS };
+
 /** A worker for the delivery's workflows and activities. Call `run()`, and `shutdown()` to drain it. */
 export async function createDeliveryWorker(options: DeliveryWorkerOptions): Promise<Worker> {
   const { slots, version } = options;
@@ -39,8 +41,8 @@ export async function createDeliveryWorker(options: DeliveryWorkerOptions): Prom
     maxConcurrentActivityTaskExecutions: slots.regularActivities,
     maxCachedWorkflows: slots.cachedWorkflows,
     // Most runs live for one task, which comes by the non-sticky queue.
-    workflowTaskPollerBehavior: { type: 'autoscaling', initial: 5, maximum: WORKFLOW_POLLERS },
-    activityTaskPollerBehavior: { type: 'autoscaling', initial: 5, maximum: 50 },
+    workflowTaskPollerBehavior: { type: 'autoscaling', ...POLLERS, maximum: WORKFLOW_POLLERS },
+    activityTaskPollerBehavior: { type: 'autoscaling', ...POLLERS, maximum: 50 },
     // By itself the SDK would send one in 80 % of the timeout: one that is lost on its way would be a lost attempt.
     maxHeartbeatThrottleInterval: 10_000,
     ...(version === undefined

@@ -10,6 +10,13 @@ export interface WorkerSlots {
 /** Workflow task pollers, of which the sticky queue has as many again. */
 export const WORKFLOW_POLLERS = 25;
 
+/**
+ * Pollers that a quiet worker keeps, of each kind. While Temporal is away each asks again after up to 10 s and a fifth (SDK
+ * 1.23, no option). With the one that the SDK would keep, a worker may stand still for so long after Temporal is back; of
+ * several one mostly comes sooner.
+ */
+export const FEWEST_POLLERS = 5;
+
 const LEAST: WorkerSlots = { workflowTasks: 100, localActivities: 100, regularActivities: 200, cachedWorkflows: 500 };
 
 /** Loading, settling, dead letters: what holds a slot beside a handler's call. */

@@ -91,6 +91,8 @@ export interface BookHurry {
   readonly delayMs: number;
   /** From its start to the start of the next. */
   readonly cameMs: number;
+  /** When it began and ended and the next one began, by the database's clock, and which workers made them: for a person. */
+  readonly how: string;
 }
 
 /** Of the audit log: an identity and a record that do not belong together, or a request that was kept and never stored. */

@@ -25,9 +25,9 @@ export function compareAttempts(
     compareCount(row, letter, finder);
     if (policy !== undefined) compareEnd(row, letter, policy, finder);
   }
-  for (const { eventId, epoch, n, code, delayMs, cameMs } of books.hurried) {
+  for (const { eventId, epoch, n, code, delayMs, cameMs, how } of books.hurried) {
     const what = `${code}: expected attempt ${n + 1} of epoch ${epoch} no sooner than ${delayMs} ms after attempt ${n}`;
-    finder.say('I6', eventId, `${what}, came after ${Math.round(cameMs)} ms`);
+    finder.say('I6', eventId, `${what}, came after ${Math.round(cameMs)} ms (${how})`);
   }
   for (const { policyHash, code, longestMs } of books.delays) {
     const policy = books.policies.get(policyHash);

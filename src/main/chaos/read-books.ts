@@ -241,6 +241,8 @@ const EARLY_MS = 50;
 /** A worker that dies once the failure is written: its attempt ends by start-to-close, and Temporal retries by a delay of its own. */
 const OWN_RETRY_MS = 20_000;
 
+const clockOf = (time: string) => `to_char(${time} AT TIME ZONE 'UTC', 'HH24:MI:SS.MS')`;
+
 /**
  * By starts alone: the end of an attempt may be written late, through a slow network, and would blame a retry that was in time.
  * Local attempts are left out: their row is written once the next one begins.
@@ -248,7 +250,9 @@ const OWN_RETRY_MS = 20_000;
 async function readHurried(client: pg.PoolClient, { source }: ReadOptions): Promise<BookHurry[]> {
   const { rows } = await client.query<BookHurry>(
     `SELECT a.event_id::text AS "eventId", a.epoch, a.n, a.code, a.delay_ms::float8 AS "delayMs",
-        (extract(epoch FROM b.started_at - a.started_at) * 1000)::float8 AS "cameMs"
+        (extract(epoch FROM b.started_at - a.started_at) * 1000)::float8 AS "cameMs",
+        concat(${clockOf('a.started_at')}, ' to ', ${clockOf('a.finished_at')}, ' by ', a.worker, ', then ', ${clockOf('b.started_at')},
+          ' by ', b.worker) AS how
      FROM outbox.delivery_attempt a JOIN outbox.delivery_attempt b
        ON b.event_id = a.event_id AND b.epoch = a.epoch AND b.n = a.n + 1 AND b.run_id = a.run_id
      WHERE NOT a.local AND NOT b.local AND a.carrier IS NULL AND a.code IS NOT NULL AND a.delay_ms IS NOT NULL

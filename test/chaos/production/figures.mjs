@@ -97,6 +97,10 @@ function baselineOf(samples) {
   };
 }
 
+/**
+ * `joined`: the seconds until the next span began, where it did before this one's lag was back. How long it took is the next
+ * one's doing from there on, whose arithmetic begins with what was left over: of this one it is only known that it took longer.
+ */
 function recoveriesOf({ plan, capacityPerSecond, samples }) {
   const baseline = baselineOf(samples);
   const bounds = capacityPerSecond === null ? [] : drainSeconds(plan, capacityPerSecond);
@@ -111,20 +115,28 @@ function recoveriesOf({ plan, capacityPerSecond, samples }) {
         owed <= baseline.open,
     );
     const tookSeconds = back === undefined ? null : (back.atMs - span.toMs) / 1_000;
-    return { ...span, tookSeconds, arithmeticSeconds: bounds[at] ?? null };
+    const next = plan.spans.find(({ fromMs }) => fromMs > span.toMs && fromMs < (back?.atMs ?? 0));
+    const joined = next === undefined ? null : (next.fromMs - span.toMs) / 1_000;
+    return { ...span, tookSeconds, arithmeticSeconds: bounds[at] ?? null, joined };
   });
 }
 
+/** Joined one to the other until the flow ended: the line came back once nothing was offered any more, and that shows nothing. */
+function neverWithin({ seconds, spans }, recoveries) {
+  const within = recoveries.filter(({ toMs, tookSeconds }) => toMs + (tookSeconds ?? 0) * 1_000 < seconds * 1_000);
+  return spans.length > 1 && within.length === 0 ? 1 : 0;
+}
+
 function recoveryFigures({ plan, samples }, recoveries) {
-  const over = recoveries.flatMap(({ tookSeconds, arithmeticSeconds }) =>
-    tookSeconds === null || arithmeticSeconds === null ? [] : [tookSeconds - arithmeticSeconds],
+  const over = recoveries.flatMap(({ tookSeconds, arithmeticSeconds, joined }) =>
+    tookSeconds === null || arithmeticSeconds === null ? [] : [(joined ?? tookSeconds) - arithmeticSeconds],
   );
   const sampled = samples.filter(({ atMs, lagSeconds }) => atMs <= plan.seconds * 1_000 && lagSeconds !== null).length;
   // Of what was not looked at nobody knows whether it came back.
   if (sampled === 0) return { neverRecovered: null, recoveryOverArithmeticSeconds: null, sampledShare: 0 };
   return {
     sampledShare: Math.min(1, sampled / plan.seconds),
-    neverRecovered: recoveries.filter(({ tookSeconds }) => tookSeconds === null).length,
+    neverRecovered: recoveries.filter(({ tookSeconds }) => tookSeconds === null).length + neverWithin(plan, recoveries),
     recoveryOverArithmeticSeconds: over.length === 0 ? null : Math.max(...over),
   };
 }

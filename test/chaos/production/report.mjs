@@ -62,12 +62,13 @@ export function summarizeProduction({ criteria, problems, missing, verdict }) {
 
 /** As it is given again: with the very rate, and so the very plan. */
 function commandOf({ asked, plan }) {
-  const { seed, events, minutes, coalesced } = asked;
+  const { seed, events, minutes, coalesced, fairness } = asked;
   return [
     `npm run chaos:production -- --seed ${seed} --events ${events}`,
     `--rate ${plan?.meanPerSecond ?? asked.rate ?? '?'}`,
     ...(minutes === undefined ? [] : [`--minutes ${minutes}`]),
     coalesced ? '--coalesced' : '--per-event',
+    ...(fairness ? ['--fairness'] : []),
   ].join(' ');
 }
 
@@ -79,7 +80,10 @@ function conditionsOf({ record, plan, version, node, machine, temporalVersion, a
   return [
     ['begun', new Date(record.startedAt).toISOString()],
     ['took', `${Math.round((record.endedAt - record.startedAt) / 1_000)} s, ${record.flowSeconds} s of it with events`],
-    ['version', `${version}, Node ${node}, Temporal ${temporalVersion}`],
+    [
+      'version',
+      `${version}, Node ${node}, Temporal ${temporalVersion}${asked.fairness ? ' with matching.enableFairness' : ''}`,
+    ],
     ['machine', machine],
     ['capacity, measured with answers after 50 ms', `${say(record.capacityPerSecond)} events a second`],
     [
@@ -135,12 +139,14 @@ function figuresOf({ measured, books, carriedShare, plan }) {
   ];
 }
 
-function spanRow({ kind, fromMs, toMs, tookSeconds, arithmeticSeconds }) {
+function spanRow({ kind, fromMs, toMs, tookSeconds, arithmeticSeconds, joined }) {
   return [
     kind,
     say(fromMs / 1_000),
     say((toMs - fromMs) / 1_000),
-    tookSeconds === null ? 'never' : say(tookSeconds),
+    tookSeconds === null
+      ? 'never'
+      : `${say(tookSeconds)}${joined === null ? '' : `, the next came after ${say(joined)}`}`,
     say(arithmeticSeconds),
   ];
 }

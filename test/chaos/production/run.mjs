@@ -15,17 +15,19 @@ const LEDGER_TIMEOUT_MS = 15_000;
 const PRODUCER = { connections: 26, catchUp: 60 };
 
 /**
- * @param {{ seed: number, events: number, minutes?: number, rate?: number, load: number, coalesced: boolean }} asked
+ * @param {{ seed: number, events: number, minutes?: number, rate?: number, load: number, coalesced: boolean,
+ *   fairness: boolean }} asked
  * @param {{ log: (line: string) => void, signal: AbortSignal }} deps
  */
 export async function runProduction(asked, { log, signal }) {
-  const { seed, coalesced } = asked;
+  const { seed, coalesced, fairness } = asked;
   let traffic;
   const laid = await layOutOwnWorld({
     seed,
     log,
     signal,
     producer: PRODUCER,
+    ...(fairness && { dynamicConfig: { 'matching.enableFairness': true } }),
     config: { ledgerTimeoutMs: LEDGER_TIMEOUT_MS, ...(coalesced && { coalescing: 'always' }) },
     traffic: (options) => {
       traffic = createProductionTraffic({ seed, next: createTraffic(options) });

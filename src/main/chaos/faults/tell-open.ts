@@ -40,15 +40,41 @@ async function tellRuns(world: ChaosWorld, ids: readonly string[]): Promise<stri
     );
     const told = rows.map(async ({ id, epoch }) => {
       const workflowId = eventRunId({ deployment: world.deployment, eventId: id, epoch });
-      const { events } = await workflow.getHandle(workflowId).fetchHistory();
+      const handle = workflow.getHandle(workflowId);
+      const { events } = await handle.fetchHistory();
       const steps = (events ?? []).slice(-LAST_STEPS).map((event) => {
-        const age = Math.round(Date.now() / 1_000 - Number(event.eventTime?.seconds ?? 0));
-        return `${tellStep(event)} ${age} s ago`;
+        return `${tellStep(event)} ${ageOf(event.eventTime)}`;
       });
-      return `${workflowId}: ${steps.join(', ')}`;
+      const pending = await handle
+        .describe()
+        .then(({ raw }) => (raw.pendingActivities ?? []).map(tellPending), tellError);
+      return `${workflowId}: ${[...steps, ...pending].join(', ')}`;
     });
     return (await Promise.all(told)).join('; ');
   });
+}
+
+const tellError = (error: Error) => [`what is pending: ${error.message}`];
+
+type Time = { readonly seconds?: unknown } | null | undefined;
+
+function ageOf(time: Time): string {
+  const seconds = Number(time?.seconds ?? 0);
+  return seconds === 0 ? 'never' : `${Math.round(Date.now() / 1_000 - seconds)} s ago`;
+}
+
+/** A history shows that an activity began only once it has ended: whether it waits, or is under way, stands here alone. */
+function tellPending(activity: {
+  readonly state?: unknown;
+  readonly attempt?: number | null;
+  readonly scheduledTime?: Time;
+  readonly lastStartedTime?: Time;
+  readonly lastWorkerIdentity?: string | null;
+  readonly lastFailure?: { readonly applicationFailureInfo?: { readonly type?: string | null } | null } | null;
+}): string {
+  const { state, attempt, scheduledTime, lastStartedTime, lastWorkerIdentity, lastFailure } = activity;
+  const failed = lastFailure ? `, failed by ${lastFailure.applicationFailureInfo?.type || 'no code'}` : '';
+  return `pending (state ${state}, try ${attempt}, for ${ageOf(scheduledTime)}, begun ${ageOf(lastStartedTime)} by ${lastWorkerIdentity || 'nobody'}${failed})`;
 }
 
 const ATTRIBUTES = 'EventAttributes';
