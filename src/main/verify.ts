@@ -7,6 +7,7 @@ import { randomInt } from 'node:crypto';
 import { loadSettings, requireSetting } from '../infrastructure/config/load-settings.js';
 import { processEnvironment } from '../infrastructure/config/process-environment.js';
 import { connectTemporal } from '../infrastructure/temporal/connect-temporal.js';
+import { readTemporalStore } from '../infrastructure/temporal/inspect-temporal.js';
 import { LEFT_OUT_FIRST, needOf, PRODUCER_CONNECTIONS, readRoom, SMALL_POOLS, whyNoRoom } from './chaos/check-room.js';
 import { chooseFaults, describeFault } from './chaos/choose-faults.js';
 import { type ConductedRun, conductRun } from './chaos/conduct-run.js';
@@ -84,6 +85,8 @@ export async function runVerify(options: VerifyOptions): Promise<number> {
     // First of all what may refuse: whether Temporal and the databases answer, and let us.
     const connection = await connectTemporal(target, { signal: signals.signal });
     undo.push(['the connection to Temporal', () => connection.close()]);
+    const temporalStore = await readTemporalStore(connection);
+    if (temporalStore === DEVELOPMENT_STORE && options.chaos === true) say(DEVELOPMENT_SERVER);
     const faults = await fitIntoRoom(options, asked, urls, say);
     const endRuns: EndRuns = (deployment, outboxUrl, signal) =>
       endOwnRuns(connection, { namespace: target.namespace, deployment, outboxUrl, ...(signal && { signal }) });
@@ -123,7 +126,7 @@ export async function runVerify(options: VerifyOptions): Promise<number> {
     } finally {
       for (const left of await laid.close()) say(`not taken down: ${left}`);
     }
-    return await tell(options, toldOf(asked, faults), conducted, say);
+    return await tell(options, { ...toldOf(asked, faults), temporalStore }, conducted, say);
   } catch (error) {
     if (signals.signal.aborted) return EXIT.interrupted;
     throw error;
@@ -136,6 +139,10 @@ export async function runVerify(options: VerifyOptions): Promise<number> {
     signals.release();
   }
 }
+
+const DEVELOPMENT_STORE = 'sqlite';
+const DEVELOPMENT_SERVER =
+  'this Temporal keeps its runs in SQLite, as `temporal server start-dev` does: under faults it may be late, or answer no more until it is restarted ("interrupted (9)", seen with 1.29.1). That fails the run and says nothing of the line: for a verdict take a Temporal on a database server';
 
 interface Asked {
   readonly seed: number;

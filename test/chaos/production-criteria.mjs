@@ -72,12 +72,22 @@ export const CRITERIA = [
   {
     id: 'recoveryOverArithmeticSeconds',
     kind: 'promise',
-    what: 'longest time until lag and backlog are back at their baseline, or the next span begins, beyond what offered rate and measured capacity give',
+    what: 'longest time until lag and backlog are back at their baseline, or the next span begins, beyond what offered rate, measured capacity and the time that the breaker was away give',
     most: 30,
     unit: 's',
     reason:
-      'a backlog takes its arithmetic; what is longer was lost in waiting. 30 s: a breaker that opens and probes, backoffs of up to 5 s each, the ramp of the relay',
+      'a backlog takes its arithmetic; what is longer was lost in waiting. 30 s: backoffs of up to 5 s each, the ramp of the relay',
     source: `I5; ${ISSUE}: new work flows ≤ 10 s after a part is back, and a take-over ≤ 35 s`,
+  },
+  {
+    id: 'breakerAfterStormSeconds',
+    kind: 'promise',
+    what: "longest time that the ledger's breaker stayed away after a storm",
+    most: 100,
+    unit: 's',
+    reason:
+      'it rests twice as long each time: at most as long as the storm once more, and twice that where its trial meets the tenth that still fails; asked for once that time is over by the next run that wakes',
+    source: 'R19; docs/decisions/recovery.md',
   },
   {
     id: 'quietOverOwnSeconds',

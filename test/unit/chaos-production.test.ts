@@ -289,6 +289,24 @@ describe('the figures', () => {
     );
   });
 
+  it('take the rests of the breaker for its own, and say how long it stayed away after a storm', () => {
+    const storm = { kind: 'storm', fromMs: 100_000, toMs: 130_000, tenthUntilMs: 190_000 };
+    const figuresWith = (isAway: (second: number) => boolean | null) => {
+      const samples = Array.from({ length: SECONDS }, (_, at) => ({
+        ...calm(at * 1_000),
+        ...(at >= 100 && at < 190 && { lagSeconds: 9 }),
+        away: isAway(at),
+      }));
+      return measureProduction({ ...runOf([], [], samples), plan: { ...PLAN, spans: [storm] } });
+    };
+    const soon = figuresWith((at) => at >= 102 && at < 131);
+    const late = figuresWith((at) => at >= 102 && at < 170);
+    expect([soon, late].map(({ figures }) => figures.breakerAfterStormSeconds)).toEqual([1, 40]);
+    const [arithmeticSoon, arithmeticLate] = [soon, late].map(({ recoveries }) => recoveries[0].arithmeticSeconds);
+    expect(arithmeticLate - arithmeticSoon).toBeGreaterThan(39);
+    expect(figuresWith((at) => (at >= 102 ? true : null)).figures.breakerAfterStormSeconds).toBeNull();
+  });
+
   it('know a line that comes back only once nothing is offered any more', () => {
     const { toMs } = BURSTS[0];
     const samples = Array.from({ length: SECONDS + 300 }, (_, at) =>

@@ -45,6 +45,15 @@ export function inspectTemporal(connection: NativeConnection, target: TemporalTa
   };
 }
 
+/** What the server keeps runs in, as it says itself: `sqlite`, `postgres12_pgx`; null: it does not say, or not to us. */
+export async function readTemporalStore(connection: NativeConnection): Promise<string | null> {
+  const asked = connection.withDeadline(Date.now() + TIMEOUT_MS, () => connection.workflowService.getClusterInfo({}));
+  return asked.then(
+    ({ persistenceStore }) => persistenceStore || null,
+    () => null, // Temporal Cloud, or a key without the right
+  );
+}
+
 /** temporal.api.enums.v1: TaskQueueType. */
 const WORKFLOW = 1;
 const ACTIVITY = 2;

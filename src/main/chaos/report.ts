@@ -71,6 +71,7 @@ function conditionsOf({ version, node, machine, record, asked }: WrittenRun): [s
     ['version', `${version}, Node ${node}`],
     ['machine', machine],
     ['offered', measured === null ? `${offered}, as asked` : `${offered} of a measured ${round(measured)}`],
+    ...(asked.temporalStore ? [['Temporal keeps its runs in', asked.temporalStore] as [string, string]] : []),
     ['unlike the defaults', unlikeDefaults()],
     ...(asked.planted ? [['planted bug', asked.planted] as [string, string]] : []),
   ];

@@ -23,6 +23,8 @@ export interface AskedRun {
   readonly overlap: boolean;
   readonly coalesced?: boolean;
   readonly planted?: string | null;
+  /** What a Temporal of others keeps its runs in. */
+  readonly temporalStore?: string | null;
 }
 
 export interface WrittenRun extends ConductedRun {

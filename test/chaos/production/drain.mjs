@@ -22,8 +22,10 @@ const MOST_MS = 3_600_000;
  * arithmetic (the load is too much for the line).
  * @param {import('./plan.mjs').Plan} plan
  * @param {number} capacityPerSecond measured
+ * @param {(ms: number) => boolean} [away] whether the ledger's breaker was seen to keep it from being called then: its rests are its
+ *   own, twice as long each time (docs/decisions/recovery.md)
  */
-export function drainSeconds(plan, capacityPerSecond) {
+export function drainSeconds(plan, capacityPerSecond, away = () => false) {
   const endMs = plan.seconds * 1_000;
   const left = plan.spans.map((span) => ({ span, emptyAtMs: null }));
   let [ledger, audit] = [0, 0];
@@ -33,7 +35,7 @@ export function drainSeconds(plan, capacityPerSecond) {
     ledger += offered * LEDGER_SHARE;
     audit += offered * (1 - LEDGER_SHARE);
     const out = capacityPerSecond * step;
-    const most = ledgerCapacity(weatherAt(plan, ms), capacityPerSecond) * step;
+    const most = away(ms) ? 0 : ledgerCapacity(weatherAt(plan, ms), capacityPerSecond) * step;
     // What one of the two does not need, the other has.
     const toLedger = Math.min(ledger, most, Math.max(out * LEDGER_SHARE, out - audit));
     ledger -= toLedger;

@@ -34,6 +34,7 @@ export function measureProduction(run) {
   return {
     figures: {
       ...recoveryFigures(run, recoveries),
+      breakerAfterStormSeconds: breakerAfterStorms(run),
       quietOverOwnSeconds: overOwn(fairness),
       unexplainedDuplicates: unexplained(run),
       ...shownFigures(run, events),
@@ -103,7 +104,9 @@ function baselineOf(samples) {
  */
 function recoveriesOf({ plan, capacityPerSecond, samples }) {
   const baseline = baselineOf(samples);
-  const bounds = capacityPerSecond === null ? [] : drainSeconds(plan, capacityPerSecond);
+  const awaySeconds = new Set(samples.flatMap(({ atMs, away }) => (away ? [Math.floor(atMs / 1_000)] : [])));
+  const away = (ms) => awaySeconds.has(Math.floor(ms / 1_000));
+  const bounds = capacityPerSecond === null ? [] : drainSeconds(plan, capacityPerSecond, away);
   return plan.spans.map((span, at) => {
     const back = samples.find(
       ({ atMs, lagSeconds, open, owed }) =>
@@ -119,6 +122,17 @@ function recoveriesOf({ plan, capacityPerSecond, samples }) {
     const joined = next === undefined ? null : (next.fromMs - span.toMs) / 1_000;
     return { ...span, tookSeconds, arithmeticSeconds: bounds[at] ?? null, joined };
   });
+}
+
+/** The longest, from a storm's end; null: no storm, or one after which it was not seen closed. */
+function breakerAfterStorms({ plan, samples }) {
+  const after = plan.spans
+    .filter(({ kind }) => kind === 'storm')
+    .map(({ toMs }) => {
+      const closed = samples.find(({ atMs, away }) => atMs >= toMs && away === false);
+      return closed === undefined ? null : (closed.atMs - toMs) / 1_000;
+    });
+  return after.length === 0 || after.includes(null) ? null : Math.max(...after);
 }
 
 /** Joined one to the other until the flow ended: the line came back once nothing was offered any more, and that shows nothing. */
