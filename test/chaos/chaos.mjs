@@ -11,6 +11,7 @@ import { refuseUnplaced } from '../../dist/src/main/chaos/schedule.js';
 import { summarize, writeRun } from '../../dist/src/main/chaos/write-run.js';
 import { number } from './option-number.mjs';
 import { layOutOwnWorld } from './own-world.mjs';
+import { readCommit } from './read-commit.mjs';
 import { SERVER_FAULTS } from './server-faults/index.mjs';
 
 const EXIT = { passed: 0, failed: 1, incomplete: 1, usage: 64, interrupted: 130 };
@@ -105,6 +106,7 @@ async function run({ seed = randomInt(2 ** 32), minutes = options.short ? 1 : 5,
   };
   process.on('SIGINT', onSignal);
   process.on('SIGTERM', onSignal);
+  const commit = await readCommit();
   log(`seed ${seed}: ${faults.length === 0 ? 'no faults' : faults.map(({ id }) => id).join(', ')}`);
   let laid;
   try {
@@ -139,6 +141,7 @@ async function run({ seed = randomInt(2 ** 32), minutes = options.short ? 1 : 5,
     seed,
     minutes,
     ...given,
+    commit,
     faults: faults.map(({ id }) => id),
     named: given.faults ?? null,
     planted: given.planted ?? null,

@@ -6,6 +6,7 @@ import { Command, CommanderError, Option } from 'commander';
 import { number } from './option-number.mjs';
 import { SHORTEST_SECONDS } from './production/plan.mjs';
 import { boundOf, CRITERIA } from './production-criteria.mjs';
+import { readCommit } from './read-commit.mjs';
 
 const EXIT = { passed: 0, failed: 1, incomplete: 1, usage: 64, interrupted: 130 };
 
@@ -102,7 +103,7 @@ async function run({ seed = randomInt(2 ** 32), report, json, perEvent: _, listC
   log(`seed ${seed}, ${given.coalesced ? 'coalesced' : 'per event'}`);
   let ran;
   try {
-    ran = await runProduction({ seed, ...given }, { log, signal: stop.signal });
+    ran = await runProduction({ seed, ...given, commit: await readCommit() }, { log, signal: stop.signal });
   } catch (error) {
     if (!stop.signal.aborted) throw error;
     return EXIT.interrupted;

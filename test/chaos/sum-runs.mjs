@@ -5,11 +5,12 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { table } from './markdown.mjs';
 
+const NOTES = 'notes.json';
 export const RUNS = fileURLToPath(new URL('../../docs/reliability/runs', import.meta.url));
 
 /** The reports of a folder, by the names of their files, in the order in which they ran. */
 export async function readRuns(folder = RUNS) {
-  const names = (await readdir(folder)).filter((name) => name.endsWith('.json'));
+  const names = (await readdir(folder)).filter((name) => name.endsWith('.json') && name !== NOTES);
   const runs = await Promise.all(
     names.map(async (name) => ({
       name: name.slice(0, -'.json'.length),
@@ -19,8 +20,13 @@ export async function readRuns(folder = RUNS) {
   return runs.sort((a, b) => a.run.record.startedAt - b.run.record.startedAt);
 }
 
+/** By the names of the runs that did not pass: whose fault it was, as far as it is known. */
+export async function readNotes(folder = RUNS) {
+  return JSON.parse(await readFile(join(folder, NOTES), 'utf8'));
+}
+
 /** Markdown. Pure: what failed is counted and told like all else. */
-export function describeRuns(runs) {
+export function describeRuns(runs, notes = {}) {
   const sum = (of) => runs.reduce((total, { run }) => total + of(run), 0);
   const faults = (run) => run.record.faults.filter(({ happened }) => happened > 0).length;
   // What was not compared to the end shows nothing: neither its events nor its faults count.
@@ -54,13 +60,13 @@ export function describeRuns(runs) {
   ]);
   return `${[
     '# Runs that are kept',
-    'Each is the report of one `npm run chaos`, or of `outbox verify --chaos`; its page begins with the command that gives it again. This page is made of them by\n`node test/chaos/sum-runs.mjs`.',
+    'Each is the report of one `npm run chaos`, or of `outbox verify --chaos`; its page begins with the command that gives it again, on the\ncommit that it names where it names one: faults and oracle have changed since the first. This page is made of them by\n`node test/chaos/sum-runs.mjs`.',
     table(['', 'all together'], totals),
     table(
       ['run', 'verdict', 'seed', 'faults', 'happened', 'events', 'lost / doubled / phantoms', 'flows after at most, s'],
       rows,
     ),
-    ...runs.filter(({ run }) => run.verdict !== 'passed').flatMap(describeUnpassed),
+    ...runs.filter(({ run }) => run.verdict !== 'passed').flatMap((of) => describeUnpassed(of, notes[of.name])),
   ].join('\n\n')}\n`;
 }
 
@@ -71,14 +77,14 @@ const found = (kind) => (run) => new Set([...run.books[kind], ...run.booksAfterS
 const LONGEST_SENTENCE = 300;
 const IDS = /[0-9a-f]{8}-[0-9a-f-]{27}/g;
 
-function describeUnpassed({ name, run: { verdict, problems, missing } }) {
+function describeUnpassed({ name, run: { verdict, problems, missing } }, note) {
   // Of those that differ by their ids alone the first.
   const alike = Map.groupBy([...problems, ...missing], (sentence) => sentence.replaceAll(IDS, ''));
   const said = [...alike.values()].map(([first, ...more]) => {
     const cut = first.length > LONGEST_SENTENCE ? `${first.slice(0, LONGEST_SENTENCE)}…` : first;
     return `- ${cut}${more.length === 0 ? '' : ` (and ${more.length} more like it)`}`;
   });
-  return [`**[${name}](${name}.md)**, ${verdict}:`, said.join('\n')];
+  return [`**[${name}](${name}.md)**, ${verdict}:`, said.join('\n'), ...(note === undefined ? [] : [`*Why:* ${note}`])];
 }
 
 function flowsAfter({ recovery }) {
@@ -88,5 +94,5 @@ function flowsAfter({ recovery }) {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  await writeFile(join(RUNS, 'README.md'), describeRuns(await readRuns()));
+  await writeFile(join(RUNS, 'README.md'), describeRuns(await readRuns(), await readNotes()));
 }

@@ -2,12 +2,14 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-const { describeRuns, RUNS, readRuns } = await import(new URL('../chaos/sum-runs.mjs', import.meta.url).href);
+const { describeRuns, RUNS, readNotes, readRuns } = await import(
+  new URL('../chaos/sum-runs.mjs', import.meta.url).href
+);
 
 it('the page of the kept runs says what their reports say', async () => {
   const runs = await readRuns();
   expect(runs.length).toBeGreaterThan(0);
-  expect(await readFile(join(RUNS, 'README.md'), 'utf8')).toBe(describeRuns(runs));
+  expect(await readFile(join(RUNS, 'README.md'), 'utf8')).toBe(describeRuns(runs, await readNotes()));
 });
 
 it('counts what failed like all else', () => {

@@ -68,7 +68,7 @@ function conditionsOf({ version, node, machine, record, asked }: WrittenRun): [s
   return [
     ['begun', new Date(record.startedAt).toISOString()],
     ['took', `${Math.round((record.endedAt - record.startedAt) / 1_000)} s, ${record.flowSeconds} s of it with events`],
-    ['version', `${version}, Node ${node}`],
+    ['version', `${version}${asked.commit === undefined ? '' : ` (${asked.commit})`}, Node ${node}`],
     ['machine', machine],
     ['offered', measured === null ? `${offered}, as asked` : `${offered} of a measured ${round(measured)}`],
     ...(asked.temporalStore ? [['Temporal keeps its runs in', asked.temporalStore] as [string, string]] : []),

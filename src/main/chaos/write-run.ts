@@ -23,6 +23,8 @@ export interface AskedRun {
   readonly overlap: boolean;
   readonly coalesced?: boolean;
   readonly planted?: string | null;
+  /** Of a checkout: the same command gives the same run on the same commit. */
+  readonly commit?: string | undefined;
   /** What a Temporal of others keeps its runs in. */
   readonly temporalStore?: string | null;
 }

@@ -82,7 +82,7 @@ function conditionsOf({ record, plan, version, node, machine, temporalVersion, a
     ['took', `${Math.round((record.endedAt - record.startedAt) / 1_000)} s, ${record.flowSeconds} s of it with events`],
     [
       'version',
-      `${version}, Node ${node}, Temporal ${temporalVersion}${asked.fairness ? ' with matching.enableFairness' : ''}`,
+      `${version}${asked.commit === undefined ? '' : ` (${asked.commit})`}, Node ${node}, Temporal ${temporalVersion}${asked.fairness ? ' with matching.enableFairness' : ''}`,
     ],
     ['machine', machine],
     ['capacity, measured with answers after 50 ms', `${say(record.capacityPerSecond)} events a second`],
