@@ -183,7 +183,7 @@ it.each<[string, RunFindings, string]>([
   [
     'memory of a long run that nobody lived long enough to show',
     withRecord({
-      endedAt: 1_500_000,
+      endedAt: 2_400_000,
       memory: { peak: { 'api-1': 1, 'api-2': 1 }, growthPerMinute: {}, eachMinute: {} },
     }),
     'I7: no api lived long enough',

@@ -124,8 +124,8 @@ function doubledForNothing({ record: { schedule }, books }: RunFindings): string
   ];
 }
 
-/** Shorter runs are not asked for it: a process is looked at after ten minutes, for five at least. */
-const MEMORY_SHOWN_MS = 25 * 60_000;
+/** Shorter runs are not asked for it: a process is looked at after ten minutes, for twenty at least. */
+const MEMORY_SHOWN_MS = 40 * 60_000;
 
 function unmeasuredMemory({ memory, startedAt, endedAt }: RunRecord): string[] {
   if (endedAt - startedAt < MEMORY_SHOWN_MS) return [];

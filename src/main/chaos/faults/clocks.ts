@@ -111,15 +111,18 @@ interface Beside {
   judge(members: readonly FleetMember[]): Promise<{ happened: number; what: string }>;
 }
 
+/** In each round; in a long form as many rounds as it has time for. */
+const TOGETHER = 60;
+
 /** With the odd ones beside the others: events that need several workflow tasks, until all are through. */
 async function beside(world: ChaosWorld, inflicting: Inflicting, { environments, judge }: Beside) {
-  const { durationMs, signal, problems, short, heal } = inflicting;
+  const { durationMs, signal, problems, heal } = inflicting;
   const members: FleetMember[] = [];
   try {
     for (const { role, environment } of environments) members.push(await world.fleet.add(role, environment));
     const end = performance.now() + durationMs;
     do {
-      const events = ownEvents(world, short ? 60 : 400);
+      const events = ownEvents(world, TOGETHER);
       // The second attempt is a regular one, by another task: without a cache, or in the other build, the run is replayed.
       answerOwn(world, idsOf(events), ({ n }) => (n === 1 ? { kind: 'status', status: 500 } : { kind: 'take' }));
       await world.producer.append(events);

@@ -2,7 +2,7 @@
 import type { ChaosWorld, FleetMember } from '../ports.js';
 import { pause } from '../within.js';
 import { defineFault, type Inflicting } from './define-fault.js';
-import { databaseTime, leaseMs, metric, untilStatus } from './look.js';
+import { count, databaseTime, leaseMs, metric, untilStatus } from './look.js';
 import { idsOf, ownEvents } from './own-events.js';
 import { PATIENCE_MS, pick, until } from './wait.js';
 
@@ -85,10 +85,15 @@ async function dieAt(world: ChaosWorld, point: string, { durationMs, signal, sho
   do {
     const member = await world.fleet.add('relay', { OUTBOX_TEST_FAILPOINT: point });
     try {
-      // So that there is something to claim, whatever the flow does; the others may be quicker.
+      // So that there is something to claim, whatever the flow does; the others may be quicker. More only once that is taken: what
+      // nobody claims since the line is full would fill it further.
+      let ids: readonly string[] = [];
       const died = async () => {
         if (member.starts > 1) return true;
-        await world.producer.append(ownEvents(world, 20));
+        if ((await count(world.outbox, UNCLAIMED, [ids])) > 0) return false;
+        const events = ownEvents(world, 20);
+        ids = idsOf(events);
+        await world.producer.append(events);
         return false;
       };
       if (await until(died, { withinMs: PATIENCE_MS / 2, signal, everyMs: 200 })) deaths += 1;
@@ -98,6 +103,8 @@ async function dieAt(world: ChaosWorld, point: string, { durationMs, signal, sho
   } while (!signal.aborted && performance.now() < end && !short);
   return deaths;
 }
+
+const UNCLAIMED = "outbox.delivery WHERE event_id = ANY ($1::uuid[]) AND status = 'PENDING' AND lease_token IS NULL";
 
 export const stoppedRelay = defineFault({
   id: 'F5',

@@ -40,17 +40,28 @@ export const rollingRestart = defineFault({
     if (failed !== undefined) {
       problems.push(`${callers.failed.length} requests at the api failed, the first: ${failed}`);
     }
+    const apis = restarted.filter((name) => name.startsWith('api')).length;
+    if (callers.reset > CALLERS * apis) {
+      problems.push(`${callers.reset} connections were reset while ${apis} apis stopped, each has ${CALLERS} at most`);
+    }
     return {
       happened: restarted.length,
-      what: `restarted ${restarted.join(', ')}; ${callers.answered} requests answered`,
+      what: `restarted ${restarted.join(', ')}; ${callers.answered} requests answered, ${callers.reset} connections reset and asked again`,
     };
   },
 });
 
-/** Whoever does not accept is passed over, since nothing was sent. Everything else that is no 200 is a failed request. */
+const CALLERS = 2;
+
+/**
+ * Whoever does not accept is passed over, since nothing was sent. So is, once, a connection that is reset before anything came back: as
+ * a port is closed the kernel resets what it had accepted and nobody had taken yet. Who asks again must be answered. Everything
+ * else that is no 200 is a failed request.
+ */
 function startCallers({ fleet, environment }: ChaosWorld) {
   const failed: string[] = [];
   let answered = 0;
+  let reset = 0;
   let calling = true;
   const body = JSON.stringify({
     identities: [{ eventId: '0198c0de-0000-7000-8000-000000000001', source: 'outbox:nobody' }],
@@ -59,8 +70,9 @@ function startCallers({ fleet, environment }: ChaosWorld) {
     authorization: `Bearer ${environment.OUTBOX_AUDIT_API_KEY}`,
     'content-type': 'application/json',
   };
-  const loops = [0, 1].map(async (caller) => {
-    for (let turn = caller; calling; turn += 1) {
+  const loops = Array.from({ length: CALLERS }, async (_, caller) => {
+    let wasReset = false;
+    for (let turn = caller; calling || wasReset; turn += 1) {
       const apis = fleet.of('api');
       const port = apis[turn % apis.length]?.apiPort;
       try {
@@ -69,11 +81,15 @@ function startCallers({ fleet, environment }: ChaosWorld) {
           signal: AbortSignal.timeout(10_000),
         });
         const text = await answer.text();
+        wasReset = false;
         if (answer.status === 200) answered += 1;
         else failed.push(`status ${answer.status}: ${text.slice(0, 200)}`);
       } catch (error) {
         const code = ((error as Error).cause as { code?: string } | undefined)?.code;
-        if (code !== 'ECONNREFUSED') failed.push(`${code ?? ''} ${(error as Error).message}`);
+        const isReset: boolean = code === 'ECONNRESET' && !wasReset;
+        if (isReset) reset += 1;
+        else if (code !== 'ECONNREFUSED') failed.push(`${code ?? ''} ${(error as Error).message}`);
+        wasReset = isReset || (wasReset && code === 'ECONNREFUSED');
       }
       await sleepFor(20); // callers, no flood: the machine is the line's, too
     }
@@ -82,6 +98,9 @@ function startCallers({ fleet, environment }: ChaosWorld) {
     failed,
     get answered() {
       return answered;
+    },
+    get reset() {
+      return reset;
     },
     async stop() {
       calling = false;
