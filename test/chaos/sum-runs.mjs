@@ -66,8 +66,24 @@ export function describeRuns(runs, notes = {}) {
       ['run', 'verdict', 'seed', 'faults', 'happened', 'events', 'lost / doubled / phantoms', 'flows after at most, s'],
       rows,
     ),
+    'By fault, how often it happened in runs that were compared to the end, whatever their verdict:',
+    table(['fault', 'in its short form', 'in its long form'], timesOf(runs.filter(({ run }) => compared(run)))),
     ...runs.filter(({ run }) => run.verdict !== 'passed').flatMap((of) => describeUnpassed(of, notes[of.name])),
   ].join('\n\n')}\n`;
+}
+
+function timesOf(runs) {
+  const times = new Map();
+  for (const { run } of runs) {
+    for (const { fault, happened } of run.record.faults) {
+      if (happened === 0) continue;
+      const of = times.get(fault) ?? [0, 0];
+      of[run.record.short ? 0 : 1] += 1;
+      times.set(fault, of);
+    }
+  }
+  const number = (fault) => Number(fault.slice(1));
+  return [...times].sort(([a], [b]) => number(a) - number(b)).map(([fault, [short, long]]) => [fault, short, long]);
 }
 
 /** While the roles ran, or once they had stopped. */

@@ -24,6 +24,7 @@ it('counts what failed like all else', () => {
       record: {
         startedAt: 0,
         endedAt: 3_600_000,
+        short: seed === 1,
         committed: 100,
         faults: [
           { fault: 'F1', happened },
@@ -42,6 +43,7 @@ it('counts what failed like all else', () => {
     '| of them not compared to the end, and not counted below | 1 |',
     '**[seed-2](seed-2.md)**, failed:\n\n- I1 e1: …\n',
     '| seeds | 3 |',
+    '| F1 | 1 | 1 |\n\n',
     '| events committed | 200 |',
     '| faults that happened | 2 |',
     '| lost | 1 |',
