@@ -127,7 +127,8 @@ async function regularAttempts(input: DeliverBatchInput, { state, delayMs, code 
   const { dispatchBatch } = proxyActivities<BatchActivities>({
     startToCloseTimeout: startToCloseMs,
     ...(heartbeatMs === undefined ? {} : { heartbeatTimeout: heartbeatMs }),
-    retry: { initialInterval: '1 s', backoffCoefficient: 2, maximumInterval: '1 min' },
+    // For what has no `nextRetryDelay` of ours, as of one event (deliver-event.ts).
+    retry: { initialInterval: '1 s', backoffCoefficient: 2, maximumInterval: '10 s' },
     cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
     summary: state.falling ? 'events go on by themselves' : 'regular attempts',
   });

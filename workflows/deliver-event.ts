@@ -152,14 +152,20 @@ function afterFirstFailure(input: DeliverEventInput, error: unknown, unsent: Han
   }
 }
 
+/**
+ * Only for what has no `nextRetryDelay` of ours: an attempt whose answer did not come. Ours may be longer: the server does not
+ * clamp it (1.29, tried). Every try counts for the server, also one that only saw its destination away, so without a low
+ * bound one that is lost after ten of those would be waited out for a quarter of an hour.
+ */
+const AFTER_NO_ANSWER = { initialInterval: '1 s', backoffCoefficient: 2, maximumInterval: '10 s' } as const;
+
 /** R13: the server retries, for as long as the activity asks for it. */
 async function regularAttempts(input: DeliverEventInput, first: Handover): Promise<Delivered | End> {
   const { startToCloseMs, heartbeatMs, storeMs, sendMs, totalMs } = input.timeouts.regular;
   const { dispatchEvent } = proxyActivities<DeliveryActivities>({
     startToCloseTimeout: startToCloseMs,
     ...(heartbeatMs === undefined ? {} : { heartbeatTimeout: heartbeatMs }),
-    // Only for what has no `nextRetryDelay` of ours: timeouts. Ours may be longer: the server does not clamp it (1.29, tried).
-    retry: { initialInterval: '1 s', backoffCoefficient: 2, maximumInterval: '1 h' },
+    retry: AFTER_NO_ANSWER,
     // The SDK's default tells of the cancellation at once, while the attempt may still deliver.
     cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
     summary: 'regular attempts',

@@ -37,6 +37,7 @@ const program = new Command('npm run chaos:production --')
       .conflicts('perEvent'),
   )
   .option('--fairness', "Temporal's own queue goes by tenants in turn, too: matching.enableFairness", false)
+  .option('--max-runs <n>', 'OUTBOX_MAX_RUNS: runs of a destination at once; default: 500', number(1, 10_000))
   .option('--per-event', 'one run for each event: the default')
   .option('--report <folder>', 'for report.json and report.md', 'test-results/chaos-production')
   .option('--list-criteria', 'what a run must show, and why', false)

@@ -5,6 +5,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { toFailure } from '../../activities/failures.js';
 import { type DeliveryTimeouts, deliveryTimeouts } from '../../src/domain/delivery/delivery-timeouts.js';
 import {
   createDeliveryLine,
@@ -53,6 +54,31 @@ async function killWhileDispatching({ child, output }: Dying, mode: string): Pro
   child.kill('SIGKILL');
   await once(child, 'exit');
 }
+
+it('R13: an attempt that is lost after many tries is waited out for seconds, as after few', async () => {
+  const LOST = 10;
+  let tries = 0;
+  const line = await createDeliveryLine({
+    store,
+    dispatcher,
+    timeouts: SHORT,
+    activities: {
+      // The destination is away for nine tries, which spend nothing; the tenth worker never answers.
+      async dispatchEvent() {
+        tries += 1;
+        if (tries < LOST) throw toFailure({ code: 'DESTINATION.OPEN', status: null, attempt: null }, 1);
+        if (tries === LOST) await new Promise(() => {});
+        return { kind: 'delivered', receiptId: 'after the lost one' };
+      },
+    },
+  });
+  lines.push(line);
+  const id = await store.append();
+  await line.start(id, { firstAttempt: 'regular' });
+  // By a coefficient of two alone the next one would come after more than eight minutes.
+  expect(await line.run(id).result()).toMatchObject({ receiptId: 'after the lost one' });
+  expect(tries).toBe(LOST + 1);
+});
 
 it('R10: killed in the local attempt: the next one goes regular and counts it as lost; no second local one', async () => {
   const { line, next, ...dying } = await withDyingWorker();

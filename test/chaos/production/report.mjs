@@ -62,13 +62,14 @@ export function summarizeProduction({ criteria, problems, missing, verdict }) {
 
 /** As it is given again: with the very rate, and so the very plan. */
 function commandOf({ asked, plan }) {
-  const { seed, events, minutes, coalesced, fairness } = asked;
+  const { seed, events, minutes, coalesced, fairness, maxRuns } = asked;
   return [
     `npm run chaos:production -- --seed ${seed} --events ${events}`,
     `--rate ${plan?.meanPerSecond ?? asked.rate ?? '?'}`,
     ...(minutes === undefined ? [] : [`--minutes ${minutes}`]),
     coalesced ? '--coalesced' : '--per-event',
     ...(fairness ? ['--fairness'] : []),
+    ...(maxRuns === undefined ? [] : [`--max-runs ${maxRuns}`]),
   ].join(' ');
 }
 

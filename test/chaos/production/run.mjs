@@ -16,17 +16,18 @@ const PRODUCER = { connections: 26, catchUp: 60 };
 
 /**
  * @param {{ seed: number, events: number, minutes?: number, rate?: number, load: number, coalesced: boolean,
- *   fairness: boolean }} asked
+ *   fairness: boolean, maxRuns?: number }} asked
  * @param {{ log: (line: string) => void, signal: AbortSignal }} deps
  */
 export async function runProduction(asked, { log, signal }) {
-  const { seed, coalesced, fairness } = asked;
+  const { seed, coalesced, fairness, maxRuns } = asked;
   let traffic;
   const laid = await layOutOwnWorld({
     seed,
     log,
     signal,
     producer: PRODUCER,
+    ...(maxRuns !== undefined && { environment: { OUTBOX_MAX_RUNS: `${maxRuns}` } }),
     ...(fairness && { dynamicConfig: { 'matching.enableFairness': true } }),
     config: { ledgerTimeoutMs: LEDGER_TIMEOUT_MS, ...(coalesced && { coalescing: 'always' }) },
     traffic: (options) => {
