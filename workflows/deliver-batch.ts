@@ -128,7 +128,7 @@ async function regularAttempts(input: DeliverBatchInput, { state, delayMs, code 
     startToCloseTimeout: startToCloseMs,
     ...(heartbeatMs === undefined ? {} : { heartbeatTimeout: heartbeatMs }),
     // For what has no `nextRetryDelay` of ours, as of one event (deliver-event.ts).
-    retry: { initialInterval: '1 s', backoffCoefficient: 2, maximumInterval: '10 s' },
+    retry: { initialInterval: '1 s', backoffCoefficient: 2, maximumInterval: '5 s' },
     cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
     summary: state.falling ? 'events go on by themselves' : 'regular attempts',
   });

@@ -157,7 +157,7 @@ function afterFirstFailure(input: DeliverEventInput, error: unknown, unsent: Han
  * clamp it (1.29, tried). Every try counts for the server, also one that only saw its destination away, so without a low
  * bound one that is lost after ten of those would be waited out for a quarter of an hour.
  */
-const AFTER_NO_ANSWER = { initialInterval: '1 s', backoffCoefficient: 2, maximumInterval: '10 s' } as const;
+const AFTER_NO_ANSWER = { initialInterval: '1 s', backoffCoefficient: 2, maximumInterval: '5 s' } as const;
 
 /** R13: the server retries, for as long as the activity asks for it. */
 async function regularAttempts(input: DeliverEventInput, first: Handover): Promise<Delivered | End> {
