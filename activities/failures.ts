@@ -31,10 +31,13 @@ export function toFailure(details: FailureDetails, delayMs: number | null): Appl
   return bare(failure);
 }
 
-/** To be tried again when the server's own policy says so. */
-export function toRetriedFailure(code: ErrorCode): ApplicationFailure {
+/** To be tried again after `delayMs`; left out: when the server's own policy says so. */
+export function toRetriedFailure(code: ErrorCode, delayMs?: number): ApplicationFailure {
   const details: FailureDetails = { code, status: null, attempt: null };
-  return bare(ApplicationFailure.create({ message: catalogEntry(code).message, type: code, details: [details] }));
+  const next = delayMs === undefined ? {} : { nextRetryDelay: delayMs };
+  return bare(
+    ApplicationFailure.create({ message: catalogEntry(code).message, type: code, details: [details], ...next }),
+  );
 }
 
 /** What a healthy system meets every day: not worth an error in the SDK's own logs and metrics. */
@@ -42,10 +45,16 @@ function isExpected(code: ErrorCode, status: number | null): boolean {
   return code === 'HTTP.RATE_LIMITED' || code === 'DESTINATION.BUSY' || code === 'DESTINATION.OPEN' || status === 503;
 }
 
-/** A bug of ours. Retried by the server's own policy; what it says stays in our log, for it may quote data. */
+/** Doubled from one second on: 64 s. */
+const MOST_DOUBLINGS = 6;
+
+/**
+ * A bug of ours, tried again later and later: the server's own policy is for attempts that nobody answered, and comes back in
+ * seconds. What it says stays in our log, for it may quote data.
+ */
 export function unexpected(log: Logger, error: unknown, workflowId: string): ApplicationFailure {
   log.error({ error, workflowId }, 'activity.unexpected_error');
-  return toRetriedFailure('HANDLER.FAILED');
+  return toRetriedFailure('HANDLER.FAILED', 1_000 * 2 ** Math.min(activityInfo().attempt - 1, MOST_DOUBLINGS));
 }
 
 /** Without its stack, which would go to the server with it. */

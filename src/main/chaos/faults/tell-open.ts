@@ -60,7 +60,9 @@ type Time = { readonly seconds?: unknown } | null | undefined;
 
 function ageOf(time: Time): string {
   const seconds = Number(time?.seconds ?? 0);
-  return seconds === 0 ? 'never' : `${Math.round(Date.now() / 1_000 - seconds)} s ago`;
+  const age = Math.round(Date.now() / 1_000 - seconds);
+  if (seconds === 0) return 'never';
+  return age < 0 ? `in ${-age} s` : `${age} s ago`;
 }
 
 /** A history shows that an activity began only once it has ended: whether it waits, or is under way, stands here alone. */
@@ -73,8 +75,8 @@ function tellPending(activity: {
   readonly lastFailure?: { readonly applicationFailureInfo?: { readonly type?: string | null } | null } | null;
 }): string {
   const { state, attempt, scheduledTime, lastStartedTime, lastWorkerIdentity, lastFailure } = activity;
-  const failed = lastFailure ? `, failed by ${lastFailure.applicationFailureInfo?.type || 'no code'}` : '';
-  return `pending (state ${state}, try ${attempt}, for ${ageOf(scheduledTime)}, begun ${ageOf(lastStartedTime)} by ${lastWorkerIdentity || 'nobody'}${failed})`;
+  const failed = lastFailure ? `, failed by ${lastFailure.applicationFailureInfo?.type || 'no answer'}` : '';
+  return `pending (state ${state}, try ${attempt} to begin ${ageOf(scheduledTime)}, the last one begun ${ageOf(lastStartedTime)} by ${lastWorkerIdentity || 'nobody'}${failed})`;
 }
 
 const ATTRIBUTES = 'EventAttributes';
