@@ -62,6 +62,7 @@ export function play(books: SpoiltBooks, scene: Scene, n = books.journal.size + 
       settledAt: n * 10 + 5,
       receiptId: scene === 'dead' ? null : toAudit ? `r-${id}` : effect,
       replayed: false,
+      carried: false,
       failures: scene === 'dead' ? { 'HTTP.SERVER_ERROR': 3, 'DELIVERY.CANCELLED': 1 } : {},
       hangs: null,
     },

@@ -24,7 +24,7 @@ const FAULT: FaultRecord = {
 };
 const BOOKS = {
   ...{ lost: [], doubled: [], phantoms: [], violations: [] },
-  duplicates: { ledger: 0, audit: 0, unexplained: 0 },
+  duplicates: { ledger: 0, audit: 0, unexplained: 0, carried: 0 },
 } as unknown as ChaosComparison;
 const GOOD: RunFindings = {
   record: {
@@ -64,7 +64,7 @@ const withRecord = (more: Partial<RunFindings['record']>): RunFindings => ({
 });
 const lost = { ...BOOKS, lost: ['I1 x: gone'], violations: ['I1 x: gone'] };
 
-const duplicated = { ...BOOKS, duplicates: { ledger: 1, audit: 0, unexplained: 1 } };
+const duplicated = { ...BOOKS, duplicates: { ledger: 1, audit: 0, unexplained: 1, carried: 0 } };
 const CONTROL: RunFindings = {
   ...withRecord({ schedule: [], faults: [], drainSeconds: {} }),
   recovery: { flowsAfter: {}, newestAfter: {} },
@@ -78,10 +78,12 @@ it('what a breaker keeps back is not blamed on the line', () => {
 });
 
 it('duplicates that a failed attempt excuses are collapsed, and nothing wrong; of others only where runs began anew', () => {
-  const excused = { ...BOOKS, duplicates: { ledger: 5, audit: 2, unexplained: 0 } };
+  const excused = { ...BOOKS, duplicates: { ledger: 5, audit: 2, unexplained: 0, carried: 2 } };
   expect(judgeRun({ ...GOOD, books: excused }).verdict).toBe('passed');
   const anew = withRecord({ schedule: [{ atMs: 0, fault: 'F16', durationMs: 1_000, salt: 1 }] });
   expect(judgeRun({ ...anew, books: duplicated }).problems).toEqual([]);
+  // Of a batch no event's row tells what was lost; without faults nothing was.
+  expect(judgeRun({ ...CONTROL, books: excused }).problems).toEqual([expect.stringContaining('I2')]);
 });
 
 it('a fault that healed while another was under way needs no recovery of its own', () => {

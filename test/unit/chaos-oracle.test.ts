@@ -434,9 +434,11 @@ describe('the oracle', () => {
     all.requests.push({ ...all.requests[0], did: 'again' } as never);
     settle(all, AUDIT, { replayed: true });
     const found = compareChaos(toAccounts(all));
-    expect(found).toMatchObject({ violations: [], duplicates: { ledger: 1, audit: 1, unexplained: 2 } });
+    expect(found).toMatchObject({ violations: [], duplicates: { ledger: 1, audit: 1, unexplained: 2, carried: 0 } });
+    settle(all, AUDIT, { replayed: true, carried: true });
+    expect(compareChaos(toAccounts(all)).duplicates).toMatchObject({ unexplained: 1, carried: 1 });
     for (const id of [LEDGER, AUDIT]) settle(all, id, { failures: { 'HTTP.TIMEOUT': 1 } });
-    expect(compareChaos(toAccounts(all)).duplicates).toEqual({ ledger: 1, audit: 1, unexplained: 0 });
+    expect(compareChaos(toAccounts(all)).duplicates).toEqual({ ledger: 1, audit: 1, unexplained: 0, carried: 0 });
   });
 
   test('a letter that one channel was told of is told, whatever the others answered', () => {

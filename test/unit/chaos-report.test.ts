@@ -151,7 +151,7 @@ const RUN: WrittenRun = {
       open: 3,
     },
     ...{ lost: ['I1 e1: …'], doubled: [], phantoms: [], violations: ['I1 e1: …'], effectsToAsk: 0, untold: 0 },
-    duplicates: { ledger: 12, audit: 3, unexplained: 1 },
+    duplicates: { ledger: 12, audit: 3, unexplained: 1, carried: 2 },
     either: { events: 9, deadOf: { 'HTTP.SERVER_ERROR': 2 } },
   },
   booksAfterStop: null,

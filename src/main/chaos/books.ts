@@ -36,6 +36,8 @@ export interface BookDelivery {
   readonly receiptId: string | null;
   /** The destination had it already. */
   readonly replayed: boolean;
+  /** R20: by a batch, whose attempts leave no row of an event that it delivers. */
+  readonly carried: boolean;
   /** Attempts of its budget, by code; those that succeeded have none. */
   readonly failures: Readonly<Record<string, number>>;
   /** Where it is open: its lease, its run and its last attempt, in words. */

@@ -40,6 +40,8 @@ export interface ChaosComparison extends Findings {
     readonly audit: number;
     /** Those of either whose event has no failed attempt: nothing that was lost or unanswered explains them. */
     readonly unexplained: number;
+    /** Beside those: of events that a batch delivered. What failed of it before leaves no row of theirs. */
+    readonly carried: number;
   };
   /** Events that may die as well as be delivered, and by code what those of them died of that did: how much of a run is not judged. */
   readonly either: { readonly events: number; readonly deadOf: Readonly<Record<string, number>> };
@@ -66,7 +68,7 @@ export function compareChaos(accounts: ChaosAccounts): ChaosComparison {
   const finder = createFinder();
   const counts = { committed: 0, rolledBack: 0, delivered: 0, dead: 0, discarded: 0, open: 0, effectsToAsk: 0 };
   const inDoubt = { stand: 0, gone: 0, unresolved: 0 };
-  const duplicates = { ledger: 0, audit: 0, unexplained: 0 };
+  const duplicates = { ledger: 0, audit: 0, unexplained: 0, carried: 0 };
   const either = { events: 0, deadOf: {} as Record<string, number> };
 
   for (const event of journal.values()) {
@@ -120,7 +122,9 @@ export function compareChaos(accounts: ChaosAccounts): ChaosComparison {
     const replayed = event.routingKey === 'audit.log' && delivery.replayed ? 1 : 0;
     duplicates.ledger += seen.again;
     duplicates.audit += replayed;
-    if (Object.keys(delivery.failures).length === 0) duplicates.unexplained += seen.again + replayed;
+    if (Object.keys(delivery.failures).length === 0) {
+      duplicates[delivery.carried ? 'carried' : 'unexplained'] += seen.again + replayed;
+    }
     if (seen.toAsk) counts.effectsToAsk += 1;
   }
   compareDoubts(all, finder);

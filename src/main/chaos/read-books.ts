@@ -110,6 +110,7 @@ interface EventRow {
   readonly settled_at: number | null;
   readonly receipt_id: string | null;
   readonly replayed: boolean;
+  readonly carried: boolean;
 }
 
 async function readRows(client: pg.PoolClient, { source }: ReadOptions): Promise<ReadonlyMap<string, BookRow>> {
@@ -120,7 +121,8 @@ async function readRows(client: pg.PoolClient, { source }: ReadOptions): Promise
       e.aggregate_type || '/' || e.aggregate_id AS aggregate, e.aggregate_version::text AS version, e.payload,
       EXISTS (SELECT FROM outbox.event_revision v WHERE v.event_id = e.id) AS edited,
       d.status, d.destination, d.tenant, d.epoch, d.policy_hash, d.order_key IS NOT NULL AS ordered,
-      (extract(epoch FROM d.started_at) * 1000)::float8 AS started_at, (extract(epoch FROM d.settled_at) * 1000)::float8 AS settled_at, d.receipt->>'id' AS receipt_id, coalesce((d.receipt->>'replayed')::boolean, false) AS replayed
+      (extract(epoch FROM d.started_at) * 1000)::float8 AS started_at, (extract(epoch FROM d.settled_at) * 1000)::float8 AS settled_at, d.receipt->>'id' AS receipt_id, coalesce((d.receipt->>'replayed')::boolean, false) AS replayed,
+      d.carrier IS NOT NULL AS carried
     FROM outbox.event e LEFT JOIN outbox.delivery d ON d.event_id = e.id
     WHERE e.id > $1::uuid AND ($3::text IS NULL OR e.source = $3::text)
     ORDER BY e.id LIMIT $2`;
@@ -159,6 +161,7 @@ function toBookRow(row: EventRow, failures: BookDelivery['failures'], hangs: str
             settledAt: row.settled_at,
             receiptId: row.receipt_id,
             replayed: row.replayed,
+            carried: row.carried,
             failures,
             hangs,
           },

@@ -145,6 +145,7 @@ function booksOf({ books, booksAfterStop }: WrittenRun): [string, string][] {
     ],
     ['duplicates that were collapsed', `${duplicates.ledger} at the ledger, ${duplicates.audit} at the audit log`],
     ['of them without a failed attempt of their event', `${duplicates.unexplained}`],
+    ['of events that a batch delivered, whose attempts leave none', `${duplicates.carried}`],
     ['events that might die or be delivered, as it came', describeEither(books.either)],
     ['effects that are still to be asked for', `${books.effectsToAsk}`],
     ['letters that nobody was told of', `${books.untold}`],
