@@ -78,6 +78,10 @@ describe('room for the connections of a verification', () => {
     expect(guide).toContain(
       `At most it may come to ${plain.outbox} to the outbox's server and ${plain.audit} to the audit log's; with faults to ${need(mix).outbox} and ${need(mix).audit}.`,
     );
+    const less = need(mix.filter((id) => id !== 'F26'));
+    expect(guide).toContain(
+      `Without F14 and F26 these are ${less.outbox} and ${less.audit}: ${less.outbox + less.audit} where one server has both.`,
+    );
     expect(guide).toContain(`with it ${need(['F14']).outbox} (${need(['F14'], true).outbox}) to the outbox's server`);
   });
 
