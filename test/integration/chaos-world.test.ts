@@ -35,6 +35,7 @@ describe('proxies', () => {
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     return `127.0.0.1:${(server.address() as AddressInfo).port}`;
   };
+  const noted: string[] = [];
   /** On a connection of its own: what is kept open would not see a way elsewhere. */
   const ask = async () => {
     const headers = { connection: 'close' };
@@ -44,7 +45,10 @@ describe('proxies', () => {
 
   beforeAll(async () => {
     const program = await findToxiproxy({ environment: process.env, note: () => {} });
-    toxiproxy = await startToxiproxy({ program, pidFile: join(folder, 'toxiproxy.pid') });
+    toxiproxy = await startToxiproxy({
+      ...{ program, pidFile: join(folder, 'toxiproxy.pid') },
+      note: (line) => void noted.push(line),
+    });
     proxy = await toxiproxy.proxy('ledger', await answering('first'));
   }, FOUND_WITHIN_MS);
   afterEach(() => proxy.heal());
@@ -87,6 +91,21 @@ describe('proxies', () => {
     expect(await ask()).toBe('second');
     await back();
     expect(await ask()).toBe('first');
+  });
+
+  it('one that answers no more is started anew where a toxic is to come off; what is cut stays cut', async () => {
+    const other = await toxiproxy.proxy('ingest', await answering('other'));
+    const open = await other.cut();
+    const heal = await proxy.add('limit_data', { bytes: 1 });
+    const hung = toxiproxy.pid;
+    process.kill(hung, 'SIGSTOP');
+    await heal();
+    expect(await ask()).toBe('first');
+    expect(toxiproxy.pid).not.toBe(hung);
+    await expect(fetch(`http://${other.address}/`)).rejects.toThrow();
+    await open();
+    expect(await (await fetch(`http://${other.address}/`)).text()).toBe('other');
+    expect(noted).toEqual([expect.stringContaining('started anew')]);
   });
 
   it('says what was tried where there is no toxiproxy', async () => {

@@ -128,7 +128,7 @@ async function layOut(options: LayOutOptions, undo: Undo): Promise<Omit<LaidOut,
   undo('the receiver of notices', () => notices.close());
   const program = await findToxiproxy({ environment: processEnvironment(), note: log, ...(signal && { signal }) });
   const pidFile = join(folder, 'toxiproxy.pid');
-  const toxiproxy = await startToxiproxy({ program, pidFile, onSpawn: (pid) => reaper.watch(pid) });
+  const toxiproxy = await startToxiproxy({ program, pidFile, onSpawn: (pid) => reaper.watch(pid), note: log });
   const broken = new AbortController();
   toxiproxy.failed.catch((error) => broken.abort(error));
   undo('toxiproxy', async () => {

@@ -26,11 +26,20 @@ export interface ToxiproxyOptions {
   readonly pidFile: string;
   /** Told at once, and of each that is tried: one that is still starting must not outlive us either. */
   readonly onSpawn?: (pid: number) => void;
+  /** Told where it had to be started anew. */
+  readonly note?: (line: string) => void;
 }
 
-export async function startToxiproxy({ program, pidFile, onSpawn }: ToxiproxyOptions): Promise<Toxiproxy> {
-  return onFreePort(anyPort(), async (port) => {
-    const server = await spawnSupervised({
+export async function startToxiproxy({ program, pidFile, onSpawn, note }: ToxiproxyOptions): Promise<Toxiproxy> {
+  const made: MadeProxy[] = [];
+  let lost = (_: unknown): void => {};
+  const failed = new Promise<never>((_, reject) => {
+    lost = reject;
+  });
+  failed.catch(() => {}); // for whoever listens
+
+  const startOn = async (port: number) => {
+    const started = await spawnSupervised({
       title: 'toxiproxy',
       command: program,
       args: ['-host', '127.0.0.1', '-port', String(port)],
@@ -40,23 +49,57 @@ export async function startToxiproxy({ program, pidFile, onSpawn }: ToxiproxyOpt
     });
     const call = caller(`http://127.0.0.1:${port}`);
     try {
-      await untilItAnswers(call, server);
+      await untilItAnswers(call, started);
     } catch (error) {
-      await server.stop('SIGTERM', 5_000);
+      await started.stop('SIGTERM', 5_000);
       throw error;
     }
-    return {
-      pid: server.pid,
-      failed: server.failed,
-      proxy: (name, upstream) =>
-        onFreePort(anyPort(), async (free) => {
-          const listen = `127.0.0.1:${free}`;
-          await call('POST', '/proxies', { name, listen, upstream, enabled: true });
-          return proxyOf(call, { name, address: listen, upstream });
-        }),
-      stop: () => server.stop('SIGTERM', 5_000),
-    };
-  });
+    return { started, call, port };
+  };
+  let server = await onFreePort(anyPort(), startOn);
+  const watch = ({ started }: typeof server) => started.failed.catch(lost);
+  watch(server);
+  const call: Call = (...of) => server.call(...of);
+
+  let anew: Promise<void> | null = null;
+  /** Every connection ends, and every toxic is gone; what is cut stays cut. */
+  const startAnew = (): Promise<void> => {
+    anew ??= (async () => {
+      note?.('toxiproxy answers no more (its issue 558): started anew, all connections through it end');
+      await server.started.stop('SIGKILL', 5_000);
+      server = await startOn(server.port);
+      watch(server);
+      for (const { name, listen, upstream, cuts } of made) {
+        await call('POST', '/proxies', { name, listen, upstream: upstream.now, enabled: cuts.size === 0 });
+      }
+    })().finally(() => {
+      anew = null;
+    });
+    return anew;
+  };
+  return {
+    get pid() {
+      return server.started.pid;
+    },
+    failed,
+    proxy: (name, upstream) =>
+      onFreePort(anyPort(), async (free) => {
+        const listen = `127.0.0.1:${free}`;
+        await call('POST', '/proxies', { name, listen, upstream, enabled: true });
+        const own: MadeProxy = { name, listen, upstream: { own: upstream, now: upstream }, cuts: new Set() };
+        made.push(own);
+        return proxyOf(call, own, startAnew);
+      }),
+    stop: () => server.started.stop('SIGTERM', 5_000),
+  };
+}
+
+interface MadeProxy {
+  readonly name: ProxyName;
+  readonly listen: string;
+  readonly upstream: { readonly own: string; now: string };
+  /** Two faults may cut one proxy: it is open again when both have healed. `heal` forgets them all. */
+  readonly cuts: Set<symbol>;
 }
 
 /** Below the ports that outgoing connections get: one of those could take the place of a proxy while it is cut. */
@@ -97,15 +140,28 @@ async function untilItAnswers(call: Call, server: { hasExited(): boolean; tail()
   }
 }
 
-function proxyOf(call: Call, own: { name: ProxyName; address: string; upstream: string }): ChaosProxy {
+function proxyOf(call: Call, own: MadeProxy, startAnew: () => Promise<void>): ChaosProxy {
   const path = `/proxies/${own.name}`;
+  const { upstream, cuts } = own;
   let toxics = 0;
-  // Two faults may cut one proxy: it is open again when both have healed. `heal` forgets them all.
-  let cuts = new Set<symbol>();
   const openAgain = () => call('POST', path, { enabled: true });
+  const lead = async (to: string) => {
+    upstream.now = to;
+    await call('POST', path, { upstream: to });
+  };
+  /** Taking off a toxic can hang for good where a connection has just lost its other end, and all calls with it. */
+  const takeOff = async (name: string) => {
+    try {
+      await ignoring404(call('DELETE', `${path}/toxics/${name}`));
+    } catch (error) {
+      // By shape: it may be of another realm.
+      if ((error as Partial<Error>).name !== 'TimeoutError') throw error;
+      await startAnew();
+    }
+  };
   return {
     name: own.name,
-    address: own.address,
+    address: own.listen,
     async cut(): Promise<Heal> {
       const cut = Symbol();
       cuts.add(cut);
@@ -118,18 +174,18 @@ function proxyOf(call: Call, own: { name: ProxyName; address: string; upstream: 
       toxics += 1;
       const name = `${type}-${toxics}`;
       await call('POST', `${path}/toxics`, { name, type, stream, toxicity, attributes });
-      return () => ignoring404(call('DELETE', `${path}/toxics/${name}`));
+      return () => takeOff(name);
     },
     async upstream(address): Promise<Heal> {
-      await call('POST', path, { upstream: address });
-      return async () => void (await call('POST', path, { upstream: own.upstream }));
+      await lead(address);
+      return () => lead(upstream.own);
     },
     async heal() {
-      cuts = new Set();
+      cuts.clear();
       const there = (await call('GET', `${path}/toxics`)) as { name: string }[];
-      for (const toxic of there) await ignoring404(call('DELETE', `${path}/toxics/${toxic.name}`));
-      const { enabled, upstream } = (await call('GET', path)) as { enabled: boolean; upstream: string };
-      if (upstream !== own.upstream) await call('POST', path, { upstream: own.upstream });
+      for (const toxic of there) await takeOff(toxic.name);
+      const { enabled } = (await call('GET', path)) as { enabled: boolean };
+      if (upstream.now !== upstream.own) await lead(upstream.own);
       if (!enabled) await openAgain();
     },
   };
