@@ -113,6 +113,14 @@ export interface DeliveryActivities {
   recordDeadLetter(task: RecordDeadLetterTask): Promise<RecordDeadLetterAnswer>;
 }
 
+/**
+ * The server's own retries of regular attempts, of one event and of a batch: only for what has no `nextRetryDelay` of ours, an
+ * attempt whose answer did not come. Ours may be longer: the server does not clamp it (1.29, tried). Every try counts for the
+ * server, also one that only saw its destination away, so without a low bound one that is lost after ten of those would be
+ * waited out for a quarter of an hour.
+ */
+export const AFTER_NO_ANSWER = { initialInterval: '1 s', backoffCoefficient: 2, maximumInterval: '5 s' } as const;
+
 /** Workflow type. Its id is `notifyRunId(…)`, the name of its claim and the notices' idempotency key. */
 export const NOTIFY_GROUP = 'notifyGroup';
 

@@ -22,7 +22,13 @@ import {
 } from '@temporalio/workflow';
 import { type BatchState, type BatchTally, NEW_BATCH } from '../src/domain/delivery/batch-state.js';
 import { catalogEntry, type ErrorCode } from '../src/domain/delivery/error-catalog.js';
-import type { BatchActivities, DeliverBatchInput, DeliverBatchResult, FailureDetails } from './contract.js';
+import {
+  AFTER_NO_ANSWER,
+  type BatchActivities,
+  type DeliverBatchInput,
+  type DeliverBatchResult,
+  type FailureDetails,
+} from './contract.js';
 import { readFailure } from './read-failure.js';
 
 /** What the regular attempts go on with. */
@@ -127,8 +133,7 @@ async function regularAttempts(input: DeliverBatchInput, { state, delayMs, code 
   const { dispatchBatch } = proxyActivities<BatchActivities>({
     startToCloseTimeout: startToCloseMs,
     ...(heartbeatMs === undefined ? {} : { heartbeatTimeout: heartbeatMs }),
-    // For what has no `nextRetryDelay` of ours, as of one event (deliver-event.ts).
-    retry: { initialInterval: '1 s', backoffCoefficient: 2, maximumInterval: '5 s' },
+    retry: AFTER_NO_ANSWER,
     cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
     summary: state.falling ? 'events go on by themselves' : 'regular attempts',
   });

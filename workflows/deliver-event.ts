@@ -29,6 +29,7 @@ import { decideAfterFailure } from '../src/domain/delivery/decide-after-failure.
 import { describePolicy } from '../src/domain/delivery/describe-policy.js';
 import { catalogEntry, type ErrorCode } from '../src/domain/delivery/error-catalog.js';
 import {
+  AFTER_NO_ANSWER,
   type DeliverEventInput,
   type DeliverEventResult,
   type DeliveryActivities,
@@ -151,13 +152,6 @@ function afterFirstFailure(input: DeliverEventInput, error: unknown, unsent: Han
       return unsent;
   }
 }
-
-/**
- * Only for what has no `nextRetryDelay` of ours: an attempt whose answer did not come. Ours may be longer: the server does not
- * clamp it (1.29, tried). Every try counts for the server, also one that only saw its destination away, so without a low
- * bound one that is lost after ten of those would be waited out for a quarter of an hour.
- */
-const AFTER_NO_ANSWER = { initialInterval: '1 s', backoffCoefficient: 2, maximumInterval: '5 s' } as const;
 
 /** R13: the server retries, for as long as the activity asks for it. */
 async function regularAttempts(input: DeliverEventInput, first: Handover): Promise<Delivered | End> {

@@ -90,7 +90,10 @@ export async function startToxiproxy({ program, pidFile, onSpawn, note }: Toxipr
         made.push(own);
         return proxyOf(call, own, startAnew);
       }),
-    stop: () => server.started.stop('SIGTERM', 5_000),
+    async stop() {
+      await anew?.catch(() => undefined); // told to whoever asked for it
+      await server.started.stop('SIGTERM', 5_000);
+    },
   };
 }
 
