@@ -451,33 +451,33 @@ it('letters are redriven and discarded by choosing them', async () => {
 
 describe('a redrive of all that fit a filter', () => {
   it('is counted first, shows how far it is, and ends when somebody cancels it', async () => {
-    const ids = await dead('SLOW', 8);
+    const ids = await dead('SLOW', 30);
     world.partner.answer(accept);
     const page = await open('/dead-letters?type=SLOW');
     await page.getByRole('button', { name: 'Redrive all that fit the filter' }).click();
     const dialog = page.getByRole('dialog', { name: 'Redrive all that fit the filter' });
-    await dialog.getByText('8 open letters').waitFor();
+    await dialog.getByText('30 open letters').waitFor();
     await rowOf(page, 'What they are', 'SLOW').getByText('HTTP.CLIENT_ERROR').waitFor();
     await dialog.getByLabel('Letters a second').fill('0');
     await dialog.getByLabel('Reason').fill('mended');
-    const act = dialog.getByRole('button', { name: 'Redrive 8', exact: true });
+    const act = dialog.getByRole('button', { name: 'Redrive 30', exact: true });
     expect(await act.getAttribute('title')).toBe('Expected 1 to 1000 letters a second');
     await dialog.getByLabel('Letters a second').fill('1');
     await act.click();
 
     await page.getByRole('heading', { name: /^Redrive job / }).waitFor();
     const bar = page.getByRole('progressbar', { name: 'Letters that are through' });
-    expect(await bar.getAttribute('max')).toBe('8');
+    expect(await bar.getAttribute('max')).toBe('30');
     await eventually('some of them', async () => Number(await bar.getAttribute('value')) > 0);
     await page.getByRole('button', { name: 'Cancel the job' }).click();
     await page.getByRole('main').getByText('Cancelled', { exact: true }).waitFor();
     const through = Number(await bar.getAttribute('value'));
-    expect(through).toBeLessThan(8);
+    expect(through).toBeLessThan(30);
     const { rows } = await world.deployment.outbox.query(
       `SELECT count(*)::int AS n FROM outbox.dead_letter WHERE event_id = ANY ($1) AND state = 'open'`,
       [ids],
     );
-    expect(rows).toEqual([{ n: 8 - through }]);
+    expect(rows).toEqual([{ n: 30 - through }]);
   }, 120_000);
 
   it('redrives every one of them', async () => {

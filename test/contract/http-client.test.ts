@@ -34,7 +34,7 @@ describe('the undici HttpClient on a bad network', () => {
       const drip = setInterval(() => socket.write('x'), 5);
       socket.on('close', () => clearInterval(drip));
     });
-    const error = await failure(send(url, 200));
+    const error = await failure(send(url, 2_000));
     expect(error).toMatchObject({ code: 'HTTP.TIMEOUT', message: expect.stringContaining('while reading the body') });
   });
 
@@ -44,7 +44,7 @@ describe('the undici HttpClient on a bad network', () => {
       const drip = setInterval(() => socket.write('x'), 5);
       socket.on('close', () => clearInterval(drip));
     });
-    const error = await failure(send(url, 200));
+    const error = await failure(send(url, 2_000));
     const message = expect.stringContaining('while waiting for the headers');
     expect(error).toMatchObject({ code: 'HTTP.TIMEOUT', message });
   });

@@ -129,12 +129,12 @@ describe('a pause', () => {
     const list = JSON.parse((await cli('list', '--json')).stdout);
     expect(list.destinations.find(({ name }: { name: string }) => name === 'test.held')).toMatchObject({ waiting: 5 });
 
-    expect(await cli('resume', 'test.held', '--type', 'ORDER', '--reason', 'x')).toMatchObject({ code: 1 });
-    expect((await cli('resume', 'test.held', '--reason', 'over', '--actor', 'ada')).code).toBe(0);
-    for (const id of held) await deployment.untilStatus(id, 'DELIVERED');
     expect(await one(`SELECT count(*)::int AS n FROM outbox.delivery_attempt WHERE event_id = ANY ($1)`, held)).toEqual(
       { n: 0 },
     );
+    expect(await cli('resume', 'test.held', '--type', 'ORDER', '--reason', 'x')).toMatchObject({ code: 1 });
+    expect((await cli('resume', 'test.held', '--reason', 'over', '--actor', 'ada')).code).toBe(0);
+    for (const id of held) await deployment.untilStatus(id, 'DELIVERED');
     expect(await stop(roles)).toBe(0);
   }, 90_000);
 

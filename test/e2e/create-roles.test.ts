@@ -75,7 +75,7 @@ it("R13: the relay passes a handler's own time on: a long one starts with a regu
   program = await startProgram('relay,worker');
   const connection = await Connection.connect({ address: temporalAddress() });
   const client = new Client({ connection });
-  const scheduled: unknown[] = [];
+  const scheduled: [number, number][] = [];
   for (const routingKey of ['test.long', 'test.quick']) {
     const id = await deployment.append({ routingKey });
     await deployment.untilStatus(id, 'DELIVERED');
@@ -86,7 +86,8 @@ it("R13: the relay passes a handler's own time on: a long one starts with a regu
     }
   }
   await connection.close();
-  expect(scheduled).toEqual([[65, 30]]);
+  // A quick one may have been regular, too, where its local attempt came too late.
+  expect(scheduled.filter(([startToClose]) => startToClose !== 20)).toEqual([[65, 30]]);
 }, 60_000);
 
 it("a worker without the handler that the relay's configuration has: a retry in a minute, and no dead letter", async () => {

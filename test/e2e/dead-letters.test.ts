@@ -20,7 +20,9 @@ let taken: Map<string, number>;
 beforeAll(async () => {
   deployment = await createTestDeployment();
   partner = await startScriptedDestination();
-  config = await deployment.configFile(`httpHandler({ routingKey: 'test.partner', url: '${partner.url}' })`);
+  config = await deployment.configFile(
+    `httpHandler({ routingKey: 'test.partner', url: '${partner.url}', timeoutMs: 60_000 })`,
+  );
   api = await deployment.start('api');
   line = { OUTBOX_AUDIT_URL: `http://127.0.0.1:${api.apiPort}` };
   worker = await deployment.start('worker', line, ['--config', config]);

@@ -173,27 +173,24 @@ describe('outbox dev', () => {
     expect(left.map(isAlive)).toEqual([false, false]);
   }, 180_000);
 
-  for (const [server, name] of [
-    ['postgres', 'PostgreSQL'],
-    ['temporal', 'Temporal'],
-  ]) {
-    it(`ends with a sentence when its ${name} ends, with --once too, and stops the rest`, async () => {
+  it.each([
+    ['PostgreSQL', 'postgres', [], 'Ctrl-C stops'],
+    ['Temporal', 'temporal', ['--once'], 'expects '],
+  ])(
+    'ends with a sentence when its %s ends, with --once too, and stops the rest',
+    async (name, server, args, says) => {
       const folder = await usedFolder();
-      for (const args of [[], ['--once']]) {
-        const dev = outboxCli(['dev', ...args, '--data-dir', folder], environment());
-        const running = args.length === 0 ? 'Ctrl-C stops' : 'expects ';
-        await eventually(running, async () => dev.printed().includes(running), 60_000);
-        const servers = await serversOf(folder);
-        process.kill(Number((await readFile(join(folder, `${server}.pid`), 'utf8')).split('\n')[0]), 'SIGKILL');
-        expect(await dev.ended).toBe(1);
-        expect(dev.printed()).toMatch(
-          new RegExp(`\\noutbox.*: ${name} \\(process \\d+\\) ended, and nobody had asked`),
-        );
-        expect(dev.printed()).not.toMatch(/\n\s+at .*:\d+:\d+/);
-        expect(servers.map(isAlive)).toEqual([false, false]);
-      }
-    }, 180_000);
-  }
+      const dev = outboxCli(['dev', ...args, '--data-dir', folder], environment());
+      await eventually(says, async () => dev.printed().includes(says), 60_000);
+      const servers = await serversOf(folder);
+      process.kill(Number((await readFile(join(folder, `${server}.pid`), 'utf8')).split('\n')[0]), 'SIGKILL');
+      expect(await dev.ended).toBe(1);
+      expect(dev.printed()).toMatch(new RegExp(`\\noutbox.*: ${name} \\(process \\d+\\) ended, and nobody had asked`));
+      expect(dev.printed()).not.toMatch(/\n\s+at .*:\d+:\d+/);
+      expect(servers.map(isAlive)).toEqual([false, false]);
+    },
+    180_000,
+  );
 
   it('stops everything in order at Ctrl-C and exits 0; while starting it stops what it had started', async () => {
     const folder = await usedFolder();
@@ -248,19 +245,7 @@ describe('outbox dev', () => {
     await eventually('the servers gone', async () => !servers.map(isAlive).includes(true));
   }, 180_000);
 
-  it('refuses a second start on a folder that another one runs on, and does it no harm', async () => {
-    const folder = await usedFolder();
-    const dev = outboxCli(['dev', '--data-dir', folder], environment());
-    await eventually('the page of addresses', async () => dev.printed().includes('Ctrl-C stops'), 60_000);
-    const servers = await serversOf(folder);
-    const second = await runOutboxCli(['dev', '--once', '--data-dir', folder], environment());
-    expect([second.code, second.printed]).toEqual([78, expect.stringContaining(`process ${dev.pid}`)]);
-    expect(servers.map(isAlive)).toEqual([true, true]);
-    dev.kill('SIGINT');
-    expect(await dev.ended).toBe(0);
-  }, 120_000);
-
-  it('takes the next free port where one is taken, and says it', async () => {
+  it('takes the next free port where one is taken, and says it; refuses a second start on its folder, and does it no harm', async () => {
     const held: Server[] = [];
     const hold = (port: number) =>
       new Promise<void>((resolve) => {
@@ -279,6 +264,11 @@ describe('outbox dev', () => {
       const port = Number(/Audit log API +http:\/\/127\.0\.0\.1:(\d+)\//.exec(dev.printed())?.[1]);
       expect(port).toBeGreaterThan(18081);
       expect((await fetch(`http://127.0.0.1:${port}/ready`)).status).toBe(200);
+
+      const servers = await serversOf(folder);
+      const second = await runOutboxCli(['dev', '--once', '--data-dir', folder], environment());
+      expect([second.code, second.printed]).toEqual([78, expect.stringContaining(`process ${dev.pid}`)]);
+      expect(servers.map(isAlive)).toEqual([true, true]);
       dev.kill('SIGTERM');
       expect(await dev.ended).toBe(0);
     } finally {

@@ -37,17 +37,17 @@ beforeAll(async () => {
   });
   const quoted = JSON.stringify(QUOTED);
   const config = await deployment.configFile(
-    `httpHandler({ routingKey: 'test.partner', url: '${partner.url}' }),
-    defineHandler({ routingKey: 'test.thrower', deliver(event, { log }) {
+    `httpHandler({ routingKey: 'test.partner', url: '${partner.url}', timeoutMs: 60_000 }),
+    defineHandler({ routingKey: 'test.thrower', timeoutMs: 60_000, deliver(event, { log }) {
       const error = new TypeError(${quoted}, { cause: new Error(${quoted}, { cause: ${quoted} }) });
       log.error({ err: error.cause.message.split(': ')[1], note: ${JSON.stringify(SEEN)}, password: 'hush' }, ${JSON.stringify(SEEN)});
       throw error;
     } }),
-    defineHandler({ routingKey: 'test.final', deliver() {
+    defineHandler({ routingKey: 'test.final', timeoutMs: 60_000, deliver() {
       throw new IntegrationError('HTTP.CLIENT_ERROR', { message: ${quoted}, field: '/hush.person@example.com',
         cause: new Error(${quoted}), response: { status: 400, headers: { cookie: 'hush', 'x-note': ${quoted} }, body: ${quoted} } });
     } }),
-    defineHandler({ routingKey: 'test.picky', deliver: () => ({ id: '1' }), schema: { parse() {
+    defineHandler({ routingKey: 'test.picky', timeoutMs: 60_000, deliver: () => ({ id: '1' }), schema: { parse() {
       throw Object.assign(new Error(${quoted}), { issues: [{ path: ['hush.person@example.com'], message: ${quoted} }] });
     } } })`,
     `mappers: { 'audit.me.wrong': () => { throw new Error(${quoted}); } },
@@ -57,7 +57,10 @@ beforeAll(async () => {
   const line = { OUTBOX_LOG_LEVEL: 'debug', OUTBOX_AUDIT_URL: `http://127.0.0.1:${api.apiPort}` };
   processes = [
     api,
-    ...(await Promise.all([deployment.start('worker', line, ['--config', config]), deployment.start('relay', line)])),
+    ...(await Promise.all([
+      deployment.start('worker', line, ['--config', config]),
+      deployment.start('relay', line, ['--config', config]),
+    ])),
   ];
   connection = await Connection.connect({ address: temporalAddress() });
   const event = { payload: { ...SAID, note: SEEN }, headers: { 'x-api-key': 'hush-header-key' } };

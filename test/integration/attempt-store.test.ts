@@ -152,7 +152,7 @@ describe('R11: regular attempts', () => {
   it('R4: a failed attempt moves the due time of a STARTED row, never the lease of a PENDING one', async () => {
     const due = (id: string) =>
       store.one<{ ahead: boolean }>(
-        "SELECT due_at > now() + '59 s' AS ahead FROM outbox.delivery WHERE event_id = $1",
+        "SELECT due_at > now() + '50 s' AS ahead FROM outbox.delivery WHERE event_id = $1",
         id,
       );
     const started = await store.append();

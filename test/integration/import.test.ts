@@ -15,6 +15,7 @@ import { createImportStore } from '../../src/infrastructure/prisma/import-store.
 import { createPool, type PgPool } from '../../src/infrastructure/prisma/pg-pool.js';
 import { type ImportRequest, runImport } from '../../src/main/import.js';
 import { createTestDatabases, type TestDatabases } from '../support/databases.js';
+import { eventually } from '../support/eventually.js';
 import { EXPECTED_IMPORTS } from '../support/real-events.js';
 
 let databases: TestDatabases;
@@ -250,9 +251,14 @@ describe('outbox import', () => {
 
   it('SIGINT ends the process in order: it says how far it came, and the next run goes on', async () => {
     const file = fileOf('sigint.ndjson', manyEvents());
+    const held = await holdImport(`e-${MANY / 2}`);
     const child = startCli(file);
-    await untilRows();
-    child.process.kill('SIGINT');
+    try {
+      await held.reached();
+      child.process.kill('SIGINT');
+    } finally {
+      await held.letGo();
+    }
     expect(await child.exited).toBe(130);
     expect(child.out()).toMatch(/Stopped after line \d+: run the same command again/);
     const stands = (await countRows())?.events ?? 0;
@@ -451,6 +457,27 @@ function startCli(file: string) {
   });
   const exited = new Promise<number | null>((resolve) => child.on('close', resolve));
   return { process: child, exited, out: () => out };
+}
+
+/** Stops an import at one of its events, in the middle of a statement, until it is let go; the trigger then holds nothing any more. */
+async function holdImport(sourceEventId: string) {
+  const holder = await pool.connect();
+  await holder.query('SELECT pg_advisory_lock(25)');
+  await holder.query(`
+    CREATE FUNCTION public.wait_there() RETURNS trigger LANGUAGE plpgsql AS
+      $$ BEGIN PERFORM pg_advisory_xact_lock(25); RETURN NEW; END $$;
+    CREATE TRIGGER wait_there BEFORE INSERT ON outbox.event FOR EACH ROW
+      WHEN (NEW.headers->'import'->>'sourceEventId' = '${sourceEventId}') EXECUTE FUNCTION public.wait_there()`);
+  const waiting = `SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = 25 AND NOT granted
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`;
+  return {
+    reached: () =>
+      eventually('the import to have come there', async () => (await holder.query(waiting)).rowCount === 1),
+    async letGo() {
+      await holder.query('SELECT pg_advisory_unlock(25)');
+      holder.release();
+    },
+  };
 }
 
 async function untilRows(): Promise<void> {

@@ -25,6 +25,7 @@ import { createPool } from '../../src/infrastructure/prisma/pg-pool.js';
 import { createRecordReader } from '../../src/infrastructure/prisma/record-reader.js';
 import { openLogMonitor } from '../../src/main/open-log-monitor.js';
 import { openProofs } from '../../src/main/open-proofs.js';
+import { askAgain } from '../support/ask-again.js';
 import { createAnswerCheck } from '../support/check-answer.js';
 import { createTestDatabases } from '../support/databases.js';
 
@@ -106,8 +107,9 @@ export async function startIngest(options: IngestOptions = {}): Promise<TestInge
 
 export async function startIngestOn(auditUrl: string, options: IngestOptions = {}): Promise<TestIngest> {
   const pool = createPool(auditUrl, { max: 60 });
-  const store = createAuditStore(pool);
-  const apiKeys = createAuditApiKeys(pool);
+  const store = asPatient(createAuditStore(pool));
+  const keys = createAuditApiKeys(pool);
+  const apiKeys = { ...keys, findByPrefix: askAgain(keys.findByPrefix) };
   const failedIngest = createFailedIngestStore(pool);
   const logs: LogLine[] = [];
   const log = (level: string) => (fields: object) => logs.push({ level, fields: fields as Record<string, unknown> });
@@ -185,6 +187,12 @@ export async function startIngestOn(auditUrl: string, options: IngestOptions = {
       await pool.end();
     },
   };
+}
+
+/** Asks again for what stands: many requests at once on a busy machine are no reason to answer that the store is away. */
+function asPatient(store: AuditStore): AuditStore {
+  const { readStanding, keepKeyChecks } = store;
+  return { ...store, readStanding: askAgain(readStanding), keepKeyChecks: askAgain(keepKeyChecks) };
 }
 
 /** A valid event; a fresh eventId unless one is given. */

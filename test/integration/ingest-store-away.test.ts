@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../src/infrastructure/embedded/embedded-postgres.js';
 import { deployMigrations } from '../../src/infrastructure/prisma/migrations.js';
+import { anyPort } from '../../src/main/chaos/toxiproxy.js';
 import { createTestDatabases, type TestDatabases } from '../support/databases.js';
 import { eventually } from '../support/eventually.js';
 import { type Answer, event, expectProblem, startIngestOn, type TestIngest } from './ingest-set-up.js';
@@ -30,7 +31,7 @@ describe('B28: the server is down', () => {
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'ingest-away-'));
     await chmod(folder, 0o755); // PostgreSQL runs as another user under root
-    postgres = await start(0);
+    postgres = await start(anyPort()); // which it takes again
     await postgres.createDatabase('audit');
     await deployMigrations({ databaseUrl: postgres.url('audit'), target: 'audit', log: () => undefined });
   });
@@ -44,7 +45,7 @@ describe('B28: the server is down', () => {
     try {
       const one = event();
       expect((await ingest.post(one)).status).toBe(201);
-      expect((await probe(ingest, '/ready')).status).toBe(200);
+      await eventually('ready', async () => (await probe(ingest, '/ready')).status === 200);
 
       const { port } = postgres;
       await postgres.stop();

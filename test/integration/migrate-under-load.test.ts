@@ -18,6 +18,7 @@ import { createPool, type PgPool } from '../../src/infrastructure/prisma/pg-pool
 import { createRelayStore } from '../../src/infrastructure/prisma/relay-store.js';
 import { createEmptyDatabase } from '../support/databases.js';
 import { eventually } from '../support/eventually.js';
+import { PATIENCE } from '../support/patience.js';
 
 const PACKED = readdirSync('prisma/outbox/migrations', { withFileTypes: true })
   .filter((entry) => entry.isDirectory())
@@ -26,7 +27,7 @@ const PACKED = readdirSync('prisma/outbox/migrations', { withFileTypes: true })
 /** As many as a release may bring. */
 const LATEST = 3;
 /** An application that waits longer than this for its own append has failed. */
-const APPEND_TIMEOUT_MS = 5_000;
+const APPEND_TIMEOUT_MS = 5_000 * PATIENCE;
 
 let database: { url: string; drop(): Promise<void> };
 let pool: PgPool;

@@ -153,17 +153,21 @@ describe('migrate deploy', () => {
   });
 
   it('R29: after a deployer is killed in the middle of a file, the next one finds it undone and applies it', async () => {
-    write('1_slow', 'CREATE TABLE outbox.a (); SELECT pg_sleep(1);');
+    await client.query('SELECT pg_advisory_lock(71)');
+    // It waits until it is let go: by a deployer's own short time for locks it could just be between two tries.
+    write('1_slow', 'CREATE TABLE outbox.a (); SET LOCAL lock_timeout = 0; SELECT pg_advisory_xact_lock(71);');
     const deployer = startDeployer();
     const exited = once(deployer, 'exit');
     await until(async () => {
       const { rows } = await client.query(
-        "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%pg_sleep(1)%' AND pid <> pg_backend_pid() AND state = 'active'",
+        `SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND objid = 71 AND NOT granted
+           AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`,
       );
       return rows.length > 0;
     });
     deployer.kill('SIGKILL');
     await exited;
+    await client.query('SELECT pg_advisory_unlock(71)');
     expect(await deployFolder()).toEqual(['1_slow']);
     expect(await statusOfFolder()).toMatchObject({ applied: ['1_slow'], pending: [], failed: [] });
   });

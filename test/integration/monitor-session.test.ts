@@ -13,6 +13,7 @@ import { FAILED_INGEST_PATH } from '../../src/contract/failed-ingest-api.js';
 import { CSRF_HEADER, SESSION_CHECKED_HEADER, SESSION_PATH } from '../../src/contract/monitor-api.js';
 import { createOperatorBook, createOperatorStore } from '../../src/infrastructure/prisma/operator-store.js';
 import { createSessionStore } from '../../src/infrastructure/prisma/session-store.js';
+import { askAgain } from '../support/ask-again.js';
 import { eventually } from '../support/eventually.js';
 import { addPerson, cookieOf, makePageFolder, openPage, type Page, signIn, testMonitor } from '../support/monitor.js';
 import { type Answer, event, expectProblem, startIngest, startIngestOn, type TestIngest } from './ingest-set-up.js';
@@ -464,11 +465,11 @@ describe('B28: while the audit database does not say whether a session stands', 
       monitor: (pool) => {
         const real = createSessionStore(pool);
         const sessions: SessionStore = {
-          find: unlessAway(real.find),
+          find: unlessAway(askAgain(real.find)),
           end: unlessAway(real.end),
           forgetEnded: unlessAway(real.forgetEnded),
         };
-        const operators = { findByName: unlessAway(createOperatorStore(pool).findByName) };
+        const operators = { findByName: unlessAway(askAgain(createOperatorStore(pool).findByName)) };
         return testMonitor(folder, { sessions, operators })(pool);
       },
     });

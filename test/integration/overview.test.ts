@@ -4,7 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { DeliveryPartName, DeliveryReaders } from '../../src/application/delivery/monitor/read-overview.js';
-import { FIGURES_PATH, OVERVIEW_PATH, overviewPartSchema } from '../../src/contract/overview-api.js';
+import { FIGURES_PATH, OVERVIEW_PATH, type OverviewPart, overviewPartSchema } from '../../src/contract/overview-api.js';
 import { createPool, type PgPool } from '../../src/infrastructure/prisma/pg-pool.js';
 import { createProcessStore } from '../../src/infrastructure/prisma/process-store.js';
 import { openOverview } from '../../src/main/open-overview.js';
@@ -36,9 +36,20 @@ afterAll(async () => {
   await databases.drop();
 });
 
+/** Of a look that is not answered in its time, and of the next one where that waited for the same answer. */
+const LATE = /^no answer within|expected an answer within/;
+
+/** Looks at most five times, while it is too late for the part's time: on a busy machine that is the right thing to say. */
+async function inTime<Read extends Pick<OverviewPart, 'reason'>>(look: () => Promise<Read>): Promise<Read> {
+  for (let times = 1; ; times++) {
+    const read = await look();
+    if (times === 5 || !LATE.test(read.reason ?? '')) return read;
+  }
+}
+
 /** Held against the contract, too. */
 async function part<Name extends DeliveryPartName>(name: Name, from = overview) {
-  const read = await from[name]();
+  const read = await inTime(from[name]);
   expect(overviewPartSchema.parse(read)).toEqual(read);
   return read;
 }
@@ -59,7 +70,7 @@ const tellOf = (roles: readonly ('relay' | 'worker')[], temporalReason: string |
 
 describe('an outbox with nothing in it', () => {
   it('is ok in every part but that nobody delivers', async () => {
-    const read = await Promise.all(Object.values(overview).map((one) => one()));
+    const read = await Promise.all(Object.values(overview).map((one) => inTime<OverviewPart>(one)));
     expect(read.map(({ name, state, reason }) => [name, state, state === 'ok' ? reason : '…'])).toEqual([
       ['outboxDatabase', 'ok', null],
       ['processes', 'failing', '…'],

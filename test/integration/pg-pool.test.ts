@@ -29,10 +29,11 @@ it('a statement that is not answered in time is STORE.UNAVAILABLE, and its conne
 });
 
 it('the server ends a statement whose deadline passed, long before its own', async () => {
-  const pool = open({ max: 1, applicationName: 'gone' });
+  const pool = open({ max: 1, applicationName: 'gone', statementTimeoutMs: 300_000 });
   const running = `SELECT FROM pg_stat_activity WHERE application_name = 'gone' AND wait_event = 'PgSleep'`;
   const other = open();
-  const asleep = runStatement(pool, { name: 'sleep', text: 'SELECT pg_sleep(300)', timeoutMs: 2_000 });
+  await backend(pool); // connected: the deadline below is all for the statement, which has to be seen while it runs
+  const asleep = runStatement(pool, { name: 'sleep', text: 'SELECT pg_sleep(300)', timeoutMs: 8_000 });
   asleep.catch(() => undefined);
   await eventually('the statement to run', async () => (await other.query(running)).rowCount === 1);
   await expect(asleep).rejects.toMatchObject(unavailable);
@@ -66,7 +67,7 @@ it('the deadline includes waiting for a connection, and one that comes too late 
 it('how long a statement took is told where it was sent, whatever became of it, and not where it only waited to be', async () => {
   const pool = open({ max: 1 });
   const took: number[] = [];
-  const told = { timeoutMs: 2_000, onTook: (ms: number) => void took.push(ms) };
+  const told = { timeoutMs: 10_000, onTook: (ms: number) => void took.push(ms) };
   const only = await pool.connect();
   const waits = runStatement(pool, { ...told, name: 'one', text: 'SELECT 1', timeoutMs: 50 });
   await expect(waits).rejects.toMatchObject(unavailable);

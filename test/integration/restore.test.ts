@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../src/infrastructure/embedded/embedded-postgres.js';
 import { freePort } from '../../src/infrastructure/embedded/free-port.js';
+import { anyPort } from '../../src/main/chaos/toxiproxy.js';
 import { eventually } from '../support/eventually.js';
 import { endLeftoverCli, runOutboxCli } from '../support/outbox-cli.js';
 import { createTestDeployment, type StartedProcess, stop, type TestDeployment } from '../support/roles.js';
@@ -35,7 +36,8 @@ const startCluster = (side: Side, port: number) =>
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'outbox-restore-'));
   await chmod(folder, 0o755); // PostgreSQL runs as another user under root
-  const [outbox, audit] = await Promise.all([startCluster('outbox', 0), startCluster('audit', 0)]);
+  // Ports that are taken again after each stop: no outgoing connection may get one of them meanwhile.
+  const [outbox, audit] = await Promise.all(SIDES.map((side) => startCluster(side, anyPort())));
   clusters = { outbox, audit } as typeof clusters;
   for (const side of SIDES) await clusters[side].createDatabase(side);
   deployment = await createTestDeployment({
@@ -45,7 +47,7 @@ beforeAll(async () => {
   });
   partner = await startScriptedDestination();
   config = await deployment.configFile(`httpHandler({ routingKey: 'test.partner', url: '${partner.url}' })`);
-  const port = await freePort(0);
+  const port = await freePort(anyPort());
   const keys = await runOutboxCli(['audit', 'keygen', '--origin', 'log.test/restore', '--json']);
   environment = {
     ...deployment.environment,
@@ -116,7 +118,8 @@ it('the outbox restored: what was open then is delivered again, and the audit lo
     `INSERT INTO outbox.pause (id, event_type, reason, actor) VALUES (gen_random_uuid(), 'HELD', 'test', 'test')`,
   );
   partner.answer(({ body }, response) => {
-    if (body.includes('"slow"')) response.writeHead(503, { 'retry-after': '8' }).end();
+    // So late that everything is stopped and copied before its second attempt.
+    if (body.includes('"slow"')) response.writeHead(503, { 'retry-after': '30' }).end();
     else response.writeHead(422).end('{}');
   });
   ids.delivered = await deployment.append({});

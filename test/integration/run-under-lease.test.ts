@@ -5,6 +5,7 @@ import { systemTime } from '../../src/application/delivery/relay-time.js';
 import { type LeasedDuty, runUnderLease } from '../../src/application/delivery/run-under-lease.js';
 import { createLeaseStore } from '../../src/infrastructure/prisma/lease-store.js';
 import { createPool, type PgPool } from '../../src/infrastructure/prisma/pg-pool.js';
+import { askAgain } from '../support/ask-again.js';
 import { createTestDatabases, type TestDatabases } from '../support/databases.js';
 import { silentLog } from '../support/delivery-line.js';
 import { eventually } from '../support/eventually.js';
@@ -17,7 +18,8 @@ const running: { stop(): Promise<void> }[] = [];
 beforeAll(async () => {
   databases = await createTestDatabases();
   pool = createPool(databases.outboxUrl);
-  leases = createLeaseStore(pool);
+  const { take, release } = createLeaseStore(pool);
+  leases = { take, release: askAgain(release) };
 });
 afterEach(async () => {
   await Promise.all(running.splice(0).map((duty) => duty.stop()));
@@ -43,8 +45,9 @@ const holderOf = async (name: string) =>
 it('R21: one of two has the duty; when it stops, the other one goes on at once', async () => {
   const turns: string[] = [];
   const name = randomUUID();
-  const duty = (who: string) => start({ name, turn: async () => void turns.push(who) });
-  const first = duty('first');
+  const duty = (who: string, leaseMs = 3_000) => start({ name, leaseMs, turn: async () => void turns.push(who) });
+  // Longer than a machine may stand still, and than the wait below: the other one has it because it was given back.
+  const first = duty('first', 120_000);
   await eventually('the first one at work', async () => turns.length > 3);
   duty('second');
   const before = turns.length;
@@ -70,7 +73,8 @@ it('R21: a turn that takes longer than the lease keeps it, since the lease is re
       return taken;
     },
   };
-  start({ name, turn: () => long }, counted);
+  // More than twice as long as a busy machine may stand still: else the other one would take it rightfully.
+  start({ name, turn: () => long, leaseMs: 12_000 }, counted);
   await eventually('its holder', () => holderOf(name));
   const holder = await holderOf(name);
   start({ name, turn: async () => void others.push('other') });

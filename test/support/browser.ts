@@ -35,13 +35,14 @@ const LOADS_WITHIN_MS = 30_000 * PATIENCE;
 /** One browser for all tests of the file that calls it. */
 export function withBrowser(): OpenTab {
   let browser: Browser | null = null;
-  let tabs: { readonly context: BrowserContext; readonly trouble: readonly string[] }[] = [];
+  let tabs: { context: BrowserContext; trouble: string[]; unread: Promise<void>[] }[] = [];
   beforeAll(async () => {
     browser = await launchChromium();
   }, 60_000);
   afterEach(async () => {
     const opened = tabs;
     tabs = [];
+    for (const { unread } of opened) await Promise.all(unread);
     // As it is now: what closing makes of requests under way is no trouble.
     const trouble = opened.flatMap((tab) => tab.trouble);
     for (const { context } of opened) await context.close();
@@ -51,15 +52,15 @@ export function withBrowser(): OpenTab {
   return async (options) => {
     if (browser === null) throw new Error('expected a browser: call withBrowser at the top of the file');
     const context = await browser.newContext({ ...LOOK, baseURL: options.origin, ...options.context });
-    const trouble: string[] = [];
-    tabs.push({ context, trouble });
+    const tab = { context, trouble: [] as string[], unread: [] as Promise<void>[] };
+    tabs.push(tab);
     context.setDefaultTimeout(ACTS_WITHIN_MS);
     context.setDefaultNavigationTimeout(LOADS_WITHIN_MS);
     if (options.as !== undefined) await signInTo(context, options.origin, options.as);
     const page = await context.newPage();
     await page.addInitScript({ content: WATCH });
     for (const content of options.scripts ?? []) await page.addInitScript({ content });
-    listen(page, options, (what) => trouble.push(what));
+    listen(page, options, tab);
     return page;
   };
 }
@@ -93,7 +94,12 @@ new MutationObserver((changes) => {
 /** The browser says it of answers and connections; those are judged below. */
 const OF_THE_NETWORK = /^Failed to load resource/;
 
-function listen(page: Page, { origin, as, expects, popups }: TabOptions, tell: (trouble: string) => void): void {
+function listen(
+  page: Page,
+  { origin, as, expects, popups }: TabOptions,
+  { trouble, unread }: { readonly trouble: string[]; readonly unread: Promise<void>[] },
+): void {
+  const tell = (what: string) => void trouble.push(what);
   const notSignedIn = (status: number | null, path: string) =>
     as === undefined && status === 401 && path === SESSION_PATH;
   const isExpected = (status: number | null, url: string) => {
@@ -118,7 +124,18 @@ function listen(page: Page, { origin, as, expects, popups }: TabOptions, tell: (
   });
   page.on('response', (response) => {
     const status = response.status();
-    if (status >= 400 && !isExpected(status, response.url())) tell(`${status} of ${response.url()}`);
+    if (status < 400 || isExpected(status, response.url())) return;
+    const what = `${status} of ${response.url()}`;
+    if (status !== 503) return tell(what);
+    // A session is looked up within a second, or the page asks again: a machine that stands still is no trouble of the page.
+    unread.push(
+      response.text().then(
+        (text) => {
+          if (!text.includes('session_not_known')) tell(what);
+        },
+        () => tell(what),
+      ),
+    );
   });
   page.on('requestfailed', (request) => {
     const why = request.failure()?.errorText ?? 'no reason';

@@ -46,7 +46,6 @@ import { createWorkflowStarter } from '../../src/infrastructure/temporal/workflo
 import type { BatchActivities, DeliveryActivities } from '../../workflows/contract.js';
 import { built } from './built.js';
 import { createTestDatabases } from './databases.js';
-import { PATIENCE } from './patience.js';
 import { temporalAddress } from './temporal.js';
 
 /** Retries at once, so that no test waits for a backoff that it is not about. */
@@ -57,18 +56,18 @@ export const FAST_POLICY: RetryPolicy = {
 };
 export const FAST_POLICY_HASH = 'fast';
 
-const { local } = DEFAULT_TIMEOUTS;
-/** Of the two statements around what a local attempt sends, which keeps its own time. */
-const MORE_MS = 2 * (PATIENCE - 1) * local.storeMs;
-/** The defaults, with more time for the database in a local attempt: a slow machine makes none of them regular. */
+/**
+ * The defaults, with more time for everything in a local attempt: a machine that stands still for seconds makes none of them
+ * regular, and lets none be lost that only gives up late. A batch writes twice after it has sent.
+ */
 export const TEST_TIMEOUTS: DeliveryTimeouts = {
   ...DEFAULT_TIMEOUTS,
-  local: {
-    ...local,
-    storeMs: PATIENCE * local.storeMs,
-    totalMs: local.totalMs + MORE_MS,
-    startToCloseMs: local.startToCloseMs + MORE_MS,
-  },
+  local: { storeMs: 10_000, sendMs: 6_000, totalMs: 27_000, startToCloseMs: 37_000, scheduleToStartMs: 10_000 },
+};
+/** A local attempt that holds a receipt gives up soon where it cannot settle. */
+export const GIVES_UP_SOON: DeliveryTimeouts = {
+  ...TEST_TIMEOUTS,
+  local: { ...TEST_TIMEOUTS.local, storeMs: 1_000, sendMs: 2_000, totalMs: 4_000 },
 };
 
 /** The defaults of the settings. */

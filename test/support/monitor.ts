@@ -15,6 +15,7 @@ import type { PartReaders } from '../../src/http/snapshots.js';
 import { createOperatorBook, createOperatorStore } from '../../src/infrastructure/prisma/operator-store.js';
 import { createSessionStore } from '../../src/infrastructure/prisma/session-store.js';
 import type { Answer, TestIngest } from '../integration/ingest-set-up.js';
+import { askAgain } from './ask-again.js';
 
 export const SCRIPT = `console.log('the page');\n`.repeat(200);
 
@@ -54,20 +55,23 @@ export function fakeParts(given: Partial<PartReaders> = {}): PartReaders {
   return { ...Object.fromEntries(OVERVIEW_PARTS.map((name) => [name, empty(name)])), ...given } as PartReaders;
 }
 
-/** Sessions and operators on the pool; the rest as a test gives it. */
+/** Sessions and operators on the pool, looked up again where a busy machine was too slow; the rest as a test gives it. */
 export function testMonitor(folder: string, given: Partial<MonitorOptions> = {}): (pool: Pool) => MonitorOptions {
-  return (pool) => ({
-    folder,
-    url: null,
-    signIn: true,
-    lifeMs: 3_600_000,
-    operators: createOperatorStore(pool),
-    sessions: createSessionStore(pool),
-    links: createSignInLinks(),
-    parts: fakeParts(),
-    about: { version: '1.2.3', temporalUi: 'http://temporal.test:8233', readNamespace: async () => 'shop' },
-    ...given,
-  });
+  return (pool) => {
+    const sessions = createSessionStore(pool);
+    return {
+      folder,
+      url: null,
+      signIn: true,
+      lifeMs: 3_600_000,
+      operators: { findByName: askAgain(createOperatorStore(pool).findByName) },
+      sessions: { ...sessions, find: askAgain(sessions.find) },
+      links: createSignInLinks(),
+      parts: fakeParts(),
+      about: { version: '1.2.3', temporalUi: 'http://temporal.test:8233', readNamespace: async () => 'shop' },
+      ...given,
+    };
+  };
 }
 
 export async function addPerson(pool: Pool, name: string, role: OperatorRole, password: string): Promise<void> {

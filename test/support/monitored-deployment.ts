@@ -42,7 +42,8 @@ export interface MonitoredOptions {
 export async function createMonitoredDeployment(options: MonitoredOptions = {}): Promise<MonitoredDeployment> {
   const deployment = await createTestDeployment(options.databases);
   const partner = await startScriptedDestination(options.partnerPort);
-  const handler = `httpHandler({ routingKey: 'test.partner', url: '${partner.url}' })`;
+  // So long that no stall of the machine makes two attempts of one. Its first attempts are regular ones.
+  const handler = `httpHandler({ routingKey: 'test.partner', url: '${partner.url}', timeoutMs: 60_000 })`;
   const args = ['--config', await deployment.configFile(handler, options.config)];
   const folder = await mkdtemp(join(tmpdir(), 'outbox-monitored-'));
   const create = createApiKey({ keys: createAuditApiKeys(deployment.audit) });

@@ -8,6 +8,7 @@ import { dispatchBatch } from '../../dist/src/application/delivery/coalescing/di
 import { dispatchEvent } from '../../dist/src/application/delivery/dispatch-event.js';
 import { recordDeadLetter } from '../../dist/src/application/delivery/record-dead-letter.js';
 import { createSemaphore } from '../../dist/src/application/delivery/semaphore.js';
+import { createRedactor } from '../../dist/src/domain/redaction/redactor.js';
 import { createAttemptStore } from '../../dist/src/infrastructure/prisma/attempt-store.js';
 import { createBatchStore } from '../../dist/src/infrastructure/prisma/batch-store.js';
 import { createDeadLetterStore } from '../../dist/src/infrastructure/prisma/dead-letter-store.js';
@@ -18,6 +19,7 @@ import { slotsFor } from '../../dist/src/infrastructure/temporal/worker-slots.js
 
 const [databaseUrl, address, taskQueue] = process.argv.slice(2);
 const pool = createPool(databaseUrl);
+const redactor = createRedactor();
 const log = { debug() {}, info() {}, warn() {}, error() {} };
 const dispatcher = {
   dispatch(event, { mode }) {
@@ -44,6 +46,7 @@ const worker = await createDeliveryWorker({
           batches: createBatchStore(pool, createAttemptStore(pool)),
           dispatcher,
           log,
+          redactor,
           random: Math.random,
           placesOf: () => batchPlaces,
           lastTookMs: new Map(),
@@ -58,6 +61,7 @@ const worker = await createDeliveryWorker({
           attempts: createAttemptStore(pool),
           dispatcher,
           log,
+          redactor,
           random: Math.random,
           onFencedSettle() {},
           onEventNotFound() {},

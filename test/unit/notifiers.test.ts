@@ -94,7 +94,7 @@ describe.each(Object.keys(CHANNELS))('%s', (name) => {
     const closed = new Promise<void>((resolve) => {
       server.answer = (response) => void response.on('close', resolve);
     });
-    expect(await failure(send(channel(), NOTICES.dead_letters, { timeoutMs: 300 }))).toMatchObject({
+    expect(await failure(send(channel(), NOTICES.dead_letters, { timeoutMs: 3_000 }))).toMatchObject({
       code: 'HTTP.TIMEOUT',
       retryable: true,
     });

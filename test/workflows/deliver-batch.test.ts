@@ -21,6 +21,7 @@ import {
   type DeliveryLine,
   type DeliveryStore,
   FAST_POLICY,
+  GIVES_UP_SOON,
   type LineOptions,
   RECEIPT,
   readHistory,
@@ -329,7 +330,7 @@ describe('a post that fails as a whole', () => {
 
 describe('a slow destination', () => {
   it('R13: a local attempt that runs out of its time is a post; a regular one makes the second', async () => {
-    const own = await openLine({ timeouts: withLocal({ startToCloseMs: 1_500 }) });
+    const own = await openLine({ timeouts: withLocal({ startToCloseMs: 3_500 }) });
     scriptBatch(() => never.promise, 'each');
     const { run } = await started(own);
     expect(await run.result()).toEqual(tally({ delivered: 3 }));
@@ -338,7 +339,7 @@ describe('a slow destination', () => {
   });
 
   it('R12, R13: what may be tried once only leaves after it, unsent; so does all when the second post fails', async () => {
-    const own = await openLine({ timeouts: withLocal({ startToCloseMs: 1_500 }) });
+    const own = await openLine({ timeouts: withLocal({ startToCloseMs: 3_500 }) });
     scriptBatch(() => never.promise, broken());
     const { carrier, ids, run } = await carry(own);
     await store.pool.query('UPDATE outbox.delivery SET policy_hash = $2 WHERE event_id = $1', [
@@ -356,7 +357,7 @@ describe('a slow destination', () => {
 
   it('R10, R13: a local attempt that finds no place in time is none', async () => {
     // The first one may hold its place for longer than the second one waits for one.
-    const timeouts = withLocal({ sendMs: 50_000, totalMs: 55_000, startToCloseMs: 60_000 });
+    const timeouts = withLocal({ sendMs: 50_000, totalMs: 55_000, startToCloseMs: 60_000, scheduleToStartMs: 1_000 });
     const own = await openLine({ timeouts, slots: { localActivities: 1 } });
     const letGo = Promise.withResolvers<'each'>();
     scriptBatch(() => letGo.promise, 'each');
@@ -372,7 +373,8 @@ describe('a slow destination', () => {
 });
 
 describe('attempts that are lost', () => {
-  const dying = { ...TEST_TIMEOUTS, regular: { ...TEST_TIMEOUTS.regular, startToCloseMs: 1_500 } };
+  // Long enough for the attempt after the lost one, too.
+  const dying = { ...TEST_TIMEOUTS, regular: { ...TEST_TIMEOUTS.regular, startToCloseMs: 5_000 } };
 
   it('R20: one regular attempt that never ends is a post; the next one delivers', async () => {
     const own = await openLine({ timeouts: dying });
@@ -424,8 +426,9 @@ describe('attempts that are lost', () => {
 
 describe('receipts', () => {
   it('R15: what a local attempt cannot settle travels on; the regular one settles and sends nothing', async () => {
+    const own = await openLine({ timeouts: GIVES_UP_SOON, batches: { ...store.batches, settleBatch } });
     settleFails = 1_000;
-    const { ids, run } = await started();
+    const { ids, run } = await started(own);
     await eventually('the local attempt to give up', async () => (await readHistory(run)).includes('marker'));
     settleFails = 0;
     expect(await run.result()).toEqual(tally({ delivered: 3 }));
@@ -452,7 +455,7 @@ describe('receipts', () => {
   it('R15: a receipt in hand outlives the loss of the attempt that was to settle it', async () => {
     const short = {
       ...DEFAULT_TIMEOUTS,
-      regular: { ...DEFAULT_TIMEOUTS.regular, startToCloseMs: 2_000, totalMs: 300 },
+      regular: { ...DEFAULT_TIMEOUTS.regular, startToCloseMs: 6_000, totalMs: 300 },
     };
     let calls = 0;
     const own = await openLine({
@@ -475,10 +478,11 @@ describe('receipts', () => {
   });
 
   it('R15: a cancelled run that has receipts in hand writes them; what failed falls out, unsent, with a doubt', async () => {
+    const own = await openLine({ timeouts: GIVES_UP_SOON, batches: { ...store.batches, settleBatch } });
     settleFails = 1_000;
-    const { carrier, ids, run } = await carry();
+    const { carrier, ids, run } = await carry(own);
     script(ids[1], broken());
-    await line.startBatch(carrier, ids);
+    await own.startBatch(carrier, ids);
     await eventually('it to wait with its receipts', async () =>
       (await readHistory(run)).some((step) => step.startsWith('timer')),
     );

@@ -15,6 +15,7 @@ import {
   type DeliveryLine,
   type DeliveryStore,
   FAST_POLICY,
+  GIVES_UP_SOON,
   RECEIPT,
   readHistory,
   TEST_TIMEOUTS,
@@ -24,6 +25,8 @@ import { eventually } from '../support/eventually.js';
 const { dispatcher, script, modes } = createScriptedDispatcher();
 let store: DeliveryStore;
 let line: DeliveryLine;
+/** Its local attempts give up soon where they cannot settle. */
+let hasty: DeliveryLine;
 /** A destination that never answers and a handler that keeps no deadline; let go when the tests are over. */
 const never = Promise.withResolvers<typeof RECEIPT>();
 never.promise.catch(() => {}); // also where no test of a selection waits for it
@@ -42,6 +45,7 @@ beforeAll(async () => {
     },
   };
   line = await createDeliveryLine({ store, dispatcher, attempts });
+  hasty = await createDeliveryLine({ store, dispatcher, attempts, timeouts: GIVES_UP_SOON });
 });
 /** Stopped at the end: their attempts never answer before, or the test may fail before it could stop them. */
 const stuck: DeliveryLine[] = [];
@@ -49,6 +53,7 @@ afterAll(async () => {
   never.reject(new IntegrationError('DELIVERY.CANCELLED'));
   await Promise.all(stuck.map((own) => own.stop()));
   await line?.stop();
+  await hasty?.stop();
   await store?.close();
 });
 
@@ -142,16 +147,21 @@ describe('retries', () => {
   });
 
   it('R13: a local attempt that uses its whole deadline ends inside the first workflow task', async () => {
-    const own = await createDeliveryLine({ store, dispatcher, timeouts: DEFAULT_TIMEOUTS });
+    const local = { ...DEFAULT_TIMEOUTS.local, storeMs: TEST_TIMEOUTS.local.storeMs };
+    const own = await createDeliveryLine({ store, dispatcher, timeouts: { ...DEFAULT_TIMEOUTS, local } });
     stuck.push(own);
-    const id = await store.append();
-    script(id, (options) => (options.mode === 'local' ? never.promise : Promise.resolve(RECEIPT)));
-    await own.start(id);
-    await own.run(id).result();
-    const { events } = await own.run(id).fetchHistory();
-    const marker = events?.findIndex((event) => event.markerRecordedEventAttributes);
-    expect(marker).toBe(4); // the run, and its first task: scheduled, started, completed
-    expect((await store.attemptRows(id)).map(({ code }) => code)).toEqual(['HTTP.TIMEOUT', null]);
+    const markers: (number | undefined)[] = [];
+    // A machine that stands still for a second just then makes it a second task; a deadline that is too long, each time.
+    while (!markers.includes(4) && markers.length < 3) {
+      const id = await store.append();
+      script(id, (options) => (options.mode === 'local' ? never.promise : Promise.resolve(RECEIPT)));
+      await own.start(id);
+      await own.run(id).result();
+      const { events } = await own.run(id).fetchHistory();
+      markers.push(events?.findIndex((event) => event.markerRecordedEventAttributes));
+      expect((await store.attemptRows(id)).map(({ code }) => code)).toEqual(['HTTP.TIMEOUT', null]);
+    }
+    expect(markers).toContain(4); // the run, and its first task: scheduled, started, completed
   });
 
   it('R13: a handler of more than 15 s starts with a regular attempt that heartbeats; one of less does not', async () => {
@@ -159,7 +169,8 @@ describe('retries', () => {
       [60_000, { steps: ['scheduled dispatchEvent'], startToClose: 65_000, heartbeat: 30_000 }],
       [15_000, { steps: ['marker', 'scheduled dispatchEvent'], startToClose: 20_000, heartbeat: 0 }],
     ] as const) {
-      const own = await createDeliveryLine({ store, dispatcher, timeouts: deliveryTimeouts(handlerMs) });
+      const timeouts = { ...deliveryTimeouts(handlerMs), local: TEST_TIMEOUTS.local };
+      const own = await createDeliveryLine({ store, dispatcher, timeouts });
       stuck.push(own);
       const id = await store.append();
       script(id, (options) => Promise.resolve(options.mode === 'local' ? 'busy' : RECEIPT));
@@ -178,8 +189,8 @@ describe('retries', () => {
 
   it('R13: a local attempt that finds no place in time is no attempt', async () => {
     // The first one may hold its place for longer than the second one waits for one.
-    const local = { ...TEST_TIMEOUTS.local, sendMs: 50_000, totalMs: 55_000, startToCloseMs: 60_000 };
-    const timeouts = { ...TEST_TIMEOUTS, local };
+    const times = { sendMs: 50_000, totalMs: 55_000, startToCloseMs: 60_000, scheduleToStartMs: 1_000 };
+    const timeouts = { ...TEST_TIMEOUTS, local: { ...TEST_TIMEOUTS.local, ...times } };
     const narrow = await createDeliveryLine({ store, dispatcher, timeouts, slots: { localActivities: 1 } });
     const [holder, late] = [await store.append(), await store.append()];
     let release: () => void = () => {};
@@ -223,9 +234,10 @@ describe('retries', () => {
 
 describe('receipts', () => {
   it('R15: a receipt that cannot be settled locally travels on; the regular attempt settles and sends nothing', async () => {
-    const { id, run } = await started();
-    settleFails.set(id, 100);
-    await line.start(id);
+    const id = await store.append();
+    const run = hasty.run(id);
+    settleFails.set(id, 1_000);
+    await hasty.start(id);
     await eventually('the local attempt to give up', async () => (await readHistory(run)).includes('marker'));
     settleFails.set(id, 0);
     expect(await run.result()).toEqual({ kind: 'delivered', receiptId: RECEIPT.id });
@@ -259,7 +271,7 @@ describe('receipts', () => {
 
   it('R15: heartbeats of a long attempt hand on the receipt that it was handed', async () => {
     const long = deliveryTimeouts(60_000);
-    const regular = { ...long.regular, totalMs: 300, heartbeatMs: 1_200 };
+    const regular = { ...long.regular, totalMs: 300, heartbeatMs: 6_000 };
     const id = await store.append();
     const run = () => own.run(id);
     /** What the server holds of the attempt under way, once it was told by that very attempt. */
@@ -522,10 +534,10 @@ describe('cancellation and shutdown', () => {
   });
 
   it('R15: a cancelled run that has a receipt in hand writes it, and no letter', async () => {
-    const { id, run } = await started();
-    script(id, async () => RECEIPT);
+    const id = await store.append();
+    const run = hasty.run(id);
     settleFails.set(id, 1_000);
-    await line.start(id);
+    await hasty.start(id);
     await eventually('it to wait with its receipt', async () =>
       (await readHistory(run)).some((step) => step.startsWith('timer')),
     );
@@ -555,7 +567,7 @@ describe('cancellation and shutdown', () => {
 
   it('a cancelled run gives up a long attempt, which heartbeats and so hears of it, and ends in a letter', async () => {
     const long = deliveryTimeouts(60_000);
-    const regular = { ...long.regular, heartbeatMs: 1_200 };
+    const regular = { ...long.regular, heartbeatMs: 6_000 };
     const own = await createDeliveryLine({ store, dispatcher, timeouts: { ...long, regular } });
     stuck.push(own);
     const id = await store.append();

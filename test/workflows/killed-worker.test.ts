@@ -33,7 +33,7 @@ afterAll(async () => {
 
 type Dying = Pick<Awaited<ReturnType<typeof withDyingWorker>>, 'child' | 'output'>;
 
-const SHORT = { ...TEST_TIMEOUTS, regular: { ...TEST_TIMEOUTS.regular, startToCloseMs: 3_000 } };
+const SHORT = { ...TEST_TIMEOUTS, regular: { ...TEST_TIMEOUTS.regular, startToCloseMs: 6_000 } };
 
 /** A task queue whose only worker is one that will be killed. */
 async function withDyingWorker(timeouts: DeliveryTimeouts = SHORT) {
@@ -51,9 +51,15 @@ function spawnWorker(taskQueue: string) {
 }
 
 async function killWhileDispatching({ child, output }: Dying, mode: string): Promise<void> {
-  for await (const chunk of output) if (String(chunk).includes(`dispatching ${mode}`)) break;
+  const ended = once(child, 'exit');
+  let printed = '';
+  for await (const chunk of output) {
+    printed += chunk;
+    if (printed.includes('dispatching ')) break;
+  }
   child.kill('SIGKILL');
-  await once(child, 'exit');
+  await ended;
+  expect(printed).toContain(`dispatching ${mode} `);
 }
 
 it('R13: an attempt that is lost after many tries is waited out for seconds, as after few', async () => {
@@ -115,7 +121,7 @@ it('R11: killed in a regular attempt: its row is closed as lost by the next one,
 
 it('R13: killed in a long attempt, of up to ten minutes: noticed by the missing heartbeats, delivered by the next one', async () => {
   const long = deliveryTimeouts(600_000);
-  const { line, next, ...dying } = await withDyingWorker({ ...long, regular: { ...long.regular, heartbeatMs: 1_500 } });
+  const { line, next, ...dying } = await withDyingWorker({ ...long, regular: { ...long.regular, heartbeatMs: 6_000 } });
   const id = await store.append();
   await line.start(id);
   await killWhileDispatching(dying, 'regular');

@@ -168,7 +168,9 @@ it.each(Object.keys(SCENARIOS))('a fresh history replays: %s', async (name) => {
   await own.start(id, { firstAttempt });
   const run = own.run(id);
   if (cancel) {
-    await eventually('the first failure', async () => (await store.attemptRows(id))[0]?.finished);
+    await eventually('its backoff', async () =>
+      (await eventsOf(run)).some((event) => event.timerStartedEventAttributes),
+    );
     await run.cancel();
   }
   await run.result().catch(() => undefined);
