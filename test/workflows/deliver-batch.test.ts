@@ -356,8 +356,9 @@ describe('a slow destination', () => {
   });
 
   it('R10, R13: a local attempt that finds no place in time is none', async () => {
-    // The first one may hold its place for longer than the second one waits for one.
-    const timeouts = withLocal({ sendMs: 50_000, totalMs: 55_000, startToCloseMs: 60_000, scheduleToStartMs: 1_000 });
+    // The first one may hold its place for longer than the second one waits for one, which learns of it when that is free.
+    const times = { storeMs: 1_000, sendMs: 6_000, totalMs: 9_000, startToCloseMs: 9_500, scheduleToStartMs: 1_000 };
+    const timeouts = withLocal(times);
     const own = await openLine({ timeouts, slots: { localActivities: 1 } });
     const letGo = Promise.withResolvers<'each'>();
     scriptBatch(() => letGo.promise, 'each');

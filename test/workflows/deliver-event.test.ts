@@ -188,8 +188,8 @@ describe('retries', () => {
   });
 
   it('R13: a local attempt that finds no place in time is no attempt', async () => {
-    // The first one may hold its place for longer than the second one waits for one.
-    const times = { sendMs: 50_000, totalMs: 55_000, startToCloseMs: 60_000, scheduleToStartMs: 1_000 };
+    // The first one may hold its place for longer than the second one waits for one, which learns of it when that is free.
+    const times = { sendMs: 7_000, totalMs: 7_500, startToCloseMs: 8_000, scheduleToStartMs: 1_000 };
     const timeouts = { ...TEST_TIMEOUTS, local: { ...TEST_TIMEOUTS.local, ...times } };
     const narrow = await createDeliveryLine({ store, dispatcher, timeouts, slots: { localActivities: 1 } });
     const [holder, late] = [await store.append(), await store.append()];
