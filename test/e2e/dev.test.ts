@@ -175,9 +175,10 @@ describe('outbox dev', () => {
 
   it.each([
     ['PostgreSQL', 'postgres', [], 'Ctrl-C stops'],
+    ['PostgreSQL', 'postgres', ['--once'], 'expects '],
     ['Temporal', 'temporal', ['--once'], 'expects '],
   ])(
-    'ends with a sentence when its %s ends, with --once too, and stops the rest',
+    'ends with a sentence when its %s ends, and stops the rest (%s; dev %j)',
     async (name, server, args, says) => {
       const folder = await usedFolder();
       const dev = outboxCli(['dev', ...args, '--data-dir', folder], environment());

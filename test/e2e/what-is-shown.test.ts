@@ -155,7 +155,13 @@ it('one wide line for a failed attempt and one for a dead letter, with what a pe
     }),
   ]);
   const delivered = linesOf(ids.delivered, 'delivery.attempted').filter(({ outcome }) => outcome === 'delivered');
-  expect(delivered).toEqual([expect.objectContaining({ level: 'debug', durationMs: expect.any(Number) })]);
+  expect(delivered).toEqual([
+    expect.objectContaining({
+      level: 'debug',
+      mode: expect.stringMatching(/^(local|regular)$/),
+      durationMs: expect.any(Number),
+    }),
+  ]);
 });
 
 it('Temporal holds ids, names and codes, and nothing of the content: no payload, actor, aggregate id, answer or message', async () => {

@@ -256,6 +256,9 @@ describe('outbox import', () => {
     try {
       await held.reached();
       child.process.kill('SIGINT');
+    } catch (error) {
+      child.process.kill('SIGKILL'); // or it would write into the tests that come after
+      throw error;
     } finally {
       await held.letGo();
     }

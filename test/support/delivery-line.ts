@@ -64,10 +64,10 @@ export const TEST_TIMEOUTS: DeliveryTimeouts = {
   ...DEFAULT_TIMEOUTS,
   local: { storeMs: 10_000, sendMs: 6_000, totalMs: 27_000, startToCloseMs: 37_000, scheduleToStartMs: 10_000 },
 };
-/** A local attempt that holds a receipt gives up soon where it cannot settle. */
+/** A local attempt that holds a receipt gives up soon where it cannot settle, long before its workflow task runs out. */
 export const GIVES_UP_SOON: DeliveryTimeouts = {
   ...TEST_TIMEOUTS,
-  local: { ...TEST_TIMEOUTS.local, storeMs: 1_000, sendMs: 2_000, totalMs: 4_000 },
+  local: { ...TEST_TIMEOUTS.local, storeMs: 900, sendMs: 1_000, totalMs: 3_000 },
 };
 
 /** The defaults of the settings. */

@@ -85,7 +85,7 @@ it('R13: an attempt that is lost after many tries is waited out for seconds, as 
   // By a coefficient of two alone the next one would come after more than eight minutes.
   expect(await line.run(id).result()).toMatchObject({ receiptId: 'after the lost one' });
   expect(tries).toBe(LOST + 1);
-});
+}, 30_000);
 
 it('R10: killed in the local attempt: the next one goes regular and counts it as lost; no second local one', async () => {
   const { line, next, ...dying } = await withDyingWorker();

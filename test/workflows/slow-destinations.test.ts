@@ -87,8 +87,8 @@ it.each<[ClaimedEvent['firstAttempt'], number, DeliveryTimeouts, readonly string
       expect(await line.run(id).result()).toMatchObject({ kind: 'delivered' });
       if (isDeepStrictEqual(await readHistory(line.run(id)), steps)) asMeant.push(id);
     }
-    // Workflow tasks that are held run out where the machine stands still: their attempts are called again, as regular ones.
-    expect(asMeant.length).toBeGreaterThan(fastIds.length / 2);
+    // Local attempts: workflow tasks that are held run out where the machine stands still: theirs are called again, as regular ones.
+    expect(asMeant.length).toBeGreaterThanOrEqual(firstAttempt === 'regular' ? fastIds.length : fastIds.length / 2);
     expect(ended).toEqual([]);
     expect(new Set(called).size).toBe(SLOW.length * places);
     const statuses = await store.pool.query('SELECT DISTINCT status FROM outbox.delivery WHERE event_id = ANY ($1)', [
