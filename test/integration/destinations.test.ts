@@ -126,7 +126,7 @@ it('R19: an outage made the letters of its destination and time that count as fa
     await store.pool.query(
       `INSERT INTO outbox.dead_letter (id, event_id, epoch, destination, event_type, code, message, retry_count, max_retries,
          last_code, last_status, last_failed_at, created_at)
-       VALUES ($1, $2, 0, $3, 'ORDER', $4, 'm', 1, 1, coalesce($7, $4), $5, now() - $6::int * interval '1 minute', now() - $6::int * interval '1 minute')`,
+       VALUES ($1, $2, 0, $3, 'ORDER', $4, 'm', 1, 1, coalesce($7, $4), $5, now() - $6::float8 * interval '1 minute', now() - $6::float8 * interval '1 minute')`,
       [id, randomUUID(), more.destination ?? 'erp.sync', code, more.status ?? null, minutesAgo, more.lastCode ?? null],
     );
     return id;
@@ -150,7 +150,11 @@ it('R19: an outage made the letters of its destination and time that count as fa
     await letter('DELIVERY.DEADLINE', 15, { lastCode: 'HTTP.TIMEOUT' }),
     await letter('DELIVERY.DEADLINE', 15, { lastCode: 'HTTP.RATE_LIMITED', status: 503 }),
   ];
-  const earlier = await letter('HTTP.TLS', 55);
+  const earlier = [
+    await letter('HTTP.TLS', 55),
+    await letter('HTTP.TLS', 49.7), // of an attempt whose end was not written: the letter's own time
+  ];
+  await letter('HTTP.TLS', 49);
   await letter('HTTP.CLIENT_ERROR', 10, { status: 422 });
   await letter('HTTP.TLS', 40);
   await letter('HTTP.TLS', 20, { destination: 'other' });
@@ -161,7 +165,7 @@ it('R19: an outage made the letters of its destination and time that count as fa
 
   const of = async (id: string) =>
     (await rows(`SELECT l.id FROM outbox.dead_letter l WHERE ${ofOutage('l', '$1')}`, id)).map((row) => row.id).sort();
-  expect(await of(first)).toEqual([earlier]);
+  expect(await of(first)).toEqual([...earlier].sort());
   expect(await of(second)).toEqual([...made].sort());
   expect(await rows(LATEST_OUTAGE, 'erp.sync')).toEqual([{ id: second }]);
   await store.pool.query(`INSERT INTO outbox.destination (name) VALUES ('erp.sync')`);

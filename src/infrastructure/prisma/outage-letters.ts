@@ -1,7 +1,9 @@
 import { OUTAGE_CODES, STOPPED_BY_TIME } from '../../domain/delivery/weigh-outcome.js';
 
 /** A letter's own time and the breaker's come from statements of different workers. */
-const MARGIN = "interval '5 seconds'";
+const BEFORE = "interval '5 seconds'";
+/** Where the end of an attempt was not written, its letter has the time at which that was: later, on a worker that has much to do. */
+const AFTER = "interval '30 seconds'";
 
 /**
  * The status that the last attempt of a letter (an alias of outbox.dead_letter) was answered with. One of before these columns, closed
@@ -23,8 +25,8 @@ export function madeByOutage(letter: string, outage: string): string {
     return status === null ? named : `(${named} AND ${lastStatus(letter)} = ${status})`;
   });
   return `(${letter}.destination = ${outage}.destination
-    AND ${letter}.last_failed_at >= ${outage}.first_failure_at - ${MARGIN}
-    AND ${letter}.last_failed_at <= coalesce(${outage}.closed_at, 'infinity') + ${MARGIN} AND (${codes.join(' OR ')}))`;
+    AND ${letter}.last_failed_at >= ${outage}.first_failure_at - ${BEFORE}
+    AND ${letter}.last_failed_at <= coalesce(${outage}.closed_at, 'infinity') + ${AFTER} AND (${codes.join(' OR ')}))`;
 }
 
 /** For a filter of letters: those that one outage made, by its id (a parameter), which `outbox destinations list` shows. */
