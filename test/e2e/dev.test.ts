@@ -176,6 +176,7 @@ describe('outbox dev', () => {
   it.each([
     ['PostgreSQL', 'postgres', [], 'Ctrl-C stops'],
     ['PostgreSQL', 'postgres', ['--once'], 'expects '],
+    ['Temporal', 'temporal', [], 'Ctrl-C stops'],
     ['Temporal', 'temporal', ['--once'], 'expects '],
   ])(
     'ends with a sentence when its %s ends, and stops the rest (%s; dev %j)',

@@ -32,10 +32,18 @@ export type OpenTab = (options: TabOptions) => Promise<Page>;
 const ACTS_WITHIN_MS = 20_000 * PATIENCE;
 const LOADS_WITHIN_MS = 30_000 * PATIENCE;
 
+interface Tab {
+  readonly context: BrowserContext;
+  /** What its page never does, and did. */
+  readonly trouble: string[];
+  /** Answers whose bodies say whether they are trouble. */
+  readonly unread: Promise<void>[];
+}
+
 /** One browser for all tests of the file that calls it. */
 export function withBrowser(): OpenTab {
   let browser: Browser | null = null;
-  let tabs: { context: BrowserContext; trouble: string[]; unread: Promise<void>[] }[] = [];
+  let tabs: Tab[] = [];
   beforeAll(async () => {
     browser = await launchChromium();
   }, 60_000);
@@ -52,7 +60,7 @@ export function withBrowser(): OpenTab {
   return async (options) => {
     if (browser === null) throw new Error('expected a browser: call withBrowser at the top of the file');
     const context = await browser.newContext({ ...LOOK, baseURL: options.origin, ...options.context });
-    const tab = { context, trouble: [] as string[], unread: [] as Promise<void>[] };
+    const tab: Tab = { context, trouble: [], unread: [] };
     tabs.push(tab);
     context.setDefaultTimeout(ACTS_WITHIN_MS);
     context.setDefaultNavigationTimeout(LOADS_WITHIN_MS);
@@ -94,11 +102,7 @@ new MutationObserver((changes) => {
 /** The browser says it of answers and connections; those are judged below. */
 const OF_THE_NETWORK = /^Failed to load resource/;
 
-function listen(
-  page: Page,
-  { origin, as, expects, popups }: TabOptions,
-  { trouble, unread }: { readonly trouble: string[]; readonly unread: Promise<void>[] },
-): void {
+function listen(page: Page, { origin, as, expects, popups }: TabOptions, { trouble, unread }: Tab): void {
   const tell = (what: string) => void trouble.push(what);
   const notSignedIn = (status: number | null, path: string) =>
     as === undefined && status === 401 && path === SESSION_PATH;

@@ -2,7 +2,6 @@
  * The whole run of an event on a real Temporal and PostgreSQL: starter, workflow, activities, use cases, stores. Only the
  * dispatcher is scripted, for it is what stands for the destination here.
  */
-import { isDeepStrictEqual } from 'node:util';
 import { activityInfo } from '@temporalio/activity';
 import { WorkflowFailedError } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
@@ -22,6 +21,7 @@ import {
   TEST_TIMEOUTS,
 } from '../support/delivery-line.js';
 import { eventually } from '../support/eventually.js';
+import { triesUntil } from '../support/tries-until.js';
 
 const { dispatcher, script, modes } = createScriptedDispatcher();
 let store: DeliveryStore;
@@ -153,17 +153,16 @@ describe('retries', () => {
     stuck.push(own);
     // The marker comes after the run, and its first task: scheduled, started, completed.
     const expected = [4, 'HTTP.TIMEOUT', null];
-    const seen: unknown[] = [];
-    // A machine that stands still for a second just then makes it a second task, or a lost one; a deadline that is too long, each time.
-    while (seen.length < 3 && !seen.some((one) => isDeepStrictEqual(one, expected))) {
+    // A pause of a second just then makes it a second task, or a lost one; a deadline that is too long, each time.
+    const seen = await triesUntil(expected, async () => {
       const id = await store.append();
       script(id, (options) => (options.mode === 'local' ? never.promise : Promise.resolve(RECEIPT)));
       await own.start(id);
       await own.run(id).result();
       const { events } = await own.run(id).fetchHistory();
       const marker = events?.findIndex((event) => event.markerRecordedEventAttributes);
-      seen.push([marker, ...(await store.attemptRows(id)).map(({ code }) => code)]);
-    }
+      return [marker, ...(await store.attemptRows(id)).map(({ code }) => code)];
+    });
     expect(seen).toContainEqual(expected);
   });
 
