@@ -294,14 +294,15 @@ interface PlanNode {
 
 /** Of one table, by one statement: above the 50,000 letters that are counted, and the 60,000 of a large search. */
 const MOST_ROWS = 100_000;
-/** Months ahead have no records: no index is quicker. */
-const EMPTY_MONTH = /^record_\d/;
+/** Months ahead have no records, and one that has just begun has few: no index is quicker. */
+const MONTH = /^record_\d/;
+const FEW_ROWS = 2_000;
 
 function walksOf(node: PlanNode): string[] {
   const { 'Node Type': type, 'Relation Name': table = '', Plans: plans = [] } = node;
   // Both are of one loop.
   const rows = (node['Actual Rows'] + (node['Rows Removed by Filter'] ?? 0)) * node['Actual Loops'];
-  const whole = type === 'Seq Scan' && !(EMPTY_MONTH.test(table) && rows === 0);
+  const whole = type === 'Seq Scan' && !(MONTH.test(table) && rows <= FEW_ROWS);
   // An index that is walked from end to end to throw its rows away is no better than the table.
   const walked = type.includes('Scan') && rows > MOST_ROWS;
   const here = BIG.test(table) && (whole || walked) ? [`${type} ${table}: ${rows} rows`] : [];
