@@ -20,7 +20,7 @@ import { addMonth, type SealedLog, startSealedLog } from './verify-set-up.js';
 let log: SealedLog;
 beforeEach(async () => {
   log = await startSealedLog();
-  for (const month of ['2025_05', '2025_06']) await addMonth(log.pool, month);
+  for (const month of ['2025_05', '2025_06', '2026_11']) await addMonth(log.pool, month);
 });
 afterEach(() => log.stop());
 

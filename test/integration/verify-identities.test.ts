@@ -23,7 +23,7 @@ const MONTHS = 17;
 /** Fifteen records of May, leaves 0 to 4 and 10 to 19, ten of June among them, five of now. */
 async function startLog(): Promise<SealedLog> {
   const log = await startSealedLog();
-  for (const month of ['2025_05', '2025_06']) await addMonth(log.pool, month);
+  for (const month of ['2025_05', '2025_06', '2026_11']) await addMonth(log.pool, month);
   for (const now of [MAY, JUNE, MAY, MAY, JUNE, NOW]) {
     await log.write(5, 'acme', now);
     await log.seal();

@@ -133,11 +133,13 @@ export async function startSealedLog({ limit = 50 }: { readonly limit?: number }
   };
 }
 
-/** A partition of the past, `2025_05`, as there was one when that month was written. */
+/** A partition of the past, `2025_05`, as there was one when that month was written. This month has one already. */
 export async function addMonth(pool: PgPool, month: string): Promise<void> {
   const [year, number] = month.split('_').map(Number) as [number, number];
   const edge = (at: number) => new Date(Date.UTC(year, at)).toISOString();
   const name = `audit.record_${month}`;
+  const { rows } = await pool.query('SELECT to_regclass($1) IS NOT NULL AS made', [name]);
+  if (rows[0]?.made) return;
   await pool.query(`CREATE TABLE ${name} (LIKE audit.record INCLUDING ALL)`);
   await pool.query(
     `ALTER TABLE audit.record ATTACH PARTITION ${name} FOR VALUES FROM ('${edge(number - 1)}') TO ('${edge(number)}')`,
