@@ -79,21 +79,22 @@ export async function runOutboxCli(args: readonly string[], environment: Record<
   return { code, printed: cli.printed(), stdout: cli.stdout() };
 }
 
-/** The role's `process.started` line; fails at once, with what it printed, when it ended instead. */
+/** The role's `process.started` line, also of one that has ended since; fails at once, with what it printed, when it ended instead. */
 export async function untilStarted(
   cli: CliProcess,
 ): Promise<{ apiPort: number | null; probePort: number | null; metricsPort: number | null }> {
+  const line = () => cli.lines().find(({ msg }) => msg === 'process.started');
   const ended = cli.ended.then((code) => {
+    const printed = line();
+    if (printed !== undefined) return printed;
     throw new Error(`expected "process.started", the process ended with ${code}: ${cli.printed().slice(-1_000)}`);
   });
   ended.catch(() => {}); // raced below; it ends later in any case
-  const started = eventually(
-    `"process.started" of process ${cli.pid}`,
-    async () => cli.lines().find(({ msg }) => msg === 'process.started'),
-    40_000,
-  ).catch((error: Error) => {
-    throw new Error(`${error.message}; it printed ${cli.printed().slice(-2_000)}`);
-  });
+  const started = eventually(`"process.started" of process ${cli.pid}`, async () => line(), 40_000).catch(
+    (error: Error) => {
+      throw new Error(`${error.message}; it printed ${cli.printed().slice(-2_000)}`);
+    },
+  );
   const { apiPort, probePort, metricsPort } = await Promise.race([started, ended]);
   return { apiPort: Number(apiPort), probePort: Number(probePort), metricsPort: Number(metricsPort) };
 }
