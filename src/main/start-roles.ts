@@ -142,7 +142,7 @@ export async function startRoles(options: StartRolesOptions): Promise<Started> {
       const deliveryContext = { ...context, delivery };
       if (roles.includes('worker')) {
         const { startWorkerRole } = await import('./start-worker.js');
-        started.push(await startWorkerRole(deliveryContext));
+        started.push(await startWorkerRole(deliveryContext, { besideRelay: roles.includes('relay') }));
       }
       // A signal that came meanwhile has no other reader: not looking here would run on as if it had not come.
       options.signal.throwIfAborted();

@@ -26,6 +26,7 @@ import { createDeadLetterStore } from '../infrastructure/prisma/dead-letter-stor
 import { createEffectStore } from '../infrastructure/prisma/effect-store.js';
 import { createLeaseStore } from '../infrastructure/prisma/lease-store.js';
 import { createDeliveryWorker, readWorkflowBundle } from '../infrastructure/temporal/delivery-worker.js';
+import { createTaskSlots, tellLocalCalls } from '../infrastructure/temporal/task-slots.js';
 import { readVersionRouting } from '../infrastructure/temporal/version-routing.js';
 import { slotsFor } from '../infrastructure/temporal/worker-slots.js';
 import { deliveryHandlers } from './delivery-handlers.js';
@@ -43,7 +44,10 @@ import { type WorkerVersionWatch, watchWorkerVersion, workerVersionOf } from './
 const EFFECTS_EVERY_MS = 5_000;
 
 /** The `worker` role: workflows, activities, dispatcher, handlers; beside them what seals, keeps and verifies the audit log. */
-export async function startWorkerRole(context: DeliveryContext): Promise<StartedRole> {
+export async function startWorkerRole(
+  context: DeliveryContext,
+  { besideRelay }: { readonly besideRelay: boolean },
+): Promise<StartedRole> {
   const sessions = createSessionCheck(context.settings.auditDatabaseUrl);
   await refusePooledAuditLog(context, sessions);
   const { settings, config, log, counters, metrics = NO_METRICS, delivery, traces } = context;
@@ -61,7 +65,10 @@ export async function startWorkerRole(context: DeliveryContext): Promise<Started
     random: Math.random,
     settings: breaker,
   });
-  const plainDispatcher = createDispatcher({ handlers, http, log, places, watch: destinations });
+  const slots = slotsFor(handlers.length, places);
+  const taskSlots = besideRelay ? undefined : createTaskSlots(slots.workflowTasks);
+  const ownDispatcher = createDispatcher({ handlers, http, log, places, watch: destinations });
+  const plainDispatcher = taskSlots === undefined ? ownDispatcher : tellLocalCalls(ownDispatcher, taskSlots);
   const dispatcher = tracing === undefined ? plainDispatcher : traceDispatcher(tracing, plainDispatcher, handlers);
   const onSettled = countSettled(metrics);
   const attempts = createAttemptStore(delivery.pool, onSettled);
@@ -130,7 +137,8 @@ export async function startWorkerRole(context: DeliveryContext): Promise<Started
       log,
       identity,
     }),
-    slots: slotsFor(handlers.length, places),
+    slots,
+    taskSlots,
     // After the relay's third, and before the rest is closed.
     shutdownGraceMs: Math.max(500, Math.floor((settings.shutdownGraceMs * 2) / 3) - 2_000),
   });

@@ -41,6 +41,7 @@ import { createNotificationStore } from '../../src/infrastructure/prisma/notific
 import { createPool } from '../../src/infrastructure/prisma/pg-pool.js';
 import { createDeliveryWorker, readWorkflowBundle } from '../../src/infrastructure/temporal/delivery-worker.js';
 import { searchAttributeNames } from '../../src/infrastructure/temporal/search-attributes.js';
+import type { TaskSlots } from '../../src/infrastructure/temporal/task-slots.js';
 import { slotsFor, type WorkerSlots } from '../../src/infrastructure/temporal/worker-slots.js';
 import { createWorkflowStarter } from '../../src/infrastructure/temporal/workflow-starter.js';
 import type { BatchActivities, DeliveryActivities } from '../../workflows/contract.js';
@@ -220,6 +221,8 @@ export interface LineOptions {
   /** Default: no window, given up after a minute. */
   readonly notices?: NoticeTimes;
   readonly slots?: Partial<WorkerSlots>;
+  /** As in a worker without a relay; with `eager: false`, and of a dispatcher that tells them of its calls. */
+  readonly taskSlots?: TaskSlots;
   /** False: no worker, only the starter. */
   readonly run?: boolean;
   /** Other workflows than ours. */
@@ -257,6 +260,7 @@ export async function createDeliveryLine(options: LineOptions) {
           workflowBundle: options.bundle ?? (await workflowBundle()),
           shutdownGraceMs: 500,
           slots: { ...slotsFor(1, PLACES), ...options.slots },
+          taskSlots: options.taskSlots,
           activities: {
             ...createActivities({
               dispatchBatch: (input) =>

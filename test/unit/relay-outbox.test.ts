@@ -52,6 +52,24 @@ describe('a batch', () => {
     expect(most).toBe(50);
   });
 
+  it('R5: what takes long to start is followed by a claim of fewer; quicker again, of twice as many', async () => {
+    let startMs = 2_000;
+    const world: World = createWorld({
+      batches: [events(200), events(25), ...Array.from({ length: 6 }, () => events(20))],
+      start: async () => {
+        await world.time.sleep(startMs);
+        return started;
+      },
+    });
+    await world.runUntil(() => world.claims.length === 3);
+    // 200 of them, fifty at once, take eight seconds: 25 a second. 25 take two, and twenty are the least.
+    const batches = () => world.claims.map(({ batch }) => batch);
+    expect(batches()).toEqual([200, 25, 20]);
+    startMs = 100;
+    await world.runUntil(() => world.claims.length === 8);
+    expect(batches().slice(3)).toEqual([20, 40, 80, 160, 200]);
+  });
+
   it('counts fenced writes and overtaken marks apart', async () => {
     const world = createWorld({ batches: [events(5)] });
     world.store.markStarted.mockResolvedValue({ marked: 1, overtaken: 3, fenced: 1 });

@@ -8,6 +8,7 @@ import { createDispatcher } from '../../src/application/delivery/dispatcher.js';
 import type { ClaimedEvent } from '../../src/application/delivery/ports.js';
 import { type DeliveryTimeouts, deliveryTimeouts } from '../../src/domain/delivery/delivery-timeouts.js';
 import { FakeHttpClient } from '../../src/infrastructure/http/fake-http-client.js';
+import { createTaskSlots, tellLocalCalls } from '../../src/infrastructure/temporal/task-slots.js';
 import { slotsFor } from '../../src/infrastructure/temporal/worker-slots.js';
 import {
   createDeliveryLine,
@@ -32,22 +33,20 @@ afterEach(async () => {
 });
 afterAll(() => store.close());
 
-it.each<[ClaimedEvent['firstAttempt'], number, DeliveryTimeouts, readonly string[]]>([
+/** Far longer than a local attempt may take, so that they all hold their places and their workflow tasks until let go. */
+const HELD: DeliveryTimeouts = {
+  ...TEST_TIMEOUTS,
+  local: { ...TEST_TIMEOUTS.local, sendMs: 50_000, totalMs: 55_000, startToCloseMs: 60_000 },
+};
+
+it.each<[ClaimedEvent['firstAttempt'], string, number, DeliveryTimeouts, readonly string[]]>([
   // Above its 64 places some wait for one, and hold a slot meanwhile.
-  ['regular', 70, deliveryTimeouts(600_000), ['scheduled dispatchEvent']],
-  // Far longer than a local attempt may take, so that they all hold their places and their workflow tasks until let go.
-  [
-    'local',
-    32,
-    {
-      ...TEST_TIMEOUTS,
-      local: { ...TEST_TIMEOUTS.local, sendMs: 50_000, totalMs: 55_000, startToCloseMs: 60_000 },
-    },
-    ['marker'],
-  ],
+  ['regular', 'with a relay', 70, deliveryTimeouts(600_000), ['scheduled dispatchEvent']],
+  ['local', 'with a relay', 32, HELD, ['marker']],
+  ['local', 'alone', 32, HELD, ['marker']],
 ])(
-  'R14: four slow destinations with all %s places taken: twenty events of a fast one are DELIVERED meanwhile',
-  async (firstAttempt, each, timeouts, steps) => {
+  'R14: four slow destinations with all %s places taken, in a worker %s: twenty events of a fast one are DELIVERED meanwhile',
+  async (firstAttempt, beside, each, timeouts, steps) => {
     const places = PLACES[firstAttempt];
     const letGo = Promise.withResolvers<void>();
     const called: string[] = [];
@@ -66,9 +65,15 @@ it.each<[ClaimedEvent['firstAttempt'], number, DeliveryTimeouts, readonly string
     );
     const fast = defineHandler({ routingKey: 'fast', deliver: async ({ id }) => ({ id }) });
     const handlers = [...slow, fast];
-    const dispatcher = createDispatcher({ handlers, http: new FakeHttpClient(), log: silentLog, places: PLACES });
+    const own = createDispatcher({ handlers, http: new FakeHttpClient(), log: silentLog, places: PLACES });
     const slots = slotsFor(handlers.length, PLACES);
-    const line = await createDeliveryLine({ store, dispatcher, timeouts, slots });
+    const taskSlots = createTaskSlots(slots.workflowTasks);
+    const line = await (beside === 'alone'
+      ? createDeliveryLine({
+          ...{ store, timeouts, slots, taskSlots, eager: false },
+          dispatcher: tellLocalCalls(own, taskSlots),
+        })
+      : createDeliveryLine({ store, dispatcher: own, timeouts, slots }));
     open.push(async () => {
       letGo.resolve();
       await line.stop();

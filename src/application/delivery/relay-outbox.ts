@@ -87,6 +87,9 @@ export interface Relay {
 const DEFAULTS = { leaseMs: 30_000, batch: 200, inFlight: 50, startTimeoutMs: 5_000, maxRuns: 500, graceMs: 30_000 };
 const WRITE_MARGIN_MS = 5_000;
 const MAX_PAUSE_MS = 5_000;
+/** What is claimed is started within this time, so that what becomes due meanwhile gets its turn (R5). */
+const TURN_MS = 1_000;
+const LEAST_BATCH = 20;
 const TRIES_BEFORE_PUT_OFF = 5;
 const PUT_OFF_MS = 300_000;
 
@@ -107,6 +110,7 @@ export function relayOutbox(deps: RelayDeps, options: RelayOptions): Relay {
   let poll = startPolling(settings.poll, time.now());
   let cursor: string | null = null;
   let inFlight = settings.inFlight;
+  let atOnce = settings.batch;
   let stopBy = Number.POSITIVE_INFINITY;
   let hinted = false;
   let wake: AbortController | null = null;
@@ -151,7 +155,7 @@ export function relayOutbox(deps: RelayDeps, options: RelayOptions): Relay {
 
   async function turn(): Promise<{ outcome: ClaimOutcome; pauseMs: number }> {
     await holdProbes();
-    const batch = inFlight < settings.inFlight ? inFlight : settings.batch;
+    const batch = Math.min(atOnce, inFlight < settings.inFlight ? inFlight : settings.batch);
     const leaseToken = randomUUID();
     const claimedAt = time.now();
     const { leaseMs, maxRuns: defaultMaxRuns, policies } = settings;
@@ -186,13 +190,16 @@ export function relayOutbox(deps: RelayDeps, options: RelayOptions): Relay {
     const { leaseMs } = settings;
     await settings.failpoint('after-claim');
 
-    const started = await startRuns({ ...deps, metrics }, await rejectUnfit(events), {
+    const fit = await rejectUnfit(events);
+    const began = time.now();
+    const started = await startRuns({ ...deps, metrics }, fit, {
       claimedAt,
       inFlight,
       startTimeoutMs,
       lastStartAt: claimedAt + leaseMs - startTimeoutMs - writeMarginMs,
       stopped,
     });
+    atOnce = nextBatch(started, time.now() - began);
     count('started', started.accepted.length);
     count('existed', started.existed);
     count('eager', started.eager);
@@ -259,6 +266,12 @@ export function relayOutbox(deps: RelayDeps, options: RelayOptions): Relay {
     if (tries < TRIES_BEFORE_PUT_OFF) return 1_000 * 2 ** event.startTries;
     log.error({ eventId: event.eventId, epoch: event.epoch, tries, reason }, 'relay.start_put_off');
     return PUT_OFF_MS;
+  }
+
+  /** In runs: as many as were started within `TURN_MS`; where it was quicker, twice the last. */
+  function nextBatch({ acceptances }: StartedRuns, tookMs: number): number {
+    if (tookMs <= TURN_MS) return Math.min(settings.batch, atOnce * 2);
+    return Math.min(settings.batch, Math.max(LEAST_BATCH, Math.floor((acceptances * TURN_MS) / tookMs)));
   }
 
   /** Fewer in flight while starts are refused, and a pause; more again with every batch that is not. */

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { type NativeConnection, Worker, type WorkerOptions, type WorkflowBundleOption } from '@temporalio/worker';
 import type { BatchActivities, DeliveryActivities, NotifyActivities } from '../../../workflows/contract.js';
 import type { WorkerVersion } from '../../application/delivery/worker-version.js';
+import type { TaskSlots } from './task-slots.js';
 import { FEWEST_POLLERS, WORKFLOW_POLLERS, type WorkerSlots } from './worker-slots.js';
 
 export interface DeliveryWorkerOptions {
@@ -18,6 +19,8 @@ export interface DeliveryWorkerOptions {
   readonly version?: WorkerVersion;
   /** See `slotsFor`. */
   readonly slots: WorkerSlots;
+  /** Of `slots.workflowTasks`. Left out: so many at once, whatever the worker gets through. Not beside a relay. */
+  readonly taskSlots?: TaskSlots | undefined;
   /** Goes with the traced bundle; left out: tracing is off. */
   readonly traced?: Required<Pick<WorkerOptions, 'interceptors' | 'sinks'>> | undefined;
 }
@@ -26,7 +29,7 @@ const POLLERS = { minimum: FEWEST_POLLERS, initial: FEWEST_POLLERS };
 
 /** A worker for the delivery's workflows and activities. Call `run()`, and `shutdown()` to drain it. */
 export async function createDeliveryWorker(options: DeliveryWorkerOptions): Promise<Worker> {
-  const { slots, version } = options;
+  const { slots, taskSlots, version } = options;
   return Worker.create({
     connection: options.connection,
     namespace: options.namespace,
@@ -36,9 +39,12 @@ export async function createDeliveryWorker(options: DeliveryWorkerOptions): Prom
     activities: options.activities,
     ...options.traced,
     shutdownGraceTime: options.shutdownGraceMs ?? 30_000,
-    maxConcurrentWorkflowTaskExecutions: slots.workflowTasks,
-    maxConcurrentLocalActivityExecutions: slots.localActivities,
-    maxConcurrentActivityTaskExecutions: slots.regularActivities,
+    tuner: {
+      workflowTaskSlotSupplier: taskSlots?.supplier ?? { type: 'fixed-size', numSlots: slots.workflowTasks },
+      localActivityTaskSlotSupplier: { type: 'fixed-size', numSlots: slots.localActivities },
+      activityTaskSlotSupplier: { type: 'fixed-size', numSlots: slots.regularActivities },
+      nexusTaskSlotSupplier: { type: 'fixed-size', numSlots: 1 },
+    },
     maxCachedWorkflows: slots.cachedWorkflows,
     // Most runs live for one task, which comes by the non-sticky queue.
     workflowTaskPollerBehavior: { type: 'autoscaling', ...POLLERS, maximum: WORKFLOW_POLLERS },
