@@ -26,7 +26,7 @@ import { createDeadLetterStore } from '../infrastructure/prisma/dead-letter-stor
 import { createEffectStore } from '../infrastructure/prisma/effect-store.js';
 import { createLeaseStore } from '../infrastructure/prisma/lease-store.js';
 import { createDeliveryWorker, readWorkflowBundle } from '../infrastructure/temporal/delivery-worker.js';
-import { createTaskSlots, tellLocalCalls } from '../infrastructure/temporal/task-slots.js';
+import { createTaskSlots, type TaskSlots, tellLocalCalls, tellWaits } from '../infrastructure/temporal/task-slots.js';
 import { readVersionRouting } from '../infrastructure/temporal/version-routing.js';
 import { slotsFor } from '../infrastructure/temporal/worker-slots.js';
 import { deliveryHandlers } from './delivery-handlers.js';
@@ -93,7 +93,7 @@ export async function startWorkerRole(
       redactor,
       onEventNotFound,
     },
-    placesOf: placesByDestination(),
+    placesOf: placesByDestination(taskSlots),
     lastTookMs: new Map<string, number>(),
     onFencedSettle,
     metrics,
@@ -205,12 +205,15 @@ function routedSamples(versions: WorkerVersionWatch | null): readonly MetricSamp
 }
 
 /** Only of destinations that a relay coalesces for, which are those of a configuration. */
-function placesByDestination(): (destination: string) => Semaphore {
+function placesByDestination(taskSlots: TaskSlots | undefined): (destination: string) => Semaphore {
   const places = new Map<string, Semaphore>();
   return (destination) => {
-    const known = places.get(destination) ?? createSemaphore(() => BATCH_PLACES, BATCH_PLACES);
-    places.set(destination, known);
-    return known;
+    const known = places.get(destination);
+    if (known !== undefined) return known;
+    const own = createSemaphore(() => BATCH_PLACES, BATCH_PLACES);
+    const made = taskSlots === undefined ? own : tellWaits(own, taskSlots);
+    places.set(destination, made);
+    return made;
   };
 }
 

@@ -222,6 +222,8 @@ describe('the figures', () => {
     routingKey: 'chaos.ledger',
     committed: flowBeganAt + atMs,
     settled: flowBeganAt + atMs + tookMs,
+    startedAt: null as number | null,
+    ordered: false,
     failures: {},
     replayed: false,
     ...more,
@@ -239,9 +241,13 @@ describe('the figures', () => {
     books: {
       aheadMs: 0,
       rows: new Map(
-        events.map(({ id, routingKey, settled, failures, replayed }) => [
+        events.map(({ id, routingKey, startedAt, settled, ordered, failures, replayed }) => [
           id,
-          { id, routingKey, delivery: { status: 'DELIVERED', settledAt: settled, failures, replayed } },
+          {
+            id,
+            routingKey,
+            delivery: { status: 'DELIVERED', startedAt, settledAt: settled, ordered, failures, replayed },
+          },
         ]),
       ),
     },
@@ -323,14 +329,18 @@ describe('the figures', () => {
     const [storm] = STORMS;
     const events = [
       event('a', 'tenant-1', 20_000, 1_000),
-      event('b', 'tenant-2', fromMs + 10, 6_000),
+      event('b', 'tenant-2', fromMs + 10, 6_000, { startedAt: flowBeganAt + fromMs + 4_010 }),
+      event('e', 'tenant-2', fromMs + 10, 5_000, { ordered: true, startedAt: flowBeganAt + fromMs + 9_010 }),
       event('c', NOISY, fromMs + 10, 60_000),
       event('d', 'tenant-3', storm.fromMs + 10, 90_000),
     ];
     const { figures, fairness } = measureProduction(runOf(events, [], everySecond));
     expect(fairness.quiet).toEqual({
-      burst: { events: 1, p50: 6, p95: 6 },
+      burst: { events: 2, p50: 5, p95: 6 },
       outside: { events: 1, p50: 1, p95: 1 },
+      // A run may be quicker than the mark of its start.
+      untilStarted: { events: 2, p50: 4, p95: 5 },
+      inOrder: { events: 1, p50: 5, p95: 5 },
     });
     expect(figures.quietOverOwnSeconds).toBe(3);
   });

@@ -2,7 +2,8 @@
 // slots, and the clock; both are real in test/workflows/slow-destinations and test/e2e.
 import type { SlotPermit, SlotReserveContext } from '@temporalio/worker';
 import type { BatchDispatcher, Dispatcher } from '../../src/application/delivery/ports.js';
-import { createTaskSlots, tellLocalCalls } from '../../src/infrastructure/temporal/task-slots.js';
+import { createSemaphore } from '../../src/application/delivery/semaphore.js';
+import { createTaskSlots, tellLocalCalls, tellWaits } from '../../src/infrastructure/temporal/task-slots.js';
 
 const USED = { slotInfo: { type: 'workflow', workflowType: 'deliverEvent', isSticky: false } } as const;
 const context = (isSticky: boolean) => ({ isSticky }) as SlotReserveContext;
@@ -42,7 +43,6 @@ it('eight of each kind begin, and the others wait for the end of one of theirs',
   const worker = createWorker();
   await worker.poll('common', 20);
   expect(worker.held()).toEqual([8, 0]);
-  expect(worker.supplier.tryReserveSlot(context(false))).toBeNull();
   await worker.poll('sticky', 20);
   expect(worker.held()).toEqual([8, 8]);
   await worker.end('common', 3, false);
@@ -80,6 +80,39 @@ it('a worker that gets through more takes more on: what it ends in a second; aft
   worker.pass(10_000);
   await worker.end('common', common - 5, false);
   expect(worker.held()).toEqual([8, 8]);
+});
+
+it('neither kind takes the last eight of the other, however much it gets through', async () => {
+  const worker = createWorker(40);
+  for (const kind of ['sticky', 'common'] as const) {
+    await worker.poll(kind, 2_000);
+    for (let n = 0; n < 1_000; n++) {
+      await worker.end(kind, 1);
+      worker.pass(2);
+    }
+    expect(worker.held()).toEqual(kind === 'sticky' ? [0, 32] : [8, 32]);
+  }
+  await worker.end('sticky', 30);
+  expect(worker.held()).toEqual([8, 32]);
+});
+
+it('a batch that waits for its place is told of until it has one, or gave up', async () => {
+  const worker = createWorker();
+  await worker.poll('common', 20);
+  const places = tellWaits(
+    createSemaphore(() => 1),
+    worker,
+  );
+  const first = await places.enter(0, new AbortController().signal);
+  expect(first).not.toBeNull();
+  await worker.end('common', 1, false);
+  expect(worker.held()).toEqual([8, 0]);
+  const waits = places.enter(20, new AbortController().signal);
+  await settled();
+  expect(worker.held()).toEqual([9, 0]);
+  expect(await waits).toBeNull();
+  first?.();
+  expect(places.taken()).toBe(0);
 });
 
 it('a poll that brings nothing says nothing of what the worker gets through', async () => {

@@ -43,7 +43,7 @@ export async function createDeliveryWorker(options: DeliveryWorkerOptions): Prom
       workflowTaskSlotSupplier: taskSlots?.supplier ?? { type: 'fixed-size', numSlots: slots.workflowTasks },
       localActivityTaskSlotSupplier: { type: 'fixed-size', numSlots: slots.localActivities },
       activityTaskSlotSupplier: { type: 'fixed-size', numSlots: slots.regularActivities },
-      nexusTaskSlotSupplier: { type: 'fixed-size', numSlots: 1 },
+      nexusTaskSlotSupplier: { type: 'fixed-size', numSlots: 1 }, // asked for; there are no such tasks
     },
     maxCachedWorkflows: slots.cachedWorkflows,
     // Most runs live for one task, which comes by the non-sticky queue.

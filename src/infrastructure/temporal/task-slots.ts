@@ -1,5 +1,6 @@
 import type { CustomSlotSupplier, SlotPermit, WorkflowSlotInfo } from '@temporalio/worker';
 import type { BatchDispatcher, Dispatcher, DispatchOptions } from '../../application/delivery/ports.js';
+import type { Semaphore } from '../../application/delivery/semaphore.js';
 
 export interface TaskSlots {
   /** For the worker's workflow tasks. */
@@ -23,7 +24,8 @@ const SMOOTHING_MS = 1_000;
  * Counted are the tasks and pollers that hold a slot, less the calls of local attempts that are under way: those wait for their
  * destination, and a destination that hangs keeps no other out (R14). So many may be as were ended in the last second, and eight
  * at least; `maximum` with the calls. Where a task takes long because Temporal is far away, more of them make the rate higher,
- * and the rate makes more of them; where the CPU is what they wait for, they do not.
+ * and the rate makes more of them; where the CPU is what they wait for, they do not. A task that takes a second and more without
+ * its calls, for a server or a database that is slow, is one of eight.
  *
  * The sticky queue and the common one are counted apart, or the pollers of one would keep those of the other waiting. First
  * tasks, whose local attempts these are, come by the common one.
@@ -37,8 +39,8 @@ export function createTaskSlots(maximum: number, now: () => number = () => perfo
 
   const isFree = (kind: Kind) => {
     if (sticky.held + common.held >= maximum) return false;
-    if (kind === sticky) return sticky.held < roomOf(sticky);
-    return common.held < maximum - FEWEST && common.held - calls < roomOf(common);
+    if (kind.held >= maximum - FEWEST) return false;
+    return kind.held - (kind === common ? calls : 0) < roomOf(kind);
   };
   const letIn = () => {
     for (const kind of [sticky, common]) {
@@ -91,10 +93,8 @@ export function createTaskSlots(maximum: number, now: () => number = () => perfo
           if (kind.waiting.size === 0 && isFree(kind)) takeOne();
           else kind.waiting.add(takeOne);
         }),
-      tryReserveSlot: ({ isSticky }) => {
-        const kind = isSticky ? sticky : common;
-        return isFree(kind) ? take(kind) : null;
-      },
+      // Asked for eager starts, of which there are none.
+      tryReserveSlot: () => null,
       markSlotUsed: () => {},
       releaseSlot: ({ permit, slotInfo }) => {
         // One that polled in vain has none.
@@ -136,6 +136,21 @@ function createKind(now: () => number): Kind {
 
 function roomOf(kind: Kind): number {
   return Math.max(FEWEST, kind.rate() * WINDOW_S);
+}
+
+/** A batch that waits for its place waits for a destination, too. */
+export function tellWaits(places: Semaphore, { localCall }: Pick<TaskSlots, 'localCall'>): Semaphore {
+  return {
+    ...places,
+    async enter(waitMs, signal) {
+      const ended = localCall();
+      try {
+        return await places.enter(waitMs, signal);
+      } finally {
+        ended();
+      }
+    },
+  };
 }
 
 /** Tells of each call by a local attempt; of one that finds no place, too, which is over at once. */

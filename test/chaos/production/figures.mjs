@@ -82,6 +82,8 @@ function flownEvents({ journal, books, flowBeganAt }) {
       committedMs: endedAt - flowBeganAt,
       // The row's time is the database's.
       settledMs: settledAt === null ? null : settledAt - books.aheadMs - flowBeganAt,
+      startedMs: delivery?.startedAt == null ? null : delivery.startedAt - books.aheadMs - flowBeganAt,
+      ordered: delivery?.ordered ?? false,
       delivered: delivery?.status === 'DELIVERED',
     });
   }
@@ -172,16 +174,28 @@ function fairnessOf(plan, events, recoveries) {
   const within = (spans) => (ms) => spans.some(({ fromMs, toMs }) => fromMs <= ms && ms < toMs);
   const [inBurst, isFelt] = [within(clean), within(felt)];
   const latencies = { quiet: { burst: [], outside: [] }, noisy: { burst: [], outside: [] } };
-  for (const { tenantId, committedMs, settledMs, delivered } of events) {
+  const ofQuietInBurst = { untilStarted: [], inOrder: [] };
+  for (const { tenantId, committedMs, startedMs, settledMs, delivered, ordered } of events) {
     if (!delivered || settledMs === null) continue;
     const when = inBurst(committedMs) ? 'burst' : isFelt(committedMs) ? null : 'outside';
     if (when === null) continue;
-    latencies[tenantId === NOISY ? 'noisy' : 'quiet'][when].push(Math.max(0, settledMs - committedMs) / 1_000);
+    const seconds = Math.max(0, settledMs - committedMs) / 1_000;
+    latencies[tenantId === NOISY ? 'noisy' : 'quiet'][when].push(seconds);
+    if (tenantId === NOISY || when === 'outside') continue;
+    if (ordered) ofQuietInBurst.inOrder.push(seconds);
+    // A run may be quicker than the mark of its start, which comes with the last one of its claim.
+    const until = startedMs == null ? null : Math.min(startedMs, settledMs);
+    if (until !== null) ofQuietInBurst.untilStarted.push(Math.max(0, until - committedMs) / 1_000);
   }
   const told = (values) => ({ events: values.length, p50: quantile(values, 0.5), p95: quantile(values, 0.95) });
   return {
     cleanBursts: clean.length,
-    quiet: { burst: told(latencies.quiet.burst), outside: told(latencies.quiet.outside) },
+    quiet: {
+      burst: told(latencies.quiet.burst),
+      outside: told(latencies.quiet.outside),
+      untilStarted: told(ofQuietInBurst.untilStarted),
+      inOrder: told(ofQuietInBurst.inOrder),
+    },
     noisy: { burst: told(latencies.noisy.burst), outside: told(latencies.noisy.outside) },
   };
 }

@@ -125,6 +125,8 @@ function figuresOf({ measured, books, carriedShare, plan }) {
     ['bursts that nothing else touched', `${fairness.cleanBursts}`],
     ['quiet tenants outside: p50, p95', told(fairness.quiet.outside)],
     ['quiet tenants in a burst: p50, p95', told(fairness.quiet.burst)],
+    ['of it until the start was marked: p50, p95', told(fairness.quiet.untilStarted)],
+    ['quiet tenants in a burst, what goes in order: p50, p95', told(fairness.quiet.inOrder)],
     ['noisy tenant outside: p50, p95', told(fairness.noisy.outside)],
     ['noisy tenant in a burst: p50, p95', told(fairness.noisy.burst)],
     ...(books === null
