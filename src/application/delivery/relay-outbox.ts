@@ -20,7 +20,14 @@ import { type Metrics, NO_METRICS } from '../metrics/metrics.js';
 import type { Tracing } from '../tracing.js';
 import { checkStartFields } from './check-start-fields.js';
 import type { BacklogWatch } from './coalescing/watch-backlog.js';
-import { type ClaimOutcome, DEFAULT_POLL, nextPoll, type PollOptions, startPolling } from './poll-schedule.js';
+import {
+  type ClaimOutcome,
+  DEFAULT_POLL,
+  nextBatch,
+  nextPoll,
+  type PollOptions,
+  startPolling,
+} from './poll-schedule.js';
 import type { ClaimedEvent, DeadLetterStore, Logger, PolicyHashes, RelayStore, WorkflowStarter } from './ports.js';
 import { probeKeeper } from './probe-keeper.js';
 import type { RelayTime } from './relay-time.js';
@@ -87,10 +94,6 @@ export interface Relay {
 const DEFAULTS = { leaseMs: 30_000, batch: 200, inFlight: 50, startTimeoutMs: 5_000, maxRuns: 500, graceMs: 30_000 };
 const WRITE_MARGIN_MS = 5_000;
 const MAX_PAUSE_MS = 5_000;
-/** What is claimed is started within about this time, so that what becomes due meanwhile gets its turn (R5). */
-const TURN_MS = 1_000;
-/** Fewer than are started at once: on a full CPU that shortens a turn. Where Temporal takes seconds for each it costs rate. */
-const LEAST_BATCH = 20;
 const TRIES_BEFORE_PUT_OFF = 5;
 const PUT_OFF_MS = 300_000;
 
@@ -200,7 +203,7 @@ export function relayOutbox(deps: RelayDeps, options: RelayOptions): Relay {
       lastStartAt: claimedAt + leaseMs - startTimeoutMs - writeMarginMs,
       stopped,
     });
-    atOnce = nextBatch(started, time.now() - began);
+    atOnce = nextBatch(atOnce, settings.batch, started.acceptances, time.now() - began);
     count('started', started.accepted.length);
     count('existed', started.existed);
     count('eager', started.eager);
@@ -267,12 +270,6 @@ export function relayOutbox(deps: RelayDeps, options: RelayOptions): Relay {
     if (tries < TRIES_BEFORE_PUT_OFF) return 1_000 * 2 ** event.startTries;
     log.error({ eventId: event.eventId, epoch: event.epoch, tries, reason }, 'relay.start_put_off');
     return PUT_OFF_MS;
-  }
-
-  /** In runs: as many as were started within `TURN_MS`; after a full claim that was quicker, twice as many. */
-  function nextBatch({ acceptances }: StartedRuns, tookMs: number): number {
-    if (tookMs <= TURN_MS) return acceptances < atOnce ? atOnce : Math.min(settings.batch, atOnce * 2);
-    return Math.min(settings.batch, Math.max(LEAST_BATCH, Math.floor((acceptances * TURN_MS) / tookMs)));
   }
 
   /** Fewer in flight while starts are refused, and a pause; more again with every batch that is not. */

@@ -138,34 +138,29 @@ function roomOf(kind: Kind): number {
   return Math.max(FEWEST, kind.rate() * WINDOW_S);
 }
 
-/** A batch that waits for its place waits for a destination, too. */
-export function tellWaits(places: Semaphore, { localCall }: Pick<TaskSlots, 'localCall'>): Semaphore {
-  return {
-    ...places,
-    async enter(waitMs, signal) {
-      const ended = localCall();
-      try {
-        return await places.enter(waitMs, signal);
-      } finally {
-        ended();
-      }
-    },
-  };
+type Telling = Pick<TaskSlots, 'localCall'>;
+
+async function told<Answer>({ localCall }: Telling, call: () => Promise<Answer>): Promise<Answer> {
+  const ended = localCall();
+  try {
+    return await call();
+  } finally {
+    ended();
+  }
+}
+
+/** A batch that waits for its place waits for a destination, too. Regular ones, which hold no task, are told of as well: they are few. */
+export function tellWaits(places: Semaphore, telling: Telling): Semaphore {
+  return { ...places, enter: (waitMs, signal) => told(telling, () => places.enter(waitMs, signal)) };
 }
 
 /** Tells of each call by a local attempt; of one that finds no place, too, which is over at once. */
 export function tellLocalCalls(
   dispatcher: Dispatcher & BatchDispatcher,
-  { localCall }: Pick<TaskSlots, 'localCall'>,
+  telling: Telling,
 ): Dispatcher & BatchDispatcher {
-  const during = async <Answer>({ mode }: Pick<DispatchOptions, 'mode'>, call: () => Promise<Answer>) => {
-    const ended = mode === 'local' ? localCall() : null;
-    try {
-      return await call();
-    } finally {
-      ended?.();
-    }
-  };
+  const during = <Answer>({ mode }: Pick<DispatchOptions, 'mode'>, call: () => Promise<Answer>) =>
+    mode === 'local' ? told(telling, call) : call();
   return {
     dispatch: (event, options) => during(options, () => dispatcher.dispatch(event, options)),
     dispatchBatch: (events, options) => during(options, () => dispatcher.dispatchBatch(events, options)),
