@@ -28,11 +28,10 @@ export const BUGS = [
       {
         file: RELAY,
         find: `await settings.failpoint('after-claim');
-        const started = await startRuns({ ...deps, metrics }, await rejectUnfit(events), {`,
+        const fit = await rejectUnfit(events);`,
         replace: `const fit = await rejectUnfit(events);
         await persist('mark', claimedAt + leaseMs, (again) => store.markStarted(leaseToken, fit, again));
-        await settings.failpoint('after-claim');
-        const started = await startRuns({ ...deps, metrics }, fit, {`,
+        await settings.failpoint('after-claim');`,
       },
       {
         file: RELAY,
