@@ -55,20 +55,20 @@ describe('a batch', () => {
   it('R5: what takes long to start is followed by a claim of fewer; quicker again, of twice as many', async () => {
     let startMs = 2_000;
     const world: World = createWorld({
-      batches: [200, 25, 19, 20, 40, 39, 80, 160, 200].map(events),
+      batches: [200, 25, 12, 7, 8, 16, 31, 32, 64, 128].map(events),
       start: async () => {
         await world.time.sleep(startMs);
         return started;
       },
     });
-    await world.runUntil(() => world.claims.length === 3);
-    // 200 of them, fifty at once, take eight seconds: 25 a second. 25 take two, and twenty are the least.
+    await world.runUntil(() => world.claims.length === 4);
+    // 200 of them, fifty at once, take eight seconds: 25 a second. 25 take two, and so do twelve; eight are the least.
     const batches = () => world.claims.map(({ batch }) => batch);
-    expect(batches()).toEqual([200, 25, 20]);
+    expect(batches()).toEqual([200, 25, 12, 8]);
     startMs = 100;
-    await world.runUntil(() => world.claims.length === 9);
+    await world.runUntil(() => world.claims.length === 10);
     // What was not full does not say how many would have been quick.
-    expect(batches().slice(3)).toEqual([20, 40, 80, 80, 160, 200]);
+    expect(batches().slice(4)).toEqual([8, 16, 32, 32, 64, 128]);
   });
 
   it('counts fenced writes and overtaken marks apart', async () => {

@@ -53,7 +53,7 @@ export function nextPoll(
 /** What is claimed is started within about this time, so that what becomes due meanwhile gets its turn (R5). */
 const TURN_MS = 1_000;
 /** Fewer than are started at once: on a full CPU that shortens a turn. Where Temporal takes seconds for each it costs rate. */
-const LEAST_BATCH = 20;
+const LEAST_BATCH = 8;
 
 /** How many runs to claim next, `most` at most: as many as were started within `TURN_MS`; after a full claim that was quicker, twice as many. */
 export function nextBatch(batch: number, most: number, started: number, tookMs: number): number {
