@@ -1,4 +1,4 @@
-// Usage: npm run chaos:planted -- [NAME…|all] [--by tests|model|chaos] [--list] [--json]
+// Usage: npm run chaos:planted -- [NAME…|all] [--by tests|model|chaos] [--list] [--places] [--json]
 // Plants each bug of bugs.mjs in a copy of dist/ and runs what must catch it: first on a copy without a bug, where all must
 // pass, then on each planted one, where it must fail and say why. Exits 0 only if all that holds. `tests`, the default, has a
 // test for every bug; the model-based test and chaos runs are claimed for those that they have been seen to catch.
@@ -9,7 +9,7 @@ import { Command, CommanderError, Option } from 'commander';
 import { BUGS } from './bugs.mjs';
 import { WAYS } from './catches.mjs';
 import { judge } from './judge.mjs';
-import { bugNamed, plant } from './plant.mjs';
+import { bugNamed, changedFiles, plant } from './plant.mjs';
 import { startServers } from './start-servers.mjs';
 
 const program = new Command('npm run chaos:planted --')
@@ -24,6 +24,7 @@ const program = new Command('npm run chaos:planted --')
       .default('tests'),
   )
   .option('--list', 'the bugs, their rules and what runs', false)
+  .option('--places', 'nothing is run: whether the build still has the text that each bug replaces', false)
   .option('--json', 'the results as one JSON document on standard output', false)
   .addHelpText(
     'after',
@@ -60,6 +61,7 @@ try {
       `--by ${values.by}: of ${chosen.map(({ name }) => name).join(', ')} none has been seen to be caught so`,
     );
   if (values.list) for (const { name, rule, does, by } of bugs) console.log(`${name} (${rule}): ${does}\n  ${by.run}`);
+  else if (values.places) for (const bug of bugs) await changedFiles(bug);
   else process.exitCode = await run(way, bugs);
 } catch (error) {
   note(error.message);
